@@ -1,0 +1,83 @@
+/**
+ * Every error that can reach a caller has one of these codes. The sentence says what it means in general;
+ * the error's own message says what to change this time. `docs/errors.md` lists them, and a test compares the two.
+ */
+export const ERROR_CODES = {
+  invalid_request: 'The request does not have the documented shape.',
+  invalid_json: 'The body is not valid JSON in UTF-8.',
+  invalid_text: 'A text holds a character that cannot be stored (NUL, or half of a surrogate pair).',
+  invalid_multipart: 'The multipart body is malformed or has parts that are not allowed.',
+  field_after_file: 'A field that decides where the file is put came after the file.',
+  file_missing: 'The request carries no file.',
+  invalid_base64: 'The base64 data or the data URI cannot be decoded.',
+  invalid_digest: 'The Content-Digest header cannot be read.',
+  invalid_key: 'The key is not a path that this service could have made.',
+  invalid_cursor: 'The cursor was cut, changed, or belongs to another search.',
+  unknown_store: 'No store of that name is configured.',
+  token_missing: 'The request needs a bearer token.',
+  token_invalid: 'The token was refused.',
+  insufficient_scope: 'The token lacks the scope that this needs.',
+  user_mismatch: "The token may not act for that user; only a token with media:admin may name another user's id.",
+  signature_invalid: 'The signed URL was changed, or its key is no longer accepted.',
+  signature_expired: 'The signed URL has expired.',
+  not_found: 'There is no such thing, or the token may not see it.',
+  method_not_allowed: 'The path exists, but not with this method.',
+  not_acceptable: 'The request asks for something this server does not offer.',
+  request_timeout: 'The request did not arrive in time.',
+  idempotency_in_progress: 'A request with the same idempotency key is still running.',
+  not_stored: 'The item was only recorded: its bytes lie elsewhere and cannot be served from here.',
+  content_missing: 'The store no longer has the bytes of this item.',
+  length_required: 'The length of the body is not usable.',
+  too_large: 'The body, the file or one of its fields is larger than allowed.',
+  unsupported_content_type: 'The Content-Type of the request is not one that this route takes.',
+  unsupported_media: 'The bytes are not an image, audio, video or 3D model that this service keeps.',
+  range_not_satisfiable: 'The range starts beyond the end of the file.',
+  digest_mismatch: 'The bytes that arrived do not have the digest that the caller stated; nothing was kept.',
+  length_mismatch: 'Fewer or more bytes arrived than were announced; nothing was kept.',
+  idempotency_mismatch: 'The idempotency key was used before with different content.',
+  url_not_allowed: 'The URL points to a place that this service must not fetch from.',
+  fetch_failed: 'The URL could not be fetched.',
+  rate_limited: 'Too many requests.',
+  internal: 'Something went wrong inside the service.',
+  store_unavailable: 'The store cannot be reached or refuses to work at the moment.',
+  database_unavailable: 'The database cannot be reached at the moment.',
+  overloaded: 'The service has more to do than it can manage at the moment.',
+  shutting_down: 'This process is shutting down.',
+  storage_full: 'The store has no room left.',
+} as const satisfies Record<string, string>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface AppErrorOptions {
+  cause?: unknown;
+  /** Where in the request the problem lies, e.g. `metadata.seed`. */
+  field?: string;
+  /** Seconds after which a retry makes sense; becomes the Retry-After header. */
+  retryAfter?: number;
+}
+
+/** An error that the service foresaw: a stable code, and a sentence that the caller may read. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: ErrorCode;
+  readonly field: string | undefined;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.field = options.field;
+    this.retryAfter = options.retryAfter;
+  }
+}
+
+/** Whether `error` is an AppError, and has one of `codes` when any are given. */
+export function isAppError(error: unknown, ...codes: ErrorCode[]): error is AppError {
+  return error instanceof AppError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** The `code` of a system or driver error (`ENOENT`, a SQLSTATE), or undefined. */
+export function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

@@ -1,0 +1,200 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, chown, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { type PostgresHome, type PostgresUser, postgresHome } from './embedded-postgres-home.ts';
+import { isAlive, withFileLock } from './file-lock.ts';
+
+export interface EmbeddedPostgresOptions {
+  /** The service's data folder; the cluster lies below it where PostgreSQL's user can reach it. */
+  dataDir: string;
+  /** False gives up crash safety for speed; for tests alone. */
+  durable?: boolean;
+  log?: (message: string) => void;
+}
+
+export interface EmbeddedPostgres {
+  connectionString: string;
+  /** Leaves the cluster; it is stopped when no other live process uses it. */
+  stop(): Promise<void>;
+}
+
+const USER = 'mediakeep';
+const START_TIMEOUT_MS = 30_000;
+
+/**
+ * Starts the PostgreSQL that comes from npm, or joins the one that already runs on the same data folder:
+ * a second copy of the service, a command of the CLI, or one left behind by a process that was killed.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const log = options.log ?? (() => {});
+  const home = await postgresHome(options.dataDir, log);
+  const users = path.join(home.base, 'users');
+  const ticket = path.join(users, `${process.pid}-${randomBytes(4).toString('hex')}`);
+  await mkdir(users, { recursive: true });
+  const lock = path.join(home.base, 'start.lock');
+  const connectionString = await withFileLock(lock, async () => {
+    await writeFile(ticket, '');
+    const password = await passwordOf(home);
+    const running = await runningServer(home.cluster);
+    if (running && (await answers(url(running.port, password)))) return url(running.port, password);
+    if (!(await exists(path.join(home.cluster, 'PG_VERSION'))))
+      await initialise(home, password, options.durable ?? true);
+    const port = await freePort();
+    await launch(home, port, password, options.durable ?? true);
+    return url(port, password);
+  });
+  return {
+    connectionString,
+    stop: () =>
+      withFileLock(lock, async () => {
+        await rm(ticket, { force: true });
+        for (const name of await readdir(users)) {
+          if (isAlive(Number.parseInt(name, 10))) return;
+          await rm(path.join(users, name), { force: true });
+        }
+        await shutDown(home.cluster);
+      }),
+  };
+}
+
+function url(port: number, password: string): string {
+  return `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`;
+}
+
+async function exists(file: string): Promise<boolean> {
+  return readFile(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function passwordOf(home: PostgresHome): Promise<string> {
+  const file = path.join(home.base, 'password');
+  const kept = await readFile(file, 'utf8').catch(() => '');
+  if (kept.trim() !== '') return kept.trim();
+  const made = randomBytes(18).toString('base64url');
+  await writeFile(file, `${made}\n`, { mode: 0o600 });
+  if (home.user) await chown(file, home.user.uid, home.user.gid);
+  return made;
+}
+
+async function initialise(home: PostgresHome, password: string, durable: boolean): Promise<void> {
+  // An initdb that was cut off leaves a folder that the next one refuses.
+  await rm(home.cluster, { recursive: true, force: true });
+  await mkdir(home.cluster, { recursive: true });
+  await chmod(home.cluster, 0o700);
+  if (home.user) await chown(home.cluster, home.user.uid, home.user.gid);
+  const passwordFile = path.join(home.base, 'password');
+  const flags = ['-D', home.cluster, '-U', USER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
+  flags.push('-E', 'UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C');
+  if (!durable) flags.push('--no-sync');
+  const child = spawn(
+    path.join(home.native, 'bin', 'initdb'),
+    flags,
+    processOptions(home.user, ['ignore', 'pipe', 'pipe']),
+  );
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
+  if (code !== 0) {
+    throw new Error(
+      `The embedded PostgreSQL could not be set up in ${home.cluster}; set DATABASE_URL to use another. initdb said: ${output.trim().slice(-1000)}`,
+    );
+  }
+  if (password === '') throw new Error('The embedded PostgreSQL has no password');
+}
+
+function processOptions(user: PostgresUser | undefined, stdio: ('ignore' | 'pipe')[]) {
+  // Detached: Ctrl-C reaches the whole process group, and the database must outlive the service's own close.
+  const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', TZ: 'UTC' };
+  return { ...(user && { uid: user.uid, gid: user.gid }), stdio, detached: true, env, cwd: '/' };
+}
+
+async function launch(home: PostgresHome, port: number, password: string, durable: boolean): Promise<void> {
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'max_connections=200',
+    'logging_collector=on',
+  ];
+  settings.push(
+    'log_directory=log',
+    'log_filename=postgresql-%a.log',
+    'log_truncate_on_rotation=on',
+    'log_rotation_size=0',
+  );
+  if (!durable) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off');
+  const flags = ['-D', home.cluster, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
+  const child = spawn(
+    path.join(home.native, 'bin', 'postgres'),
+    flags,
+    processOptions(home.user, ['ignore', 'ignore', 'ignore']),
+  );
+  let ended: string | undefined;
+  child.on('error', (error) => (ended = error.message));
+  child.on('exit', (code, signal) => (ended = `exit code ${code ?? signal}`));
+  child.unref();
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!(await answers(url(port, password)))) {
+    if (ended !== undefined || Date.now() > deadline) {
+      throw new Error(
+        `The embedded PostgreSQL did not start (${ended ?? 'no answer'}); its log is in ${path.join(home.cluster, 'log')}`,
+      );
+    }
+    await sleep(25);
+  }
+}
+
+async function answers(connectionString: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 2000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('select 1');
+    return true;
+  } catch {
+    // Not there yet, or somebody else's server on a port that was used before: either way, not ours.
+    return false;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function runningServer(cluster: string): Promise<{ pid: number; port: number } | undefined> {
+  const lines = await readFile(path.join(cluster, 'postmaster.pid'), 'utf8').then(
+    (text) => text.split('\n'),
+    () => [],
+  );
+  const pid = Number(lines[0]);
+  const port = Number(lines[3]);
+  return pid > 0 && port > 0 && isAlive(pid) ? { pid, port } : undefined;
+}
+
+async function shutDown(cluster: string): Promise<void> {
+  const running = await runningServer(cluster);
+  if (!running) return;
+  process.kill(running.pid, 'SIGINT');
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (await runningServer(cluster)) {
+    if (Date.now() > deadline) throw new Error('The embedded PostgreSQL did not stop');
+    await sleep(25);
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.on('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}

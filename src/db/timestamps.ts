@@ -1,0 +1,15 @@
+const PG_TIME = /^(\d{4})-(\d\d)-(\d\d) (\d\d:\d\d:\d\d)(\.\d{1,6})?([+-]\d\d)(?::?(\d\d))?/;
+
+/**
+ * PostgreSQL's text of a timestamptz as RFC 3339 in UTC, with all its digits (`2026-11-21T01:55:37.123456Z`);
+ * null for what RFC 3339 cannot say (`infinity`, years before 0 or after 9999).
+ */
+export function toIsoTime(text: string | null): string | null {
+  const match = text === null || text.endsWith('BC') ? null : PG_TIME.exec(text);
+  if (!match) return null;
+  const [, year, month, day, clock, fraction, hours, minutes] = match;
+  const seconds = Date.parse(`${year}-${month}-${day}T${clock}${hours}:${minutes ?? '00'}`);
+  if (Number.isNaN(seconds)) return null;
+  const digits = (fraction ?? '.').slice(1).padEnd(3, '0');
+  return `${new Date(seconds).toISOString().slice(0, 19)}.${digits}Z`;
+}

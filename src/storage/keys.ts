@@ -1,0 +1,127 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { AppError } from '../errors.ts';
+
+/** Longest name of a file or folder in bytes; 255 is what file systems allow, and a suffix must still fit. */
+const MAX_SEGMENT_BYTES = 200;
+const MAX_KEY_BYTES = 1000;
+const MAX_SUBFOLDERS = 8;
+
+/**
+ * The folder of a user: an injective escape, so that no two users ever share one, whatever their ids look like and
+ * whether or not the file system tells capitals apart. `a-z 0-9 -` stand for themselves, `_` begins an escape of one
+ * UTF-8 byte. An id whose escape would be too long becomes a hash; it starts with `_h`, which no escape does.
+ */
+export function userFolder(userId: string): string {
+  const bytes = Buffer.from(userId, 'utf8');
+  let out = '';
+  for (const byte of bytes) {
+    const plain = (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x2d;
+    out += plain ? String.fromCharCode(byte) : `_${byte.toString(16).padStart(2, '0')}`;
+  }
+  if (RESERVED.test(out)) out = `_${out.charCodeAt(0).toString(16)}${out.slice(1)}`;
+  return out.length <= MAX_SEGMENT_BYTES ? out : `_h${hash(bytes)}`;
+}
+
+/** Device names of Windows, refused there in any folder and with any extension. */
+const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])$/i;
+
+/**
+ * A caller's word as one segment of a key: NFC, letters, digits, `-` and `_` of any script, everything else becomes `-`.
+ * Empty when nothing usable is left.
+ */
+export function safeSegment(text: string, maxBytes = MAX_SEGMENT_BYTES): string {
+  const cleaned = text
+    .normalize('NFC')
+    .replace(/[^\p{L}\p{M}\p{N}_-]+/gu, '-')
+    .replace(/^-+|-+$/g, '');
+  const cut = cutBytes(cleaned, maxBytes).replace(/-+$/, '');
+  return RESERVED.test(cut) ? `${cut}-` : cut;
+}
+
+/** The longest start of `text` that has at most `maxBytes` bytes in UTF-8 and splits no character. */
+export function cutBytes(text: string, maxBytes: number): string {
+  if (Buffer.byteLength(text) <= maxBytes) return text;
+  let bytes = 0;
+  let out = '';
+  for (const character of text) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > maxBytes) break;
+    out += character;
+  }
+  return out;
+}
+
+function unique(): string {
+  return randomBytes(8).toString('hex');
+}
+
+/** A caller's `subfolder` (`a/b`), segment by segment. @throws AppError invalid_request when a segment is `.`, `..` or unusable. */
+function subfolders(subfolder: string): string[] {
+  const segments = subfolder.split(/[/\\]/);
+  if (segments.length > MAX_SUBFOLDERS) {
+    throw new AppError('invalid_request', `subfolder may have at most ${MAX_SUBFOLDERS} levels.`, {
+      field: 'subfolder',
+    });
+  }
+  return segments.map((segment) => {
+    const safe = safeSegment(segment, 64);
+    if (safe === '') {
+      throw new AppError(
+        'invalid_request',
+        "subfolder must be names joined by '/', each with at least one letter or digit; no '.', '..' or empty names.",
+        { field: 'subfolder' },
+      );
+    }
+    return safe;
+  });
+}
+
+export interface OutputKeyParts {
+  userId: string;
+  subfolder?: string | undefined;
+  /** The caller's name for the file; its extension is dropped. */
+  filename?: string | undefined;
+  /** Extension of the sniffed type, without a dot. */
+  ext: string;
+}
+
+/** `outputs/{user}/[{subfolder}/]{name}-{unique}.{ext}` */
+export function outputKey({ userId, subfolder, filename, ext }: OutputKeyParts): string {
+  const stem = (filename ?? '').replace(/\.[^.]{1,10}$/, '');
+  const name = safeSegment(stem, 100) || 'media';
+  const folders = subfolder === undefined || subfolder === '' ? [] : subfolders(subfolder);
+  return ['outputs', userFolder(userId), ...folders, `${name}-${unique()}.${ext}`].join('/');
+}
+
+/** `projects/{projectId}/scenes/{sceneId}_{timestamp}-{unique}.{ext}`; the timestamp is in milliseconds since 1970. */
+export function sceneKey(projectId: string, sceneId: string, ext: string): string {
+  const scene = safeSegment(sceneId, 100) || 'scene';
+  return `projects/${projectId.toLowerCase()}/scenes/${scene}_${Date.now()}-${unique()}.${ext}`;
+}
+
+/**
+ * Checks a key before any driver sees it, ours or one that a caller names (`source.key`).
+ * @throws AppError invalid_key: absolute, empty or dot segments, backslashes, control characters, too long.
+ */
+export function checkKey(key: string): void {
+  const problem = keyProblem(key);
+  if (problem !== undefined) throw new AppError('invalid_key', `The key ${problem}.`, { field: 'key' });
+}
+
+function keyProblem(key: string): string | undefined {
+  if (key === '') return 'is empty';
+  if (!key.isWellFormed()) return 'is not valid Unicode';
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `is longer than ${MAX_KEY_BYTES} bytes`;
+  // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
+  if (/[\u0000-\u001f\u007f\\]/.test(key)) return 'holds a control character or a backslash';
+  for (const segment of key.split('/')) {
+    if (segment === '') return "starts or ends with '/' or holds '//'";
+    if (segment.startsWith('.')) return "has a name that starts with '.'";
+    if (Buffer.byteLength(segment) > 255) return 'has a name of more than 255 bytes';
+  }
+  return undefined;
+}
+
+function hash(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

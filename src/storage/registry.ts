@@ -1,0 +1,45 @@
+import { Type, type TObject } from 'typebox';
+import type { Driver, DriverContext } from './driver.ts';
+import { createLocalDriver } from './local.ts';
+
+export interface DriverDefaults {
+  /** The service's data folder, absolute. */
+  dataDir: string;
+}
+
+/** A kind of storage: its settings (each read from `{STORE}_{NAME}`), and how to make a driver of them. */
+export interface DriverKind {
+  settings: TObject;
+  /** Defaults that only the store that bears the driver's name has, or undefined. */
+  defaults?: (defaults: DriverDefaults) => Record<string, string>;
+  create(settings: Record<string, unknown>, context: DriverContext): Promise<Driver>;
+}
+
+function words(value: unknown): string[] {
+  return typeof value === 'string'
+    ? value
+        .split(',')
+        .map((word) => word.trim())
+        .filter(Boolean)
+    : [];
+}
+
+export const DRIVERS: Readonly<Record<string, DriverKind>> = {
+  local: {
+    settings: Type.Object({
+      ROOT: Type.String({
+        minLength: 1,
+        description: 'Folder that holds the files: a disk or a mounted network volume.',
+      }),
+      MOUNT_ALIASES: Type.Optional(
+        Type.String({
+          pattern: '^/',
+          description: 'Absolute paths, separated by commas, under which the same volume is mounted elsewhere.',
+        }),
+      ),
+    }),
+    defaults: ({ dataDir }) => ({ ROOT: `${dataDir}/volume` }),
+    create: (settings, context) =>
+      createLocalDriver({ root: String(settings['ROOT']), mountAliases: words(settings['MOUNT_ALIASES']) }, context),
+  },
+};

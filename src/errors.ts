@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   request_timeout: 'The request did not arrive in time.',
   idempotency_in_progress: 'A request with the same idempotency key is still running.',
   not_stored: 'The item was only recorded: its bytes lie elsewhere and cannot be served from here.',
+  object_taken: 'Another item stands for that object already.',
   content_missing: 'The store no longer has the bytes of this item.',
   length_required: 'The length of the body is not usable.',
   too_large: 'The body, the file or one of its fields is larger than allowed.',

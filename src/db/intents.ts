@@ -1,0 +1,95 @@
+import { sql } from 'kysely';
+import { AppError } from '../errors.ts';
+import type { Db, Trx } from './database.ts';
+
+/** An intent names a key before any byte is written there, so that whatever a crash leaves behind can be found. */
+export interface IntentKey {
+  store: string;
+  key: string;
+}
+
+/** Long enough for a process to miss two renewals, short enough for leftovers to go soon. */
+export const INTENT_LEASE_SECONDS = 120;
+const lease = sql<string>`now() + make_interval(secs => ${INTENT_LEASE_SECONDS})`;
+
+export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
+  await db
+    .insertInto('storage_intents')
+    .values({ ...intent, leased_until: lease })
+    .execute();
+}
+
+/** Extends the lease while bytes flow; false when the sweeper was faster, so the write must be given up. */
+export async function renewIntent(db: Db, { store, key }: IntentKey): Promise<boolean> {
+  const result = await db
+    .updateTable('storage_intents')
+    .set({ leased_until: lease })
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .where('marked_at', 'is', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/**
+ * Ends an intent in the transaction that inserts its item.
+ * @throws AppError store_unavailable when the sweeper has marked it: the object may be gone already.
+ */
+export async function fulfilIntent(trx: Trx, { store, key }: IntentKey): Promise<void> {
+  const result = await trx
+    .deleteFrom('storage_intents')
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .where('marked_at', 'is', null)
+    .executeTakeFirst();
+  if (result.numDeletedRows !== 1n) {
+    throw new AppError(
+      'store_unavailable',
+      'The upload took too long between two signs of life and was given up; send it again.',
+      { retryAfter: 1 },
+    );
+  }
+}
+
+/** Removes an intent whose object has been deleted, or was never written. */
+export async function deleteIntent(db: Db, { store, key }: IntentKey): Promise<void> {
+  await db.deleteFrom('storage_intents').where('store', '=', store).where('key', '=', key).execute();
+}
+
+/** Turns locations that are about to lose their item into marked intents: from here on the sweeper finishes the deletion. */
+export async function insertMarkedIntents(trx: Trx, intents: readonly IntentKey[]): Promise<void> {
+  if (intents.length === 0) return;
+  const rows = intents.map((intent) => ({ ...intent, leased_until: lease, marked_at: sql<string>`now()` }));
+  await trx
+    .insertInto('storage_intents')
+    .values(rows)
+    .onConflict((conflict) => conflict.columns(['store', 'key']).doUpdateSet({ marked_at: sql<string>`now()` }))
+    .execute();
+}
+
+/**
+ * Marks expired intents and takes them for this sweeper: the new lease keeps other sweepers off until it has run out.
+ * One statement, so it is committed before any object is touched. Marked ones of a sweeper that died come again.
+ */
+export async function takeExpiredIntents(db: Db, limit: number): Promise<IntentKey[]> {
+  return db
+    .updateTable('storage_intents')
+    .set({ marked_at: sql<string>`coalesce(marked_at, now())`, leased_until: lease })
+    .where(({ eb, refTuple }) =>
+      eb(
+        refTuple('store', 'key'),
+        'in',
+        eb
+          .selectFrom('storage_intents')
+          .select(['store', 'key'])
+          .where('leased_until', '<', sql<string>`now()`)
+          .orderBy('leased_until')
+          .limit(limit)
+          .forUpdate()
+          .skipLocked()
+          .$asTuple('store', 'key'),
+      ),
+    )
+    .returning(['store', 'key'])
+    .execute();
+}

@@ -1,0 +1,83 @@
+import { type Insertable, type Updateable, sql } from 'kysely';
+import type { Db, Trx } from './database.ts';
+import { type ItemRow, type MediaItem, itemColumns, toItem } from './media-item.ts';
+import type { GeneratedImagesTable } from './tables.ts';
+
+export type NewItem = Insertable<GeneratedImagesTable>;
+export type ItemChange = Updateable<GeneratedImagesTable>;
+
+/** Inserts an item; `storageUrl` is given its id, because some permanent addresses hold it. Answers the item without its location. */
+export async function insertItem(
+  trx: Trx,
+  item: Omit<NewItem, 'id' | 'storage_url'>,
+  storageUrl: (id: string) => string,
+): Promise<MediaItem> {
+  const reserved = await sql<{
+    id: string;
+  }>`SELECT nextval(pg_get_serial_sequence('generated_images', 'id')) AS id`.execute(trx);
+  const id = reserved.rows[0]?.id;
+  if (id === undefined) throw new Error('The sequence of generated_images gave no id');
+  const row = await trx
+    .insertInto('generated_images')
+    .values({ ...item, id, storage_url: storageUrl(id) })
+    .returning(itemColumns)
+    .executeTakeFirstOrThrow();
+  return toItem(row as ItemRow);
+}
+
+/** One item by its id, deleted ones too. */
+export async function findItem(db: Db, id: string): Promise<MediaItem | undefined> {
+  const row = await db.selectFrom('generated_images').select(itemColumns).where('id', '=', id).executeTakeFirst();
+  return row && toItem(row as ItemRow);
+}
+
+/** Several items by id, in no order; missing ones are left out. */
+export async function findItems(db: Db, ids: readonly string[]): Promise<MediaItem[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
+    .selectFrom('generated_images')
+    .select(itemColumns)
+    .where('id', 'in', [...ids])
+    .execute();
+  return rows.map((row) => toItem(row as ItemRow));
+}
+
+/** The item whose bytes (or whose former bytes) lie under a store's key. */
+export async function findItemByKey(db: Db, store: string, key: string): Promise<MediaItem | undefined> {
+  const row = await db
+    .selectFrom('generated_images')
+    .innerJoin('media_locations', 'media_locations.media_id', 'generated_images.id')
+    .select(itemColumns)
+    .where('media_locations.store', '=', store)
+    .where('media_locations.key', '=', key)
+    .executeTakeFirst();
+  return row && toItem(row as ItemRow);
+}
+
+/** Changes an item that is not deleted; undefined when there is none. */
+export async function updateItem(db: Db, id: string, change: ItemChange): Promise<MediaItem | undefined> {
+  const row = await db
+    .updateTable('generated_images')
+    .set({ ...change, updated_at: sql<string>`now()` })
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .returning(itemColumns)
+    .executeTakeFirst();
+  return row && toItem(row as ItemRow);
+}
+
+/** Sets or clears the tombstone; undefined when it stood so already or there is no such item. */
+export async function setDeleted(db: Db, id: string, deleted: boolean): Promise<MediaItem | undefined> {
+  const row = await db
+    .updateTable('generated_images')
+    .set({ deleted_at: deleted ? sql<string>`now()` : null, updated_at: sql<string>`now()` })
+    .where('id', '=', id)
+    .where('deleted_at', deleted ? 'is' : 'is not', null)
+    .returning(itemColumns)
+    .executeTakeFirst();
+  return row && toItem(row as ItemRow);
+}
+
+export async function deleteItem(trx: Trx, id: string): Promise<void> {
+  await trx.deleteFrom('generated_images').where('id', '=', id).execute();
+}

@@ -1,0 +1,31 @@
+import type { Logger } from 'pino';
+import type { Db } from '../db/database.ts';
+import type { UrlFetcher } from '../sources/fetch-url.ts';
+import type { Stores } from '../storage/stores.ts';
+
+/** What an ingest tells the metrics; a failed generation that was recorded counts as `recorded`. */
+export interface IngestEvent {
+  source: string;
+  outcome: string;
+  mediaType: string;
+  bytes: number;
+  seconds: number;
+}
+
+export interface DomainMetrics {
+  ingested(event: IngestEvent): void;
+  generationFailed(toolName: string, provider: string): void;
+}
+
+/** What domain functions need from around them. */
+export interface Deps {
+  db: Db;
+  stores: Stores;
+  fetcher: UrlFetcher;
+  log: Logger;
+  metrics: DomainMetrics;
+  limits: { maxUploadBytes: number };
+  defaultVisibility: 'private' | 'public';
+  /** Without a slash at the end. */
+  publicBaseUrl: string;
+}

@@ -1,0 +1,41 @@
+/** How a breaker stands: closed lets all calls pass, open none, half-open one to see whether the store is back. */
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+const FAILURES_TO_OPEN = 5;
+const OPEN_MS = 5000;
+
+export interface Breaker {
+  state(): BreakerState;
+  /** Whether a call may pass now; a half-open breaker lets one pass and then says no until that one has ended. */
+  allows(): boolean;
+  succeeded(): void;
+  failed(): void;
+}
+
+/** Opens after five failures in a row, so that a store that is down costs callers a millisecond instead of a timeout. */
+export function createBreaker(now: () => number = Date.now): Breaker {
+  let failures = 0;
+  let openUntil = 0;
+  let probing = false;
+  const state = (): BreakerState => {
+    if (failures < FAILURES_TO_OPEN) return 'closed';
+    return now() < openUntil || probing ? 'open' : 'half-open';
+  };
+  return {
+    state,
+    allows() {
+      const current = state();
+      if (current === 'half-open') probing = true;
+      return current !== 'open';
+    },
+    succeeded() {
+      failures = 0;
+      probing = false;
+    },
+    failed() {
+      failures += 1;
+      probing = false;
+      if (failures >= FAILURES_TO_OPEN) openUntil = now() + OPEN_MS;
+    },
+  };
+}

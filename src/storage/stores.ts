@@ -1,0 +1,232 @@
+import { createHash } from 'node:crypto';
+import { AppError, codeOf } from '../errors.ts';
+import { createBreaker } from './breaker.ts';
+import {
+  type ByteRange,
+  type Capabilities,
+  type Driver,
+  type GetResult,
+  type ListPage,
+  type ObjectStat,
+  StorageError,
+} from './driver.ts';
+import { checkKey } from './keys.ts';
+
+export interface StorePut {
+  body: AsyncIterable<Uint8Array>;
+  contentType: string;
+  size?: number | undefined;
+  overwrite?: boolean;
+  signal?: AbortSignal | undefined;
+  /** Called with what arrived before it becomes visible; when it throws, nothing is kept. */
+  verify?: (stored: { bytes: number; sha256: string }) => void | Promise<void>;
+}
+
+export interface Stored {
+  bytes: number;
+  /** Hexadecimal. */
+  sha256: string;
+}
+
+/** A named store: a driver behind key checks, error codes, hashing, a circuit breaker and measurements. */
+export interface Store {
+  readonly name: string;
+  readonly driver: string;
+  readonly capabilities: Capabilities;
+  put(key: string, put: StorePut): Promise<Stored>;
+  /** @throws AppError content_missing when there is no such object. */
+  get(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<GetResult>;
+  stat(key: string): Promise<ObjectStat | undefined>;
+  delete(key: string): Promise<void>;
+  list(prefix: string, cursor?: string): Promise<ListPage>;
+  /** @throws AppError store_unavailable with the reason. */
+  healthy(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Told about every operation: its outcome is `ok` or an error code. */
+export type StoreObserver = (store: string, operation: string, outcome: string, seconds: number) => void;
+
+/** Wraps a driver. Every failure comes out as an AppError with the driver's own as its cause. */
+export function createStore(
+  name: string,
+  driverName: string,
+  driver: Driver,
+  observe: StoreObserver = () => {},
+): Store {
+  const breaker = createBreaker();
+
+  async function call<T>(operation: string, key: string | undefined, work: () => Promise<T>): Promise<T> {
+    if (key !== undefined) checkKey(key);
+    if (!breaker.allows()) {
+      observe(name, operation, 'breaker_open', 0);
+      throw new AppError('store_unavailable', `The store '${name}' is not answering; try again shortly.`, {
+        retryAfter: 5,
+      });
+    }
+    const started = performance.now();
+    try {
+      const result = await work();
+      breaker.succeeded();
+      observe(name, operation, 'ok', (performance.now() - started) / 1000);
+      return result;
+    } catch (error) {
+      const wrapped = wrap(name, error);
+      // A body that broke off, a full disk or a wrong key says nothing about whether the store answers.
+      if (wrapped instanceof AppError && wrapped.code === 'store_unavailable') breaker.failed();
+      else breaker.succeeded();
+      observe(
+        name,
+        operation,
+        wrapped instanceof AppError ? wrapped.code : 'aborted',
+        (performance.now() - started) / 1000,
+      );
+      throw wrapped;
+    }
+  }
+
+  return {
+    name,
+    driver: driverName,
+    capabilities: driver.capabilities,
+    put: (key, put) =>
+      call('put', key, async () => {
+        const measured = measure(put, driver.capabilities.maxObjectBytes);
+        try {
+          const { bytes } = await driver.put(key, measured.body, put);
+          if (bytes !== measured.bytes())
+            throw new StorageError('SIZE', `${bytes} of ${measured.bytes()} bytes were stored`);
+          return { bytes, sha256: measured.sha256() };
+        } catch (error) {
+          // The body's own failure is what the caller must hear, whatever the driver made of it.
+          throw measured.failure()?.error ?? error;
+        }
+      }),
+    get: (key, options) =>
+      call('get', key, async () => {
+        const found = await driver.get(key, options);
+        if (!found) throw new AppError('content_missing', `The store '${name}' no longer has these bytes.`);
+        return found;
+      }),
+    stat: (key) => call('stat', key, () => driver.stat(key)),
+    delete: (key) => call('delete', key, () => driver.delete(key)),
+    list: (prefix, cursor) => call('list', undefined, () => driver.list(prefix, cursor)),
+    healthy: () => call('healthy', undefined, () => driver.healthy()),
+    close: async () => driver.close?.(),
+  };
+}
+
+interface Measured {
+  body: AsyncIterable<Uint8Array>;
+  bytes(): number;
+  sha256(): string;
+  failure(): { error: unknown } | undefined;
+}
+
+/** Counts and hashes what flows by, and runs the check of the whole before the driver learns that the body has ended. */
+function measure(put: StorePut, maxBytes: number | undefined): Measured {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let digest = '';
+  let failure: { error: unknown } | undefined;
+  async function* body(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of put.body) {
+        bytes += chunk.length;
+        if (maxBytes !== undefined && bytes > maxBytes)
+          throw new AppError('too_large', `The store takes at most ${maxBytes} bytes.`);
+        hash.update(chunk);
+        yield chunk;
+      }
+      digest = hash.digest('hex');
+      await put.verify?.({ bytes, sha256: digest });
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  }
+  return { body: body(), bytes: () => bytes, sha256: () => digest, failure: () => failure };
+}
+
+const UNAVAILABLE = new Set([
+  'EROFS',
+  'EACCES',
+  'EPERM',
+  'EIO',
+  'ENOTCONN',
+  'ESTALE',
+  'ETIMEDOUT',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENODEV',
+  'ENXIO',
+  'EBUSY',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'UNAVAILABLE',
+]);
+
+function wrap(store: string, error: unknown): unknown {
+  if (error instanceof AppError) return error;
+  const code = codeOf(error) ?? '';
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'NO_SPACE' || code === 'EFBIG') {
+    return new AppError('storage_full', `The store '${store}' has no room left; nothing was kept.`, {
+      cause: error,
+      retryAfter: 60,
+    });
+  }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    return new AppError('overloaded', 'Too many files are open; try again shortly.', { cause: error, retryAfter: 2 });
+  }
+  if (UNAVAILABLE.has(code)) {
+    return new AppError('store_unavailable', `The store '${store}' cannot be used at the moment.`, {
+      cause: error,
+      retryAfter: 5,
+    });
+  }
+  if (code === 'SIZE')
+    return new AppError('length_mismatch', 'Not as many bytes arrived as were announced; nothing was kept.', {
+      cause: error,
+    });
+  if (code === 'OUTSIDE' || code === 'NOT_A_FILE' || code === 'ENAMETOOLONG') {
+    return new AppError('invalid_key', 'The key does not lead to a regular file inside of the store.', {
+      cause: error,
+    });
+  }
+  return error;
+}
+
+/** All configured stores, by name. */
+export interface Stores {
+  /** @throws AppError unknown_store */
+  get(name: string): Store;
+  has(name: string): boolean;
+  readonly primary: Store;
+  readonly all: readonly Store[];
+  close(): Promise<void>;
+}
+
+/** @throws Error when `primary` is not among `stores`. */
+export function createStores(stores: readonly Store[], primary: string): Stores {
+  const byName = new Map(stores.map((store) => [store.name, store]));
+  const main = byName.get(primary);
+  if (!main) throw new Error(`There is no store '${primary}'`);
+  return {
+    get(name) {
+      const store = byName.get(name);
+      if (!store)
+        throw new AppError(
+          'unknown_store',
+          `There is no store '${name}'; there are: ${[...byName.keys()].join(', ')}.`,
+          { field: 'store' },
+        );
+      return store;
+    },
+    has: (name) => byName.has(name),
+    primary: main,
+    all: stores,
+    close: async () => {
+      await Promise.all(stores.map((store) => store.close()));
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { hasText, latin1, u32be, u64be, u8 } from './byte-order.ts';
+import { MAX_ELEMENTS, type Findings, type FormatParser } from './findings.ts';
+import { skip, take, takeUpTo } from './pull-reader.ts';
+
+const RATIOS = [
+  [1, 1],
+  [12, 10],
+  [4, 3],
+  [3, 2],
+  [16, 9],
+  [5, 4],
+  [2, 1],
+] as const;
+
+/** ISO/IEC 18181-1, SizeHeader: bits are read from the least significant one of each byte; `at` is after FF 0A. */
+function readSizeHeader(bytes: Uint8Array, at: number, found: Findings): void {
+  let position = 0;
+  const bits = (count: number): number => {
+    let value = 0;
+    for (let i = 0; i < count; i++, position++) {
+      if ((u8(bytes, at + (position >> 3)) >> (position & 7)) & 1) value += 2 ** i;
+    }
+    return value;
+  };
+  const small = bits(1) === 1;
+  const side = (): number => (small ? (bits(5) + 1) * 8 : bits([9, 13, 18, 30][bits(2)]!) + 1);
+  const height = side();
+  const ratio = RATIOS[bits(3) - 1];
+  const width = ratio === undefined ? side() : Math.floor((height * ratio[0]) / ratio[1]);
+  // Bits beyond the end read as 0: a cut header tells nothing.
+  if (position > (bytes.length - at) * 8) return;
+  found.width = width;
+  found.height = height;
+}
+
+/** JPEG XL, as a raw codestream or in boxes (ISO/IEC 18181-2). */
+export const parseJxl: FormatParser = function* (found) {
+  const head = yield* takeUpTo(12);
+  if (u8(head, 0) === 0xff) return readSizeHeader(head, 2, found);
+  for (let i = 0; i < MAX_ELEMENTS; i++) {
+    const box = yield* take(8);
+    const type = latin1(box, 4, 4);
+    let size = u32be(box, 0);
+    let header = 8;
+    if (size === 1) {
+      size = u64be(yield* take(8), 0);
+      header = 16;
+    }
+    if (type === 'jxlc' || type === 'jxlp') {
+      const body = yield* takeUpTo(18);
+      const start = type === 'jxlp' ? 4 : 0; // the part's number
+      if (hasText(body, start, '\xff\x0a')) readSizeHeader(body, start + 2, found);
+      return;
+    }
+    if (size < header) return;
+    yield* skip(size - header);
+  }
+};

@@ -1,0 +1,108 @@
+import { noFindings, type FormatParser } from './findings.ts';
+import { parseAdts, parseAmr, parseFlac, parseMpegAudio } from './inspect-audio-frames.ts';
+import { parseHeif, parseJp2, parseMovie } from './inspect-iso-media.ts';
+import { parseJxl } from './inspect-jxl.ts';
+import { parseMatroska } from './inspect-matroska.ts';
+import { parseGltf, parseNothing, parseObj, parseStl } from './inspect-model.ts';
+import { parseMpegVideo } from './inspect-mpeg-video.ts';
+import { parseOgg } from './inspect-ogg.ts';
+import { parseBmp, parseGif, parseIco, parseJpeg, parsePng, parsePsd, parseTiff, parseWebp } from './inspect-raster.ts';
+import { parseAiff, parseAvi, parseWav } from './inspect-riff.ts';
+import { parseSvg } from './inspect-svg.ts';
+import type { MediaType } from './media-type.ts';
+import { PullReader } from './pull-reader.ts';
+
+export interface Inspection {
+  /** In pixels as stored, without regard to an EXIF orientation; null when not found or absurd. Fits 31 bits. */
+  width: number | null;
+  height: number | null;
+  /** In whole milliseconds; null when not found or absurd, and for every picture, animated or not. Below 2^53. */
+  durationMs: number | null;
+}
+
+export interface Inspector {
+  /** Takes the next bytes of the file, in chunks of any size; the chunk is not kept. */
+  push(chunk: Uint8Array): void;
+  /** Call once. `ok: false` only where the structure that stood in for a signature turns out not to be there. */
+  finish(): { ok: true; inspection: Inspection } | { ok: false; reason: string };
+}
+
+const PARSERS: Record<string, FormatParser> = {
+  'image/png': parsePng,
+  'image/apng': parsePng,
+  'image/jpeg': parseJpeg,
+  'image/gif': parseGif,
+  'image/webp': parseWebp,
+  'image/avif': parseHeif,
+  'image/heic': parseHeif,
+  'image/heif': parseHeif,
+  'image/jxl': parseJxl,
+  'image/tiff': parseTiff,
+  'image/bmp': parseBmp,
+  'image/x-icon': parseIco,
+  'image/jp2': parseJp2,
+  'image/vnd.adobe.photoshop': parsePsd,
+  'image/svg+xml': parseSvg,
+  'audio/mpeg': parseMpegAudio,
+  'audio/wav': parseWav,
+  'audio/flac': parseFlac,
+  'audio/ogg': parseOgg,
+  'audio/aac': parseAdts,
+  'audio/mp4': parseMovie,
+  'audio/aiff': parseAiff,
+  'audio/amr': parseAmr,
+  'audio/webm': parseMatroska,
+  'audio/matroska': parseMatroska,
+  'video/mp4': parseMovie,
+  'video/quicktime': parseMovie,
+  'video/webm': parseMatroska,
+  'video/matroska': parseMatroska,
+  'video/x-msvideo': parseAvi,
+  'video/3gpp': parseMovie,
+  'video/3gpp2': parseMovie,
+  'video/ogg': parseOgg,
+  'video/mpeg': parseMpegVideo,
+  'model/gltf+json': parseGltf,
+  'model/stl': parseStl,
+  'model/obj': parseObj,
+};
+
+const MAX_DIMENSION = 2 ** 31 - 1; // PostgreSQL INTEGER
+
+function isDimension(value: number | null): value is number {
+  return value !== null && Number.isInteger(value) && value > 0 && value <= MAX_DIMENSION;
+}
+
+/**
+ * Reads size and duration out of the headers of a file while it goes by: feed it all chunks in order, the first
+ * included. It decodes nothing, keeps at most 4 MiB, and never throws, whatever the bytes are.
+ */
+export function createInspector(type: MediaType): Inspector {
+  const found = noFindings();
+  const reader = new PullReader();
+  let total = 0;
+  reader.start((PARSERS[type.mime] ?? parseNothing)(found, reader));
+  return {
+    push(chunk) {
+      total += chunk.length;
+      reader.push(chunk);
+    },
+    finish() {
+      reader.end();
+      found.atEnd?.(total);
+      if (found.rejected !== null) return { ok: false, reason: found.rejected };
+      const { width, height } = found;
+      const sized = type.mediaType !== 'audio' && isDimension(width) && isDimension(height);
+      const duration = Math.round(found.durationMs ?? 0);
+      const timed = duration > 0 && Number.isSafeInteger(duration);
+      return {
+        ok: true,
+        inspection: {
+          width: sized ? width : null,
+          height: sized ? height : null,
+          durationMs: timed ? duration : null,
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,92 @@
+export type MediaKind = 'image' | 'audio' | 'video' | 'model';
+
+export interface MediaType {
+  mime: string;
+  /** Without a dot. Unique in the table, while one MIME type may have several. */
+  ext: string;
+  mediaType: MediaKind;
+  /** May a browser be trusted to show it inline: raster image, audio, video; false for SVG, 3D and project files. */
+  inline: boolean;
+}
+
+type Row = readonly [mime: string, ext: string, mediaType: MediaKind, inline: boolean, ...aliases: string[]];
+
+/** Aliases with a slash are MIME types, those without are extensions. */
+const ROWS: readonly Row[] = [
+  ['image/png', 'png', 'image', true, 'image/x-png'],
+  ['image/apng', 'apng', 'image', true, 'image/vnd.mozilla.apng'],
+  ['image/jpeg', 'jpg', 'image', true, 'image/jpg', 'image/pjpeg', 'jpeg', 'jpe', 'jfif'],
+  ['image/gif', 'gif', 'image', true],
+  ['image/webp', 'webp', 'image', true],
+  ['image/avif', 'avif', 'image', true, 'image/avif-sequence', 'avifs'],
+  ['image/heic', 'heic', 'image', true, 'image/heic-sequence', 'heics'],
+  ['image/heif', 'heif', 'image', true, 'image/heif-sequence', 'heifs', 'hif'],
+  ['image/jxl', 'jxl', 'image', true],
+  ['image/tiff', 'tif', 'image', true, 'image/x-tiff', 'tiff'],
+  ['image/bmp', 'bmp', 'image', true, 'image/x-bmp', 'image/x-ms-bmp', 'dib'],
+  ['image/x-icon', 'ico', 'image', true, 'image/vnd.microsoft.icon', 'image/ico'],
+  ['image/jp2', 'jp2', 'image', true, 'image/jpeg2000', 'image/jpx', 'jpx', 'jpf'],
+  ['image/vnd.adobe.photoshop', 'psd', 'image', false, 'image/x-photoshop', 'application/x-photoshop', 'image/psd'],
+  // A script in an SVG runs when the file is opened as a document.
+  ['image/svg+xml', 'svg', 'image', false, 'image/svg'],
+
+  ['audio/mpeg', 'mp3', 'audio', true, 'audio/mp3', 'audio/x-mp3', 'audio/x-mpeg', 'audio/mpeg3'],
+  ['audio/mpeg', 'mp2', 'audio', true, 'audio/mp2', 'mpa'],
+  ['audio/wav', 'wav', 'audio', true, 'audio/x-wav', 'audio/wave', 'audio/vnd.wave', 'audio/x-pn-wav', 'wave'],
+  ['audio/flac', 'flac', 'audio', true, 'audio/x-flac'],
+  ['audio/ogg', 'ogg', 'audio', true, 'audio/x-ogg', 'audio/vorbis', 'application/ogg', 'oga', 'spx'],
+  ['audio/ogg', 'opus', 'audio', true, 'audio/opus'],
+  ['audio/aac', 'aac', 'audio', true, 'audio/x-aac', 'audio/aacp', 'audio/x-hx-aac-adts', 'adts'],
+  ['audio/mp4', 'm4a', 'audio', true, 'audio/x-m4a', 'audio/m4a', 'audio/x-m4b', 'm4b', 'm4r'],
+  ['audio/aiff', 'aif', 'audio', true, 'audio/x-aiff', 'aiff', 'aifc'],
+  ['audio/amr', 'amr', 'audio', true, 'audio/amr-wb', 'audio/x-amr', 'awb'],
+  ['audio/midi', 'mid', 'audio', true, 'audio/x-midi', 'audio/mid', 'midi'],
+  ['audio/webm', 'weba', 'audio', true],
+  ['audio/matroska', 'mka', 'audio', true, 'audio/x-matroska'],
+
+  ['video/mp4', 'mp4', 'video', true, 'application/mp4', 'f4v', 'mpg4'],
+  ['video/mp4', 'm4v', 'video', true, 'video/x-m4v', 'video/m4v'],
+  ['video/quicktime', 'mov', 'video', true, 'video/mov', 'qt'],
+  ['video/webm', 'webm', 'video', true],
+  ['video/matroska', 'mkv', 'video', true, 'video/x-matroska'],
+  ['video/x-msvideo', 'avi', 'video', true, 'video/vnd.avi', 'video/avi', 'video/msvideo'],
+  ['video/3gpp', '3gp', 'video', true, 'audio/3gpp', '3gpp'],
+  ['video/3gpp2', '3g2', 'video', true, 'audio/3gpp2'],
+  ['video/ogg', 'ogv', 'video', true, 'video/x-ogg', 'video/theora'],
+  ['video/mpeg', 'mpg', 'video', true, 'video/x-mpeg', 'video/mp1s', 'video/mp2p', 'mpeg', 'm1v', 'm2v', 'vob'],
+
+  ['model/gltf-binary', 'glb', 'model', false],
+  ['model/gltf+json', 'gltf', 'model', false],
+  ['model/stl', 'stl', 'model', false, 'model/x.stl-binary', 'model/x.stl-ascii', 'application/sla'],
+  ['model/obj', 'obj', 'model', false, 'application/x-tgif', 'text/obj'],
+  ['model/vnd.usdz+zip', 'usdz', 'model', false, 'model/usdz'],
+  ['model/ply', 'ply', 'model', false, 'model/x-ply', 'application/ply'],
+  // Autodesk registered no MIME type.
+  ['model/x-fbx', 'fbx', 'model', false, 'application/vnd.autodesk.fbx', 'application/x-ft-fbx', 'model/fbx'],
+];
+
+const byMime = new Map<string, MediaType>();
+const byExtension = new Map<string, MediaType>();
+
+/** Everything that the service keeps: what is not here is refused. */
+export const MEDIA_TYPES: readonly MediaType[] = ROWS.map(([mime, ext, mediaType, inline, ...aliases]) => {
+  const type = Object.freeze({ mime, ext, mediaType, inline });
+  for (const name of [mime, ext, ...aliases]) {
+    const index = name.includes('/') ? byMime : byExtension;
+    if (!index.has(name)) index.set(name, type);
+  }
+  return type;
+});
+
+/**
+ * The type of a Content-Type value: `image/PNG`, `audio/x-wav`, `video/mp4; codecs="avc1"`.
+ * Case and parameters are ignored, common aliases are known. Undefined when the service does not keep such media.
+ */
+export function mediaTypeByMime(mime: string): MediaType | undefined {
+  return byMime.get(mime.split(';', 1)[0]!.trim().toLowerCase());
+}
+
+/** The type of a file name's extension, with or without its dot, in any case. */
+export function mediaTypeByExtension(ext: string): MediaType | undefined {
+  return byExtension.get(ext.replace(/^\./, '').toLowerCase());
+}

@@ -1,0 +1,128 @@
+/** The most bytes that one read may ask to have kept: 4 MiB. */
+export const MAX_TAKE_BYTES = 4 * 1024 * 1024;
+
+/** What a parser waits for: so many bytes (`short`: fewer at the end of the file), any bytes, or to have some passed by. */
+export type Want = { kind: 'take'; bytes: number; short: boolean } | { kind: 'some' } | { kind: 'skip'; bytes: number };
+
+/**
+ * A parser of a file that goes by once. It is written top to bottom, and pauses at every `yield*`.
+ * The bytes it is given are only valid until its next `yield*`. When the file ends it is simply never resumed.
+ */
+export type Pull<T = void> = Generator<Want, T, Uint8Array>;
+
+export interface Source {
+  /** How many bytes of the file the parser has taken or skipped. */
+  readonly position: number;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Exactly `bytes` bytes (at most MAX_TAKE_BYTES, else the parser ends here). */
+export function* take(bytes: number): Pull<Uint8Array> {
+  return yield { kind: 'take', bytes, short: false };
+}
+
+/** `bytes` bytes, or what is left of the file. */
+export function* takeUpTo(bytes: number): Pull<Uint8Array> {
+  return yield { kind: 'take', bytes, short: true };
+}
+
+/** Whatever comes next, at least one byte. */
+export function* takeSome(): Pull<Uint8Array> {
+  return yield { kind: 'some' };
+}
+
+/** Lets `bytes` bytes pass without keeping them; a length that no file has ends the parser's work, not the process. */
+export function* skip(bytes: number): Pull {
+  if (bytes !== 0) yield { kind: 'skip', bytes };
+}
+
+/**
+ * Feeds a pull parser with the chunks of a file. Memory grows with what has arrived, never by what a header declares,
+ * and one buffer serves all reads. An error inside the parser ends it: what it had found until then stands.
+ */
+export class PullReader implements Source {
+  position = 0;
+  #parser: Pull | undefined;
+  #want: Want = { kind: 'skip', bytes: 0 };
+  #missing = 0;
+  #kept = EMPTY;
+  #filled = 0;
+
+  start(parser: Pull): void {
+    this.#parser = parser;
+    this.#resume(EMPTY);
+  }
+
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    while (this.#parser !== undefined) {
+      const left = chunk.length - at;
+      if (this.#want.kind === 'skip') {
+        const passed = Math.min(this.#missing, left);
+        at += passed;
+        this.position += passed;
+        this.#missing -= passed;
+        if (this.#missing > 0) return;
+        this.#resume(EMPTY);
+      } else if (this.#want.kind === 'some') {
+        if (left === 0) return;
+        this.position += left;
+        this.#resume(chunk.subarray(at));
+        at = chunk.length;
+      } else {
+        const wanted = this.#want.bytes;
+        if (this.#filled === 0 && left >= wanted) {
+          this.position += wanted;
+          at += wanted;
+          this.#resume(chunk.subarray(at - wanted, at));
+          continue;
+        }
+        const part = chunk.subarray(at, at + wanted - this.#filled);
+        this.#keep(part);
+        at += part.length;
+        this.position += part.length;
+        if (this.#filled < wanted) return;
+        this.#resume(this.#kept.subarray(0, wanted));
+      }
+    }
+  }
+
+  /** The file has ended: a pending `takeUpTo` gets what there is. */
+  end(): void {
+    if (this.#want.kind === 'take' && this.#want.short) this.#resume(this.#kept.subarray(0, this.#filled));
+    this.#stop();
+  }
+
+  #keep(part: Uint8Array): void {
+    const needed = this.#filled + part.length;
+    if (needed > this.#kept.length) {
+      const grown = new Uint8Array(Math.min(MAX_TAKE_BYTES, Math.max(needed, this.#kept.length * 2, 256)));
+      grown.set(this.#kept.subarray(0, this.#filled));
+      this.#kept = grown;
+    }
+    this.#kept.set(part, this.#filled);
+    this.#filled = needed;
+  }
+
+  #resume(bytes: Uint8Array): void {
+    this.#filled = 0;
+    try {
+      const step = this.#parser?.next(bytes);
+      if (step === undefined || step.done === true) return this.#stop();
+      this.#want = step.value;
+    } catch {
+      // A header that trips a parser is the uploader's doing, and costs only what could have been read from it.
+      return this.#stop();
+    }
+    if (this.#want.kind === 'some') return;
+    const { kind, bytes: count } = this.#want;
+    if (!(count >= 0) || (kind === 'take' && count > MAX_TAKE_BYTES)) return this.#stop();
+    this.#missing = count;
+  }
+
+  #stop(): void {
+    this.#parser = undefined;
+    this.#kept = EMPTY;
+  }
+}

@@ -1,0 +1,146 @@
+import { type SelectQueryBuilder, sql } from 'kysely';
+import type { Db } from './database.ts';
+import { type ItemRow, type MediaItem, itemColumns, toItem } from './media-item.ts';
+import type { JsonObject, Tables } from './tables.ts';
+
+/** What a search may ask for; each is one condition, and all must hold. */
+export interface ItemFilter {
+  userId?: string | undefined;
+  toolName?: string | undefined;
+  model?: string | undefined;
+  provider?: string | undefined;
+  status?: string | undefined;
+  storageProvider?: string | undefined;
+  mediaType?: string | undefined;
+  mimeType?: string | undefined;
+  jobId?: string | undefined;
+  runId?: string | undefined;
+  requestId?: string | undefined;
+  messageId?: string | undefined;
+  externalId?: string | undefined;
+  projectId?: string | undefined;
+  sceneId?: string | undefined;
+  seed?: string | undefined;
+  sampler?: string | undefined;
+  tags?: readonly string[] | undefined;
+  tagMode?: 'all' | 'any' | undefined;
+  metadata?: JsonObject | undefined;
+  /** Words, "phrases", or, -not: the syntax of web search engines. */
+  q?: string | undefined;
+  createdAfter?: string | undefined;
+  createdBefore?: string | undefined;
+  /** Status neither success nor pending. */
+  failed?: boolean | undefined;
+}
+
+/** The place in the order after which a page begins: creation time with microseconds, and id. */
+export interface Position {
+  createdAt: string;
+  id: string;
+}
+
+const EQUALS = {
+  userId: 'user_id',
+  toolName: 'tool_name',
+  model: 'model',
+  provider: 'provider',
+  status: 'status',
+  storageProvider: 'storage_provider',
+  mediaType: 'media_type',
+  mimeType: 'mime_type',
+  jobId: 'job_id',
+  runId: 'run_id',
+  requestId: 'request_id',
+  messageId: 'message_id',
+  externalId: 'external_id',
+  projectId: 'project_id',
+  sceneId: 'scene_id',
+} as const satisfies Partial<Record<keyof ItemFilter, keyof Tables['generated_images']>>;
+
+/** Written as the partial index has it, or the index is not used. */
+const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_images.status <> 'pending'`;
+/** The very expression of the text index. */
+const SEARCHED = sql`to_tsvector('simple', left(coalesce(generated_images.search_text, generated_images.prompt), 16000))`;
+
+function filtered<O>(
+  query: SelectQueryBuilder<Tables, 'generated_images', O>,
+  filter: ItemFilter,
+): SelectQueryBuilder<Tables, 'generated_images', O> {
+  let narrowed = query.where('generated_images.deleted_at', 'is', null);
+  for (const [name, column] of Object.entries(EQUALS)) {
+    const value = filter[name as keyof typeof EQUALS];
+    if (value !== undefined) narrowed = narrowed.where(`generated_images.${column}`, '=', value);
+  }
+  if (filter.seed !== undefined)
+    narrowed = narrowed.where(sql<boolean>`generated_images.generation ->> 'seed' = ${filter.seed}`);
+  if (filter.sampler !== undefined)
+    narrowed = narrowed.where(sql<boolean>`generated_images.generation ->> 'sampler' = ${filter.sampler}`);
+  if (filter.tags !== undefined && filter.tags.length > 0) {
+    const wanted = sql`${[...filter.tags]}::text[]`;
+    narrowed = narrowed.where(
+      filter.tagMode === 'any'
+        ? sql<boolean>`generated_images.tags && ${wanted}`
+        : sql<boolean>`generated_images.tags @> ${wanted}`,
+    );
+  }
+  if (filter.metadata !== undefined)
+    narrowed = narrowed.where(sql<boolean>`generated_images.metadata @> ${JSON.stringify(filter.metadata)}::jsonb`);
+  if (filter.q !== undefined)
+    narrowed = narrowed.where(sql<boolean>`${SEARCHED} @@ websearch_to_tsquery('simple', ${filter.q})`);
+  if (filter.createdAfter !== undefined)
+    narrowed = narrowed.where('generated_images.created_at', '>', filter.createdAfter);
+  if (filter.createdBefore !== undefined)
+    narrowed = narrowed.where('generated_images.created_at', '<', filter.createdBefore);
+  if (filter.failed === true) narrowed = narrowed.where(FAILED);
+  return narrowed;
+}
+
+export interface PageRequest {
+  filter: ItemFilter;
+  order: 'asc' | 'desc';
+  limit: number;
+  after?: Position | undefined;
+}
+
+/** The query of one page; exported so that its plan can be read. */
+export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) {
+  let query = filtered(db.selectFrom('generated_images').select(itemColumns), filter);
+  if (after) {
+    const beyond = sql.raw(order === 'desc' ? '<' : '>');
+    query = query.where(
+      sql<boolean>`(generated_images.created_at, generated_images.id) ${beyond} (${after.createdAt}::timestamptz, ${after.id}::bigint)`,
+    );
+  }
+  return query.orderBy('generated_images.created_at', order).orderBy('generated_images.id', order).limit(limit);
+}
+
+/** One page of items in the order of (created, id). */
+export async function searchItems(db: Db, request: PageRequest): Promise<MediaItem[]> {
+  const rows = await pageQuery(db, request).execute();
+  return rows.map((row) => toItem(row as ItemRow));
+}
+
+/** How many items a filter finds; reads them all. */
+export async function countItems(db: Db, filter: ItemFilter): Promise<number> {
+  const row = await filtered(
+    db.selectFrom('generated_images').select((eb) => eb.fn.countAll<string>().as('total')),
+    filter,
+  ).executeTakeFirstOrThrow();
+  return Number(row.total);
+}
+
+/** Tags with the number of items that bear them, most frequent first. `prefix` matches literally. */
+export async function countTags(
+  db: Db,
+  userId: string | undefined,
+  prefix: string,
+  limit: number,
+): Promise<{ tag: string; count: number }[]> {
+  const ofUser = userId === undefined ? sql`` : sql`AND user_id = ${userId}`;
+  const rows = await sql<{ tag: string; count: string }>`
+    SELECT tag, count(*) AS count
+    FROM generated_images, unnest(tags) AS tag
+    WHERE deleted_at IS NULL ${ofUser} AND starts_with(tag, ${prefix})
+    GROUP BY tag ORDER BY count(*) DESC, tag LIMIT ${limit}`.execute(db);
+  return rows.rows.map((row) => ({ tag: row.tag, count: Number(row.count) }));
+}

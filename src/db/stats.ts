@@ -1,0 +1,72 @@
+import { sql } from 'kysely';
+import type { Db } from './database.ts';
+
+export interface Count {
+  name: string;
+  count: number;
+}
+
+export interface Stats {
+  total: number;
+  uniqueUsers: number;
+  succeeded: number;
+  pending: number;
+  failed: number;
+  totalBytes: number;
+  averageBytes: number | null;
+  /** Items without a stored copy whose original URL will die. */
+  atRisk: number;
+  /** Part of the stored items whose bytes are not in the database; null when none is stored. */
+  outsideDatabaseRatio: number | null;
+  byTool: Count[];
+  byModel: Count[];
+  byProvider: Count[];
+  byDay: Count[];
+}
+
+const GROUPS = 50;
+const DAYS = 90;
+
+/** Totals of one user, or of all. Reads every row of theirs. */
+export async function readStats(db: Db, userId: string | undefined): Promise<Stats> {
+  const scope = userId === undefined ? sql`deleted_at IS NULL` : sql`deleted_at IS NULL AND user_id = ${userId}`;
+  const totals = await sql<Record<string, string | null>>`
+    SELECT count(*) AS total,
+      count(DISTINCT user_id) AS users,
+      count(*) FILTER (WHERE status = 'success') AS succeeded,
+      count(*) FILTER (WHERE status = 'pending') AS pending,
+      count(*) FILTER (WHERE status <> 'success' AND status <> 'pending') AS failed,
+      coalesce(sum(bytes), 0) AS bytes,
+      avg(bytes) AS average,
+      count(*) FILTER (WHERE stored.outside IS NULL AND original_url IS NOT NULL AND status IN ('success', 'pending')) AS at_risk,
+      avg(CASE WHEN stored.outside THEN 1.0 WHEN NOT stored.outside THEN 0.0 END) AS outside
+    FROM generated_images
+    LEFT JOIN LATERAL (SELECT bool_and(store <> 'database') AS outside FROM media_locations WHERE media_id = generated_images.id) stored ON TRUE
+    WHERE ${scope}`.execute(db);
+  const row = totals.rows[0] ?? {};
+  const number = (name: string) => Number(row[name] ?? 0);
+  const group = async (column: 'tool_name' | 'model' | 'provider'): Promise<Count[]> => {
+    const rows = await sql<{ name: string; count: string }>`
+      SELECT ${sql.ref(column)} AS name, count(*) AS count FROM generated_images
+      WHERE ${scope} AND ${sql.ref(column)} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ${GROUPS}`.execute(db);
+    return rows.rows.map((entry) => ({ name: entry.name, count: Number(entry.count) }));
+  };
+  const days = await sql<{ name: string; count: string }>`
+    SELECT to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS name, count(*) AS count FROM generated_images
+    WHERE ${scope} AND created_at > now() - make_interval(days => ${DAYS}) GROUP BY 1 ORDER BY 1 DESC`.execute(db);
+  return {
+    total: number('total'),
+    uniqueUsers: number('users'),
+    succeeded: number('succeeded'),
+    pending: number('pending'),
+    failed: number('failed'),
+    totalBytes: number('bytes'),
+    averageBytes: row['average'] == null ? null : Math.round(Number(row['average'])),
+    atRisk: number('at_risk'),
+    outsideDatabaseRatio: row['outside'] == null ? null : Number(row['outside']),
+    byTool: await group('tool_name'),
+    byModel: await group('model'),
+    byProvider: await group('provider'),
+    byDay: days.rows.map((entry) => ({ name: entry.name, count: Number(entry.count) })),
+  };
+}

@@ -1,0 +1,95 @@
+import { deleteIntent, insertMarkedIntents } from '../db/intents.ts';
+import { locationsOf } from '../db/locations.ts';
+import { type ItemChange, deleteItem, findItem, setDeleted, updateItem } from '../db/media.ts';
+import type { MediaItem } from '../db/media-item.ts';
+import { AppError } from '../errors.ts';
+import { type Caller, mayReach } from './caller.ts';
+import type { Deps } from './deps.ts';
+import { checkFields } from './item-fields.ts';
+import { searchText } from './search-text.ts';
+
+export interface ItemPatch {
+  tags?: string[] | undefined;
+  metadata?: unknown;
+  prompt?: string | undefined;
+  visibility?: 'private' | 'public' | undefined;
+  /** Null: never. */
+  expiresAt?: string | null | undefined;
+}
+
+async function reachable(deps: Deps, caller: Caller, id: string, deleted: 'alive' | 'any'): Promise<MediaItem> {
+  const item = await findItem(deps.db, id);
+  if (!item || !mayReach(caller, item.userId) || (deleted === 'alive' && item.deletedAt !== null)) {
+    throw new AppError('not_found', 'There is no such item, or this token may not see it.');
+  }
+  return item;
+}
+
+/** Changes what a caller may change; each given field replaces the old one whole. @throws AppError not_found, invalid_request */
+export async function patchItem(deps: Deps, caller: Caller, id: string, patch: ItemPatch): Promise<MediaItem> {
+  const item = await reachable(deps, caller, id, 'alive');
+  const { tags, metadata, prompt, visibility, expiresAt } = patch;
+  const fields = checkFields({ tags, metadata, prompt, visibility, expiresAt: expiresAt ?? undefined }, item.userId);
+  const change: ItemChange = {
+    ...(tags !== undefined && { tags: fields.tags }),
+    ...(metadata !== undefined && { metadata: JSON.stringify(fields.metadata) }),
+    ...(prompt !== undefined && { prompt }),
+    ...(visibility !== undefined && { visibility }),
+    ...(expiresAt !== undefined && { expires_at: expiresAt === null ? null : fields.expiresAt }),
+    ...((tags !== undefined || prompt !== undefined) && { search_text: searchText(wordsOf(item, fields.tags, patch)) }),
+  };
+  const changed = await updateItem(deps.db, id, change);
+  if (!changed) throw new AppError('not_found', 'The item was deleted meanwhile.');
+  return changed;
+}
+
+function wordsOf(item: MediaItem, tags: string[], patch: ItemPatch) {
+  return {
+    userId: item.userId,
+    prompt: patch.prompt ?? item.prompt,
+    tags: patch.tags === undefined ? item.tags : tags,
+    generation: item.generation,
+    model: item.model ?? undefined,
+    toolName: item.toolName,
+    filename: item.filename ?? undefined,
+  };
+}
+
+/** Puts a tombstone on an item; deleting twice is not an error. @throws AppError not_found */
+export async function softDelete(deps: Deps, caller: Caller, id: string): Promise<void> {
+  await reachable(deps, caller, id, 'any');
+  await setDeleted(deps.db, id, true);
+}
+
+/** Takes the tombstone off again; an item that has none is answered as it is. @throws AppError not_found */
+export async function restore(deps: Deps, caller: Caller, id: string): Promise<MediaItem> {
+  const item = await reachable(deps, caller, id, 'any');
+  return (await setDeleted(deps.db, id, false)) ?? item;
+}
+
+/**
+ * Removes the record and every owned copy for good. Marked intents take over before the record goes, so a crash in
+ * between leaves nothing that the sweeper does not know.
+ * @throws AppError not_found
+ */
+export async function purge(deps: Deps, caller: Caller, id: string): Promise<void> {
+  await reachable(deps, caller, id, 'any');
+  const owned = await deps.db.transaction().execute(async (trx) => {
+    const locations = (await locationsOf(trx, id, null)).filter((location) => location.owned);
+    const intents = locations.map(({ store, key }) => ({ store, key }));
+    await insertMarkedIntents(trx, intents);
+    await deleteItem(trx, id);
+    return intents;
+  });
+  for (const intent of owned) {
+    try {
+      await deps.stores.get(intent.store).delete(intent.key);
+      await deleteIntent(deps.db, intent);
+    } catch (error) {
+      deps.log.warn(
+        { err: error, store: intent.store, key: intent.key },
+        'could not remove a purged object; the sweeper will',
+      );
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import type { MediaItem } from '../db/media-item.ts';
+import { type ItemFilter, type Position, countItems, countTags, searchItems } from '../db/search.ts';
+import { type Stats, readStats } from '../db/stats.ts';
+import { AppError } from '../errors.ts';
+import { type Caller, isAdmin } from './caller.ts';
+import type { Deps } from './deps.ts';
+import { fingerprintOf } from './idempotency.ts';
+import { checkTime } from './item-fields.ts';
+import type { Signer } from './signing.ts';
+import { checkJsonObject, checkText } from './text-limits.ts';
+
+export interface SearchRequest {
+  filter: ItemFilter;
+  order: 'asc' | 'desc';
+  limit: number;
+  cursor?: string | undefined;
+  includeTotal?: boolean | undefined;
+}
+
+export interface SearchResult {
+  items: MediaItem[];
+  nextCursor: string | null;
+  total?: number;
+}
+
+/** The user whose items a listing is about; undefined: all users'. @throws AppError user_mismatch */
+function scopeOf(caller: Caller, userId: string | undefined): string | undefined {
+  if (isAdmin(caller)) return userId;
+  if (userId !== undefined && userId !== caller.sub) {
+    throw new AppError(
+      'user_mismatch',
+      "This token sees its own subject's items only; leave 'userId' out, or use a token with media:admin.",
+      { field: 'userId' },
+    );
+  }
+  return caller.sub;
+}
+
+/** One page of the items that the caller may see. @throws AppError invalid_cursor, invalid_request, user_mismatch */
+export async function search(
+  deps: Deps & { signer: Signer },
+  caller: Caller,
+  request: SearchRequest,
+): Promise<SearchResult> {
+  const filter = checkFilter({ ...request.filter, userId: scopeOf(caller, request.filter.userId) });
+  const about = fingerprintOf({ filter, order: request.order, sub: caller.sub }).slice(0, 22);
+  const after = request.cursor === undefined ? undefined : readCursor(deps.signer, request.cursor, about);
+  const found = await searchItems(deps.db, { filter, order: request.order, limit: request.limit + 1, after });
+  const items = found.slice(0, request.limit);
+  const last = items.at(-1);
+  return {
+    items,
+    nextCursor: found.length > request.limit && last ? deps.signer.seal(`${about} ${last.createdAt} ${last.id}`) : null,
+    ...(request.includeTotal === true && { total: await countItems(deps.db, filter) }),
+  };
+}
+
+function checkFilter(filter: ItemFilter): ItemFilter {
+  for (const [name, value] of Object.entries(filter)) if (typeof value === 'string') checkText(name, value, 2000);
+  for (const tag of filter.tags ?? []) checkText('tag', tag, 256);
+  return {
+    ...filter,
+    metadata: filter.metadata === undefined ? undefined : checkJsonObject('metadata', filter.metadata, 4000),
+    createdAfter: filter.createdAfter === undefined ? undefined : checkTime('createdAfter', filter.createdAfter),
+    createdBefore: filter.createdBefore === undefined ? undefined : checkTime('createdBefore', filter.createdBefore),
+  };
+}
+
+/** A cursor is bound to its search and its caller: anything else would silently skip or repeat items. */
+function readCursor(signer: Signer, cursor: string, about: string): Position {
+  const [search, createdAt, id] = signer.unseal(cursor)?.split(' ') ?? [];
+  if (search !== about || createdAt === undefined || id === undefined) {
+    throw new AppError(
+      'invalid_cursor',
+      "The cursor was cut or changed, or comes from another search; use 'nextCursor' of the page before, with the same filters and token.",
+      { field: 'cursor' },
+    );
+  }
+  return { createdAt, id };
+}
+
+export async function tagCounts(
+  deps: Deps,
+  caller: Caller,
+  request: { userId?: string | undefined; prefix: string; limit: number },
+) {
+  checkText('prefix', request.prefix, 256);
+  return countTags(deps.db, scopeOf(caller, request.userId), request.prefix, request.limit);
+}
+
+export async function stats(deps: Deps, caller: Caller, userId: string | undefined): Promise<Stats> {
+  return readStats(deps.db, scopeOf(caller, userId));
+}

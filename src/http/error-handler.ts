@@ -1,0 +1,145 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { asAppError } from '../db/database.ts';
+import { AppError, ERROR_CODES, type ErrorCode } from '../errors.ts';
+import { validationError } from './validation.ts';
+import { STATUS_OF } from './statuses.ts';
+
+/** RFC 9457. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  requestId: string;
+  field?: string;
+}
+
+/** What Fastify and its plugins throw, by their codes. */
+const FOREIGN: Readonly<Record<string, [ErrorCode, string]>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
+    'unsupported_content_type',
+    'This route does not take that Content-Type; send application/json, multipart/form-data or the media type of the file.',
+  ],
+  FST_ERR_CTP_BODY_TOO_LARGE: [
+    'too_large',
+    'The body is larger than this route takes; send the file as a raw body or as multipart/form-data.',
+  ],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_json', 'The body is empty; send a JSON object.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_json', 'The body is not valid JSON.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    'invalid_request',
+    'The body does not have as many bytes as Content-Length says.',
+  ],
+  FST_ERR_CTP_INVALID_TYPE: ['unsupported_content_type', 'The Content-Type header cannot be read.'],
+  FST_PARTS_LIMIT: ['invalid_multipart', 'The multipart body has too many parts.'],
+  FST_FILES_LIMIT: [
+    'invalid_multipart',
+    "The multipart body must have exactly one part 'file'; send one request for each file.",
+  ],
+  FST_FIELDS_LIMIT: ['invalid_multipart', 'The multipart body has too many fields.'],
+  FST_PROTO_VIOLATION: ['invalid_multipart', 'A field has a name that is not allowed.'],
+  FST_INVALID_JSON_FIELD_ERROR: ['invalid_json', 'A field of type application/json does not hold valid JSON.'],
+  FST_INVALID_MULTIPART_CONTENT_TYPE: ['unsupported_content_type', 'The body is not multipart/form-data.'],
+  FST_MULTIPART_PREMATURE_CLOSE_ERR: ['invalid_multipart', 'The multipart body ended before its last boundary.'],
+  FST_ERR_BAD_URL: ['invalid_request', 'The path is not a valid URL path.'],
+  FST_ERR_ASYNC_CONSTRAINT: ['invalid_request', 'The request cannot be routed.'],
+  ERR_STREAM_PREMATURE_CLOSE: ['invalid_request', 'The body ended before it was complete.'],
+  ECONNRESET: ['invalid_request', 'The connection was closed before the body was complete.'],
+};
+
+function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const { code, validation, statusCode, message } = error as FastifyError;
+  if (validation) return validationError(error as FastifyError);
+  const known = code === undefined ? undefined : FOREIGN[code];
+  if (known) return new AppError(known[0], known[1], { cause: error });
+  if (statusCode === 429) return new AppError('rate_limited', message, { cause: error });
+  if (statusCode === 503)
+    return new AppError('overloaded', 'The service is overloaded; try again shortly.', { cause: error, retryAfter: 5 });
+  const translated = asAppError(error);
+  if (translated instanceof AppError) return translated;
+  // Errors of the multipart parser have no code; their messages speak of the body alone.
+  if (/multipart|boundary|Malformed part header|Part terminated early|Unexpected end of/i.test(message ?? '')) {
+    return new AppError(
+      'invalid_multipart',
+      'The multipart body is malformed: its boundary is missing or it was cut off.',
+      { cause: error },
+    );
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new AppError('invalid_request', 'The request is malformed.', { cause: error });
+  return new AppError(
+    'internal',
+    'Something went wrong inside the service; the log has the details under this request id.',
+    { cause: error },
+  );
+}
+
+/** A failure as it goes out. */
+export function problemOf(thrown: unknown, request: FastifyRequest): Problem {
+  const error = toAppError(thrown);
+
+  return {
+    type: `urn:mediakeep:error:${error.code}`,
+    title: ERROR_CODES[error.code],
+    status: STATUS_OF[error.code],
+    detail: error.message,
+    code: error.code,
+    requestId: request.id,
+    ...(error.field !== undefined && { field: error.field }),
+  };
+}
+
+function send(reply: FastifyReply, request: FastifyRequest, error: AppError): FastifyReply {
+  const problem = problemOf(error, request);
+  const { status } = problem;
+  if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter);
+  if (status === 401)
+    reply.header('www-authenticate', error.code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"');
+  // What a route had set for its success must not describe a problem.
+  for (const name of [
+    'content-range',
+    'content-disposition',
+    'etag',
+    'last-modified',
+    'content-length',
+    'accept-ranges',
+  ]) {
+    if (!(status === 416 && name === 'content-range')) reply.removeHeader(name);
+  }
+  return reply
+    .code(status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json; charset=utf-8')
+    .serializer((payload: unknown) => JSON.stringify(payload))
+    .send(problem);
+}
+
+/** Answers every failure as application/problem+json; a 500 is logged with its cause and shows nothing of it. */
+export function registerErrorHandler(app: FastifyInstance): void {
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = toAppError(thrown);
+    const status = STATUS_OF[error.code];
+    const context = { err: error.cause ?? error, code: error.code, userId: request.caller?.sub };
+    if (status >= 500) request.log.error(context, error.message);
+    else
+      request.log.info(
+        { code: error.code, ...(error.cause instanceof Error && { cause: error.cause.message.slice(0, 300) }) },
+        error.message,
+      );
+    // A body that is still on its way would be read to its end for nothing, or be taken for the next request.
+    if (!request.raw.complete) reply.header('connection', 'close');
+    return send(reply, request, error);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    send(
+      reply,
+      request,
+      new AppError(
+        'not_found',
+        `There is no route ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}; see /docs.`,
+      ),
+    ),
+  );
+}

@@ -1,0 +1,117 @@
+import type { Multipart, MultipartFile } from '@fastify/multipart';
+import type { FastifyRequest } from 'fastify';
+import { AppError } from '../errors.ts';
+import { watchDigest } from './content-digest.ts';
+
+/** Fields that decide where the file goes, so they cannot come after it. */
+const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);
+const MAX_FIELD_BYTES = 300 * 1024;
+const MAX_NAME_BYTES = 100;
+/** Fields that may come more than once. */
+const REPEATABLE = new Set(['tags']);
+
+export type FormFields = Record<string, unknown>;
+
+export interface IngestForm {
+  /** The fields that came before the file. */
+  early: FormFields;
+  file: MultipartFile;
+  /** Reads what follows the file. @throws AppError when it is malformed, a second file, or a field that came too late. */
+  rest(fileSha256: string): Promise<FormFields>;
+}
+
+/**
+ * Reads a multipart/form-data body up to its part `file`.
+ * @throws AppError file_missing, invalid_multipart, too_large, digest_mismatch
+ */
+export async function openForm(request: FastifyRequest, maxFileBytes: number): Promise<IngestForm> {
+  const watch = watchDigest(request);
+  const parts = request.parts({
+    // One byte more than allowed: the limit itself is ours to report, a cut file must never look like a whole one.
+    limits: {
+      fileSize: maxFileBytes + 1,
+      fields: 100,
+      files: 2,
+      parts: 120,
+      fieldSize: MAX_FIELD_BYTES,
+      fieldNameSize: MAX_NAME_BYTES,
+      headerPairs: 50,
+    },
+  });
+  if (watch) request.raw.on('data', (chunk: Buffer) => watch.update(chunk));
+  const iterator: AsyncIterator<Multipart> = parts[Symbol.asyncIterator]();
+  const early: FormFields = {};
+  for (;;) {
+    const next = await iterator.next();
+    if (next.done)
+      throw new AppError(
+        'file_missing',
+        "The form has no part 'file' with a file name; send the file as a part named 'file'.",
+        { field: 'file' },
+      );
+    const part = next.value;
+    if (part.type === 'file') {
+      if (part.fieldname !== 'file')
+        throw new AppError(
+          'invalid_multipart',
+          `The file must be in a part named 'file', not '${part.fieldname.slice(0, 100)}'.`,
+          { field: 'file' },
+        );
+      return { early, file: part, rest: (sha256) => readRest(iterator, request, sha256, watch) };
+    }
+    addField(early, part);
+  }
+}
+
+async function readRest(
+  iterator: AsyncIterator<Multipart>,
+  request: FastifyRequest,
+  sha256: string,
+  watch: ReturnType<typeof watchDigest>,
+): Promise<FormFields> {
+  const late: FormFields = {};
+  for (;;) {
+    const next = await iterator.next();
+    if (next.done) break;
+    const part = next.value;
+    if (part.type === 'file') {
+      part.file.resume();
+      throw new AppError(
+        'invalid_multipart',
+        "The form must have exactly one part 'file'; send one request for each file.",
+        { field: 'file' },
+      );
+    }
+    if (BEFORE_FILE.has(part.fieldname)) {
+      throw new AppError(
+        'field_after_file',
+        `'${part.fieldname}' decides where the file is put; send it before the file, or in the query.`,
+        { field: part.fieldname },
+      );
+    }
+    addField(late, part);
+  }
+  // RFC 9530 means the whole body; some senders mean the file, and that is as good a proof.
+  const meansFile = request.headers['content-digest'] === `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`;
+  if (!meansFile) watch?.check();
+  return late;
+}
+
+function addField(fields: FormFields, part: Exclude<Multipart, MultipartFile>): void {
+  const { fieldname: name, value } = part;
+  // Busboy cuts silently what is too long.
+  if (part.fieldnameTruncated)
+    throw new AppError('invalid_multipart', `A field's name has more than ${MAX_NAME_BYTES} bytes.`);
+  if (part.valueTruncated)
+    throw new AppError('too_large', `'${name}' may have at most ${MAX_FIELD_BYTES} bytes in a form.`, { field: name });
+  if (name === 'file')
+    throw new AppError('invalid_multipart', "The part 'file' must be a file: give it a filename.", { field: 'file' });
+  if (REPEATABLE.has(name)) {
+    const list = Array.isArray(fields[name]) ? fields[name] : [];
+    fields[name] = [...list, ...(Array.isArray(value) ? value : [value])];
+    return;
+  }
+  if (Object.hasOwn(fields, name))
+    throw new AppError('invalid_multipart', `The field '${name}' came twice.`, { field: name });
+  fields[name] = typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
+}

@@ -1,0 +1,105 @@
+import type { FastifyRequest } from 'fastify';
+import type { IngestRequest, Source } from '../domain/ingest.ts';
+import type { ItemInput } from '../domain/item-fields.ts';
+import { AppError } from '../errors.ts';
+import { decodeData } from '../sources/base64.ts';
+import { callerOf } from './auth.ts';
+import { watchDigest } from './content-digest.ts';
+import { openForm } from './ingest-form.ts';
+import { minimumRate } from './minimum-rate.ts';
+import { IngestFields, type IngestJson } from './schemas/media.ts';
+import { createFieldCheck } from './validation.ts';
+
+const checkFlat = createFieldCheck<IngestFields>(IngestFields);
+
+/** Turns a request in any of its three forms into what the domain takes. @throws AppError */
+export async function toIngestRequest(
+  request: FastifyRequest,
+  maxFileBytes: number,
+  signal: AbortSignal,
+): Promise<IngestRequest> {
+  const base = { caller: callerOf(request), idempotencyKey: idempotencyKey(request), signal };
+  if (request.isMultipart()) {
+    const form = await openForm(request, maxFileBytes);
+    const query = flat(request.query);
+    const source: Source = {
+      type: 'bytes',
+      via: 'multipart',
+      body: minimumRate(form.file.file),
+      filename: form.file.filename,
+      declaredType: form.file.mimetype,
+      finish: async ({ sha256 }) => toInput({ ...flat(request.query), ...form.early, ...(await form.rest(sha256)) }),
+    };
+    return { ...base, input: toInput({ ...query, ...form.early }), source };
+  }
+  if (isStream(request.body))
+    return { ...base, input: toInput(flat(request.query)), source: rawSource(request, request.body, maxFileBytes) };
+  const { source, ...input } = request.body as IngestJson;
+  if (Object.keys(flat(request.query)).length > 0)
+    throw new AppError('invalid_request', 'With a JSON body, all fields belong into the body, not into the query.');
+  return { ...base, input, source: jsonSource(source) };
+}
+
+/** An item of a batch, or any other JSON form. @throws AppError invalid_base64 */
+export function jsonSource(source: IngestJson['source']): Source {
+  if (source === undefined) return { type: 'none' };
+  if (source.type !== 'base64') return source;
+  const { bytes, declaredType } = decodeData(source.data);
+  return { type: 'bytes', via: 'base64', body: once(bytes), declaredType, size: bytes.length };
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+function isStream(body: unknown): body is AsyncIterable<Uint8Array> {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
+}
+
+function rawSource(request: FastifyRequest, body: AsyncIterable<Uint8Array>, maxFileBytes: number): Source {
+  const announced =
+    request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']);
+  if (announced !== undefined && announced > maxFileBytes)
+    throw new AppError('too_large', `The file may have at most ${maxFileBytes} bytes.`);
+  const watch = watchDigest(request);
+  async function* watched(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of minimumRate(body)) {
+      watch?.update(chunk);
+      yield chunk;
+    }
+    watch?.check();
+  }
+  return { type: 'bytes', via: 'raw', body: watched(), declaredType: request.headers['content-type'], size: announced };
+}
+
+function flat(query: unknown): Record<string, unknown> {
+  return { ...(query as Record<string, unknown>) };
+}
+
+function toInput(fields: Record<string, unknown>): ItemInput {
+  const { metadata, generation, ...rest } = checkFlat(fields);
+  return { ...rest, metadata: parseJson('metadata', metadata), generation: parseJson('generation', generation) };
+}
+
+function parseJson(field: string, text: string | undefined): unknown {
+  if (text === undefined || text.trim() === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new AppError('invalid_json', `'${field}' must be a JSON object written as text.`, { field, cause: error });
+  }
+}
+
+/** @throws AppError invalid_request: not 1 to 255 visible ASCII characters. */
+function idempotencyKey(request: FastifyRequest): string | undefined {
+  const header = request.headers['idempotency-key'];
+  if (header === undefined) return undefined;
+  if (typeof header !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(header)) {
+    throw new AppError(
+      'invalid_request',
+      'Idempotency-Key must have 1 to 255 visible ASCII characters, without spaces.',
+      { field: 'Idempotency-Key' },
+    );
+  }
+  return header;
+}

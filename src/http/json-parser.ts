@@ -1,0 +1,43 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { AppError } from '../errors.ts';
+import { digestBody } from './content-digest.ts';
+
+/** JSON, strictly: valid UTF-8, no `__proto__`, no key that could reach a prototype. Depth and numbers are checked per field. */
+export function registerJsonParser(app: FastifyInstance, maxBytes: number): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<string>(
+    ['application/json', /^application\/[^;]+\+json$/],
+    { parseAs: 'buffer', bodyLimit: maxBytes },
+    (request: FastifyRequest, body: Buffer, done) => {
+      let text: string;
+      try {
+        digestBody(request, body);
+        text = decoder.decode(body);
+      } catch (error) {
+        done(
+          error instanceof AppError
+            ? error
+            : new AppError('invalid_json', 'The body is not valid UTF-8.', { cause: error }),
+        );
+        return;
+      }
+      if (text.trim() === '') {
+        done(new AppError('invalid_json', 'The body is empty; send a JSON object.'));
+        return;
+      }
+      parse(request, text, (error, parsed) => {
+        if (error)
+          done(
+            new AppError(
+              'invalid_json',
+              'The body is not valid JSON, or has a key that is not allowed (__proto__, constructor.prototype).',
+              { cause: error },
+            ),
+          );
+        else done(null, parsed);
+      });
+    },
+  );
+}

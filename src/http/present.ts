@@ -1,0 +1,7 @@
+import type { MediaItem } from '../db/media-item.ts';
+
+/** An item as it goes out: with its permanent address, which is made from the configuration and from nothing else. */
+export function present<T extends MediaItem>(item: T, publicBaseUrl: string): T & { url: string | null } {
+  const hasBytes = item.status !== 'failed' && item.storageUrl !== '';
+  return { ...item, url: hasBytes ? `${publicBaseUrl}/v1/media/${item.id}/content` : null };
+}

@@ -1,0 +1,9 @@
+import type { Deps } from '../domain/deps.ts';
+import type { Signer } from '../domain/signing.ts';
+
+/** What the routes need from around them. */
+export interface RouteDeps extends Deps {
+  signer: Signer;
+  urlTtlSeconds: number;
+  externalHosts: readonly string[];
+}

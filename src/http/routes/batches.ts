@@ -1,0 +1,59 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ingest } from '../../domain/ingest.ts';
+import { abortSignal } from '../abort-signal.ts';
+import { callerOf } from '../auth.ts';
+import { problemOf } from '../error-handler.ts';
+import { jsonSource } from '../ingest-request.ts';
+import { present } from '../present.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems, ref } from '../schemas/common.ts';
+import { BatchRequest, batchAnswer } from '../schemas/delivery.ts';
+import type { IngestJson } from '../schemas/media.ts';
+
+/** URLs are mostly waited for, so a few items of a batch go at once; more would starve other callers. */
+const CONCURRENCY = 4;
+
+/** Several JSON ingests in one call. */
+export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  app.route({
+    method: 'POST',
+    url: '/v1/batches',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'createBatch',
+      tags: ['Media'],
+      summary: 'Store several items',
+      description:
+        'Up to 100 JSON ingests in one call; each succeeds or fails on its own, and the results keep the order.',
+      body: ref(BatchRequest),
+      response: { 200: batchAnswer, ...problems },
+    },
+    handler: async (request, reply) => {
+      const { items } = request.body as { items: IngestJson[] };
+      const signal = abortSignal(request, reply);
+      return { results: await inOrder(items, (item) => one(deps, request, item, signal)) } as never;
+    },
+  });
+}
+
+async function one(deps: RouteDeps, request: FastifyRequest, { source, ...input }: IngestJson, signal: AbortSignal) {
+  try {
+    const { item } = await ingest(deps, { caller: callerOf(request), input, source: jsonSource(source), signal });
+    return { status: 201, item: present(item, deps.publicBaseUrl) };
+  } catch (error) {
+    const problem = problemOf(error, request);
+    return { status: problem.status, problem };
+  }
+}
+
+async function inOrder<T, R>(inputs: readonly T[], work: (input: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const next = inputs.entries();
+  const worker = async () => {
+    for (const [index, input] of next) results[index] = await work(input);
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  return results;
+}

@@ -1,0 +1,183 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { type Reader, itemForReading, readItem, readItems } from '../../domain/read.ts';
+import { AppError } from '../../errors.ts';
+import { checkKey } from '../../storage/keys.ts';
+import { callerOf } from '../auth.ts';
+import { sendContent } from '../content.ts';
+import { problemOf } from '../error-handler.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems, ref } from '../schemas/common.ts';
+import {
+  SignedUrlRequest,
+  SignedUrlsRequest,
+  contentAnswers,
+  headAnswers,
+  signedUrlAnswer,
+  signedUrlsAnswer,
+} from '../schemas/delivery.ts';
+import { IdParams } from '../schemas/media.ts';
+
+const tags = ['Delivery'];
+const ContentQuery = Type.Object({
+  download: Type.Optional(Type.String({ description: '`1` offers the file for saving.', examples: ['1'] })),
+});
+/** A signed URL and a public item need no token, so no token is required of these routes. */
+const security = [{ bearer: [] }, {}];
+
+/** Bytes, by id, by permanent address and by signed URL; and the making of signed URLs. */
+export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+
+  const deliver = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    where: { id: string } | { store: string; key: string },
+  ) => {
+    const reader: Reader = request.caller ? { type: 'caller', caller: request.caller } : { type: 'anonymous' };
+    const item = await itemForReading(deps, reader, where);
+    const download = isTrue((request.query as { download?: string }).download);
+    return sendContent(deps, request, reply, item, {
+      download,
+      access: item.visibility === 'public' ? 'public' : 'private',
+      externalHosts: deps.externalHosts,
+    });
+  };
+  const deliverSigned = async (request: FastifyRequest, reply: FastifyReply, token: string) => {
+    const grant = deps.signer.verify(token);
+    const item = await itemForReading(deps, { type: 'signature' }, { id: grant.itemId });
+    return sendContent(deps, request, reply, item, {
+      download: grant.download,
+      access: { signedUntil: grant.expires },
+      externalHosts: deps.externalHosts,
+    });
+  };
+
+  const methods = [
+    { method: 'GET', verb: 'get', answers: contentAnswers, summary: 'Deliver' },
+    { method: 'HEAD', verb: 'head', answers: headAnswers, summary: 'Describe' },
+  ] as const;
+  for (const { method, verb, answers, summary } of methods) {
+    app.route({
+      method,
+      url: '/v1/media/:id/content',
+      config: { access: 'optional' },
+      schema: {
+        operationId: `${verb}MediaContent`,
+        tags,
+        security,
+        summary: `${summary} the bytes of an item`,
+        description: 'The bytes; a single Range, If-None-Match and If-Range are honoured. Public items need no token.',
+        params: IdParams,
+        querystring: ContentQuery,
+        response: { ...answers, ...problems },
+      },
+      handler: (request, reply) => deliver(request, reply, { id: request.params.id }),
+    });
+    app.route({
+      method,
+      url: '/uploads/*',
+      config: { access: 'optional' },
+      schema: {
+        operationId: `${verb}Upload`,
+        tags,
+        security,
+        summary: `${summary} the bytes at a permanent address`,
+        description: 'The same as the content of the item whose bytes lie under that key of the local store.',
+        params: Type.Object({
+          '*': Type.String({ description: 'Key of the object.', examples: ['outputs/user-1/fox-0f2c.png'] }),
+        }),
+        querystring: ContentQuery,
+        response: { ...answers, ...problems },
+      },
+      handler: (request, reply) => {
+        const key = request.params['*'];
+        checkKey(key);
+        return deliver(request, reply, { store: 'local', key });
+      },
+    });
+    app.route({
+      method,
+      url: '/v1/signed/:token',
+      config: { access: 'open' },
+      schema: {
+        operationId: `${verb}Signed`,
+        tags,
+        security: [],
+        summary: `${summary} the bytes that a signed URL names`,
+        description: 'Needs no token until the URL expires.',
+        params: Type.Object({
+          token: Type.String({ maxLength: 2000, description: 'What was signed, and the signature.' }),
+        }),
+        response: { ...answers, ...problems },
+      },
+      handler: (request, reply) => deliverSigned(request, reply, request.params.token),
+    });
+  }
+
+  const sign = (itemId: string, { expiresIn, download = false }: { expiresIn?: number; download?: boolean }) => {
+    const expires = Math.floor(Date.now() / 1000) + (expiresIn ?? deps.urlTtlSeconds);
+    const token = deps.signer.sign({ method: 'GET', itemId, variant: 'content', download, expires });
+    return { url: `${deps.publicBaseUrl}/v1/signed/${token}`, expiresAt: new Date(expires * 1000).toISOString() };
+  };
+
+  app.route({
+    method: 'POST',
+    url: '/v1/media/:id/url',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'createSignedUrl',
+      tags,
+      summary: 'Sign a URL',
+      description: 'An address at which a browser gets the bytes without a token, until it expires.',
+      params: IdParams,
+      body: ref(SignedUrlRequest),
+      response: { 200: signedUrlAnswer, ...problems },
+    },
+    handler: async (request) => {
+      const item = await readItem(deps, callerOf(request), request.params.id);
+      assertBytes(item);
+      return sign(item.id, request.body) as never;
+    },
+  });
+
+  app.route({
+    method: 'POST',
+    url: '/v1/signed-urls',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'createSignedUrls',
+      tags,
+      summary: 'Sign several URLs',
+      description: 'Up to 200 at once; the results keep the order of the ids.',
+      body: ref(SignedUrlsRequest),
+      response: { 200: signedUrlsAnswer, ...problems },
+    },
+    handler: async (request) => {
+      const { ids, ...options } = request.body;
+      const items = await readItems(deps, callerOf(request), ids);
+      const results = ids.map((id) => {
+        try {
+          const item = items.get(id);
+          if (!item) throw new AppError('not_found', 'There is no such item, or this token may not see it.');
+          assertBytes(item);
+          return { id, status: 200, ...sign(id, options) };
+        } catch (error) {
+          const problem = problemOf(error, request);
+          return { id, status: problem.status, problem };
+        }
+      });
+      return { results } as never;
+    },
+  });
+}
+
+function assertBytes(item: { storageUrl: string; status: string }): void {
+  if (item.storageUrl === '' || item.status === 'failed')
+    throw new AppError('not_stored', 'This item has no bytes: its generation failed or has not ended.');
+}
+
+function isTrue(value: string | undefined): boolean {
+  return value === '1' || value === 'true' || value === '';
+}

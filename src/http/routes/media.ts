@@ -1,0 +1,132 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { patchItem, purge, restore, softDelete } from '../../domain/change.ts';
+import { ingest } from '../../domain/ingest.ts';
+import { readItem } from '../../domain/read.ts';
+import { abortSignal } from '../abort-signal.ts';
+import { callerOf } from '../auth.ts';
+import { toIngestRequest } from '../ingest-request.ts';
+import { present } from '../present.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems, ref } from '../schemas/common.ts';
+import { binaryContent } from '../schemas/delivery.ts';
+import { IdParams, IngestForm, IngestJson, MediaPatch, itemAnswer, itemDetailsAnswer } from '../schemas/media.ts';
+
+const tags = ['Media'];
+const IDEMPOTENCY_KEY = Type.Optional(
+  Type.String({
+    description: 'Makes a retry safe for 24 hours: the same key and content get the same answer.',
+    examples: ['6f1c7f0e'],
+  }),
+);
+const CONTENT_DIGEST = Type.Optional(
+  Type.String({ description: 'RFC 9530 digest of the body, `sha-256=:<base64>:`; verified.' }),
+);
+
+/** Records of media items: ingest, read, change, delete. */
+export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  const out = (item: Parameters<typeof present>[0]) => present(item, deps.publicBaseUrl);
+
+  app.route({
+    method: 'POST',
+    url: '/v1/media',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'createMedia',
+      tags,
+      summary: 'Store one item',
+      description:
+        'Takes a file as `multipart/form-data`, as a raw body with its fields in the query, or JSON with a `source`. Answers when the bytes are durable and the record is committed.',
+      headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY, 'content-digest': CONTENT_DIGEST }),
+      body: {
+        content: {
+          'application/json': { schema: ref(IngestJson) },
+          'multipart/form-data': { schema: ref(IngestForm) },
+          ...binaryContent,
+        },
+      },
+      response: {
+        201: { ...itemAnswer, headers: { location: { description: 'Path of the record.', type: 'string' } } },
+        ...problems,
+      },
+    },
+    handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const ingestRequest = await toIngestRequest(request, deps.limits.maxUploadBytes, abortSignal(request, reply));
+      const { item, replayed } = await ingest(deps, ingestRequest);
+      if (replayed) reply.header('idempotency-replayed', 'true');
+      return reply.code(201).header('location', `/v1/media/${item.id}`).send(out(item));
+    },
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/v1/media/:id',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'getMedia',
+      tags,
+      summary: 'Read a record',
+      description: 'The record of one item, with the locations of its bytes.',
+      params: IdParams,
+      response: { 200: itemDetailsAnswer, ...problems },
+    },
+    handler: async (request) => out(await readItem(deps, callerOf(request), request.params.id)) as never,
+  });
+
+  app.route({
+    method: 'PATCH',
+    url: '/v1/media/:id',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'updateMedia',
+      tags,
+      summary: 'Change a record',
+      description: 'Changes tags, metadata, prompt, visibility or expiry. Each given field replaces the old one.',
+      params: IdParams,
+      body: ref(MediaPatch),
+      response: { 200: itemAnswer, ...problems },
+    },
+    handler: async (request) => out(await patchItem(deps, callerOf(request), request.params.id, request.body)) as never,
+  });
+
+  app.route({
+    method: 'DELETE',
+    url: '/v1/media/:id',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'deleteMedia',
+      tags,
+      summary: 'Delete an item',
+      description:
+        'Hides the item until it is restored. With `purge=true` the record and every copy of the bytes that is ours go for good, at once.',
+      params: IdParams,
+      querystring: Type.Object(
+        { purge: Type.Boolean({ default: false, description: 'For good, at once.' }) },
+        { additionalProperties: false },
+      ),
+      response: { 204: { description: 'Deleted.' }, ...problems },
+    },
+    handler: async (request, reply) => {
+      const remove = request.query.purge ? purge : softDelete;
+      await remove(deps, callerOf(request), request.params.id);
+      return reply.code(204).send();
+    },
+  });
+
+  app.route({
+    method: 'POST',
+    url: '/v1/media/:id/restore',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'restoreMedia',
+      tags,
+      summary: 'Undo a deletion',
+      description: 'Makes a deleted item visible again; one that is not deleted is answered as it is.',
+      params: IdParams,
+      response: { 200: itemAnswer, ...problems },
+    },
+    handler: async (request) => out(await restore(deps, callerOf(request), request.params.id)) as never,
+  });
+}

@@ -1,0 +1,102 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { JsonObject } from '../../db/tables.ts';
+import { search, stats, tagCounts } from '../../domain/search.ts';
+import { AppError } from '../../errors.ts';
+import { callerOf } from '../auth.ts';
+import { present } from '../present.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems } from '../schemas/common.ts';
+import { pageAnswer } from '../schemas/media.ts';
+import { SearchQuery, StatsQuery, TagQuery, statsAnswer, tagsAnswer } from '../schemas/search.ts';
+
+const tags = ['Search'];
+
+/** Listings and counts. */
+export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  const find = async (request: FastifyRequest, query: SearchQuery, failed: boolean) => {
+    const { sort, limit, cursor, includeTotal, tag, metadata, ...filter } = query;
+    const result = await search(deps, callerOf(request), {
+      filter: { ...filter, tags: tag, metadata: parseMetadata(metadata), ...(failed && { failed }) },
+      order: sort === 'createdAt:asc' ? 'asc' : 'desc',
+      limit,
+      cursor,
+      includeTotal,
+    });
+    return { ...result, items: result.items.map((item) => present(item, deps.publicBaseUrl)) } as never;
+  };
+
+  app.route({
+    method: 'GET',
+    url: '/v1/media',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'searchMedia',
+      tags,
+      summary: 'Search items',
+      description:
+        'Items that fulfil every given condition, newest first, page by page. Nothing is skipped or repeated between pages.',
+      querystring: SearchQuery,
+      response: { 200: pageAnswer, ...problems },
+    },
+    handler: async (request) => find(request, request.query, false),
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/v1/failures',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'listFailures',
+      tags,
+      summary: 'List failed generations',
+      description: 'Items whose status is neither `success` nor `pending`; filters and pages as in the search.',
+      querystring: SearchQuery,
+      response: { 200: pageAnswer, ...problems },
+    },
+    handler: async (request) => find(request, request.query, true),
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/v1/tags',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'listTags',
+      tags,
+      summary: 'List tags',
+      description: 'Tags with the number of items that bear them, most frequent first.',
+      querystring: TagQuery,
+      response: { 200: tagsAnswer, ...problems },
+    },
+    handler: async (request) => ({ tags: await tagCounts(deps, callerOf(request), request.query) }) as never,
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/v1/stats',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'getStats',
+      tags,
+      summary: 'Read totals',
+      description: 'Totals of one user; with media:admin of one or of all.',
+      querystring: StatsQuery,
+      response: { 200: statsAnswer, ...problems },
+    },
+    handler: async (request) => (await stats(deps, callerOf(request), request.query.userId)) as never,
+  });
+}
+
+function parseMetadata(text: string | undefined): JsonObject | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as JsonObject;
+  } catch (error) {
+    throw new AppError('invalid_json', "'metadata' must be a JSON object written as text.", {
+      field: 'metadata',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,61 @@
+import { type Static, type TSchema, Type } from 'typebox';
+
+/** A reference to a named component: OpenAPI shows a `$ref`, and TypeScript still knows the shape. */
+export function ref<T extends TSchema>(schema: T): ReturnType<typeof Type.Unsafe<Static<T>>> {
+  const { $id } = schema as { $id?: string };
+  if ($id === undefined) throw new Error('Only schemas with an $id can be referred to');
+  return Type.Unsafe<Static<T>>(Type.Ref($id));
+}
+
+export const nullableString = (description: string, options: object = {}) =>
+  Type.Unsafe<string | null>({ type: ['string', 'null'], description, ...options });
+export const nullableInteger = (description: string) =>
+  Type.Unsafe<number | null>({ type: ['integer', 'null'], description });
+export const nullableNumber = (description: string) =>
+  Type.Unsafe<number | null>({ type: ['number', 'null'], description });
+export const nullableTime = (description: string) => nullableString(description, { format: 'date-time' });
+export const text = (description: string, maxLength: number, options: object = {}) =>
+  Type.String({ description, maxLength, ...options });
+
+/** An id as it comes in a path: anything else is refused before PostgreSQL sees it. */
+export const ItemId = Type.String({
+  pattern: '^[1-9][0-9]{0,18}$',
+  description: 'Id of a media item.',
+  examples: ['42'],
+});
+
+export const Problem = Type.Object(
+  {
+    type: Type.String({
+      description: '`urn:mediakeep:error:` and the code.',
+      examples: ['urn:mediakeep:error:not_found'],
+    }),
+    title: Type.String({
+      description: 'What the code means in general.',
+      examples: ['There is no such thing, or the token may not see it.'],
+    }),
+    status: Type.Integer({ description: 'The HTTP status.', examples: [404] }),
+    detail: Type.String({
+      description: 'What to change this time.',
+      examples: ['There is no such item, or this token may not see it.'],
+    }),
+    code: Type.String({ description: 'Stable; new codes may be added. See docs/errors.md.', examples: ['not_found'] }),
+    requestId: Type.String({
+      description: 'Under this id the log tells more.',
+      examples: ['0b5d6a52-6f0f-4d0f-9c53-1f6f2f7a9a11'],
+    }),
+    field: Type.Optional(Type.String({ description: 'The part of the request that is meant.', examples: ['userId'] })),
+  },
+  { $id: 'Problem', description: 'A failure, as RFC 9457 has it.' },
+);
+
+const problem = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: ref(Problem) } },
+});
+
+/** The error answers that every route has. */
+export const problems = {
+  '4XX': problem('The request cannot be served as it is; `code` and `detail` say what to change.'),
+  default: problem('The service cannot serve the request just now; `Retry-After` says when to try again.'),
+};

@@ -1,0 +1,131 @@
+import { Type } from 'typebox';
+import { ItemId, Problem, ref } from './common.ts';
+import { MediaItem } from './media.ts';
+
+const ttl = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: 604_800,
+    description: 'Seconds until the URL expires, at most 7 days. Default: the setting URL_TTL_SECONDS.',
+    examples: [900],
+  }),
+);
+const download = Type.Optional(Type.Boolean({ description: 'Offer the file for saving instead of showing it.' }));
+
+export const SignedUrlRequest = Type.Object(
+  { expiresIn: ttl, download },
+  { $id: 'SignedUrlRequest', additionalProperties: false, description: 'How long, and how the file is offered.' },
+);
+
+export const SignedUrl = Type.Object(
+  {
+    url: Type.String({
+      description: 'Needs no token until it expires.',
+      examples: ['http://127.0.0.1:8080/v1/signed/jwt.WyJHRVQiXQ.c2lnbmF0dXJl'],
+    }),
+    expiresAt: Type.String({ format: 'date-time', description: 'From then on it is refused.' }),
+  },
+  { $id: 'SignedUrl', description: 'An address for a browser.' },
+);
+
+export const SignedUrlsRequest = Type.Object(
+  {
+    ids: Type.Array(ItemId, { minItems: 1, maxItems: 200, description: 'Items, in the order of the answer.' }),
+    expiresIn: ttl,
+    download,
+  },
+  { $id: 'SignedUrlsRequest', additionalProperties: false, description: 'Up to 200 items.' },
+);
+
+const SignedUrlResult = Type.Object(
+  {
+    id: Type.String({ description: 'Id of the item.' }),
+    status: Type.Integer({ description: 'HTTP status for this item.', examples: [200] }),
+    url: Type.Optional(Type.String({ description: 'Needs no token until it expires.' })),
+    expiresAt: Type.Optional(Type.String({ format: 'date-time', description: 'From then on it is refused.' })),
+    problem: Type.Optional(ref(Problem)),
+  },
+  { $id: 'SignedUrlResult', description: 'A URL, or why there is none.' },
+);
+
+const SignedUrlResults = Type.Object(
+  { results: Type.Array(ref(SignedUrlResult), { description: 'In the order of the ids.' }) },
+  { $id: 'SignedUrlResults', description: 'One result for each id.' },
+);
+
+export const BatchRequest = Type.Object(
+  {
+    items: Type.Array(Type.Ref('IngestJson'), {
+      minItems: 1,
+      maxItems: 100,
+      description: 'Up to 100 items, each like the JSON form of POST /v1/media.',
+    }),
+  },
+  { $id: 'BatchRequest', additionalProperties: false, description: 'Several items at once.' },
+);
+
+const BatchResult = Type.Object(
+  {
+    status: Type.Integer({ description: 'HTTP status for this item.', examples: [201] }),
+    item: Type.Optional(ref(MediaItem)),
+    problem: Type.Optional(ref(Problem)),
+  },
+  { $id: 'BatchResult', description: 'The item, or why there is none.' },
+);
+
+const BatchResults = Type.Object(
+  { results: Type.Array(ref(BatchResult), { description: 'In the order of the items.' }) },
+  { $id: 'BatchResults', description: 'One result for each item.' },
+);
+
+export const DELIVERY_SCHEMAS = [
+  SignedUrlRequest,
+  SignedUrl,
+  SignedUrlsRequest,
+  SignedUrlResult,
+  SignedUrlResults,
+  BatchRequest,
+  BatchResult,
+  BatchResults,
+];
+const json = <T extends { $id?: string }>(description: string, schema: T & Parameters<typeof ref>[0]) => ({
+  description,
+  content: { 'application/json': { schema: ref(schema) } },
+});
+export const signedUrlAnswer = json('The signed URL.', SignedUrl);
+export const signedUrlsAnswer = json('The signed URLs.', SignedUrlResults);
+export const batchAnswer = json(
+  'One result for each item; the call itself succeeds even when none of them does.',
+  BatchResults,
+);
+
+const BINARY_TYPES = [
+  'image/png',
+  'image/jpeg',
+  'image/webp',
+  'image/gif',
+  'image/svg+xml',
+  'audio/mpeg',
+  'audio/wav',
+  'video/mp4',
+  'video/webm',
+  'model/gltf-binary',
+  'application/octet-stream',
+];
+const bytes = Type.Unsafe<unknown>({ type: 'string', format: 'binary' });
+/** Bodies of any media type; some are spelled out, because generators make nothing of wildcards. */
+export const binaryContent = Object.fromEntries(BINARY_TYPES.map((type) => [type, { schema: bytes }]));
+const empty = (description: string) => ({ description });
+
+/** The answers of every route that delivers bytes. */
+export const contentAnswers = {
+  200: { description: 'The whole file.', content: binaryContent },
+  206: { description: 'The part that Range asks for.', content: binaryContent },
+  302: empty('The bytes lie at the address in Location.'),
+  304: empty('Not modified since the ETag in If-None-Match.'),
+};
+export const headAnswers = {
+  200: empty('The headers of the whole file.'),
+  302: contentAnswers[302],
+  304: contentAnswers[304],
+};

@@ -1,0 +1,117 @@
+import { type Static, Type } from 'typebox';
+import { nullableInteger, nullableNumber, ref, text } from './common.ts';
+
+const exact = (description: string, maxLength = 2000) => Type.Optional(text(description, maxLength));
+const time = (description: string) =>
+  Type.Optional(Type.String({ description, maxLength: 40, examples: ['2026-11-01T00:00:00Z'] }));
+
+export const SearchQuery = Type.Object(
+  {
+    userId: exact('Owner; a user token sees only its own.'),
+    toolName: exact('Tool.'),
+    model: exact('Model.'),
+    provider: exact('Provider.'),
+    status: exact('Status.', 20),
+    storageProvider: exact('Name of the store.', 50),
+    mediaType: Type.Optional(Type.Enum(['image', 'audio', 'video', 'model'], { description: 'Kind of media.' })),
+    mimeType: exact('Exact type.', 50),
+    jobId: exact('Job.'),
+    runId: exact('Run.'),
+    requestId: exact('Request.'),
+    messageId: exact('Message.'),
+    externalId: exact('Id in an older system.'),
+    projectId: Type.Optional(Type.String({ format: 'uuid', description: 'Project.' })),
+    sceneId: exact('Scene.'),
+    seed: exact('Seed, as in `generation.seed`.', 100),
+    sampler: exact('Sampler, as in `generation.sampler`.', 200),
+    tag: Type.Optional(
+      Type.Array(Type.String({ maxLength: 128 }), {
+        maxItems: 64,
+        description: 'Tags; repeat the parameter for several.',
+        examples: [['portrait']],
+      }),
+    ),
+    tagMode: Type.Enum(['all', 'any'], { default: 'all', description: 'Whether all tags must be there, or any.' }),
+    metadata: Type.Optional(
+      text('JSON that the metadata must contain.', 4000, { examples: ['{"campaign":"winter"}'] }),
+    ),
+    q: Type.Optional(
+      text('Words to look for in prompt, model, tool, file name and tags; "phrases", `or` and `-not` work.', 500, {
+        minLength: 1,
+        examples: ['red fox'],
+      }),
+    ),
+    createdAfter: time('Recorded later than this.'),
+    createdBefore: time('Recorded earlier than this.'),
+    sort: Type.Enum(['createdAt:desc', 'createdAt:asc'], {
+      default: 'createdAt:desc',
+      description: 'Newest or oldest first.',
+    }),
+    limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Items on a page.' }),
+    cursor: Type.Optional(text('`nextCursor` of the page before.', 2000)),
+    includeTotal: Type.Boolean({ default: false, description: 'Count all items; reads every one of them.' }),
+  },
+  { additionalProperties: false },
+);
+export type SearchQuery = Static<typeof SearchQuery>;
+
+export const TagQuery = Type.Object(
+  {
+    prefix: text('How the tags begin; matched literally.', 64, { default: '' }),
+    userId: exact('Owner; a user token sees only its own.'),
+    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Tags at most.' }),
+  },
+  { additionalProperties: false },
+);
+
+export const StatsQuery = Type.Object(
+  { userId: exact('Owner; a user token sees only its own.') },
+  { additionalProperties: false },
+);
+
+const TagCount = Type.Object(
+  {
+    tag: Type.String({ description: 'The tag.', examples: ['portrait'] }),
+    count: Type.Integer({ description: 'Items that bear it.', examples: [12] }),
+  },
+  { $id: 'TagCount', description: 'A tag and how often it is used.' },
+);
+const TagCounts = Type.Object(
+  { tags: Type.Array(ref(TagCount), { description: 'Most frequent first.' }) },
+  { $id: 'TagCounts', description: 'Tags with counts.' },
+);
+
+const Count = Type.Object(
+  {
+    name: Type.String({ description: 'What is counted.', examples: ['generateUserImage'] }),
+    count: Type.Integer({ description: 'Items.', examples: [12] }),
+  },
+  { $id: 'Count', description: 'A name and its number of items.' },
+);
+const counts = (description: string) => Type.Array(ref(Count), { description });
+const total = (description: string) => Type.Integer({ description, minimum: 0 });
+const Stats = Type.Object(
+  {
+    total: total('Items.'),
+    uniqueUsers: total('Users that own one.'),
+    succeeded: total('Status `success`.'),
+    pending: total('Status `pending`.'),
+    failed: total('Any other status.'),
+    totalBytes: total('Bytes of all items.'),
+    averageBytes: nullableInteger('Bytes of an item on average; null when there is none.'),
+    atRisk: total('Items with an original URL only, which will die.'),
+    outsideDatabaseRatio: nullableNumber('Part of the stored items whose bytes are not in the database, from 0 to 1.'),
+    byTool: counts('The 50 most frequent tools.'),
+    byModel: counts('The 50 most frequent models.'),
+    byProvider: counts('The 50 most frequent providers.'),
+    byDay: counts('The last 90 days (UTC), newest first.'),
+  },
+  { $id: 'Stats', description: 'Totals of one user, or of all.' },
+);
+
+export const SEARCH_SCHEMAS = [TagCount, TagCounts, Count, Stats];
+export const tagsAnswer = {
+  description: 'Tags with counts.',
+  content: { 'application/json': { schema: ref(TagCounts) } },
+};
+export const statsAnswer = { description: 'The totals.', content: { 'application/json': { schema: ref(Stats) } } };

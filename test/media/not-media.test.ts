@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { sniff } from '../../src/media/sniff.ts';
 import { be16, bytes, le32, utf8, zeros } from './bytes.ts';
 import { extensionOf } from './judge.ts';
+import { id3, mp3 } from './made-audio.ts';
 import { gif, jpeg, png } from './made-images.ts';
 import { binaryStl, OBJ, zip } from './made-models.ts';
 
@@ -61,6 +62,8 @@ describe('case 20: JPEG magic followed by HTML is not media', () => {
       bytes([0xff, 0xd8, 0xff, 0xfe], be16(HTML.length + 2), HTML, [0xff, 0xd9]),
     ],
     ['in a comment and after it', bytes([0xff, 0xd8, 0xff, 0xfe], be16(HTML.length + 2), HTML, HTML.repeat(2000))],
+    ['behind a JFIF segment', bytes(jpeg(1, 1).subarray(0, 20), HTML)],
+    ['behind a marker that no JPEG has', bytes(jpeg(1, 1).subarray(0, 20), [0xff, 2, 0, 4, 0, 0, 0xff], HTML)],
     ['behind a NUL', bytes([0xff, 0xd8, 0xff, 0xe0, 0, 2], HTML, 0)],
   ])('%s', async (_name, file) => {
     expect(await extensionOf(file, 'a.jpg', 'image/jpeg')).toMatch(/^unknown/);
@@ -71,13 +74,15 @@ describe('other signatures with a text behind them are not media', () => {
   test.each([
     ['PNG', bytes('\x89PNG\r\n\x1a\n', HTML)],
     ['PNG whose first chunk is not IHDR', bytes('\x89PNG\r\n\x1a\n\0\0\0\x0dIHDO', zeros(40))],
-    ['PNG whose IHDR has another length', bytes('\x89PNG\r\n\x1a\n\0\0\0\x0eIHDR', zeros(40))],
+    ['PNG whose IHDR has another length', bytes('\x89PNG\r\n\x1a\n\0\0\0\x0e', png(1, 1).subarray(12))],
     ['BMP', bytes('BM', HTML, 0)],
     ['JPEG XL', bytes([0xff, 0x0a], HTML, 0)],
     ['MP3', bytes([0xff, 0xfb, 0x90, 0x64], HTML)],
     ['MP3 with a NUL', bytes([0xff, 0xfb, 0x90, 0x64], HTML.repeat(20), 0)],
     ['ID3', bytes('ID3', [3, 0, 0, 0, 0, 0, 0], HTML)],
     ['ID3 that claims the whole file', bytes('ID3', [3, 0, 0, 0x7f, 0x7f, 0x7f, 0x7f], HTML)],
+    ['ID3 of a version that there is not', bytes('ID3', [9, 0, 0, 0, 0, 0, 1, 0], mp3(9))],
+    ['ID3 before a picture', bytes(id3(9), png(1, 1))],
     ['WAV', bytes('RIFF', le32(500), 'WAVE', HTML, 0)],
     ['AIFF', bytes('FORM', le32(500), 'AIFF', HTML, 0)],
     ['AMR', bytes('#!AMR\n', HTML)],

@@ -33,6 +33,7 @@ describe('case 21: SVG is recognised in every dress, and never shown inline', ()
 describe('a root tag that is not well-formed is not SVG', () => {
   test.each([
     '<svg width=100 height=100/>',
+    '<svg width=11 height=22/>',
     '<svg a="1"0="2">',
     '<svg a="1" ^b>',
     '<svg',

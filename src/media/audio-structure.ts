@@ -104,7 +104,7 @@ export function oggKind(head: Uint8Array): 'ogg' | 'opus' | 'ogv' | undefined {
     const packet = at + 27 + laces.length;
     if (hasText(head, packet, '\x80theora') || hasText(head, packet, '\x01video\0')) return 'ogv';
     if (hasText(head, packet, 'OpusHead')) kind ??= 'opus';
-    else if (/^(\x01vorbis|\x7fFLAC|Speex {3})/.test(latin1(head, packet, 8))) kind ??= 'ogg';
+    else if (['\x01vorbis', '\x7fFLAC', 'Speex   '].some((magic) => hasText(head, packet, magic))) kind ??= 'ogg';
     at = packet + laces.reduce((sum, lace) => sum + lace, 0);
   }
   return kind;

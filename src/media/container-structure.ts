@@ -37,8 +37,8 @@ export function isoMediaExtension(head: Uint8Array, namedAudio: boolean): string
   if (major === 'qt  ') return 'mov';
   if (/^M4[AB] $|^F4[AB] $/.test(major)) return 'm4a';
   if (/^M4V[ HP]?$/.test(major.trimEnd())) return 'm4v';
-  if (/^3g2/.test(major)) return '3g2';
-  if (/^3g/.test(major)) return '3gp';
+  if (major.startsWith('3g2')) return '3g2';
+  if (major.startsWith('3g')) return '3gp';
   const next = latin1(head, size + 4, 4);
   if (!brands.some((brand) => MOVIE_BRANDS.test(brand)) && !TOP_LEVEL_BOXES.test(next)) return undefined;
   // Camera raw files and JPEG 2000 have boxes too, under brands of their own.

@@ -1,4 +1,4 @@
-import { hasText, latin1, u16be, u32be, u8 } from './byte-order.ts';
+import { hasText, latin1, u16be, u32be, u32le, u8 } from './byte-order.ts';
 import { adtsFrame, mpegAudioFrame, type AudioFrame } from './mpeg-audio-frame.ts';
 
 /** Some encoders and taggers leave junk before the first frame; `file-type` allows no more than this either. */
@@ -64,18 +64,29 @@ export function isFlac(head: Uint8Array): boolean {
   return hasText(head, 0, 'fLaC') && (u32be(head, 4) & 0x7fffffff) === 34;
 }
 
+/** WAV: the chunks lead to a `fmt ` chunk of at least the size that the first version had. */
 export function isWav(head: Uint8Array): boolean {
-  return (
-    /^(RIFF|RF64|BW64)$/.test(latin1(head, 0, 4)) && hasText(head, 8, 'WAVE') && /^[ -~]{4}$/.test(latin1(head, 12, 4))
-  );
+  if (!/^(RIFF|RF64|BW64)$/.test(latin1(head, 0, 4)) || !hasText(head, 8, 'WAVE')) return false;
+  let at = 12;
+  for (let i = 0; i < 64 && at + 8 <= head.length; i++) {
+    const size = u32le(head, at + 4);
+    if (hasText(head, at, 'fmt ')) return size >= 14;
+    at += 8 + size + (size & 1);
+  }
+  return false;
 }
 
 export function isAiff(head: Uint8Array): boolean {
-  return hasText(head, 0, 'FORM') && /^AIF[FC][ -~]{4}$/.test(latin1(head, 8, 8));
+  const chunk = latin1(head, 12, 4);
+  return (
+    hasText(head, 0, 'FORM') &&
+    /^AIF[FC]$/.test(latin1(head, 8, 4)) &&
+    /^(FVER|COMM|SSND|NAME|AUTH|ANNO|\(c\) |MARK|INST|COMT|AESD|MIDI|APPL|ID3 |CHAN)$/.test(chunk)
+  );
 }
 
 export function isMidi(head: Uint8Array): boolean {
-  return hasText(head, 0, 'MThd\0\0\0\x06') && u16be(head, 8) <= 2;
+  return hasText(head, 0, 'MThd\0\0\0\x06') && u16be(head, 8) <= 2 && hasText(head, 14, 'MTrk');
 }
 
 export function isAmr(head: Uint8Array): boolean {
@@ -93,7 +104,7 @@ export function oggKind(head: Uint8Array): 'ogg' | 'opus' | 'ogv' | undefined {
     const packet = at + 27 + laces.length;
     if (hasText(head, packet, '\x80theora') || hasText(head, packet, '\x01video\0')) return 'ogv';
     if (hasText(head, packet, 'OpusHead')) kind ??= 'opus';
-    else if (/^(\x01vorbis|\x7fFLAC|Speex {3})/.test(latin1(head, packet, 8))) kind ??= 'ogg';
+    else if (['\x01vorbis', '\x7fFLAC', 'Speex   '].some((magic) => hasText(head, packet, magic))) kind ??= 'ogg';
     at = packet + laces.reduce((sum, lace) => sum + lace, 0);
   }
   return kind;

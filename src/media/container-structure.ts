@@ -4,13 +4,16 @@ import { parseMovie } from './inspect-iso-media.ts';
 import { parseMatroska } from './inspect-matroska.ts';
 import { PullReader } from './pull-reader.ts';
 
-/** Whether the headers within `head` announce sound and no pictures: what no brand or DocType says. */
-function isSoundAlone(head: Uint8Array, parser: FormatParser): boolean {
+/**
+ * Whether the headers within `head` announce sound and no pictures: what no brand or DocType says. Where they lie
+ * further on, the name may tell (`namedAudio`).
+ */
+function isSoundAlone(head: Uint8Array, parser: FormatParser, namedAudio: boolean): boolean {
   const found = noFindings();
   const reader = new PullReader();
   reader.start(parser(found, reader));
   reader.push(head);
-  return found.tracks.has('audio') && !found.tracks.has('video');
+  return found.tracks.size === 0 ? namedAudio : !found.tracks.has('video');
 }
 
 const TOP_LEVEL_BOXES = /^(ftyp|moov|mdat|free|skip|wide|moof|sidx|styp|uuid|meta|pdin|emsg|prft|pnot|PICT)$/;
@@ -18,7 +21,7 @@ const MOVIE_BRANDS =
   /^(iso[m1-9]|mp4[12]|mp71|avc1|dash|msdh|msix|cmf[c-z2]|piff|MSNV|NDS[A-Z]|ndsc|mmp4|F4V |F4P |XAVC|M4VP|nvr1|hlsf|mif2)$/;
 
 /** Extension of an ISO base media file (ISO/IEC 14496-12) by its brands and, where they do not say, its tracks. */
-export function isoMediaExtension(head: Uint8Array): string | undefined {
+export function isoMediaExtension(head: Uint8Array, namedAudio: boolean): string | undefined {
   if (!hasText(head, 4, 'ftyp')) return isOldQuickTime(head) ? 'mov' : undefined;
   const size = u32be(head, 0);
   if (size < 16 || size > 4096 || size % 4 !== 0) return undefined;
@@ -34,13 +37,13 @@ export function isoMediaExtension(head: Uint8Array): string | undefined {
   if (major === 'qt  ') return 'mov';
   if (/^M4[AB] $|^F4[AB] $/.test(major)) return 'm4a';
   if (/^M4V[ HP]?$/.test(major.trimEnd())) return 'm4v';
-  if (/^3g2/.test(major)) return '3g2';
-  if (/^3g/.test(major)) return '3gp';
+  if (major.startsWith('3g2')) return '3g2';
+  if (major.startsWith('3g')) return '3gp';
   const next = latin1(head, size + 4, 4);
   if (!brands.some((brand) => MOVIE_BRANDS.test(brand)) && !TOP_LEVEL_BOXES.test(next)) return undefined;
   // Camera raw files and JPEG 2000 have boxes too, under brands of their own.
   if (/^(crx |jp[2xm] |mjp2)$/.test(major)) return undefined;
-  return isSoundAlone(head, parseMovie) ? 'm4a' : 'mp4';
+  return isSoundAlone(head, parseMovie, namedAudio) ? 'm4a' : 'mp4';
 }
 
 /** QuickTime before brands: known boxes, one after the other, of which the first two or a `moov` must be seen. */
@@ -65,7 +68,7 @@ const SEGMENT = '\x18\x53\x80\x67';
  * WebM or Matroska by the DocType of the EBML header (RFC 8794 11.2). A damaged header that a segment follows is
  * still Matroska, of which WebM is a part.
  */
-export function matroskaExtension(head: Uint8Array): string | undefined {
+export function matroskaExtension(head: Uint8Array, namedAudio: boolean): string | undefined {
   if (!hasText(head, 0, EBML)) return undefined;
   const first = u8(head, 4);
   const length = Math.clz32(first) - 23;
@@ -75,9 +78,9 @@ export function matroskaExtension(head: Uint8Array): string | undefined {
   if (!(size <= 4096)) return undefined;
   const start = 4 + length;
   const header = latin1(head, start, size);
-  const docType = /\x42\x82[\x84-\x88\x88](webm|matroska)/.exec(header)?.[1];
+  const docType = /B\x82[^a-z]{1,8}(webm|matroska)/.exec(header)?.[1];
   if (docType === undefined && !hasText(head, start + size, SEGMENT)) return undefined;
-  const sound = isSoundAlone(head, parseMatroska);
+  const sound = isSoundAlone(head, parseMatroska, namedAudio);
   return docType === 'webm' ? (sound ? 'weba' : 'webm') : sound ? 'mka' : 'mkv';
 }
 

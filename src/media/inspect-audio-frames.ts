@@ -5,8 +5,9 @@ import { skip, take, takeUpTo, type Pull, type Source } from './pull-reader.ts';
 
 /** Audio can start some way after a tag: padding, or a tag that counted itself wrongly. */
 const SYNC_WINDOW_BYTES = 64 * 1024;
-/** A tag longer than this could not be looked behind when the type was chosen. */
-const BLIND_TAG_BYTES = 4 * 1024 * 1024;
+/** Behind a tag longer than this nothing could be seen when the type was chosen, which is then checked here. */
+const BLIND_TAG_BYTES = 3.5 * 1024 * 1024;
+const NO_AUDIO = 'no audio follows the ID3 tag';
 /** Some 60 hours of speech. */
 const MAX_FRAMES = 10_000_000;
 
@@ -17,12 +18,15 @@ interface AfterTags {
 }
 
 /** Passes over any ID3v2 tags; `most` bytes of what follows, fewer at the end of the file. */
-function* skipTags(source: Source, most: number): Pull<AfterTags> {
+function* skipTags(found: Findings, source: Source, most: number): Pull<AfterTags> {
   let head = yield* takeUpTo(10);
-  let tags = 0;
-  for (; tags < 16 && id3TagBytes(head, 0) > 0; tags++) {
-    yield* skip(id3TagBytes(head, 0) - 10);
+  for (let tags = 0; tags < 16 && id3TagBytes(head, 0) > 0; tags++) {
+    const bytes = id3TagBytes(head, 0);
+    // Stands if the file ends here, and this parser is not resumed.
+    if (source.position + bytes > BLIND_TAG_BYTES) found.rejected = NO_AUDIO;
+    yield* skip(bytes - 10);
     head = yield* takeUpTo(10);
+    found.rejected = null;
   }
   const tagBytes = source.position - head.length;
   const start = head.slice();
@@ -34,12 +38,12 @@ function* skipTags(source: Source, most: number): Pull<AfterTags> {
 }
 
 function checkBlindTag(found: Findings, { head, tagBytes }: AfterTags, agrees: boolean): void {
-  if (tagBytes > BLIND_TAG_BYTES && head.length > 10 && !agrees) found.rejected = 'no audio follows the ID3 tag';
+  if (tagBytes + head.length > BLIND_TAG_BYTES && !agrees) found.rejected = NO_AUDIO;
 }
 
 /** MP3: the exact frame count of a Xing, Info or VBRI header, else an estimate by the first frame's bit rate. */
 export const parseMpegAudio: FormatParser = function* (found, source) {
-  const after = yield* skipTags(source, SYNC_WINDOW_BYTES);
+  const after = yield* skipTags(found, source, SYNC_WINDOW_BYTES);
   const { head, tagBytes } = after;
   let at = 0;
   let frame = mpegAudioFrame(head, at);
@@ -70,7 +74,7 @@ export const parseMpegAudio: FormatParser = function* (found, source) {
 
 /** FLAC (RFC 9639 8.2): STREAMINFO; no total means that the encoder did not know it. */
 export const parseFlac: FormatParser = function* (found, source) {
-  const after = yield* skipTags(source, 42);
+  const after = yield* skipTags(found, source, 42);
   const { head } = after;
   const agrees = hasText(head, 0, 'fLaC') && (u8(head, 4) & 0x7f) === 0;
   checkBlindTag(found, after, agrees);

@@ -50,5 +50,9 @@ export const parseGltf: FormatParser = function* (found) {
 };
 
 function lastVisible(bytes: Uint8Array): number | undefined {
-  return bytes.findLast((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09);
+  for (let at = bytes.length - 1; at >= 0; at--) {
+    const byte = bytes[at]!;
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
+  }
+  return undefined;
 }

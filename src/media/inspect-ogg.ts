@@ -2,8 +2,8 @@ import { hasText, u16be, u16le, u24be, u32be, u32le, u8 } from './byte-order.ts'
 import type { Findings, FormatParser } from './findings.ts';
 import { skip, take } from './pull-reader.ts';
 
-/** A page carries some 4 KB; this is more than any file that the service takes. */
-const MAX_PAGES = 10_000_000;
+/** A page carries some 4 KB, so this is a file of 8 GB. */
+const MAX_PAGES = 2_000_000;
 const MAX_STREAMS = 16;
 
 /** From a granule position to milliseconds. */

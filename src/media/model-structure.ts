@@ -50,7 +50,7 @@ export function isAsciiStl(text: string): boolean {
 
 const OBJ_STATEMENT =
   /^(v|vt|vn|vp|f|l|p|o|g|s|mg|usemtl|mtllib|usemap|maplib|cstype|deg|bmat|step|curv|curv2|surf|parm|trim|hole|scrv|sp|end|con|bevel|c_interp|d_interp|lod|shadow_obj|trace_obj|ctech|stech)(\s|$)/;
-const NUMBER = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?`;
+const NUMBER = String.raw`[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?`;
 const OBJ_VERTEX = new RegExp(String.raw`^v(?:\s+${NUMBER}){3,8}\s*$`);
 
 /**
@@ -69,7 +69,7 @@ export function isObj(text: string, complete: boolean): boolean {
     if (follows || statement === '' || statement.startsWith('#')) continue;
     if (!OBJ_STATEMENT.test(statement)) return false;
     if (/^v\s/.test(statement) && !continued) {
-      if (!OBJ_VERTEX.test(statement)) return false;
+      if (statement.length > 1024 || !OBJ_VERTEX.test(statement)) return false;
       vertices++;
     }
   }

@@ -72,8 +72,9 @@ export function adtsFrame(bytes: Uint8Array, at: number): AudioFrame | undefined
 export function id3TagBytes(bytes: Uint8Array, at: number): number {
   if (u8(bytes, at) !== 0x49 || u8(bytes, at + 1) !== 0x44 || u8(bytes, at + 2) !== 0x33) return 0;
   const size = [6, 7, 8, 9].map((i) => u8(bytes, at + i));
+  const version = u8(bytes, at + 3);
   // A size byte is 7 bits wide, so that no tag can look like an MPEG sync.
-  if (!size.every((byte) => byte < 0x80) || u8(bytes, at + 3) === 0xff) return 0;
+  if (!size.every((byte) => byte < 0x80) || version < 2 || version > 4) return 0;
   const footer = u8(bytes, at + 5) & 0x10 ? 10 : 0;
   return 10 + size.reduce((sum, byte) => sum * 128 + byte, 0) + footer;
 }

@@ -29,7 +29,7 @@ function sniffMarkup(text: string, start: string, complete: boolean): TextVerdic
   if (root === 'cut' && !complete) return 'more';
   if (typeof root === 'string') return { detected: start.startsWith('<?xml') ? 'application/xml' : 'text/plain' };
   if (isSvgRoot(root)) return { ext: 'svg' };
-  return { detected: HTML.test(`${root.name} `) ? 'text/html' : 'application/xml' };
+  return { detected: root.doctype === 'html' || HTML.test(`${root.name} `) ? 'text/html' : 'application/xml' };
 }
 
 function sniffJson(text: string, complete: boolean, named: boolean): TextVerdict {

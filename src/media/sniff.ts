@@ -45,7 +45,11 @@ export type SniffResult =
 
 interface Candidate {
   head: Uint8Array;
+  /** `head` is the whole file. */
   complete: boolean;
+  /** There is no more to be had: the whole file, or as much of it as sniffing may see. */
+  final: boolean;
+  /** The extension that name or declared type stand for. */
   named: string | undefined;
 }
 
@@ -77,11 +81,10 @@ function refusedArchive(head: Uint8Array): string | undefined {
 }
 
 /** By signature, as `file-type` names it: does the structure behind the signature agree, and as which extension? */
-function confirm(name: string, { head, complete }: Candidate): string | 'more' | undefined {
+function confirm(name: string, { head, final }: Candidate): string | 'more' | undefined {
   const yes = (verdict: Verdict, ext: string): string | undefined => (verdict === true ? ext : verdict || undefined);
-  if (name === 'png' || name === 'apng') return yes(isPng(head), name);
-  if (name === 'jpg') return yes(isJpeg(head, complete), 'jpg');
-  if (name === 'gif') return yes(isGif(head, complete), 'gif');
+  if (name === 'jpg') return yes(isJpeg(head, final), 'jpg');
+  if (name === 'gif') return yes(isGif(head, final), 'gif');
   if (name === 'webp') return yes(isWebp(head), 'webp');
   if (name === 'bmp') return yes(isBmp(head), 'bmp');
   if (name === 'ico') return yes(isIco(head), 'ico');
@@ -89,7 +92,6 @@ function confirm(name: string, { head, complete }: Candidate): string | 'more' |
   if (name === 'jxl') return yes(isJxl(head), 'jxl');
   if (name === 'jp2' || name === 'jpx') return yes(isJp2(head), 'jp2');
   if (name === 'flac') return yes(isFlac(head), 'flac');
-  if (name === 'wav') return yes(isWav(head), 'wav');
   if (name === 'aif') return yes(isAiff(head), 'aif');
   if (name === 'amr') return yes(isAmr(head), 'amr');
   if (name === 'mid') return yes(isMidi(head), 'mid');
@@ -101,24 +103,21 @@ function confirm(name: string, { head, complete }: Candidate): string | 'more' |
   return undefined;
 }
 
-/** What `file-type` does not tell apart as finely as is needed here, or only with certainty it does not have. */
-function ownSignature(candidate: Candidate): string | undefined {
-  const { head, complete, named } = candidate;
+/** What `file-type` does not tell apart as finely as is needed here, or gives up on when a later part is damaged. */
+function ownSignature({ head, named }: Candidate): string | undefined {
   if (isUsdz(head)) return 'usdz';
   if (isPly(head)) return 'ply';
-  // Its first 80 bytes are free text, in which any signature may appear.
-  if (named === 'stl' && isBinaryStl(head, complete, true)) return 'stl';
-  return (
-    isoMediaExtension(head) ?? matroskaExtension(head) ?? (hasText(head, 8, 'WAVE') && isWav(head) ? 'wav' : undefined)
-  );
+  if (isWav(head)) return 'wav';
+  const namedAudio = named !== undefined && mediaTypeByExtension(named)?.mediaType === 'audio';
+  return isoMediaExtension(head, namedAudio) ?? matroskaExtension(head, namedAudio);
 }
 
-/** What has no signature worth the name, when nothing else fits. */
-function withoutSignature({ head, complete, named }: Candidate, tagged: boolean): string | undefined {
+/** What has no signature worth the name, when nothing else fits. `mpeg`: something besides the bytes says MPEG audio. */
+function withoutSignature({ head, complete, named }: Candidate, mpeg: boolean): string | undefined {
+  if (isBinaryStl(head, complete, named === 'stl')) return 'stl';
   if (isAdts(head, named === 'aac')) return 'aac';
-  const layer = mpegAudioLayer(head, tagged || named === 'mp3' || named === 'mp2');
-  if (layer !== undefined) return layer === 3 ? 'mp3' : 'mp2';
-  return isBinaryStl(head, complete, named === 'stl') ? 'stl' : undefined;
+  const layer = mpegAudioLayer(head, mpeg);
+  return layer === undefined ? undefined : layer === 3 ? 'mp3' : 'mp2';
 }
 
 async function detect(head: Uint8Array): Promise<{ ext: string; mime: string } | undefined> {
@@ -129,21 +128,27 @@ async function detect(head: Uint8Array): Promise<{ ext: string; mime: string } |
   }
 }
 
+/** A signature of media that the structure belies says nothing about what the file is. */
+function otherMime(guess: { mime: string } | undefined): string | undefined {
+  return guess === undefined || mediaTypeByMime(guess.mime) !== undefined ? undefined : guess.mime;
+}
+
 async function sniffBinary(candidate: Candidate, tagged: boolean): Promise<SniffResult | 'more'> {
-  const { head } = candidate;
+  const { head, named } = candidate;
   const own = ownSignature(candidate);
   if (own !== undefined) return medium(own);
   const refused = refusedArchive(head);
   if (refused !== undefined) return unknown(refused);
   const guess = await detect(head);
-  // It gives up on a TIFF whose directory it cannot see, and knows the raw formats that look like one.
-  const ext =
-    guess === undefined || guess.ext === 'tif' ? (isTiff(head) ? 'tif' : undefined) : confirm(guess.ext, candidate);
-  if (ext === 'more') return 'more';
-  const found = ext ?? withoutSignature(candidate, tagged);
-  if (found !== undefined) return medium(found);
-  // A signature of media that the structure belies says nothing about what the file is.
-  return unknown(guess === undefined || mediaTypeByMime(guess.mime) !== undefined ? undefined : guess.mime);
+  // It wants later chunks of a PNG and the directory of a TIFF in order too, but knows an APNG and the camera's raw formats.
+  if (isPng(head)) return medium(guess?.ext === 'apng' ? 'apng' : 'png');
+  if (isTiff(head) && (guess === undefined || guess.ext === 'tif')) return medium('tif');
+  const confirmed = guess === undefined ? undefined : confirm(guess.ext, candidate);
+  if (confirmed === 'more') return 'more';
+  if (confirmed !== undefined) return medium(confirmed);
+  const mpeg = tagged || ((named === 'mp3' || named === 'mp2') && otherMime(guess) === undefined);
+  const ext = withoutSignature(candidate, mpeg);
+  return ext === undefined ? unknown(otherMime(guess)) : medium(ext);
 }
 
 /** The position after any ID3v2 tags; they stand before MP3, AAC and also FLAC. */
@@ -159,38 +164,44 @@ function afterTags(head: Uint8Array): number {
 
 /**
  * Decides from the first bytes what a file is. Name and declared type are only asked where a format has no signature,
- * and then its structure must agree. Never throws and takes bounded time; asks for `more` finitely often, since each
+ * and then its structure must agree. Never throws and takes bounded time; it asks for more finitely often, since each
  * time it asks for more than it was given.
  */
 export async function sniff(head: Uint8Array, hints: SniffHints): Promise<SniffResult> {
   const { complete } = hints;
   if (head.length === 0 && complete) return unknown();
   if (head.length < FIRST_HEAD_BYTES && !complete) return { kind: 'more', bytes: FIRST_HEAD_BYTES };
-  const named = namedExtension(hints);
-  const more = (bytes: number): SniffResult | undefined =>
-    complete || head.length >= MAX_HEAD_BYTES
-      ? undefined
-      : { kind: 'more', bytes: Math.min(MAX_HEAD_BYTES, Math.max(bytes, head.length * 2)) };
+  const final = complete || head.length >= MAX_HEAD_BYTES;
+  const candidate: Candidate = { head, complete, final, named: namedExtension(hints) };
+  const more = (bytes: number): SniffResult => ({
+    kind: 'more',
+    bytes: Math.min(MAX_HEAD_BYTES, Math.max(bytes, head.length * 2)),
+  });
 
   const tags = afterTags(head);
   if (tags > 0) {
-    const wanted = tags + BEHIND_TAG_BYTES;
-    const ask = head.length < wanted ? more(wanted) : undefined;
-    if (ask !== undefined) return ask;
-    // Nothing to be seen behind the tag: its owner is a matter of its name, and the inspector looks once it is there.
-    if (tags >= head.length) return medium(named === 'flac' || named === 'aac' ? named : 'mp3');
-    const body = await sniffBinary({ head: head.subarray(tags), complete, named }, true);
-    return body === 'more' ? unknown() : body.kind === 'media' && body.type.mediaType !== 'audio' ? unknown() : body;
+    if (!final && head.length < tags + BEHIND_TAG_BYTES) return more(tags + BEHIND_TAG_BYTES);
+    return sniffTagged(candidate, tags);
   }
-
   const text = decodeText(head, MAX_HEAD_BYTES);
-  const verdict = text === undefined ? undefined : sniffText(text, complete, named);
-  if (verdict !== undefined && verdict !== 'more' && 'ext' in verdict) return medium(verdict.ext);
-  const asked = verdict === 'more' ? more(head.length * 4) : undefined;
-  if (asked !== undefined) return asked;
+  if (text === undefined) {
+    const result = await sniffBinary(candidate, false);
+    return result === 'more' ? more(0) : result;
+  }
+  const verdict = sniffText(text, complete && head.length <= MAX_HEAD_BYTES, candidate.named);
+  if (verdict === 'more' && !final) return more(head.length * 4);
+  if (verdict !== 'more' && 'ext' in verdict) return medium(verdict.ext);
+  if (isPly(head)) return medium('ply');
+  // No other kind of media is free of control characters, so a signature with a text behind it ends here.
+  return unknown(otherMime(await detect(head)) ?? (verdict === 'more' ? 'text/plain' : verdict.detected));
+}
 
-  const binary = await sniffBinary({ head, complete, named }, false);
-  if (binary === 'more') return more(head.length * 2) ?? unknown();
-  if (binary.kind !== 'unknown' || binary.detected !== undefined) return binary;
-  return unknown(verdict === undefined || verdict === 'more' ? undefined : verdict.detected);
+async function sniffTagged(candidate: Candidate, tags: number): Promise<SniffResult> {
+  const { head, complete, named } = candidate;
+  if (!complete && head.length < tags + BEHIND_TAG_BYTES) {
+    // Behind the tag nothing is to be seen yet: its name tells, and the inspector looks once it is there.
+    return medium(named === 'flac' ? 'flac' : 'mp3');
+  }
+  const body = await sniffBinary({ ...candidate, head: head.subarray(tags), final: true }, true);
+  return body !== 'more' && body.kind === 'media' && body.type.mediaType === 'audio' ? body : unknown();
 }

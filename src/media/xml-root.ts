@@ -4,6 +4,8 @@
  */
 export interface XmlRoot {
   name: string;
+  /** The name in the document type declaration, in lower case; empty without one. */
+  doctype: string;
   attributes: Map<string, string> | null;
 }
 
@@ -68,6 +70,7 @@ function readAttributes(text: string, start: number): Map<string, string> | null
 /** Passes over XML declaration, processing instructions, comments and document type, and reads the first tag. Linear. */
 export function xmlRoot(text: string): XmlRootResult {
   let at = 0;
+  let doctype = '';
   for (;;) {
     at += match(SPACE, text, at).length;
     if (at >= text.length) return at === 0 ? 'none' : 'cut';
@@ -76,8 +79,14 @@ export function xmlRoot(text: string): XmlRootResult {
     if (text.startsWith('<?', at)) end = text.indexOf('?>', at) === -1 ? -1 : text.indexOf('?>', at) + 2;
     else if (text.startsWith('<!--', at))
       end = text.indexOf('-->', at + 4) === -1 ? -1 : text.indexOf('-->', at + 4) + 3;
-    else if (/^<!doctype\s/i.test(text.slice(at, at + 10))) end = afterDoctype(text, at + 9);
-    else break;
+    else if (/^<!doctype\s/i.test(text.slice(at, at + 10))) {
+      doctype ||= text
+        .slice(at + 10, at + 64)
+        .trim()
+        .split(/[\s>[]/, 1)[0]!
+        .toLowerCase();
+      end = afterDoctype(text, at + 9);
+    } else break;
     if (end === -1) return 'cut';
     at = end;
   }
@@ -85,10 +94,10 @@ export function xmlRoot(text: string): XmlRootResult {
   const name = match(NAME, text, at + 1);
   if (name === '') return text.startsWith('<!', at) && text.length - at < 10 ? 'cut' : 'none';
   const attributes = readAttributes(text, at + 1 + name.length);
-  return attributes === 'cut' ? 'cut' : { name, attributes };
+  return attributes === 'cut' ? 'cut' : { name, doctype, attributes };
 }
 
 /** Whether this is an SVG document: the root is `svg`, with or without a namespace prefix. */
 export function isSvgRoot(root: XmlRoot): boolean {
-  return root.attributes !== null && /^([^:]+:)?svg$/.test(root.name);
+  return root.attributes !== null && root.doctype !== 'html' && /^([^:]+:)?svg$/.test(root.name);
 }

@@ -1,0 +1,27 @@
+import { describe, expect, test } from 'vitest';
+
+import { mediaTypeByExtension } from '../../src/media/media-type.ts';
+import { extensionOf, inspectFile } from './judge.ts';
+import { AUDIO } from './made-audio.ts';
+import { IMAGES } from './made-images.ts';
+import { MODELS } from './made-models.ts';
+import { VIDEOS } from './made-video.ts';
+
+describe.each([...IMAGES, ...VIDEOS, ...AUDIO, ...MODELS])('$name', (made) => {
+  const { file, ext, filename, width = null, height = null, durationMs = null } = made;
+
+  test(`is .${ext}`, async () => {
+    expect(await extensionOf(file, filename)).toBe(ext);
+  });
+
+  test('is told by content, whatever it is called', async () => {
+    if (filename === undefined) expect(await extensionOf(file, 'a.pdf', 'text/html')).toBe(ext);
+  });
+
+  test('tells its size and duration, in chunks of any size', () => {
+    for (const chunk of [1_000_000_000, 1024, 7]) {
+      if (file.length / chunk > 100_000) continue;
+      expect(inspectFile(file, mediaTypeByExtension(ext)!, chunk)).toEqual({ width, height, durationMs });
+    }
+  });
+});

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+
+import { MEDIA_TYPES, mediaTypeByExtension, mediaTypeByMime } from '../../src/media/media-type.ts';
+
+test('every type is found by its extension and by its MIME type', () => {
+  for (const type of MEDIA_TYPES) {
+    expect(mediaTypeByExtension(type.ext)).toBe(type);
+    expect(mediaTypeByMime(type.mime)?.mediaType).toBe(type.mediaType);
+    expect(type.mime).toMatch(/^(image|audio|video|model)\/[a-z0-9.+-]+$/);
+  }
+});
+
+test.each([
+  ['audio/x-wav', 'wav'],
+  ['image/jpg', 'jpg'],
+  ['video/x-m4v', 'm4v'],
+  [' Video/MP4 ; codecs="avc1"', 'mp4'],
+  ['IMAGE/PNG', 'png'],
+  ['video/x-matroska', 'mkv'],
+  ['audio/opus', 'opus'],
+])('%s stands for .%s', (mime, ext) => {
+  expect(mediaTypeByMime(mime)?.ext).toBe(ext);
+});
+
+test('extensions go with or without a dot, in any case', () => {
+  expect(mediaTypeByExtension('.JPEG')?.ext).toBe('jpg');
+  expect(mediaTypeByExtension('tiff')?.ext).toBe('tif');
+});
+
+test.each(['', 'text/html', 'application/zip', 'constructor', 'image', '__proto__'])('%j is no medium', (name) => {
+  expect(mediaTypeByMime(name)).toBeUndefined();
+  expect(mediaTypeByExtension(name)).toBeUndefined();
+});
+
+test('only what a browser draws or plays without running it is shown inline', () => {
+  const never = MEDIA_TYPES.filter((type) => !type.inline).map((type) => type.ext);
+  expect(never).toEqual(['psd', 'svg', 'glb', 'gltf', 'stl', 'obj', 'usdz', 'ply', 'fbx']);
+});

@@ -101,9 +101,8 @@ function fileName(item: MediaItem, ext: string | undefined): string {
       ?.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
       .trim()
       .slice(0, 200) || `media-${item.id}`;
-  return ext === undefined || base.toLowerCase().endsWith(`.${ext}`)
-    ? base
-    : `${base.replace(/\.[A-Za-z0-9]{1,5}$/, '')}.${ext}`;
+  const told = mediaTypeByExtension(base.split('.').at(-1) ?? '');
+  return ext === undefined || told?.ext === ext ? base : `${base.replace(/\.[A-Za-z0-9]{1,5}$/, '')}.${ext}`;
 }
 
 function externalRedirect(item: MediaItem, hosts: readonly string[]): string | undefined {

@@ -7,8 +7,8 @@ export function registerJsonParser(app: FastifyInstance, maxBytes: number): void
   const parse = app.getDefaultJsonParser('error', 'error');
   const decoder = new TextDecoder('utf-8', { fatal: true });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<string>(
-    ['application/json', /^application\/[^;]+\+json$/],
+  app.addContentTypeParser<Buffer>(
+    /^application\/([^;\s]+\+)?json\s*(;|$)/i,
     { parseAs: 'buffer', bodyLimit: maxBytes },
     (request: FastifyRequest, body: Buffer, done) => {
       let text: string;

@@ -1,0 +1,141 @@
+import fastifyCors from '@fastify/cors';
+import fastifyHelmet from '@fastify/helmet';
+import fastifyMultipart from '@fastify/multipart';
+import fastifyRateLimit from '@fastify/rate-limit';
+import fastifyUnderPressure from '@fastify/under-pressure';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { Config } from './config.ts';
+import { AppError } from './errors.ts';
+import { registerAuth } from './http/auth.ts';
+import { registerErrorHandler } from './http/error-handler.ts';
+import { registerJsonParser } from './http/json-parser.ts';
+import { registerLogging, requestId } from './http/logging.ts';
+import { registerOpenapi } from './http/openapi.ts';
+import { registerQueryGuard } from './http/query-guard.ts';
+import type { RouteDeps } from './http/route-deps.ts';
+import { batchRoutes } from './http/routes/batches.ts';
+import { deliveryRoutes } from './http/routes/delivery.ts';
+import { mediaRoutes } from './http/routes/media.ts';
+import { OPERATIONS_SCHEMAS, operationsRoutes } from './http/routes/operations.ts';
+import { searchRoutes } from './http/routes/search.ts';
+import { Problem } from './http/schemas/common.ts';
+import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
+import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
+import { SEARCH_SCHEMAS } from './http/schemas/search.ts';
+import { addSchemas, createValidatorCompiler } from './http/validation.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface AppDeps extends RouteDeps {
+  config: Config;
+  /** The secret of HS256 tokens, if there is one. */
+  jwtSecret: string | undefined;
+  metrics: Metrics['domain'];
+  allMetrics: Metrics;
+  version: string;
+}
+
+/** Milliseconds without a byte in either direction after which a connection is closed. */
+const IDLE_MS = 120_000;
+const HEADERS_MS = 20_000;
+
+/** Builds the service without listening; tests inject into the same app. */
+export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const { config } = deps;
+  const app = Fastify({
+    loggerInstance: deps.log,
+    disableRequestLogging: true,
+    genReqId: requestId,
+    requestIdLogLabel: 'requestId',
+    bodyLimit: config.MAX_JSON_BYTES,
+    connectionTimeout: IDLE_MS,
+    requestTimeout: config.REQUEST_TIMEOUT_SECONDS * 1000,
+    keepAliveTimeout: 72_000,
+    http: { headersTimeout: HEADERS_MS, maxHeaderSize: 32 * 1024 },
+    trustProxy: config.TRUSTED_PROXIES.length > 0 ? [...config.TRUSTED_PROXIES] : false,
+    routerOptions: { maxParamLength: 2500 },
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    frameworkErrors: (error, request, reply) => {
+      void reply
+        .code(400)
+        .type('application/problem+json; charset=utf-8')
+        .send({
+          type: 'urn:mediakeep:error:invalid_request',
+          title: 'The request does not have the documented shape.',
+          status: 400,
+          detail: 'The path is not a valid URL path.',
+          code: 'invalid_request',
+          requestId: request.id,
+        });
+      request.log.info({ code: error.code }, 'unusable path');
+    },
+  }) as unknown as FastifyInstance;
+
+  const shared = [Problem, ...MEDIA_SCHEMAS, ...SEARCH_SCHEMAS, ...DELIVERY_SCHEMAS, ...OPERATIONS_SCHEMAS];
+  addSchemas(app, shared);
+  app.setValidatorCompiler(createValidatorCompiler(shared));
+  registerErrorHandler(app);
+  registerLogging(app, deps.allMetrics.request);
+  registerJsonParser(app, config.MAX_JSON_BYTES);
+  registerStreamParser(app);
+  await registerOpenapi(app, deps.version, deps.publicBaseUrl);
+  await app.register(fastifyHelmet, {
+    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
+    crossOriginResourcePolicy: { policy: 'cross-origin' },
+  });
+  if (config.CORS_ORIGINS.length > 0) {
+    await app.register(fastifyCors, {
+      origin: config.CORS_ORIGINS.includes('*') ? '*' : [...config.CORS_ORIGINS],
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      exposedHeaders: [
+        'location',
+        'etag',
+        'content-range',
+        'content-disposition',
+        'retry-after',
+        'x-request-id',
+        'x-storage-provider',
+        'idempotency-replayed',
+      ],
+      maxAge: 600,
+    });
+  }
+  await app.register(fastifyUnderPressure, { maxEventLoopDelay: 5000, retryAfter: 5, exposeStatusRoute: false });
+  registerAuth(app, {
+    jwtSecret: deps.jwtSecret,
+    jwksUrl: config.JWT_JWKS_URL,
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+  });
+  if (config.RATE_LIMIT_MAX > 0) {
+    await app.register(fastifyRateLimit, {
+      max: config.RATE_LIMIT_MAX,
+      timeWindow: 60_000,
+      hook: 'preParsing',
+      keyGenerator: (request) => request.caller?.sub ?? request.ip,
+      errorResponseBuilder: (_request, context) =>
+        new AppError('rate_limited', `Too many requests: at most ${context.max} a minute.`, {
+          retryAfter: Math.ceil(context.ttl / 1000),
+        }),
+    });
+  }
+  await app.register(fastifyMultipart, { throwFileSizeLimit: false });
+  registerQueryGuard(app);
+
+  await app.register(async (routes) => {
+    mediaRoutes(routes, deps);
+    batchRoutes(routes, deps);
+    searchRoutes(routes, deps);
+    deliveryRoutes(routes, deps);
+    operationsRoutes(routes, deps, deps.allMetrics);
+  });
+  return app;
+}
+
+/** A raw body is handed on as the stream that it is. */
+function registerStreamParser(app: FastifyInstance): void {
+  app.addContentTypeParser(/^((image|audio|video|model)\/|application\/octet-stream)/i, (_request, payload, done) =>
+    done(null, payload),
+  );
+}

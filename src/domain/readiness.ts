@@ -1,0 +1,57 @@
+import { sql } from 'kysely';
+import { migrationState } from '../db/migrator.ts';
+import { AppError } from '../errors.ts';
+import type { Deps } from './deps.ts';
+
+export interface Check {
+  name: string;
+  ok: boolean;
+  reason?: string;
+}
+
+const TIMEOUT_MS = 3000;
+
+/** Whether everything is there that a request needs. Reasons are for operators and hold no addresses or secrets. */
+export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log'>): Promise<Check[]> {
+  const check = async (name: string, work: () => Promise<string | undefined>): Promise<Check> => {
+    try {
+      const reason = await within(work());
+      return reason === undefined ? { name, ok: true } : { name, ok: false, reason };
+    } catch (error) {
+      deps.log.warn({ err: error, check: name }, 'a readiness check failed');
+      return {
+        name,
+        ok: false,
+        reason: error instanceof AppError ? error.message : 'does not answer; the log has the reason',
+      };
+    }
+  };
+  return Promise.all([
+    check('database', async () => {
+      await sql`SELECT 1`.execute(deps.db);
+      return undefined;
+    }),
+    check('schema', async () => {
+      const { missing, unknown } = await migrationState(deps.db);
+      if (missing.length > 0) return `migrations are missing: ${missing.join(', ')}; run mediakeep migrate`;
+      return unknown.length > 0 ? `the database was migrated by a newer version: ${unknown.join(', ')}` : undefined;
+    }),
+    check(`store:${deps.stores.primary.name}`, async () => {
+      await deps.stores.primary.healthy();
+      return undefined;
+    }),
+  ]);
+}
+
+async function within<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new AppError('overloaded', `no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
+  });
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

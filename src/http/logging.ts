@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+
+const SECRET_PARAMETERS =
+  /([?&](?:token|secret|signature|sig|x-amz-signature|x-amz-credential|x-amz-security-token)=)[^&#]*/gi;
+
+/** A URL as it may be logged: without secrets in its query, and without the token of a signed URL. */
+export function loggableUrl(url: string): string {
+  return url
+    .replace(/^\/v1\/signed\/[^/?#]*/, '/v1/signed/[redacted]')
+    .replace(SECRET_PARAMETERS, '$1[redacted]')
+    .slice(0, 2000);
+}
+
+/** The caller's request id when it looks like one, else a new one: what is logged must not be anybody's text. */
+export function requestId(raw: IncomingMessage): string {
+  const given = raw.headers['x-request-id'];
+  return typeof given === 'string' && /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(given) ? given : randomUUID();
+}
+
+/** One line for each answered request, and one for each that the client gave up. */
+export function registerLogging(
+  app: FastifyInstance<RawServerDefault>,
+  observe: (method: string, route: string, status: number, seconds: number) => void,
+): void {
+  const describe = (request: FastifyRequest) => ({
+    method: request.method,
+    url: loggableUrl(request.url),
+    route: request.routeOptions.url ?? null,
+    ip: request.ip,
+    userId: request.caller?.sub,
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const seconds = reply.elapsedTime / 1000;
+    const route = request.routeOptions.url ?? 'none';
+    observe(request.method, route, reply.statusCode, seconds);
+    const level = route.startsWith('/health') || route === '/metrics' ? 'debug' : 'info';
+    request.log[level](
+      { ...describe(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      'answered',
+    );
+  });
+  app.addHook('onRequestAbort', async (request) => {
+    request.log.info(describe(request), 'the client closed the connection before the request was complete');
+  });
+}

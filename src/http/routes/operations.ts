@@ -1,0 +1,104 @@
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { checkReadiness } from '../../domain/readiness.ts';
+import type { Metrics } from '../../metrics.ts';
+import { openapiDocument } from '../openapi.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems, ref } from '../schemas/common.ts';
+
+const tags = ['Operations'];
+
+const Liveness = Type.Object(
+  { status: Type.String({ description: 'Always `ok`: the process answers.', examples: ['ok'] }) },
+  { $id: 'Liveness', description: 'The process answers.' },
+);
+const Check = Type.Object(
+  {
+    name: Type.String({ description: '`database`, `schema`, `store:<name>` or `process`.', examples: ['database'] }),
+    ok: Type.Boolean({ description: 'Whether it works.' }),
+    reason: Type.Optional(Type.String({ description: 'Why it does not.' })),
+  },
+  { $id: 'Check', description: 'One thing that the service depends on.' },
+);
+const Readiness = Type.Object(
+  {
+    status: Type.String({ description: '`ready` or `unready`.', examples: ['ready'] }),
+    checks: Type.Array(ref(Check), { description: 'What was looked at.' }),
+  },
+  { $id: 'Readiness', description: 'Whether requests can be served.' },
+);
+export const OPERATIONS_SCHEMAS = [Liveness, Check, Readiness];
+
+const json = (description: string, schema: Parameters<typeof ref>[0]) => ({
+  description,
+  content: { 'application/json': { schema: ref(schema) } },
+});
+const open = { access: 'open' as const, rateLimit: false as const };
+
+/** What operators and their tools ask. */
+export function operationsRoutes(app: FastifyInstance, deps: RouteDeps, metrics: Metrics): void {
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+
+  app.get('/health/live', {
+    config: open,
+    schema: {
+      operationId: 'getLiveness',
+      tags,
+      security: [],
+      summary: 'Is the process alive',
+      description: 'Depends on nothing else; restart the process when it does not answer.',
+      response: { 200: json('It is.', Liveness), ...problems },
+    },
+    handler: async () => ({ status: 'ok' }),
+  });
+
+  app.get('/health/ready', {
+    config: open,
+    schema: {
+      operationId: 'getReadiness',
+      tags,
+      security: [],
+      summary: 'Can requests be served',
+      description: 'Looks at the database, its schema and the primary store; 503 while one of them fails.',
+      response: { 200: json('Ready.', Readiness), 503: json('Not ready.', Readiness), ...problems },
+    },
+    handler: async (_request, reply) => {
+      const checks = await checkReadiness(deps);
+      if (closing) checks.push({ name: 'process', ok: false, reason: 'shutting down' });
+      const ready = checks.every((check) => check.ok);
+      return reply
+        .code(ready ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send({ status: ready ? 'ready' : 'unready', checks } as never);
+    },
+  });
+
+  app.get('/metrics', {
+    config: open,
+    schema: {
+      operationId: 'getMetrics',
+      tags,
+      security: [],
+      summary: 'Read the metrics',
+      description: 'In the text format of Prometheus. Keep it off the public network.',
+      response: {
+        200: { description: 'Metrics.', content: { 'text/plain': { schema: { type: 'string' } } } },
+        ...problems,
+      },
+    },
+    handler: async (_request, reply) =>
+      reply
+        .type(metrics.registry.contentType)
+        .serializer(String)
+        .send((await metrics.registry.metrics()) as never),
+  });
+
+  app.get('/openapi.json', {
+    config: open,
+    schema: { hide: true },
+    handler: async () => openapiDocument(app),
+  });
+}

@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs';
+import closeWithGrace from 'close-with-grace';
+import { createSigner as createJwtSigner } from 'fast-jwt';
+import { pino } from 'pino';
+import { buildApp } from './app.ts';
+import { type Config, ConfigError, loadConfig } from './config.ts';
+import { createSigner, derivedSigningKey } from './domain/signing.ts';
+import { createMetrics } from './metrics.ts';
+import { openConfiguredDatabase, openServices, resolveJwtSecret } from './services.ts';
+import { createUrlFetcher } from './sources/fetch-url.ts';
+import { startWorker } from './workers/worker.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+async function main(): Promise<void> {
+  const config = loadConfig(process.env);
+  const log = pino({ level: config.LOG_LEVEL });
+  const { secret, madeUp } = await resolveJwtSecret(config);
+  const embedded = await openConfiguredDatabase(config, log);
+  const metrics = createMetrics(version);
+  const services = await openServices(config, embedded.connectionString, log, metrics);
+  metrics.watchPool(services.database.pool);
+  const baseUrl =
+    config.PUBLIC_BASE_URL ?? `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${config.PORT}`;
+  const fetcher = createUrlFetcher({
+    trustedHosts: config.FETCH_TRUSTED_HOSTS,
+    maxBytes: config.MAX_UPLOAD_BYTES,
+    totalTimeoutMs: config.FETCH_TIMEOUT_SECONDS * 1000,
+  });
+  const app = await buildApp({
+    config,
+    jwtSecret: secret,
+    signer: createSigner(
+      config.URL_SIGNING_KEYS.length > 0 ? config.URL_SIGNING_KEYS : [derivedSigningKey(secret ?? '')],
+    ),
+    db: services.database.db,
+    stores: services.stores,
+    fetcher,
+    log,
+    metrics: metrics.domain,
+    allMetrics: metrics,
+    limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES },
+    defaultVisibility: config.DEFAULT_VISIBILITY,
+    publicBaseUrl: baseUrl,
+    urlTtlSeconds: config.URL_TTL_SECONDS,
+    externalHosts: config.EXTERNAL_URL_HOSTS,
+    version,
+  });
+  const worker =
+    config.WORKER_CONCURRENCY > 0 ? startWorker({ db: services.database.db, stores: services.stores, log }) : undefined;
+
+  const grace = config.SHUTDOWN_GRACE_SECONDS * 1000;
+  closeWithGrace({ delay: grace + 10_000, logger: log }, async ({ signal, err }) => {
+    if (err) log.fatal({ err }, 'closing after an error that nobody caught');
+    else log.info({ signal }, 'closing: no new requests; running ones may finish');
+    const cut = setTimeout(() => {
+      log.warn(`requests still run after ${config.SHUTDOWN_GRACE_SECONDS} s; cutting their connections`);
+      app.server.closeAllConnections();
+    }, grace);
+    await app.close();
+    clearTimeout(cut);
+    await worker?.stop();
+    await fetcher.close();
+    await services.close();
+    await embedded.stop();
+    log.info('closed');
+  });
+  try {
+    await app.listen({ host: config.HOST, port: config.PORT });
+  } catch (error) {
+    await worker?.stop();
+    await services.close();
+    await embedded.stop();
+    throw error;
+  }
+  greet(config, baseUrl, madeUp ? secret : undefined);
+}
+
+/** A picture of one pixel, so that the first command needs no file. */
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
+const TOKEN_SECONDS = 30 * 24 * 3600;
+
+/** Tells where the service is; in development also how to try it at once. Goes to standard output, never into the log. */
+function greet(config: Config, baseUrl: string, developmentSecret: string | undefined): void {
+  const lines = ['', `mediakeep ${version} listens on ${baseUrl}`, `  API reference   ${baseUrl}/docs`];
+  if (config.DATABASE_URL === undefined) lines.push(`  database        embedded PostgreSQL in ${config.DATA_DIR}`);
+  if (developmentSecret !== undefined) {
+    const token = createJwtSigner({ key: developmentSecret, expiresIn: TOKEN_SECONDS * 1000 })({
+      sub: 'dev',
+      scope: 'media:read media:write media:admin',
+    });
+    lines.push('', 'Development token (30 days, all scopes):', '', token, '', 'Store a first picture:', '');
+    lines.push(
+      `curl -sS ${baseUrl}/v1/media -H 'content-type: application/json' -H 'authorization: Bearer ${token}' -d '{"userId":"dev","prompt":"a first pixel","source":{"type":"base64","data":"${PIXEL}"}}'`,
+    );
+  }
+  process.stdout.write(`${lines.join('\n')}\n\n`);
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+  else
+    pino({ level: 'fatal' }, pino.destination({ dest: 2, sync: true })).fatal(
+      { err: error },
+      `mediakeep could not start: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  process.exit(1);
+});

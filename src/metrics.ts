@@ -1,0 +1,99 @@
+import type pg from 'pg';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { DomainMetrics } from './domain/deps.ts';
+import type { StoreObserver } from './storage/stores.ts';
+
+export interface Metrics {
+  registry: Registry;
+  domain: DomainMetrics;
+  store: StoreObserver;
+  request(method: string, route: string, status: number, seconds: number): void;
+  /** Shows a pool's connections. */
+  watchPool(pool: pg.Pool): void;
+}
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Counters of one process. Names follow OpenTelemetry where it has one, in Prometheus' spelling. */
+export function createMetrics(version: string): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const requests = new Histogram({
+    name: 'http_server_request_duration_seconds',
+    help: 'Requests by route and status.',
+    labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
+    buckets: SECONDS,
+    registers,
+  });
+  const ingests = new Histogram({
+    name: 'mediakeep_ingest_duration_seconds',
+    help: 'Ingests by source and outcome.',
+    labelNames: ['source', 'outcome', 'media_type'],
+    buckets: SECONDS,
+    registers,
+  });
+  const ingestBytes = new Counter({
+    name: 'mediakeep_ingest_bytes_total',
+    help: 'Bytes of stored items.',
+    labelNames: ['source', 'media_type'],
+    registers,
+  });
+  const failed = new Counter({
+    name: 'mediakeep_failed_generations_total',
+    help: 'Failed generations that were recorded, by tool and provider.',
+    labelNames: ['tool', 'provider'],
+    registers,
+  });
+  const operations = new Histogram({
+    name: 'storage_operation_duration_seconds',
+    help: 'Operations on stores; outcome is ok or an error code.',
+    labelNames: ['store', 'operation', 'outcome'],
+    buckets: SECONDS,
+    registers,
+  });
+  new Gauge({ name: 'build_info', help: 'Version of the service.', labelNames: ['version', 'node'], registers }).set(
+    { version, node: process.version },
+    1,
+  );
+  const label = boundedLabels(200);
+  return {
+    registry,
+    domain: {
+      ingested({ source, outcome, mediaType, bytes, seconds }) {
+        ingests.observe({ source, outcome, media_type: mediaType }, seconds);
+        if (outcome === 'stored') ingestBytes.inc({ source, media_type: mediaType }, bytes);
+      },
+      generationFailed: (tool, provider) =>
+        failed.inc({ tool: label('tool', tool), provider: label('provider', provider) }),
+    },
+    store: (store, operation, outcome, seconds) => operations.observe({ store, operation, outcome }, seconds),
+    request: (method, route, status, seconds) =>
+      requests.observe({ http_request_method: method, http_route: route, http_response_status_code: status }, seconds),
+    watchPool(pool) {
+      new Gauge({
+        name: 'db_client_connection_count',
+        help: 'Connections of the pool by state; waiting are callers without one.',
+        labelNames: ['state'],
+        registers,
+        collect() {
+          this.set({ state: 'idle' }, pool.idleCount);
+          this.set({ state: 'used' }, pool.totalCount - pool.idleCount);
+          this.set({ state: 'waiting' }, pool.waitingCount);
+        },
+      });
+    },
+  };
+}
+
+/** Callers choose these values; without a bound they could grow the metrics without end. */
+function boundedLabels(max: number): (name: string, value: string) => string {
+  const seen = new Map<string, Set<string>>();
+  return (name, value) => {
+    const values = seen.get(name) ?? new Set();
+    seen.set(name, values);
+    if (!values.has(value) && values.size >= max) return 'other';
+    values.add(value);
+    return value.slice(0, 100);
+  };
+}

@@ -1,0 +1,97 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { type Config, ConfigError } from './config.ts';
+import { type Database, openDatabase } from './db/database.ts';
+import { migrate } from './db/migrator.ts';
+import { registerIdentity, registeredIdentity } from './db/store-identities.ts';
+import { codeOf } from './errors.ts';
+import type { Metrics } from './metrics.ts';
+import { DRIVERS } from './storage/registry.ts';
+import { type Stores, createStore, createStores } from './storage/stores.ts';
+
+const STATEMENT_TIMEOUT_MS = 30_000;
+
+/** The database to use: the configured one, or the embedded one, which `stop` leaves again. */
+export async function openConfiguredDatabase(
+  config: Config,
+  log: Logger,
+): Promise<{ connectionString: string; stop: () => Promise<void> }> {
+  if (config.DATABASE_URL !== undefined) return { connectionString: config.DATABASE_URL, stop: async () => {} };
+  // Loaded only when it is needed: an image for production does not have it.
+  const { startEmbeddedPostgres } = await import('./db/embedded-postgres.ts');
+  return startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: (message) => log.info(message) });
+}
+
+/** The JWT secret: the configured one, or in development one that is made once and kept; undefined when only JWKS counts. */
+export async function resolveJwtSecret(config: Config): Promise<{ secret: string | undefined; madeUp: boolean }> {
+  if (config.JWT_SECRET !== undefined) return { secret: config.JWT_SECRET, madeUp: false };
+  if (config.JWT_JWKS_URL !== undefined && config.production) return { secret: undefined, madeUp: false };
+  const file = path.join(config.DATA_DIR, 'jwt-secret');
+  await mkdir(config.DATA_DIR, { recursive: true });
+  await writeFile(file, `${randomBytes(32).toString('hex')}\n`, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  });
+  const secret = (await readFile(file, 'utf8')).trim();
+  if (secret.length < 32)
+    throw new ConfigError([
+      `JWT_SECRET is not set and ${file} holds no usable one; delete that file or set JWT_SECRET (at least 32 characters)`,
+    ]);
+  return { secret, madeUp: true };
+}
+
+export interface Services {
+  database: Database;
+  stores: Stores;
+  close(): Promise<void>;
+}
+
+/** Opens what every process of the service needs: the migrated database and the stores. @throws with a message for operators */
+export async function openServices(
+  config: Config,
+  connectionString: string,
+  log: Logger,
+  metrics?: Metrics,
+): Promise<Services> {
+  if (config.AUTO_MIGRATE) {
+    const report = await migrate(connectionString, (message) => log.info(message));
+    if (report.applied.length > 0) log.info({ migrations: report.applied }, 'the database was migrated');
+  }
+  const database = openDatabase({
+    connectionString,
+    poolMax: config.DATABASE_POOL_MAX,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
+  });
+  try {
+    const stores = await openStores(config, database, metrics);
+    return {
+      database,
+      stores,
+      close: async () => {
+        await stores.close();
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function openStores(config: Config, { db }: Database, metrics?: Metrics): Promise<Stores> {
+  const stores = await Promise.all(
+    config.stores.map(async ({ name, driver, settings }) => {
+      const kind = DRIVERS[driver];
+      if (!kind) throw new Error(`There is no driver '${driver}'`);
+      const context = {
+        store: name,
+        registeredIdentity: () => registeredIdentity(db, name),
+        registerIdentity: (identity: string) => registerIdentity(db, name, identity),
+      };
+      return createStore(name, driver, await kind.create(settings, context), metrics?.store);
+    }),
+  );
+  return createStores(stores, config.STORAGE_PRIMARY);
+}

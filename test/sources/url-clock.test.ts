@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { download, type LocalServer, readAll, refusal, serveHttp, serveTcp, testFetcher } from './local-server.ts';
 
@@ -184,27 +182,4 @@ test('nothing is taken from the network that the reader has no room for', async 
   // What fits into the buffers of both sockets.
   expect(server.sent()).toBeLessThan(32 * 2 ** 20);
   expect(body.readableLength).toBeLessThan(256 * 1024);
-});
-
-test('case 79: proxy variables have no effect', async () => {
-  const target = await serveHttp((_request, response) => response.end('direct'));
-  const proxy = await serveHttp((_request, response) => response.end('proxied'));
-  const address = `http://127.0.0.1:${proxy.port}`;
-  const module = new URL('../../src/sources/fetch-url.ts', import.meta.url).href;
-  const script = `
-    const { createUrlFetcher } = await import(${JSON.stringify(module)});
-    const fetcher = createUrlFetcher({ trustedHosts: ['127.0.0.1'], maxBytes: 1000, totalTimeoutMs: 5000 });
-    const { body } = await fetcher.fetch(${JSON.stringify(urlOf(target))});
-    for await (const chunk of body) process.stdout.write(chunk);
-    const response = await fetch(${JSON.stringify(urlOf(target))});
-    process.stdout.write(' ' + await response.text());
-  `;
-  const proxies = Object.fromEntries(
-    ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'].map((name) => [name, address]),
-  );
-  const env = { ...process.env, ...proxies, NO_PROXY: '', no_proxy: '', NODE_USE_ENV_PROXY: '1' };
-  const running = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env });
-  onTestFinished(() => void running.child.kill());
-  // Node's own fetch does go through the proxy, which shows that the variables were heard.
-  expect((await running).stdout).toBe('direct proxied');
 });

@@ -5,7 +5,7 @@ import { download, type LocalServer, readAll, refusal, serveHttp, serveTcp, test
 
 const urlOf = (server: LocalServer): string => `http://127.0.0.1:${server.port}/a.png`;
 
-const closed = (server: LocalServer): Promise<void> => vi.waitFor(() => expect(server.open()).toBe(0));
+const closed = (server: LocalServer): Promise<void> => vi.waitFor(() => expect(server.open()).toBe(0), { interval: 5 });
 
 /** Sends a byte of the body every 20 ms. */
 function serveDrip(): Promise<LocalServer> {

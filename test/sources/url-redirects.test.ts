@@ -80,6 +80,15 @@ describe('redirects', () => {
     expect(error.message).toContain(String(status));
   });
 
+  test('the body of a redirect is not waited for, and its connection is closed', async () => {
+    const server = await serveHttp((request, response) => {
+      if (request.url === '/') response.writeHead(302, { location: '/end' });
+      response.write('never-ending');
+    });
+    await testFetcher().fetch(`http://127.0.0.1:${server.port}/`);
+    await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([2, 1]));
+  });
+
   test('a redirect to nowhere', async () => {
     const server = await serveRedirect(302);
     expect((await refusal(testFetcher().fetch(`http://127.0.0.1:${server.port}/`))).code).toBe('fetch_failed');

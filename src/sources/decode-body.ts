@@ -36,34 +36,20 @@ export function contentCoding(header: string | undefined): ContentCoding | undef
 export async function* decodeBody(source: Readable, coding: ContentCoding, maxBytes: number): AsyncGenerator<Buffer> {
   const decoder: Transform & { bytesWritten: number } = DECODERS[coding]();
   let taken = 0;
-  let decoded = false;
-  let sourceError: unknown;
-  const sourceEnded = Promise.withResolvers<void>();
 
   async function* take(): AsyncGenerator<Buffer> {
-    try {
-      for await (const chunk of source as AsyncIterable<Buffer>) {
-        taken += chunk.length;
-        if (taken > maxBytes) throw tooLarge(maxBytes);
-        if (decoded) return;
-        yield chunk;
-      }
-    } catch (error) {
-      sourceError = error;
-      throw error;
-    } finally {
-      sourceEnded.resolve();
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      taken += chunk.length;
+      if (taken > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
     }
   }
 
-  // Errors reach the reader through the decoder, which pipeline destroys with them.
+  // Errors reach the reader through the decoder, which pipeline destroys with them. The decoder ends when its input
+  // has ended, or in the midst of it when it thinks that it has seen enough.
   pipeline(take(), decoder, () => {});
   yield* decoder as AsyncIterable<Buffer>;
-  decoded = true;
-  if (taken === decoder.bytesWritten) await sourceEnded.promise;
-  if (sourceError !== undefined) throw sourceError;
   if (taken !== decoder.bytesWritten) {
-    source.destroy();
     throw new AppError('fetch_failed', `The file goes on after the end of its ${coding} data.`);
   }
 }

@@ -28,8 +28,16 @@ const AZURE_WIRE_SERVER = '168.63.129.16';
 export function isPublicAddress(address: string): boolean {
   // ipaddr.js also takes `127.1` and `0x7f000001`; whoever passes such a spelling has skipped the URL parser.
   if (isIP(address) === 0 || address.includes('%')) return false;
-  const parsed = ipaddr.parse(address);
+  const parsed = ipaddr.parse(isIP(address) === 6 ? inHexadecimal(address) : address);
   return parsed instanceof ipaddr.IPv6 ? isPublicIpv6(parsed) : isPublicIpv4(parsed);
+}
+
+/** ipaddr.js reads the IPv4-compatible `::8.8.8.8` as the IPv4-mapped `::ffff:8.8.8.8`, unless it is in hexadecimal. */
+function inHexadecimal(address: string): string {
+  return address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_dotted, ...octets: string[]) => {
+    const [a = 0, b = 0, c = 0, d = 0] = octets.slice(0, 4).map(Number);
+    return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+  });
 }
 
 function isPublicIpv4(address: ipaddr.IPv4): boolean {

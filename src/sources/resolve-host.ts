@@ -27,9 +27,7 @@ export async function resolveHost(
   const family = isIP(host);
   if (family !== 0) return [{ address: host, family }];
 
-  const answer = await lookUp(host, signal, lookup);
-  // A copy: what is checked here is what is connected to, whatever the resolver does with its array.
-  const addresses = answer.map(({ address }) => ({ address, family: isIP(address) }));
+  const addresses = await lookUp(host, signal, lookup);
   if (addresses.length === 0) throw new AppError('fetch_failed', `The host ${host} has no address.`);
   if (!trusted && !addresses.every(({ address }) => isPublicAddress(address))) {
     throw new AppError('url_not_allowed', `The host ${host} has an address that is not public.`);
@@ -45,7 +43,8 @@ function lookUp(host: string, signal: AbortSignal, lookup: Lookup): Promise<Look
     signal.addEventListener('abort', onAbort, { once: true });
     lookup(host, { all: true }, (error, addresses) => {
       signal.removeEventListener('abort', onAbort);
-      if (error === null) return resolve(addresses);
+      // A copy: what is checked is what is connected to, whatever the resolver does with its array.
+      if (error === null) return resolve(addresses.map(({ address }) => ({ address, family: isIP(address) })));
       const code = codeOf(error) ?? 'unknown error';
       reject(new AppError('fetch_failed', `The host ${host} could not be looked up (${code}).`, { cause: error }));
     });

@@ -3,11 +3,11 @@ import fastifyHelmet from '@fastify/helmet';
 import fastifyMultipart from '@fastify/multipart';
 import fastifyRateLimit from '@fastify/rate-limit';
 import fastifyUnderPressure from '@fastify/under-pressure';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
 import { AppError } from './errors.ts';
 import { registerAuth } from './http/auth.ts';
-import { registerErrorHandler } from './http/error-handler.ts';
+import { registerErrorHandler, sendFrameworkError } from './http/error-handler.ts';
 import { registerJsonParser } from './http/json-parser.ts';
 import { registerLogging, requestId } from './http/logging.ts';
 import { registerOpenapi } from './http/openapi.ts';
@@ -29,7 +29,6 @@ export interface AppDeps extends RouteDeps {
   config: Config;
   /** The secret of HS256 tokens, if there is one. */
   jwtSecret: string | undefined;
-  metrics: Metrics['domain'];
   allMetrics: Metrics;
   version: string;
 }
@@ -43,9 +42,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { config } = deps;
   const app = Fastify({
     loggerInstance: deps.log,
-    disableRequestLogging: true,
     genReqId: requestId,
-    requestIdLogLabel: 'requestId',
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: config.MAX_JSON_BYTES,
     connectionTimeout: IDLE_MS,
     requestTimeout: config.REQUEST_TIMEOUT_SECONDS * 1000,
@@ -56,20 +54,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
-    frameworkErrors: (error, request, reply) => {
-      void reply
-        .code(400)
-        .type('application/problem+json; charset=utf-8')
-        .send({
-          type: 'urn:mediakeep:error:invalid_request',
-          title: 'The request does not have the documented shape.',
-          status: 400,
-          detail: 'The path is not a valid URL path.',
-          code: 'invalid_request',
-          requestId: request.id,
-        });
-      request.log.info({ code: error.code }, 'unusable path');
-    },
+    frameworkErrors: sendFrameworkError,
   }) as unknown as FastifyInstance;
 
   const shared = [Problem, ...MEDIA_SCHEMAS, ...SEARCH_SCHEMAS, ...DELIVERY_SCHEMAS, ...OPERATIONS_SCHEMAS];

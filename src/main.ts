@@ -4,10 +4,8 @@ import { createSigner as createJwtSigner } from 'fast-jwt';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
-import { createSigner, derivedSigningKey } from './domain/signing.ts';
-import { createMetrics } from './metrics.ts';
-import { openConfiguredDatabase, openServices, resolveJwtSecret } from './services.ts';
-import { createUrlFetcher } from './sources/fetch-url.ts';
+import { createService } from './service.ts';
+import { openConfiguredDatabase, resolveJwtSecret } from './services.ts';
 import { startWorker } from './workers/worker.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -19,37 +17,15 @@ async function main(): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL });
   const { secret, madeUp } = await resolveJwtSecret(config);
   const embedded = await openConfiguredDatabase(config, log);
-  const metrics = createMetrics(version);
-  const services = await openServices(config, embedded.connectionString, log, metrics);
-  metrics.watchPool(services.database.pool);
-  const baseUrl =
-    config.PUBLIC_BASE_URL ?? `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${config.PORT}`;
-  const fetcher = createUrlFetcher({
-    trustedHosts: config.FETCH_TRUSTED_HOSTS,
-    maxBytes: config.MAX_UPLOAD_BYTES,
-    totalTimeoutMs: config.FETCH_TIMEOUT_SECONDS * 1000,
-  });
-  const app = await buildApp({
-    config,
+  const service = await createService(config, {
+    connectionString: embedded.connectionString,
     jwtSecret: secret,
-    signer: createSigner(
-      config.URL_SIGNING_KEYS.length > 0 ? config.URL_SIGNING_KEYS : [derivedSigningKey(secret ?? '')],
-    ),
-    db: services.database.db,
-    stores: services.stores,
-    fetcher,
     log,
-    metrics: metrics.domain,
-    allMetrics: metrics,
-    limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES },
-    defaultVisibility: config.DEFAULT_VISIBILITY,
-    publicBaseUrl: baseUrl,
-    urlTtlSeconds: config.URL_TTL_SECONDS,
-    externalHosts: config.EXTERNAL_URL_HOSTS,
     version,
   });
-  const worker =
-    config.WORKER_CONCURRENCY > 0 ? startWorker({ db: services.database.db, stores: services.stores, log }) : undefined;
+  const { deps } = service;
+  const app = await buildApp(service.appDeps);
+  const worker = config.WORKER_CONCURRENCY > 0 ? startWorker(deps) : undefined;
 
   const grace = config.SHUTDOWN_GRACE_SECONDS * 1000;
   closeWithGrace({ delay: grace + 10_000, logger: log }, async ({ signal, err }) => {
@@ -62,8 +38,7 @@ async function main(): Promise<void> {
     await app.close();
     clearTimeout(cut);
     await worker?.stop();
-    await fetcher.close();
-    await services.close();
+    await service.close();
     await embedded.stop();
     log.info('closed');
   });
@@ -71,11 +46,11 @@ async function main(): Promise<void> {
     await app.listen({ host: config.HOST, port: config.PORT });
   } catch (error) {
     await worker?.stop();
-    await services.close();
+    await service.close();
     await embedded.stop();
     throw error;
   }
-  greet(config, baseUrl, madeUp ? secret : undefined);
+  greet(config, deps.publicBaseUrl, madeUp ? secret : undefined);
 }
 
 /** A picture of one pixel, so that the first command needs no file. */

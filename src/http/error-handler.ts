@@ -143,3 +143,8 @@ export function registerErrorHandler(app: FastifyInstance): void {
     ),
   );
 }
+
+/** Answers what fails before there is a route: a path that cannot be decoded. */
+export function sendFrameworkError(error: FastifyError, request: unknown, reply: unknown): void {
+  void send(reply as FastifyReply, request as FastifyRequest, toAppError(error));
+}

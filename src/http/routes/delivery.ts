@@ -24,7 +24,7 @@ const ContentQuery = Type.Object({
   download: Type.Optional(Type.String({ description: '`1` offers the file for saving.', examples: ['1'] })),
 });
 /** A signed URL and a public item need no token, so no token is required of these routes. */
-const security = [{ bearer: [] }, {}];
+const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
 
 /** Bytes, by id, by permanent address and by signed URL; and the making of signed URLs. */
 export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void {

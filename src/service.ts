@@ -1,0 +1,64 @@
+import type { Logger } from 'pino';
+import type { AppDeps } from './app.ts';
+import type { Config } from './config.ts';
+import { createSigner, derivedSigningKey } from './domain/signing.ts';
+import type { RouteDeps } from './http/route-deps.ts';
+import { createMetrics } from './metrics.ts';
+import { openServices } from './services.ts';
+import { createUrlFetcher } from './sources/fetch-url.ts';
+
+export interface ServiceOptions {
+  connectionString: string;
+  jwtSecret: string | undefined;
+  log: Logger;
+  version: string;
+}
+
+export interface Service {
+  deps: RouteDeps;
+  appDeps: AppDeps;
+  close(): Promise<void>;
+}
+
+/** Puts the parts of one process together: database, stores, fetcher, signer, metrics. */
+export async function createService(
+  config: Config,
+  { connectionString, jwtSecret, log, version }: ServiceOptions,
+): Promise<Service> {
+  const metrics = createMetrics(version);
+  const services = await openServices(config, connectionString, log, metrics);
+  metrics.watchPool(services.database.pool);
+  const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
+  const fetcher = createUrlFetcher({
+    trustedHosts: config.FETCH_TRUSTED_HOSTS,
+    maxBytes: config.MAX_UPLOAD_BYTES,
+    totalTimeoutMs: config.FETCH_TIMEOUT_SECONDS * 1000,
+  });
+  const keys =
+    config.URL_SIGNING_KEYS.length > 0
+      ? config.URL_SIGNING_KEYS
+      : jwtSecret === undefined
+        ? []
+        : [derivedSigningKey(jwtSecret)];
+  const deps: RouteDeps = {
+    db: services.database.db,
+    stores: services.stores,
+    fetcher,
+    log,
+    metrics: metrics.domain,
+    signer: createSigner(keys),
+    limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES },
+    defaultVisibility: config.DEFAULT_VISIBILITY,
+    publicBaseUrl: config.PUBLIC_BASE_URL ?? `http://${host}:${config.PORT}`,
+    urlTtlSeconds: config.URL_TTL_SECONDS,
+    externalHosts: config.EXTERNAL_URL_HOSTS,
+  };
+  return {
+    deps,
+    appDeps: { ...deps, config, jwtSecret, allMetrics: metrics, version },
+    close: async () => {
+      await fetcher.close();
+      await services.close();
+    },
+  };
+}

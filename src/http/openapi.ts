@@ -1,6 +1,6 @@
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 import type { JsonObject } from '../db/tables.ts';
 
 /** Describes the API from the routes' own schemas; to be registered before them. */
@@ -34,6 +34,7 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
       },
       security: [{ bearer: [] }],
     },
+    transform: ({ schema, url }) => (url.endsWith('/*') ? nameWildcard(schema, url) : { schema, url }),
     refResolver: {
       buildLocalReference: (json, _base, _fragment, index) =>
         typeof json['$id'] === 'string' ? json['$id'] : `schema-${index}`,
@@ -42,7 +43,34 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: true });
 }
 
+/** OpenAPI has no wildcards; a path that ends in one is shown with a parameter `key`. */
+function nameWildcard(schema: FastifySchema, url: string): { schema: FastifySchema; url: string } {
+  const params = schema.params as { properties: Record<string, unknown> };
+  const { '*': key, ...properties } = params.properties;
+  return {
+    schema: { ...schema, params: { ...params, properties: { ...properties, key }, required: ['key'] } },
+    url: url.replace(/\*$/, ':key'),
+  };
+}
+
 /** The document as it is served and committed. */
 export function openapiDocument(app: FastifyInstance): JsonObject {
-  return JSON.parse(JSON.stringify(app.swagger())) as JsonObject;
+  const document = JSON.parse(JSON.stringify(app.swagger())) as JsonObject;
+  const schemas = (document['components'] as { schemas: Record<string, { properties?: Record<string, JsonObject> }> })
+    .schemas;
+  // Generators want the mapping spelled out, which the validator does not take.
+  for (const schema of Object.values(schemas)) {
+    for (const property of Object.values(schema.properties ?? {})) {
+      if (property['discriminator'])
+        Object.assign(property['discriminator'], { mapping: mappingOf(property['oneOf'], schemas) });
+    }
+  }
+  return document;
+}
+
+function mappingOf(oneOf: unknown, schemas: Record<string, { properties?: Record<string, JsonObject> }>): JsonObject {
+  const references = (oneOf as { $ref: string }[]).map(({ $ref }) => $ref);
+  return Object.fromEntries(
+    references.map(($ref) => [String(schemas[$ref.split('/').at(-1) ?? '']?.properties?.['type']?.['const']), $ref]),
+  );
 }

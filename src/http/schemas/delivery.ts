@@ -14,7 +14,12 @@ const download = Type.Optional(Type.Boolean({ description: 'Offer the file for s
 
 export const SignedUrlRequest = Type.Object(
   { expiresIn: ttl, download },
-  { $id: 'SignedUrlRequest', additionalProperties: false, description: 'How long, and how the file is offered.' },
+  {
+    $id: 'SignedUrlRequest',
+    additionalProperties: false,
+    description: 'How long, and how the file is offered.',
+    examples: [{ expiresIn: 900 }],
+  },
 );
 
 export const SignedUrl = Type.Object(
@@ -34,7 +39,12 @@ export const SignedUrlsRequest = Type.Object(
     expiresIn: ttl,
     download,
   },
-  { $id: 'SignedUrlsRequest', additionalProperties: false, description: 'Up to 200 items.' },
+  {
+    $id: 'SignedUrlsRequest',
+    additionalProperties: false,
+    description: 'Up to 200 items.',
+    examples: [{ ids: ['42', '43'], expiresIn: 900 }],
+  },
 );
 
 const SignedUrlResult = Type.Object(

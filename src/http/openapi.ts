@@ -34,7 +34,8 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
       },
       security: [{ bearer: [] }],
     },
-    transform: ({ schema, url }) => (url.endsWith('/*') ? nameWildcard(schema, url) : { schema, url }),
+    transform: ({ schema, url }) =>
+      url.endsWith('/*') && schema?.params !== undefined ? nameWildcard(schema, url) : { schema, url },
     refResolver: {
       buildLocalReference: (json, _base, _fragment, index) =>
         typeof json['$id'] === 'string' ? json['$id'] : `schema-${index}`,

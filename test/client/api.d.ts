@@ -176,7 +176,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/uploads/{*}": {
+    "/uploads/{key}": {
         parameters: {
             query?: never;
             header?: never;
@@ -846,7 +846,7 @@ export interface components {
              * @description Kind of the source. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
-            type: "ExternalSource";
+            type: "undefined";
             /**
              * @description Where the bytes lie.
              * @example https://cdn.example.com/out.png
@@ -860,7 +860,20 @@ export interface components {
             /** @description Type of the file, if it is known. */
             mimeType?: string;
         };
-        /** @description One item, with a source, or without one and `status: "failed"`. */
+        /**
+         * @description One item, with a source, or without one and `status: "failed"`.
+         * @example {
+         *       "userId": "user-1",
+         *       "prompt": "a red fox in the snow",
+         *       "tags": [
+         *         "fox"
+         *       ],
+         *       "source": {
+         *         "type": "url",
+         *         "url": "https://cdn.example.com/out.png"
+         *       }
+         *     }
+         */
         IngestJson: {
             /**
              * @description Owner. A user token may leave it out; a service token must give it.
@@ -1045,7 +1058,12 @@ export interface components {
             /** @description The last 90 days (UTC), newest first. */
             byDay: components["schemas"]["Count"][];
         };
-        /** @description How long, and how the file is offered. */
+        /**
+         * @description How long, and how the file is offered.
+         * @example {
+         *       "expiresIn": 900
+         *     }
+         */
         SignedUrlRequest: {
             /**
              * @description Seconds until the URL expires, at most 7 days. Default: the setting URL_TTL_SECONDS.
@@ -1068,7 +1086,16 @@ export interface components {
              */
             expiresAt: string;
         };
-        /** @description Up to 200 items. */
+        /**
+         * @description Up to 200 items.
+         * @example {
+         *       "ids": [
+         *         "42",
+         *         "43"
+         *       ],
+         *       "expiresIn": 900
+         *     }
+         */
         SignedUrlsRequest: {
             /** @description Items, in the order of the answer. */
             ids: string[];
@@ -1274,7 +1301,96 @@ export interface operations {
     };
     createMedia: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Owner. A user token may leave it out; a service token must give it.
+                 * @example user-1
+                 */
+                userId?: string;
+                /** @description Name of the owner to show. */
+                username?: string;
+                /** @description Tool that asked for it. */
+                toolName?: string;
+                /**
+                 * @description What was asked for.
+                 * @example a red fox in the snow
+                 */
+                prompt?: string;
+                /** @description Model that made it. */
+                model?: string;
+                /** @description Who generated. */
+                provider?: string;
+                /** @description Size that was asked for. */
+                size?: string;
+                /** @description Quality that was asked for. */
+                quality?: string;
+                /** @description Style that was asked for. */
+                style?: string;
+                /** @description How many were asked for. */
+                n?: number;
+                /**
+                 * @description Up to 64 tags of up to 64 characters.
+                 * @example [
+                 *       "portrait"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description `failed` records a generation that gave nothing, with `error`. */
+                status?: "success" | "failed";
+                /** @description Why the generation failed. */
+                error?: string;
+                /** @description The caller's message. */
+                messageId?: string;
+                /** @description The caller's request. */
+                requestId?: string;
+                /** @description Job at the generating back end. */
+                jobId?: string;
+                /** @description Pipeline run. */
+                runId?: string;
+                /** @description Project of the scene. */
+                projectId?: string;
+                /** @description Scene; the item becomes its next version. */
+                sceneId?: string;
+                /** @description Item that it was made from. */
+                parentId?: string;
+                /** @description Id that it had in an older system. */
+                externalId?: string;
+                /** @description Where it came from. */
+                originalUrl?: string;
+                /**
+                 * @description When it was generated.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                generatedAt?: string;
+                /**
+                 * @description When it may be removed.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                expiresAt?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Folders in the key, below the user's. */
+                subfolder?: string;
+                /** @description Name of the store to write to. Default: the primary one. */
+                store?: string;
+                /** @description SHA-256 of the file, hexadecimal; verified. */
+                sha256?: string;
+                /**
+                 * @description The caller's own data: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                metadata?: string;
+                /**
+                 * @description How it was made: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                generation?: string;
+            };
             header?: {
                 /**
                  * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
@@ -1869,7 +1985,7 @@ export interface operations {
                  * @description Key of the object.
                  * @example outputs/user-1/fox-0f2c.png
                  */
-                "*": string;
+                key: string;
             };
             cookie?: never;
         };

@@ -72,6 +72,13 @@ export function openapiDocument(app: FastifyInstance): JsonObject {
 function mappingOf(oneOf: unknown, schemas: Record<string, { properties?: Record<string, JsonObject> }>): JsonObject {
   const references = (oneOf as { $ref: string }[]).map(({ $ref }) => $ref);
   return Object.fromEntries(
-    references.map(($ref) => [String(schemas[$ref.split('/').at(-1) ?? '']?.properties?.['type']?.['const']), $ref]),
+    references.map(($ref) => [discriminatorOf(schemas[$ref.split('/').at(-1) ?? '']?.properties?.['type']), $ref]),
   );
+}
+
+/** A literal comes out of the generator as an enum of one. */
+function discriminatorOf(property: JsonObject | undefined): string {
+  const [value] = Array.isArray(property?.['enum']) ? property['enum'] : [property?.['const']];
+  if (typeof value !== 'string') throw new Error('A member of a discriminated union has no literal type');
+  return value;
 }

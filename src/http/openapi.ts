@@ -34,8 +34,7 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
       },
       security: [{ bearer: [] }],
     },
-    transform: ({ schema, url }) =>
-      url.endsWith('/*') && schema?.params !== undefined ? nameWildcard(schema, url) : { schema, url },
+    transform: ({ schema, url }) => nameWildcard(relaxDefaults(schema), url),
     refResolver: {
       buildLocalReference: (json, _base, _fragment, index) =>
         typeof json['$id'] === 'string' ? json['$id'] : `schema-${index}`,
@@ -44,9 +43,20 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: true });
 }
 
+/** What has a default may be left out by callers, although a handler always finds it. */
+function relaxDefaults(schema: FastifySchema | undefined): FastifySchema | undefined {
+  const query = schema?.querystring as
+    | { properties: Record<string, { default?: unknown }>; required?: string[] }
+    | undefined;
+  if (query?.required === undefined) return schema;
+  const required = query.required.filter((name) => query.properties[name]?.default === undefined);
+  return { ...schema, querystring: { ...query, required } };
+}
+
 /** OpenAPI has no wildcards; a path that ends in one is shown with a parameter `key`. */
-function nameWildcard(schema: FastifySchema, url: string): { schema: FastifySchema; url: string } {
-  const params = schema.params as { properties: Record<string, unknown> };
+function nameWildcard(schema: FastifySchema | undefined, url: string): { schema: FastifySchema; url: string } {
+  const params = schema?.params as { properties: Record<string, unknown> } | undefined;
+  if (!url.endsWith('/*') || params === undefined) return { schema: schema ?? {}, url };
   const { '*': key, ...properties } = params.properties;
   return {
     schema: { ...schema, params: { ...params, properties: { ...properties, key }, required: ['key'] } },

@@ -808,7 +808,7 @@ export interface components {
              * @description Kind of the source. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
-            type: "Base64Source";
+            type: "base64";
             /**
              * @description Base64, or a data URI.
              * @example iVBORw0KGgo=
@@ -821,7 +821,7 @@ export interface components {
              * @description Kind of the source. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
-            type: "UrlSource";
+            type: "url";
             /**
              * @description https address to fetch from.
              * @example https://cdn.example.com/out.png
@@ -834,7 +834,7 @@ export interface components {
              * @description Kind of the source. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
-            type: "ObjectSource";
+            type: "object";
             /** @description Name of the store. */
             store: string;
             /** @description Key of the object. */
@@ -846,7 +846,7 @@ export interface components {
              * @description Kind of the source. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
-            type: "undefined";
+            type: "external";
             /**
              * @description Where the bytes lie.
              * @example https://cdn.example.com/out.png
@@ -1191,7 +1191,7 @@ export type $defs = Record<string, never>;
 export interface operations {
     searchMedia: {
         parameters: {
-            query: {
+            query?: {
                 /** @description Owner; a user token sees only its own. */
                 userId?: string;
                 /** @description Tool. */
@@ -1234,7 +1234,7 @@ export interface operations {
                  */
                 tag?: string[];
                 /** @description Whether all tags must be there, or any. */
-                tagMode: "all" | "any";
+                tagMode?: "all" | "any";
                 /**
                  * @description JSON that the metadata must contain.
                  * @example {"campaign":"winter"}
@@ -1256,13 +1256,13 @@ export interface operations {
                  */
                 createdBefore?: string;
                 /** @description Newest or oldest first. */
-                sort: "createdAt:desc" | "createdAt:asc";
+                sort?: "createdAt:desc" | "createdAt:asc";
                 /** @description Items on a page. */
-                limit: number;
+                limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
                 /** @description Count all items; reads every one of them. */
-                includeTotal: boolean;
+                includeTotal?: boolean;
             };
             header?: never;
             path?: never;
@@ -1498,9 +1498,9 @@ export interface operations {
     };
     deleteMedia: {
         parameters: {
-            query: {
+            query?: {
                 /** @description For good, at once. */
-                purge: boolean;
+                purge?: boolean;
             };
             header?: never;
             path: {
@@ -1679,7 +1679,7 @@ export interface operations {
     };
     listFailures: {
         parameters: {
-            query: {
+            query?: {
                 /** @description Owner; a user token sees only its own. */
                 userId?: string;
                 /** @description Tool. */
@@ -1722,7 +1722,7 @@ export interface operations {
                  */
                 tag?: string[];
                 /** @description Whether all tags must be there, or any. */
-                tagMode: "all" | "any";
+                tagMode?: "all" | "any";
                 /**
                  * @description JSON that the metadata must contain.
                  * @example {"campaign":"winter"}
@@ -1744,13 +1744,13 @@ export interface operations {
                  */
                 createdBefore?: string;
                 /** @description Newest or oldest first. */
-                sort: "createdAt:desc" | "createdAt:asc";
+                sort?: "createdAt:desc" | "createdAt:asc";
                 /** @description Items on a page. */
-                limit: number;
+                limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
                 /** @description Count all items; reads every one of them. */
-                includeTotal: boolean;
+                includeTotal?: boolean;
             };
             header?: never;
             path?: never;
@@ -1789,13 +1789,13 @@ export interface operations {
     };
     listTags: {
         parameters: {
-            query: {
+            query?: {
                 /** @description How the tags begin; matched literally. */
-                prefix: string;
+                prefix?: string;
                 /** @description Owner; a user token sees only its own. */
                 userId?: string;
                 /** @description Tags at most. */
-                limit: number;
+                limit?: number;
             };
             header?: never;
             path?: never;

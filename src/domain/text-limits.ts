@@ -22,8 +22,8 @@ export function checkText(field: string, text: string, maxBytes: number): void {
 
 /**
  * Checks that a JSON value can be kept exactly: at most 32 levels, storable texts and keys, finite numbers, no integer
- * beyond 2^53. Iterative, because depth is the caller's choice.
- * @throws AppError invalid_request or invalid_text naming `field`
+ * beyond 2^53, and no key with which a careless reader would change its own prototypes. Iterative, because depth is the caller's choice.
+ * @throws AppError invalid_request, invalid_json or invalid_text naming `field`
  */
 export function checkJson(field: string, value: unknown): asserts value is Json {
   const left: { value: unknown; depth: number }[] = [{ value, depth: 1 }];
@@ -37,10 +37,21 @@ export function checkJson(field: string, value: unknown): asserts value is Json 
     else if (typeof current === 'object' && current !== null) {
       for (const [key, entry] of Object.entries(current)) {
         checkText(field, key, 1000);
+        checkPrototype(field, key, entry);
         left.push({ value: entry, depth: depth + 1 });
       }
     }
   }
+}
+
+function checkPrototype(field: string, key: string, value: unknown): void {
+  const polluting =
+    key === '__proto__' ||
+    (key === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype'));
+  if (polluting)
+    throw new AppError('invalid_json', `'${field}' has a key that is not allowed (__proto__, constructor.prototype).`, {
+      field,
+    });
 }
 
 function checkNumber(field: string, value: number): void {

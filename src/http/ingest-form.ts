@@ -2,6 +2,7 @@ import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
 import { watchDigest } from './content-digest.ts';
+import { checkDecoded } from './decoded-text.ts';
 
 /** Fields that decide where the file goes, so they cannot come after it. */
 const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);
@@ -104,6 +105,7 @@ function addField(fields: FormFields, part: Exclude<Multipart, MultipartFile>): 
     throw new AppError('invalid_multipart', `A field's name has more than ${MAX_NAME_BYTES} bytes.`);
   if (part.valueTruncated)
     throw new AppError('too_large', `'${name}' may have at most ${MAX_FIELD_BYTES} bytes in a form.`, { field: name });
+  for (const text of [name, value]) if (typeof text === 'string') checkDecoded(name, text);
   if (name === 'file')
     throw new AppError('invalid_multipart', "The part 'file' must be a file: give it a filename.", { field: 'file' });
   if (REPEATABLE.has(name)) {

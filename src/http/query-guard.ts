@@ -1,20 +1,14 @@
 import type { FastifyInstance } from 'fastify';
-import { isStorable } from '../domain/text-limits.ts';
 import { AppError } from '../errors.ts';
+import { checkDecoded } from './decoded-text.ts';
 
 /** Refuses what no text in PostgreSQL can hold, wherever in the address it stands, and encoded bodies. */
 export function registerQueryGuard(app: FastifyInstance): void {
   app.addHook('preValidation', async (request) => {
+    checkEscapes(request.raw.url ?? '');
     for (const part of [request.query, request.params]) {
       for (const [name, value] of Object.entries((part ?? {}) as Record<string, unknown>)) {
-        for (const text of [name, ...[value].flat()]) {
-          if (typeof text === 'string' && (!isStorable(text) || text.includes('\ufffd'))) {
-            throw new AppError(
-              'invalid_text',
-              `'${name.slice(0, 100)}' holds a NUL character or bytes that are not UTF-8; remove them.`,
-            );
-          }
-        }
+        for (const text of [name, ...[value].flat()]) if (typeof text === 'string') checkDecoded(name, text);
       }
     }
   });
@@ -28,4 +22,17 @@ export function registerQueryGuard(app: FastifyInstance): void {
       );
     }
   });
+}
+
+/** The query parser takes a value whose escapes it cannot read as it stands: `%ff` would become a text of three characters. */
+function checkEscapes(url: string): void {
+  const start = url.indexOf('?');
+  if (start === -1 || !url.includes('%', start)) return;
+  try {
+    decodeURIComponent(url.slice(start + 1));
+  } catch (error) {
+    throw new AppError('invalid_text', "The query has a '%' that escapes nothing, or bytes that are not UTF-8.", {
+      cause: error,
+    });
+  }
 }

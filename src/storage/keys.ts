@@ -22,8 +22,8 @@ export function userFolder(userId: string): string {
   return out.length <= MAX_SEGMENT_BYTES ? out : `_h${hash(bytes)}`;
 }
 
-/** Device names of Windows, refused there in any folder and with any extension. */
-const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])$/i;
+/** Device names of Windows, refused there in any folder and with any extension; superscript digits count there too. */
+const RESERVED = /^(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3])$/i;
 
 /**
  * A caller's word as one segment of a key: NFC, letters, digits, `-` and `_` of any script, everything else becomes `-`.

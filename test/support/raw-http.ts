@@ -1,0 +1,56 @@
+import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface RawAnswer {
+  /** 0 when the connection was closed without an answer. */
+  status: number;
+  head: string;
+  body: string;
+  /** Everything that came, as text. */
+  text: string;
+}
+
+export interface RawOptions {
+  /** Milliseconds between the pieces. */
+  pause?: number;
+  /** After the last piece: end the sending side, cut the connection, or wait for the answer (default). */
+  then?: 'wait' | 'end' | 'cut';
+  /** Milliseconds to wait for the connection to close. */
+  patience?: number;
+}
+
+/** Sends bytes as they are over a connection of its own; answers what came back until the server closed it. */
+export async function sendRaw(
+  address: string,
+  pieces: readonly (string | Buffer)[],
+  { pause = 0, then = 'wait', patience = 8000 }: RawOptions = {},
+): Promise<RawAnswer> {
+  const { hostname, port } = new URL(address);
+  const socket = net.connect(Number(port), hostname);
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  // A server that refuses in the middle resets the connection; what it said before counts.
+  socket.on('error', () => {});
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  for (const piece of pieces) {
+    if (socket.destroyed) break;
+    socket.write(piece);
+    if (pause > 0) await Promise.race([sleep(pause), closed]);
+  }
+  if (then === 'cut') {
+    await sleep(30);
+    socket.destroy();
+  }
+  if (then === 'end') socket.end();
+  await Promise.race([closed, sleep(patience, undefined, { ref: false })]);
+  socket.destroy();
+  const text = Buffer.concat(chunks).toString('latin1');
+  const [head = '', ...rest] = text.split('\r\n\r\n');
+  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 0), head, body: rest.join('\r\n\r\n'), text };
+}
+
+/** A request's head; `connection: close` so that the answer's end can be told. */
+export function head(method: string, path: string, headers: readonly (readonly [string, string])[]): string {
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return `${method} ${path} HTTP/1.1\r\nHost: media.test\r\nConnection: close\r\n${lines}\r\n`;
+}

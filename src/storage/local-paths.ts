@@ -1,0 +1,58 @@
+import { type FileHandle, lstat, mkdir, readlink, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { codeOf } from '../errors.ts';
+import { StorageError } from './driver.ts';
+import { syncFolder } from './local-write.ts';
+
+/** For `.catch`: undefined when the file or a folder above it is not there. */
+export function ignoreMissing(error: unknown): undefined {
+  const code = codeOf(error);
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+}
+
+/** Whether a real path is `root` or lies below it. */
+export function isInside(real: string, root: string): boolean {
+  return real === root || real.startsWith(root.endsWith(path.sep) ? root : root + path.sep);
+}
+
+/** @throws StorageError OUTSIDE when an opened file lies outside of `root`. */
+export async function assertInside(handle: FileHandle, opened: string, root: string): Promise<void> {
+  // /proc tells where the descriptor lies; elsewhere the path is looked up again, which is the best that can be had there.
+  const real = await readlink(`/proc/self/fd/${handle.fd}`).catch(() => realpath(opened));
+  if (!isInside(real, root)) throw outside();
+}
+
+function outside(): StorageError {
+  return new StorageError('OUTSIDE', 'The path leads outside of the volume through a symbolic link');
+}
+
+/**
+ * Makes a folder below `root` and what is missing above it, each one's entry in its parent durable. Where the existing part
+ * lies is looked at first: mkdir follows symbolic links and would make folders wherever they lead.
+ * @throws StorageError OUTSIDE, NOT_A_FILE
+ */
+export async function prepareFolder(root: string, folder: string): Promise<void> {
+  for (let at = folder; ; at = path.dirname(at)) {
+    const real = await realpath(at).catch(missingPart);
+    if (real === undefined) {
+      // A link that leads nowhere is no missing folder.
+      if (await lstat(at).catch(missingPart)) throw outside();
+      continue;
+    }
+    if (!isInside(real, root)) throw outside();
+    if (at === folder) return;
+    break;
+  }
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let at = folder; ; at = path.dirname(at)) {
+    await syncFolder(path.dirname(at));
+    if (at === first || at === root) return;
+  }
+}
+
+function missingPart(error: unknown): undefined {
+  if (codeOf(error) === 'ENOTDIR')
+    throw new StorageError('NOT_A_FILE', 'A folder of the key is a file', { cause: error });
+  return ignoreMissing(error);
+}

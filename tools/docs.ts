@@ -5,6 +5,7 @@ import { ERROR_CODES, type ErrorCode } from '../src/errors.ts';
 import { STATUS_OF } from '../src/http/statuses.ts';
 
 // Writes docs/configuration.md and docs/errors.md from the code; with --check fails when a committed file differs.
+/** What a setting's schema says about it; TypeBox does not type the annotations. */
 interface Property {
   description?: string;
   default?: unknown;
@@ -23,8 +24,8 @@ function row(name: string, property: Property, required: boolean): string {
   return `| \`${name}\` | ${fallback} | ${allowed} | ${property.description ?? ''}${property.secret ? ' *Secret: never logged.*' : ''} |`;
 }
 
-function table(properties: Record<string, Property>, required: readonly string[], prefix = ''): string {
-  const rows = Object.entries(properties).map(([name, property]) =>
+function table(properties: object, required: readonly string[], prefix = ''): string {
+  const rows = Object.entries(properties as Record<string, Property>).map(([name, property]) =>
     row(prefix + name, property, required.includes(name) && property.default === undefined),
   );
   return ['| setting | default | allowed | what it does |', '|---|---|---|---|', ...rows].join('\n');

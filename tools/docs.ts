@@ -20,7 +20,11 @@ function row(name: string, property: Property, required: boolean): string {
     ? property.enum.map((value) => `\`${value}\``).join(', ')
     : (property.allowed ?? 'a text');
   const fallback =
-    property.default === undefined ? (required ? '**required**' : '–') : `\`${String(property.default)}\``;
+    property.default === undefined
+      ? required
+        ? '**required**'
+        : '–'
+      : `\`${JSON.stringify(property.default).replaceAll('"', '')}\``;
   return `| \`${name}\` | ${fallback} | ${allowed} | ${property.description ?? ''}${property.secret ? ' *Secret: never logged.*' : ''} |`;
 }
 

@@ -27,7 +27,12 @@ export async function runImport(
   if (visibility !== undefined && visibility !== 'private' && visibility !== 'public')
     throw new AppError('invalid_request', '--visibility must be private or public.');
   const root = await folderOf(dir);
-  refuseOwnVolume(root, config.stores.map((store) => String(store.settings['ROOT'] ?? '')).filter(Boolean));
+  refuseOwnVolume(
+    root,
+    config.stores
+      .map((store) => (typeof store.settings['ROOT'] === 'string' ? store.settings['ROOT'] : ''))
+      .filter(Boolean),
+  );
   const files = await findImportFiles(root, options.user);
   const server = await openConfiguredDatabase(config, log);
   const { secret } = await resolveJwtSecret(config);

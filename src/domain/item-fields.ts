@@ -122,7 +122,7 @@ export function checkTags(tags: readonly string[]): string[] {
     checkText('tags', tag, 4 * MAX_TAG_CHARACTERS);
     const trimmed = tag.normalize('NFC').trim();
     if (trimmed === '') fail('tags', 'may not hold an empty tag');
-    if ([...trimmed].length > MAX_TAG_CHARACTERS)
+    if (Array.from(trimmed).length > MAX_TAG_CHARACTERS)
       fail('tags', `may hold tags of at most ${MAX_TAG_CHARACTERS} characters`);
     kept.add(trimmed);
   }

@@ -81,7 +81,7 @@ function refusedArchive(head: Uint8Array): string | undefined {
 }
 
 /** By signature, as `file-type` names it: does the structure behind the signature agree, and as which extension? */
-function confirm(name: string, { head, final }: Candidate): string | 'more' | undefined {
+function confirm(name: string, { head, final }: Candidate): string | undefined {
   const yes = (verdict: Verdict, ext: string): string | undefined => (verdict === true ? ext : verdict || undefined);
   if (name === 'jpg') return yes(isJpeg(head, final), 'jpg');
   if (name === 'gif') return yes(isGif(head, final), 'gif');

@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts';
 export interface ImportFile {
   /** Absolute. */
   absolute: string;
-  /** Below the folder that is imported, with `/`; how the file is known again by a later run. */
+  /** Below the folder that is imported, with `/`; for a laid-out volume from `outputs/` on. How a later run knows the file again. */
   relative: string;
   userId: string;
   /** Folders between the user's and the file. */
@@ -41,7 +41,7 @@ export async function findImportFiles(root: string, userId: string | undefined):
     return [
       {
         absolute: path.join(root, relative),
-        relative,
+        relative: userId === undefined ? `outputs/${below}` : relative,
         userId: owner,
         subfolder: folders.length > 0 ? folders.join('/') : undefined,
       },

@@ -26,29 +26,32 @@ function outside(): StorageError {
   return new StorageError('OUTSIDE', 'The path leads outside of the volume through a symbolic link');
 }
 
+/** Folders whose names are known to be durable; bounded, because users are not. */
+export type DurableFolders = Set<string>;
+const MAX_REMEMBERED = 10_000;
+
 /**
- * Makes a folder below `root` and what is missing above it, each one's entry in its parent durable. Where the existing part
+ * Makes a folder below `root` and what is missing above it, each one's entry in its parent durable, whoever made it:
+ * one that another upload has just made may not have reached the disk yet. Where the existing part
  * lies is looked at first: mkdir follows symbolic links and would make folders wherever they lead.
  * @throws StorageError OUTSIDE, NOT_A_FILE
  */
-export async function prepareFolder(root: string, folder: string): Promise<void> {
+export async function prepareFolder(root: string, folder: string, durable: DurableFolders): Promise<void> {
   for (let at = folder; ; at = path.dirname(at)) {
     const real = await realpath(at).catch(missingPart);
     if (real === undefined) {
       // A link that leads nowhere is no missing folder.
-      if (await lstat(at).catch(missingPart)) throw outside();
+      if ((await lstat(at).catch(missingPart))?.isSymbolicLink()) throw outside();
       continue;
     }
     if (!isInside(real, root)) throw outside();
-    if (at === folder) return;
+    if (at === folder && durable.has(folder)) return;
     break;
   }
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let at = folder; ; at = path.dirname(at)) {
-    await syncFolder(path.dirname(at));
-    if (at === first || at === root) return;
-  }
+  await mkdir(folder, { recursive: true });
+  for (let at = folder; at !== root; at = path.dirname(at)) await syncFolder(path.dirname(at));
+  if (durable.size >= MAX_REMEMBERED) durable.clear();
+  durable.add(folder);
 }
 
 function missingPart(error: unknown): undefined {

@@ -16,7 +16,7 @@ import path from 'node:path';
 import { codeOf } from '../errors.ts';
 import { type ByteRange, type Driver, type DriverContext, type GetResult, StorageError } from './driver.ts';
 import { listBelow } from './local-list.ts';
-import { assertInside, ignoreMissing, isInside, prepareFolder } from './local-paths.ts';
+import { assertInside, ignoreMissing, isInside, prepareFolder, type DurableFolders } from './local-paths.ts';
 import { openTemporary, removeTemporaries } from './local-temporary.ts';
 import { syncFolder, writeAll } from './local-write.ts';
 
@@ -38,6 +38,7 @@ const MAX_READ_CHUNK = 1024 * 1024;
 export async function createLocalDriver(options: LocalOptions, context: DriverContext): Promise<Driver> {
   const root = await openVolume(options.root, context);
   const checkMounted = mountCheck(root);
+  const durable: DurableFolders = new Set();
   const resolve = (key: string) => path.join(root.path, key);
 
   return {
@@ -53,7 +54,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
     async put(key, body, { size, overwrite = false, signal }) {
       await checkMounted();
       const final = resolve(key);
-      await prepareFolder(root.path, path.dirname(final));
+      await prepareFolder(root.path, path.dirname(final), durable);
       const { temp, handle, leave } = await openTemporary(final, overwrite);
       let bytes: number;
       try {

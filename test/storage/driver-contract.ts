@@ -321,6 +321,6 @@ export function driverContract(
       });
     }
 
-    test('is healthy', () => driver.healthy());
+    test('is healthy', () => expect(driver.healthy()).resolves.toBeUndefined());
   });
 }

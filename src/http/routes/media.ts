@@ -10,7 +10,7 @@ import { toIngestRequest } from '../ingest-request.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
-import { binaryContent } from '../schemas/delivery.ts';
+import { binaryContent, empty } from '../schemas/delivery.ts';
 import {
   IdParams,
   IngestFields,
@@ -115,7 +115,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         { purge: Type.Boolean({ default: false, description: 'For good, at once.' }) },
         { additionalProperties: false },
       ),
-      response: { 204: { description: 'Deleted.' }, ...problems },
+      response: { 204: empty('Deleted.'), ...problems },
     },
     handler: async (request, reply) => {
       const remove = request.query.purge ? purge : softDelete;

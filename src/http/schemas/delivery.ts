@@ -125,7 +125,8 @@ const BINARY_TYPES = [
 const bytes = Type.Unsafe<unknown>({ type: 'string', format: 'binary' });
 /** Bodies of any media type; some are spelled out, because generators make nothing of wildcards. */
 export const binaryContent = Object.fromEntries(BINARY_TYPES.map((type) => [type, { schema: bytes }]));
-const empty = (description: string) => ({ description });
+/** An answer without a body. */
+export const empty = (description: string) => ({ description, type: 'null' });
 
 /** The answers of every route that delivers bytes. */
 export const contentAnswers = {

@@ -48,7 +48,11 @@ export async function prepareFolder(root: string, folder: string, durable: Durab
     if (at === folder && durable.has(folder)) return;
     break;
   }
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    if (codeOf(error) === 'EEXIST')
+      throw new StorageError('NOT_A_FILE', 'A folder of the key is a file', { cause: error });
+    throw error;
+  });
   for (let at = folder; at !== root; at = path.dirname(at)) await syncFolder(path.dirname(at));
   if (durable.size >= MAX_REMEMBERED) durable.clear();
   durable.add(folder);

@@ -8,7 +8,8 @@ export function registerJsonParser(app: FastifyInstance, maxBytes: number): void
   const decoder = new TextDecoder('utf-8', { fatal: true });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>(
-    /^application\/([^;\s]+\+)?json\s*(;|$)/i,
+    // Nothing else: a type that the routes do not declare would be parsed and then not be validated.
+    /^application\/json\s*(;|$)/i,
     { parseAs: 'buffer', bodyLimit: maxBytes },
     (request: FastifyRequest, body: Buffer, done) => {
       let text: string;

@@ -34,15 +34,21 @@ export async function toIngestRequest(
   }
   if (isStream(request.body))
     return { ...base, input: toInput(flat(request.query)), source: rawSource(request, request.body, maxFileBytes) };
+  // The schemas of bodies go by Content-Type, so a request without both has not met one.
+  if (request.body === undefined)
+    throw new AppError('file_missing', 'The request has no body; send the file, or JSON with a source.');
   const { source, ...input } = request.body as IngestJson;
   if (Object.keys(flat(request.query)).length > 0)
     throw new AppError('invalid_request', 'With a JSON body, all fields belong into the body, not into the query.');
   return { ...base, input, source: jsonSource(source) };
 }
 
-/** An item of a batch, or any other JSON form. @throws AppError invalid_base64 */
+/** An item of a batch, or any other JSON form. @throws AppError invalid_base64, invalid_request */
 export function jsonSource(source: IngestJson['source']): Source {
   if (source === undefined) return { type: 'none' };
+  // The discriminator of the schema looks into objects only and lets everything else pass.
+  if (typeof source !== 'object' || source === null || Array.isArray(source))
+    throw new AppError('invalid_request', "'source' must be an object.", { field: 'source' });
   if (source.type !== 'base64') return source;
   const { bytes, declaredType } = decodeData(source.data);
   return { type: 'bytes', via: 'base64', body: once(bytes), declaredType, size: bytes.length };

@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
 import { AppError } from './errors.ts';
 import { registerAuth } from './http/auth.ts';
+import { answerClientError } from './http/client-error.ts';
 import { registerErrorHandler, sendFrameworkError } from './http/error-handler.ts';
 import { registerJsonParser } from './http/json-parser.ts';
 import { registerLogging, requestId } from './http/logging.ts';
@@ -22,6 +23,7 @@ import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
 import { SEARCH_SCHEMAS } from './http/schemas/search.ts';
+import { TIMING, type Timing } from './http/timing.ts';
 import { addSchemas, createValidatorCompiler } from './http/validation.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -31,24 +33,27 @@ export interface AppDeps extends RouteDeps {
   jwtSecret: string | undefined;
   allMetrics: Metrics;
   version: string;
+  /** How long connections may keep the service waiting; tests are less patient. */
+  timing?: Timing;
 }
-
-/** Milliseconds without a byte in either direction after which a connection is closed. */
-const IDLE_MS = 120_000;
-const HEADERS_MS = 20_000;
 
 /** Builds the service without listening; tests inject into the same app. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { config } = deps;
+  const { config, timing = TIMING } = deps;
   const app = Fastify({
     loggerInstance: deps.log,
     genReqId: requestId,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: config.MAX_JSON_BYTES,
-    connectionTimeout: IDLE_MS,
+    connectionTimeout: timing.idleMs,
     requestTimeout: config.REQUEST_TIMEOUT_SECONDS * 1000,
     keepAliveTimeout: 72_000,
-    http: { headersTimeout: HEADERS_MS, maxHeaderSize: 32 * 1024 },
+    http: {
+      headersTimeout: timing.headersMs,
+      connectionsCheckingInterval: timing.checkMs,
+      maxHeaderSize: 32 * 1024,
+    },
+    clientErrorHandler: answerClientError,
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? [...config.TRUSTED_PROXIES] : false,
     routerOptions: { maxParamLength: 2500 },
     return503OnClosing: true,
@@ -62,7 +67,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   app.setValidatorCompiler(createValidatorCompiler(shared));
   registerErrorHandler(app);
   registerLogging(app, deps.allMetrics.request);
-  registerJsonParser(app, config.MAX_JSON_BYTES);
+  registerJsonParser(app, config.MAX_JSON_BYTES, timing.bodyRate);
   registerStreamParser(app);
   await registerOpenapi(app, deps.version, deps.publicBaseUrl);
   await app.register(fastifyHelmet, {
@@ -109,7 +114,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   registerQueryGuard(app);
 
   await app.register(async (routes) => {
-    mediaRoutes(routes, deps);
+    mediaRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     batchRoutes(routes, deps);
     searchRoutes(routes, deps);
     deliveryRoutes(routes, deps);

@@ -140,9 +140,14 @@ export function checkId(field: string, id: string): string {
 
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 
+/** What RFC 3339 can say in UTC; an offset or a rounded fraction can lead beyond, where a time would be answered as null. */
+const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
+const LAST_TIME = Date.parse('9999-12-31T23:59:59Z');
+
 /** A time as RFC 3339 with an offset; answered as it is, its microseconds included. @throws AppError invalid_request */
 export function checkTime(field: string, text: string): string {
-  if (!RFC3339.test(text) || Number.isNaN(Date.parse(text)) || text.startsWith('0000')) {
+  const time = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
+  if (!(time >= FIRST_TIME && time <= LAST_TIME)) {
     fail(field, 'must be a time like 2026-11-21T01:55:37Z');
   }
   return text;

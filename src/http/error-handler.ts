@@ -41,7 +41,7 @@ const FOREIGN: Readonly<Record<string, [ErrorCode, string]>> = {
   FST_PROTO_VIOLATION: ['invalid_multipart', 'A field has a name that is not allowed.'],
   FST_INVALID_JSON_FIELD_ERROR: ['invalid_json', 'A field of type application/json does not hold valid JSON.'],
   FST_INVALID_MULTIPART_CONTENT_TYPE: ['unsupported_content_type', 'The body is not multipart/form-data.'],
-  FST_MULTIPART_PREMATURE_CLOSE_ERR: ['invalid_multipart', 'The multipart body ended before its last boundary.'],
+  FST_MP_PREMATURE_CLOSE: ['invalid_multipart', 'The multipart body ended before its last boundary.'],
   FST_ERR_BAD_URL: ['invalid_request', 'The path is not a valid URL path.'],
   FST_ERR_ASYNC_CONSTRAINT: ['invalid_request', 'The request cannot be routed.'],
   ERR_STREAM_PREMATURE_CLOSE: ['invalid_request', 'The body ended before it was complete.'],
@@ -77,7 +77,7 @@ function toAppError(error: unknown): AppError {
 }
 
 /** A failure as it goes out. */
-export function problemOf(thrown: unknown, request: FastifyRequest): Problem {
+export function problemOf(thrown: unknown, request: Pick<FastifyRequest, 'id'>): Problem {
   const error = toAppError(thrown);
 
   return {

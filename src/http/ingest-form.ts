@@ -1,8 +1,9 @@
 import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
-import { AppError } from '../errors.ts';
+import { AppError, codeOf } from '../errors.ts';
 import { watchDigest } from './content-digest.ts';
 import { checkDecoded } from './decoded-text.ts';
+import { type BodyRate, type Pace, createPace, paced } from './minimum-rate.ts';
 
 /** Fields that decide where the file goes, so they cannot come after it. */
 const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);
@@ -17,15 +18,18 @@ export interface IngestForm {
   /** The fields that came before the file. */
   early: FormFields;
   file: MultipartFile;
+  /** The bytes of the file. */
+  body: AsyncIterable<Uint8Array>;
   /** Reads what follows the file. @throws AppError when it is malformed, a second file, or a field that came too late. */
   rest(fileSha256: string): Promise<FormFields>;
 }
 
 /**
  * Reads a multipart/form-data body up to its part `file`.
- * @throws AppError file_missing, invalid_multipart, too_large, digest_mismatch
+ * @throws AppError file_missing, invalid_multipart, invalid_text, too_large, request_timeout
  */
-export async function openForm(request: FastifyRequest, maxFileBytes: number): Promise<IngestForm> {
+export async function openForm(request: FastifyRequest, maxFileBytes: number, rate: BodyRate): Promise<IngestForm> {
+  const pace = createPace(rate);
   const watch = watchDigest(request);
   const parts = request.parts({
     // One byte more than allowed: the limit itself is ours to report, a cut file must never look like a whole one.
@@ -39,11 +43,14 @@ export async function openForm(request: FastifyRequest, maxFileBytes: number): P
       headerPairs: 50,
     },
   });
-  if (watch) request.raw.on('data', (chunk: Buffer) => watch.update(chunk));
+  request.raw.on('data', (chunk: Buffer) => {
+    pace.arrived(chunk.length);
+    watch?.update(chunk);
+  });
   const iterator: AsyncIterator<Multipart> = parts[Symbol.asyncIterator]();
   const early: FormFields = {};
   for (;;) {
-    const next = await iterator.next();
+    const next = await nextPart(iterator, pace);
     if (next.done)
       throw new AppError(
         'file_missing',
@@ -58,21 +65,44 @@ export async function openForm(request: FastifyRequest, maxFileBytes: number): P
           `The file must be in a part named 'file', not '${part.fieldname.slice(0, 100)}'.`,
           { field: 'file' },
         );
-      return { early, file: part, rest: (sha256) => readRest(iterator, request, sha256, watch) };
+      return {
+        early,
+        file: part,
+        body: paced(part.file, pace),
+        rest: (sha256) => readRest(iterator, request, { sha256, watch, pace }),
+      };
     }
     addField(early, part);
   }
 }
 
+/** @throws AppError invalid_multipart for whatever the parser says; only its limits have codes of their own. */
+async function nextPart(iterator: AsyncIterator<Multipart>, pace: Pace): Promise<IteratorResult<Multipart>> {
+  let next: IteratorResult<Multipart>;
+  try {
+    next = await pace.wait(iterator.next());
+  } catch (error) {
+    if (error instanceof AppError || codeOf(error) !== undefined) throw error;
+    throw new AppError(
+      'invalid_multipart',
+      'The multipart body is malformed: its boundary is missing or unusable, or it was cut off.',
+      { cause: error },
+    );
+  }
+  if (next.done !== true && typeof (next.value as { fieldname?: string }).fieldname !== 'string') {
+    throw new AppError('invalid_multipart', 'A part of the form has no name.');
+  }
+  return next;
+}
+
 async function readRest(
   iterator: AsyncIterator<Multipart>,
   request: FastifyRequest,
-  sha256: string,
-  watch: ReturnType<typeof watchDigest>,
+  { sha256, watch, pace }: { sha256: string; watch: ReturnType<typeof watchDigest>; pace: Pace },
 ): Promise<FormFields> {
   const late: FormFields = {};
   for (;;) {
-    const next = await iterator.next();
+    const next = await nextPart(iterator, pace);
     if (next.done) break;
     const part = next.value;
     if (part.type === 'file') {
@@ -100,8 +130,8 @@ async function readRest(
 
 function addField(fields: FormFields, part: Exclude<Multipart, MultipartFile>): void {
   const { fieldname: name, value } = part;
-  // Busboy cuts silently what is too long.
-  if (part.fieldnameTruncated)
+  // Busboy cuts values silently, and names not at all.
+  if (part.fieldnameTruncated || Buffer.byteLength(name) > MAX_NAME_BYTES)
     throw new AppError('invalid_multipart', `A field's name has more than ${MAX_NAME_BYTES} bytes.`);
   if (part.valueTruncated)
     throw new AppError('too_large', `'${name}' may have at most ${MAX_FIELD_BYTES} bytes in a form.`, { field: name });

@@ -6,26 +6,32 @@ import { decodeData } from '../sources/base64.ts';
 import { callerOf } from './auth.ts';
 import { watchDigest } from './content-digest.ts';
 import { openForm } from './ingest-form.ts';
-import { minimumRate } from './minimum-rate.ts';
+import { type BodyRate, minimumRate } from './minimum-rate.ts';
 import { IngestFields, type IngestJson } from './schemas/media.ts';
 import { createFieldCheck } from './validation.ts';
 
 const checkFlat = createFieldCheck<IngestFields>(IngestFields);
 
+export interface BodyLimits {
+  maxFileBytes: number;
+  rate: BodyRate;
+  /** Aborts when the client goes away. */
+  signal: AbortSignal;
+}
+
 /** Turns a request in any of its three forms into what the domain takes. @throws AppError */
 export async function toIngestRequest(
   request: FastifyRequest,
-  maxFileBytes: number,
-  signal: AbortSignal,
+  { maxFileBytes, rate, signal }: BodyLimits,
 ): Promise<IngestRequest> {
   const base = { caller: callerOf(request), idempotencyKey: idempotencyKey(request), signal };
   if (request.isMultipart()) {
-    const form = await openForm(request, maxFileBytes);
+    const form = await openForm(request, maxFileBytes, rate);
     const query = flat(request.query);
     const source: Source = {
       type: 'bytes',
       via: 'multipart',
-      body: minimumRate(form.file.file),
+      body: form.body,
       filename: form.file.filename,
       declaredType: form.file.mimetype,
       finish: async ({ sha256 }) => toInput({ ...flat(request.query), ...form.early, ...(await form.rest(sha256)) }),
@@ -33,16 +39,26 @@ export async function toIngestRequest(
     return { ...base, input: toInput({ ...query, ...form.early }), source };
   }
   if (isStream(request.body))
-    return { ...base, input: toInput(flat(request.query)), source: rawSource(request, request.body, maxFileBytes) };
+    return {
+      ...base,
+      input: toInput(flat(request.query)),
+      source: rawSource(request, request.body, maxFileBytes, rate),
+    };
+  // The schemas of bodies go by Content-Type, so a request without both has not met one.
+  if (request.body === undefined)
+    throw new AppError('file_missing', 'The request has no body; send the file, or JSON with a source.');
   const { source, ...input } = request.body as IngestJson;
   if (Object.keys(flat(request.query)).length > 0)
     throw new AppError('invalid_request', 'With a JSON body, all fields belong into the body, not into the query.');
   return { ...base, input, source: jsonSource(source) };
 }
 
-/** An item of a batch, or any other JSON form. @throws AppError invalid_base64 */
+/** An item of a batch, or any other JSON form. @throws AppError invalid_base64, invalid_request */
 export function jsonSource(source: IngestJson['source']): Source {
   if (source === undefined) return { type: 'none' };
+  // The discriminator of the schema looks into objects only and lets everything else pass.
+  if (typeof source !== 'object' || source === null || Array.isArray(source))
+    throw new AppError('invalid_request', "'source' must be an object.", { field: 'source' });
   if (source.type !== 'base64') return source;
   const { bytes, declaredType } = decodeData(source.data);
   return { type: 'bytes', via: 'base64', body: once(bytes), declaredType, size: bytes.length };
@@ -56,14 +72,19 @@ function isStream(body: unknown): body is AsyncIterable<Uint8Array> {
   return typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
 }
 
-function rawSource(request: FastifyRequest, body: AsyncIterable<Uint8Array>, maxFileBytes: number): Source {
+function rawSource(
+  request: FastifyRequest,
+  body: AsyncIterable<Uint8Array>,
+  maxFileBytes: number,
+  rate: BodyRate,
+): Source {
   const announced =
     request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']);
   if (announced !== undefined && announced > maxFileBytes)
     throw new AppError('too_large', `The file may have at most ${maxFileBytes} bytes.`);
   const watch = watchDigest(request);
   async function* watched(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of minimumRate(body)) {
+    for await (const chunk of minimumRate(body, rate)) {
       watch?.update(chunk);
       yield chunk;
     }

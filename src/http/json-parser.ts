@@ -1,14 +1,24 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
 import { digestBody } from './content-digest.ts';
+import { type BodyRate, minimumRate } from './minimum-rate.ts';
+
+// Nothing else: a type that the routes do not declare would be parsed and then not be validated.
+const JSON_TYPE = /^application\/json\s*(;|$)/i;
 
 /** JSON, strictly: valid UTF-8, no `__proto__`, no key that could reach a prototype. Depth and numbers are checked per field. */
-export function registerJsonParser(app: FastifyInstance, maxBytes: number): void {
+export function registerJsonParser(app: FastifyInstance, maxBytes: number, rate: BodyRate): void {
+  app.addHook('preParsing', async (request, _reply, payload) =>
+    JSON_TYPE.test(request.headers['content-type'] ?? '')
+      ? Readable.from(minimumRate(payload, rate), { objectMode: false })
+      : payload,
+  );
   const parse = app.getDefaultJsonParser('error', 'error');
   const decoder = new TextDecoder('utf-8', { fatal: true });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>(
-    /^application\/([^;\s]+\+)?json\s*(;|$)/i,
+    JSON_TYPE,
     { parseAs: 'buffer', bodyLimit: maxBytes },
     (request: FastifyRequest, body: Buffer, done) => {
       let text: string;

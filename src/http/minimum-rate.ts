@@ -1,58 +1,89 @@
 import { AppError } from '../errors.ts';
 
-const WINDOW_MS = 30_000;
-const MIN_BYTES_PER_WINDOW = 8 * 1024;
+/** The least that a body must bring while it is waited for. */
+export interface BodyRate {
+  windowMs: number;
+  minBytes: number;
+}
+
+export const BODY_RATE: BodyRate = { windowMs: 30_000, minBytes: 8 * 1024 };
 
 /**
- * Passes a body on while it makes progress: a sender that drips a byte now and then holds a connection, a lease and a
- * temporary file for hours, and an inactivity timeout never fires. Time in which the reader is slow does not count.
- * @throws AppError request_timeout
+ * Holds one body to its rate: a sender that drips a byte now and then holds a connection, a lease and a temporary file
+ * for hours, and an inactivity timeout never fires. Time in which nobody waits for the body does not count.
  */
-export async function* minimumRate(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const iterator = body[Symbol.asyncIterator]();
+export interface Pace {
+  /** Passes the result of `work` on. @throws AppError request_timeout when too little has arrived for too long. */
+  wait<T>(work: Promise<T>): Promise<T>;
+  arrived(bytes: number): void;
+}
+
+export function createPace({ windowMs, minBytes }: BodyRate): Pace {
+  /** Milliseconds waited in this window before the present wait, which began at `since`. */
   let waited = 0;
+  let since = 0;
   let bytes = 0;
+  const late = () =>
+    new AppError(
+      'request_timeout',
+      `The body arrived too slowly: less than ${minBytes} bytes in ${windowMs / 1000} seconds.`,
+    );
+  return {
+    arrived(count) {
+      bytes += count;
+      if (bytes < minBytes) return;
+      bytes = 0;
+      waited = 0;
+      since = performance.now();
+    },
+    async wait(work) {
+      let timer: NodeJS.Timeout | undefined;
+      since = performance.now();
+      const left = () => windowMs - waited - (performance.now() - since);
+      const timeout = new Promise<never>((_resolve, reject) => {
+        const check = () => {
+          if (left() <= 0) reject(late());
+          else timer = setTimeout(check, left());
+        };
+        timer = setTimeout(check, Math.max(0, left()));
+      });
+      try {
+        return await Promise.race([work, timeout]);
+      } finally {
+        clearTimeout(timer);
+        waited += performance.now() - since;
+        // When it lost the race, its own failure must not go unhandled.
+        work.catch(() => {});
+      }
+    },
+  };
+}
+
+/** Passes a body on while it keeps its rate. @throws AppError request_timeout */
+export function minimumRate(body: AsyncIterable<Uint8Array>, rate: BodyRate): AsyncGenerator<Uint8Array> {
+  const pace = createPace(rate);
+  return paced(body, pace, (chunk) => pace.arrived(chunk.length));
+}
+
+/** The same under a pace that also watches what comes before and after. `arrived` is called for each chunk. */
+export async function* paced(
+  body: AsyncIterable<Uint8Array>,
+  pace: Pace,
+  arrived: (chunk: Uint8Array) => void = () => {},
+): AsyncGenerator<Uint8Array> {
+  const iterator = body[Symbol.asyncIterator]();
   let ended = false;
   try {
     for (;;) {
-      const started = performance.now();
-      const next = await within(iterator.next(), WINDOW_MS - waited);
-      waited += performance.now() - started;
+      const next = await pace.wait(iterator.next());
       if (next.done) {
         ended = true;
         return;
       }
-      bytes += next.value.length;
-      if (bytes >= MIN_BYTES_PER_WINDOW) {
-        waited = 0;
-        bytes = 0;
-      }
+      arrived(next.value);
       yield next.value;
     }
   } finally {
     if (!ended) void iterator.return?.();
-  }
-}
-
-async function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(
-          new AppError(
-            'request_timeout',
-            `The body arrived too slowly: less than ${MIN_BYTES_PER_WINDOW} bytes in ${WINDOW_MS / 1000} seconds.`,
-          ),
-        ),
-      Math.max(0, ms),
-    );
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    // When it lost the race, its own failure must not go unhandled.
-    work.catch(() => {});
   }
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createSigner } from 'fast-jwt';
 import { pino } from 'pino';
-import { buildApp } from '../../src/app.ts';
+import { type AppDeps, buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import type { RouteDeps } from '../../src/http/route-deps.ts';
 import { createService } from '../../src/service.ts';
@@ -27,7 +27,10 @@ export interface TestApp {
 }
 
 /** The whole service on a database and a folder of its own. `env` are settings as in the environment. */
-export async function createTestApp(env: Record<string, string> = {}): Promise<TestApp> {
+export async function createTestApp(
+  env: Record<string, string> = {},
+  replaced: Partial<AppDeps> = {},
+): Promise<TestApp> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-app-'));
   const database = await createTestDatabase();
   const config = loadConfig({
@@ -47,7 +50,7 @@ export async function createTestApp(env: Record<string, string> = {}): Promise<T
     log,
     version: '0.0.0-test',
   });
-  const app = await buildApp(service.appDeps);
+  const app = await buildApp({ ...service.appDeps, ...replaced });
   await app.ready();
   return {
     app,

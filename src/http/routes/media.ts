@@ -7,6 +7,7 @@ import { readItem } from '../../domain/read.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
 import { toIngestRequest } from '../ingest-request.ts';
+import type { BodyRate } from '../minimum-rate.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
@@ -33,7 +34,7 @@ const CONTENT_DIGEST = Type.Optional(
 );
 
 /** Records of media items: ingest, read, change, delete. */
-export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRate: BodyRate }): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const out = (item: Parameters<typeof present>[0]) => present(item, deps.publicBaseUrl);
 
@@ -62,7 +63,11 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       },
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
-      const ingestRequest = await toIngestRequest(request, deps.limits.maxUploadBytes, abortSignal(request, reply));
+      const ingestRequest = await toIngestRequest(request, {
+        maxFileBytes: deps.limits.maxUploadBytes,
+        rate: deps.bodyRate,
+        signal: abortSignal(request, reply),
+      });
       const { item, replayed } = await ingest(deps, ingestRequest);
       if (replayed) reply.header('idempotency-replayed', 'true');
       return reply.code(201).header('location', `/v1/media/${item.id}`).send(out(item));

@@ -10,7 +10,6 @@ if (!Number.isInteger(rounds) || rounds < 1) {
 }
 const started = performance.now();
 const report = await runCrashRounds(rounds, (line) => process.stdout.write(`${line}\n`));
-for (const failure of report.failures) process.stdout.write(`FAILURE ${failure}\n`);
 const seconds = Math.round((performance.now() - started) / 1000);
 process.stdout.write(
   `crash loop: ${report.rounds} rounds, ${report.acknowledged} uploads acknowledged, ${report.cut} cut off, ` +

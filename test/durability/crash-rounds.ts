@@ -67,6 +67,7 @@ export async function runCrashRounds(rounds: number, log: (line: string) => void
       report.rounds = round;
       if (report.failures.length > before || round % 10 === 0)
         log(`round ${round}: ${report.acknowledged} acknowledged, ${report.failures.length} failures`);
+      for (const failure of report.failures.slice(before)) log(`FAILURE ${failure}`);
     }
     for (const item of kept) await checkItem(run, item, 'at the end');
   } finally {

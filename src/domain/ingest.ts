@@ -154,9 +154,7 @@ async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim
     staged.release();
     return item;
   } catch (error) {
-    // A COMMIT whose answer was lost may have succeeded; the object must stay as long as its row could.
-    if (!(await mayHaveCommitted(deps, staged, error))) await staged.discard();
-    else staged.release();
+    await staged.discard();
     throw error;
   }
 }
@@ -168,22 +166,6 @@ function checkLateDigest(fields: ItemFields, staged: Staged): void {
       `The file's SHA-256 is ${staged.sha256}, not ${fields.sha256}; nothing was kept.`,
       { field: 'sha256' },
     );
-  }
-}
-
-async function mayHaveCommitted(deps: Deps, staged: Staged, error: unknown): Promise<boolean> {
-  if (error instanceof AppError || /^(22|23)/.test(codeOf(error) ?? '')) return false;
-  try {
-    const row = await deps.db
-      .selectFrom('storage_intents')
-      .select('key')
-      .where('store', '=', staged.store)
-      .where('key', '=', staged.key)
-      .executeTakeFirst();
-    return row === undefined;
-  } catch {
-    // The database cannot say; the intent, if it is still there, lets the sweeper decide later.
-    return true;
   }
 }
 

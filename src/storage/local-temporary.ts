@@ -25,7 +25,7 @@ const NEW_FILE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | con
  */
 export async function openTemporary(final: string, overwrite: boolean): Promise<Temporary> {
   if (overwrite) return openInFolder(replacementsOf(final));
-  const temp = nameOf(final);
+  const temp = temporaryName(final);
   try {
     return { temp, handle: await open(temp, NEW_FILE, 0o644), leave: async () => {} };
   } catch (error) {
@@ -60,12 +60,12 @@ async function removeStale(folder: string): Promise<void> {
 
 /** Removes whatever interrupted writes of a key have left. */
 export async function removeTemporaries(final: string): Promise<void> {
-  await unlink(nameOf(final)).catch(ignoreMissing);
+  await unlink(temporaryName(final)).catch(ignoreMissing);
   await rm(replacementsOf(final), { recursive: true, force: true });
 }
 
-/** Starts with a dot, which no key's segment does. */
-function nameOf(final: string): string {
+/** The name of a file that is being written for a key. Starts with a dot, which no key's segment does. */
+export function temporaryName(final: string): string {
   return path.join(path.dirname(final), `.${hashOf(final)}.part`);
 }
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Capabilities, Driver } from '../../src/storage/driver.ts';
+import { breaking, chunked, readAll, stalling } from '../support/bodies.ts';
 
 export interface DriverUnderTest {
   driver: Driver;
@@ -12,28 +13,6 @@ export interface DriverUnderTest {
 const MIB = 1024 ** 2;
 /** Moves 300 MiB; set TEST_LARGE_BODIES=1 to run it. */
 const LARGE = process.env['TEST_LARGE_BODIES'] === '1';
-
-/** Gives `bytes` in chunks of up to 64 KiB, as a socket does. */
-export async function* chunked(bytes: Buffer): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
-}
-
-/** Gives one chunk, then nothing until somebody gives up. */
-export async function* stalling(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield chunk;
-  await new Promise(() => {});
-}
-
-async function* breaking(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield chunk;
-  throw new Error('the body broke off');
-}
-
-export async function readAll(stream: AsyncIterable<unknown>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}
 
 /**
  * What every driver must do, against something real. What a driver does not claim in `capabilities` is not asked of it;

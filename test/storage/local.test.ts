@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { link, lstat, mkdir, readFile, readdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdir, readFile, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { chunked, readAll } from '../support/bodies.ts';
 import { type LocalVolume, createLocalVolume, filesBelow } from '../support/local-volume.ts';
-import { chunked, driverContract, readAll } from './driver-contract.ts';
+import { driverContract } from './driver-contract.ts';
 
 driverContract('local', { range: true, list: true }, async () => {
   const volume = await createLocalVolume();
@@ -245,6 +246,24 @@ test('an upload whose temporary file a sweep took away fails, and leaves nothing
   );
   await expect(put).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   expect(await filesBelow(inVolume('swept'))).toEqual([]);
+});
+
+test('case 100: an unmounted volume is an error for every operation, and never an empty list', async () => {
+  await put('mounted/a.png', 'x');
+  await rename(v.root, `${v.root}.away`);
+  await mkdir(v.root);
+  const unavailable = { code: 'UNAVAILABLE' };
+  await expect(put('mounted/b.png', 'x')).rejects.toMatchObject(unavailable);
+  await expect(v.driver.get('mounted/a.png')).rejects.toMatchObject(unavailable);
+  await expect(v.driver.stat('mounted/a.png')).rejects.toMatchObject(unavailable);
+  await expect(v.driver.delete('mounted/a.png')).rejects.toMatchObject(unavailable);
+  await expect(v.driver.list('')).rejects.toMatchObject(unavailable);
+  await expect(v.driver.healthy()).rejects.toMatchObject(unavailable);
+  expect(await readdir(v.root)).toEqual([]);
+  await rm(v.root, { recursive: true });
+  await rename(`${v.root}.away`, v.root);
+  await v.driver.healthy();
+  expect((await v.driver.list('mounted/')).objects).toHaveLength(1);
 });
 
 test('a second process on the same volume finds the same objects', async () => {

@@ -5,8 +5,8 @@ import { AppError } from '../../src/errors.ts';
 import { createBreaker } from '../../src/storage/breaker.ts';
 import { type Driver, StorageError } from '../../src/storage/driver.ts';
 import { type Store, createStore, createStores } from '../../src/storage/stores.ts';
+import { chunked, readAll } from '../support/bodies.ts';
 import { createLocalVolume } from '../support/local-volume.ts';
-import { chunked, readAll } from './driver-contract.ts';
 
 const able = { able: true, reason: 'for the test' };
 const capabilities = {

@@ -152,7 +152,7 @@ test('case 16: a hard link is replaced and deleted by name; what shares its byte
 
 test('a key below a file is refused as a key and makes nothing', async () => {
   await put('file/a.png', 'x');
-  await expect(put('file/a.png/b.png', 'x')).rejects.toMatchObject({ code: 'ENOTDIR' });
+  await expect(put('file/a.png/b.png', 'x')).rejects.toMatchObject({ code: 'NOT_A_FILE' });
   expect(await v.driver.get('file/a.png/b.png')).toBeUndefined();
 });
 

@@ -93,8 +93,10 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     return toCaller(claims);
   };
 
-  const check: onRequestAsyncHookHandler = async (request) => {
+  const check: onRequestAsyncHookHandler = async (request, reply) => {
     const access = request.routeOptions.config.access ?? 'open';
+    // What a token shows is for nobody else; a route that knows better says so.
+    if (access !== 'open') reply.header('cache-control', 'no-store');
     const caller = await authenticate(request, access);
     request.caller = caller;
     const scope = access === 'optional' ? 'media:read' : access;

@@ -5,6 +5,7 @@ import type { Deps } from '../domain/deps.ts';
 import { contentLocations, openContent } from '../domain/read.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { mediaTypeByExtension, mediaTypeByMime } from '../media/media-type.ts';
+import { cutBytes } from '../storage/keys.ts';
 import { abortSignal } from './abort-signal.ts';
 import { allowsRange, matchesEtag, parseRange } from './range.ts';
 
@@ -51,7 +52,8 @@ export async function sendContent(
   // "A recipient MUST ignore If-Modified-Since if the request contains an If-None-Match"; content never changes, so tags suffice.
   if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
   reply.headers({
-    'content-type': item.mimeType ?? 'application/octet-stream',
+    // A type that is not ours (an older system's row may hold any text) is not repeated to a browser.
+    'content-type': type?.mime ?? 'application/octet-stream',
     'content-disposition': contentDisposition(fileName(item, type?.ext), { type: disposition }),
   });
   const asked =
@@ -94,13 +96,8 @@ function cacheControl({ access }: ContentOptions): string {
 function fileName(item: MediaItem, ext: string | undefined): string {
   const named = item.filename ?? item.storageKey?.split('/').at(-1) ?? `media-${item.id}`;
   // Characters that reorder text or end a header make a name lie about its extension.
-  const base =
-    named
-      .split(/[/\\]/)
-      .at(-1)
-      ?.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
-      .trim()
-      .slice(0, 200) || `media-${item.id}`;
+  const clean = (named.split(/[/\\]/).at(-1) ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim();
+  const base = cutBytes(clean, 200) || `media-${item.id}`;
   const told = mediaTypeByExtension(base.split('.').at(-1) ?? '');
   return ext === undefined || told?.ext === ext ? base : `${base.replace(/\.[A-Za-z0-9]{1,5}$/, '')}.${ext}`;
 }

@@ -1,0 +1,216 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { png } from '../support/sample-files.ts';
+import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
+import { expectNoSecretsLogged } from '../support/traces.ts';
+
+const TOKENS = {
+  none: {},
+  read: asUser('alice', 'media:read'),
+  write: asUser('alice', 'media:write'),
+  admin: asAdmin(),
+} as const;
+const ITEMS = ['own', "another's private", "another's public"] as const;
+type Token = keyof typeof TOKENS;
+
+interface Item {
+  id: string;
+  userId: string;
+  storageKey: string;
+  /** Of a signed URL. */
+  signature: string;
+}
+interface Row {
+  path: (item: Item) => string;
+  body?: (item: Item) => object;
+  /** Statuses for one's own item, another's private one, another's public one. */
+  expected: Readonly<Record<Token, readonly [own: number, hidden: number, shared: number]>>;
+  /** Where the answer is 200 for the call and holds a status for the item. */
+  inner?: 'results';
+}
+
+const all = (status: number) => [status, status, status] as const;
+const READ = { none: all(401), read: [200, 404, 404], write: all(403), admin: all(200) } as const;
+const BYTES = { none: [401, 401, 200], read: [200, 404, 200], write: all(403), admin: all(200) } as const;
+const OPEN = { none: all(200), read: all(200), write: all(200), admin: all(200) } as const;
+/** About a user by name: that is refused by name, and tells nothing of what there is. */
+const ABOUT = { none: all(401), read: [200, 403, 403], write: all(403), admin: all(200) } as const;
+const CREATE = { none: all(401), read: all(403), write: [201, 403, 403], admin: all(201) } as const;
+const change = (ok: number) => ({ none: all(401), read: all(403), write: [ok, 404, 404], admin: all(ok) }) as const;
+
+const source = { type: 'base64', data: png().toString('base64') };
+const record = (item: Item) => `/v1/media/${item.id}`;
+const content = (item: Item) => `/v1/media/${item.id}/content`;
+const about = (path: string) => (item: Item) => `${path}?userId=${item.userId}`;
+
+/** Every route of the service but its documentation. One that is missing here fails the test below. */
+const TABLE: Readonly<Record<string, Row>> = {
+  'POST /v1/media': { path: () => '/v1/media', body: ({ userId }) => ({ userId, source }), expected: CREATE },
+  'POST /v1/batches': {
+    path: () => '/v1/batches',
+    body: ({ userId }) => ({ items: [{ userId, source }] }),
+    expected: CREATE,
+    inner: 'results',
+  },
+  'GET /v1/media': { path: about('/v1/media'), expected: ABOUT },
+  'GET /v1/failures': { path: about('/v1/failures'), expected: ABOUT },
+  'GET /v1/tags': { path: about('/v1/tags'), expected: ABOUT },
+  'GET /v1/stats': { path: about('/v1/stats'), expected: ABOUT },
+  'GET /v1/media/:id': { path: record, expected: READ },
+  'PATCH /v1/media/:id': { path: record, body: () => ({ prompt: 'x' }), expected: change(200) },
+  'DELETE /v1/media/:id': { path: record, expected: change(204) },
+  'POST /v1/media/:id/restore': { path: (item) => `${record(item)}/restore`, expected: change(200) },
+  'GET /v1/media/:id/content': { path: content, expected: BYTES },
+  'HEAD /v1/media/:id/content': { path: content, expected: BYTES },
+  'GET /uploads/*': { path: (item) => `/uploads/${item.storageKey}`, expected: BYTES },
+  'HEAD /uploads/*': { path: (item) => `/uploads/${item.storageKey}`, expected: BYTES },
+  'POST /v1/media/:id/url': { path: (item) => `${record(item)}/url`, body: () => ({}), expected: READ },
+  'POST /v1/signed-urls': {
+    path: () => '/v1/signed-urls',
+    body: ({ id }) => ({ ids: [id] }),
+    expected: READ,
+    inner: 'results',
+  },
+  'GET /v1/signed/:token': { path: (item) => `/v1/signed/${item.signature}`, expected: OPEN },
+  'HEAD /v1/signed/:token': { path: (item) => `/v1/signed/${item.signature}`, expected: OPEN },
+  'GET /health/live': { path: () => '/health/live', expected: OPEN },
+  'GET /health/ready': { path: () => '/health/ready', expected: OPEN },
+  'GET /metrics': { path: () => '/metrics', expected: OPEN },
+  'GET /openapi.json': { path: () => '/openapi.json', expected: OPEN },
+};
+
+let t: TestApp;
+const routes = new Set<string>();
+beforeAll(async () => {
+  const watch = (message: unknown) => {
+    const { fastify } = message as { fastify: FastifyInstance };
+    fastify.addHook('onRoute', (route) => {
+      for (const method of [route.method].flat()) routes.add(`${String(method)} ${route.url}`);
+    });
+  };
+  subscribe('fastify.initialization', watch);
+  t = await createTestApp();
+  unsubscribe('fastify.initialization', watch);
+});
+afterAll(async () => {
+  expectNoSecretsLogged(t, [JWT_SECRET]);
+  await t.close();
+});
+
+async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
+  const owner = kind === 'own' ? 'alice' : 'bob';
+  const visibility = kind === "another's public" ? 'public' : 'private';
+  const made = await t.app.inject({
+    method: 'POST',
+    url: '/v1/media',
+    headers: asUser(owner),
+    payload: { source, visibility },
+  });
+  const { id, userId, storageKey } = made.json();
+  const signed = await t.app.inject({
+    method: 'POST',
+    url: `/v1/media/${id}/url`,
+    headers: asUser(owner),
+    payload: {},
+  });
+  return { id, userId, storageKey, signature: signed.json().url.split('/').at(-1) };
+}
+
+test('case 66: every route of the service has a row in the table, and every row a route', () => {
+  const own = [...routes].filter((route) => !/^\S+ \/docs(\/|$)/.test(route));
+  expect(own.toSorted()).toEqual(Object.keys(TABLE).toSorted());
+});
+
+test('case 66: the routes of the documentation take no body and show nothing that needs a token', async () => {
+  const docs = [...routes].filter((route) => /^\S+ \/docs(\/|$)/.test(route));
+  expect(docs.length).toBeGreaterThan(0);
+  for (const route of docs) expect(route).toMatch(/^(GET|HEAD) /);
+});
+
+test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) => [route, token as Token] as const)))(
+  'case 66: %s with the token %s passes in its allowed cells alone',
+  async (route, token) => {
+    const row = TABLE[route] as Row;
+    for (const [index, kind] of ITEMS.entries()) {
+      const item = await makeItem(kind);
+      const payload = row.body?.(item);
+      const response = await t.app.inject({
+        method: route.split(' ')[0] as HTTPMethods & 'GET',
+        url: row.path(item),
+        headers: TOKENS[token],
+        ...(payload && { payload }),
+      });
+      const expected = row.expected[token][index];
+      const status =
+        row.inner !== undefined && response.statusCode === 200
+          ? response.json().results[0].status
+          : response.statusCode;
+      expect(status, kind).toBe(expected);
+      if (status >= 400 && !route.startsWith('HEAD')) {
+        // What is refused names neither the owner nor the place of the item.
+        expect(response.body).not.toContain(item.storageKey);
+        if (kind !== 'own') expect(response.body).not.toContain('bob');
+      }
+      const untouched = await t.app.inject({ url: record(item), headers: asAdmin() });
+      if (status >= 400) expect(untouched.json()).toMatchObject({ prompt: '', deletedAt: null });
+    }
+  },
+);
+
+test("case 66: another's item and one that does not exist are answered alike, word for word", async () => {
+  const { id, storageKey } = await makeItem("another's private");
+  const alice = asUser('alice');
+  const pairs = [
+    ['GET', `/v1/media/${id}`, '/v1/media/999999'],
+    ['DELETE', `/v1/media/${id}?purge=true`, '/v1/media/999999?purge=true'],
+    ['POST', `/v1/media/${id}/restore`, '/v1/media/999999/restore'],
+    ['GET', `/v1/media/${id}/content`, '/v1/media/999999/content'],
+    ['GET', `/uploads/${storageKey}`, '/uploads/outputs/bob/none.png'],
+  ] as const;
+  const told = async (method: 'GET' | 'POST' | 'DELETE', url: string, headers: Record<string, string>) => {
+    const { requestId: _own, ...problem } = (await t.app.inject({ method, url, headers })).json();
+    return problem;
+  };
+  for (const [method, one, other] of pairs) {
+    for (const headers of [alice, {}]) {
+      expect(await told(method, one, headers)).toEqual(await told(method, other, headers));
+    }
+  }
+});
+
+test('case 66: a listing shows its own user’s items and no others, a service’s token all', async () => {
+  await makeItem('own');
+  await makeItem("another's public");
+  const owners = async (headers: Record<string, string>) => {
+    const { items } = (await t.app.inject({ url: '/v1/media?limit=200', headers })).json();
+    return new Set(items.map((item: { userId: string }) => item.userId));
+  };
+  expect(await owners(TOKENS.read)).toEqual(new Set(['alice']));
+  expect(await owners(asUser('bob'))).toEqual(new Set(['bob']));
+  expect(await owners(TOKENS.admin)).toEqual(new Set(['alice', 'bob']));
+  expect((await t.app.inject({ url: '/v1/stats', headers: asUser('nobody') })).json().total).toBe(0);
+});
+
+test.each([
+  null,
+  '',
+  'media',
+  'MEDIA:READ',
+  'media:read2',
+  'media:*',
+  '*',
+  'admin',
+  ['media'],
+  { 'media:admin': true },
+  1,
+  true,
+  'xmedia:admin',
+  'media:read,media:write',
+])('case 66: a token with the scope %j may do nothing', async (scope) => {
+  const headers = asUser('alice', scope as string);
+  for (const url of ['/v1/media', '/v1/stats'])
+    expect((await t.app.inject({ url, headers })).json()).toMatchObject({ status: 403, code: 'insufficient_scope' });
+  const payload = { source };
+  expect((await t.app.inject({ method: 'POST', url: '/v1/media', headers, payload })).statusCode).toBe(403);
+});

@@ -35,8 +35,8 @@ export async function prepareFolder(root: string, folder: string): Promise<void>
   for (let at = folder; ; at = path.dirname(at)) {
     const real = await realpath(at).catch(missingPart);
     if (real === undefined) {
-      // A link that leads nowhere is no missing folder.
-      if (await lstat(at).catch(missingPart)) throw outside();
+      // A link that leads nowhere is no missing folder. (One that is there by now was made by another writer.)
+      if ((await lstat(at).catch(missingPart))?.isSymbolicLink() === true) throw outside();
       continue;
     }
     if (!isInside(real, root)) throw outside();

@@ -146,6 +146,15 @@ export function driverContract(
       expect(await under.everything(prefix)).toEqual([`${prefix}/a.bin`]);
     });
 
+    test('many writers of different keys in folders that none of them has seen all succeed', async () => {
+      for (let round = 0; round < 10; round += 1) {
+        const prefix = folder();
+        const keys = Array.from({ length: 20 }, (_value, index) => `${prefix}/new/${index % 3}/deep/${index}`);
+        await Promise.all(keys.map((key) => put(key, Buffer.from(key))));
+        expect(await under.everything(prefix)).toEqual(keys.toSorted());
+      }
+    });
+
     if (capabilities.overwrite !== false) {
       test('an overwrite is atomic: readers see the old or the new whole, whatever else goes on', async () => {
         const prefix = folder();

@@ -35,8 +35,12 @@ async function main(): Promise<void> {
       log.warn(`requests still run after ${config.SHUTDOWN_GRACE_SECONDS} s; cutting their connections`);
       app.server.closeAllConnections();
     }, grace);
+    // A connection that was busy when the server closed would be kept open for further requests after its answer.
+    const idle = setInterval(() => app.server.closeIdleConnections(), 50);
     await app.close();
+    clearInterval(idle);
     clearTimeout(cut);
+    await app.handlersEnded();
     await worker?.stop();
     await service.close();
     await embedded.stop();

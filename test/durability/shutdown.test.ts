@@ -1,23 +1,24 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
+import { type DataFolder, createDataFolder } from '../support/data-folder.ts';
 import { filesBelow } from '../support/local-volume.ts';
 import { bigPng, png } from '../support/sample-files.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { JWT_SECRET, asUser } from '../support/test-app.ts';
 
+let folder: DataFolder;
 let dataDir: string;
 let postgres: EmbeddedPostgres;
 let database: pg.Client;
 const running: ServiceProcess[] = [];
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(path.join(tmpdir(), 'mediakeep-shutdown-'));
+  folder = await createDataFolder('shutdown');
+  dataDir = folder.path;
   postgres = await startEmbeddedPostgres({ dataDir, durable: false });
   database = new pg.Client({ connectionString: postgres.connectionString });
   await database.connect();
@@ -31,7 +32,7 @@ afterEach(async () => {
 afterAll(async () => {
   await database.end();
   await postgres.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await folder.remove();
 });
 
 async function start(graceSeconds: number): Promise<ServiceProcess> {

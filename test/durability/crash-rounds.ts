@@ -1,7 +1,6 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSigner } from 'fast-jwt';
@@ -11,6 +10,7 @@ import { startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
 import { sweepIntents } from '../../src/domain/sweep.ts';
 import { type Services, openServices } from '../../src/services.ts';
 import { temporaryName } from '../../src/storage/local-temporary.ts';
+import { createDataFolder } from '../support/data-folder.ts';
 import { bigPng, multipart } from '../support/sample-files.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 
@@ -45,7 +45,8 @@ const MAX_BYTES = 8 * 1024 ** 2;
  * A kill leaves the kernel's page cache alone, so this proves the order of steps and not what a power failure would.
  */
 export async function runCrashRounds(rounds: number, log: (line: string) => void = () => {}): Promise<CrashReport> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'mediakeep-crash-'));
+  const folder = await createDataFolder('crash');
+  const dataDir = folder.path;
   // Joined for the whole run, so that the server outlives the killed services and is stopped at the end.
   const postgres = await startEmbeddedPostgres({ dataDir });
   const report: CrashReport = {
@@ -75,7 +76,7 @@ export async function runCrashRounds(rounds: number, log: (line: string) => void
     await run.service.ended;
     await inspector.close();
     await postgres.stop();
-    await rm(dataDir, { recursive: true, force: true });
+    await folder.remove();
   }
   return report;
 }

@@ -40,13 +40,8 @@ export async function prepareFolder(root: string, folder: string, durable: Durab
   for (let at = folder; ; at = path.dirname(at)) {
     const real = await realpath(at).catch(missingPart);
     if (real === undefined) {
-<<<<<<< HEAD
-      // A link that leads nowhere is no missing folder.
-      if ((await lstat(at).catch(missingPart))?.isSymbolicLink()) throw outside();
-=======
       // A link that leads nowhere is no missing folder. (One that is there by now was made by another writer.)
       if ((await lstat(at).catch(missingPart))?.isSymbolicLink() === true) throw outside();
->>>>>>> ba68b3b39351368e0ded251f3cc3815db93add7a
       continue;
     }
     if (!isInside(real, root)) throw outside();

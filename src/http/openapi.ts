@@ -40,7 +40,10 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
         typeof json['$id'] === 'string' ? json['$id'] : `schema-${index}`,
     },
   });
-  await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: true });
+  await app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self' ${new URL(publicBaseUrl).origin}; base-uri 'none'; frame-ancestors 'none'`,
+  });
 }
 
 /** What has a default may be left out by callers, although a handler always finds it. */

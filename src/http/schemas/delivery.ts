@@ -22,7 +22,7 @@ export const SignedUrlRequest = Type.Object(
   },
 );
 
-export const SignedUrl = Type.Object(
+const SignedUrl = Type.Object(
   {
     url: Type.String({
       description: 'Needs no token until it expires.',

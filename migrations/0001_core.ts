@@ -195,7 +195,9 @@ async function createIndex(
   );
   if (found.rows[0]?.indisvalid === true) return;
   // A CONCURRENTLY build that was cut off leaves an invalid index, which IF NOT EXISTS would take for a good one.
-  if (found.rows[0]) await sql`DROP INDEX ${sql.ref(name)}`.execute(db);
-  const kind = sql.raw(`${unique ? 'UNIQUE ' : ''}INDEX ${concurrently ? 'CONCURRENTLY ' : ''}`);
-  await sql`CREATE ${kind} ${sql.ref(name)} ON generated_images ${sql.raw(definition)}`.execute(db);
+  const how = concurrently ? sql`CONCURRENTLY` : sql``;
+  if (found.rows[0]) await sql`DROP INDEX ${how} ${sql.ref(name)}`.execute(db);
+  await sql`CREATE ${unique ? sql`UNIQUE` : sql``} INDEX ${how} ${sql.ref(name)} ON generated_images ${sql.raw(definition)}`.execute(
+    db,
+  );
 }

@@ -14,6 +14,7 @@ import { registerLogging, requestId } from './http/logging.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerQueryGuard } from './http/query-guard.ts';
 import type { RouteDeps } from './http/route-deps.ts';
+import { trackHandlers } from './http/running-handlers.ts';
 import { batchRoutes } from './http/routes/batches.ts';
 import { deliveryRoutes } from './http/routes/delivery.ts';
 import { mediaRoutes } from './http/routes/media.ts';
@@ -66,6 +67,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   addSchemas(app, shared);
   app.setValidatorCompiler(createValidatorCompiler(shared));
   registerErrorHandler(app);
+  trackHandlers(app);
   registerLogging(app, deps.allMetrics.request);
   registerJsonParser(app, config.MAX_JSON_BYTES, timing.bodyRate);
   registerStreamParser(app);

@@ -75,6 +75,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const dataDir = path.resolve(settings.DATA_DIR ?? './.data');
   const stores = loadStores(settings, given, dataDir, problems);
   checkRouting(settings, stores, problems);
+  refuseUnsupported(settings, problems);
   const production = settings.NODE_ENV === 'production';
   if (production) checkProduction(settings, problems);
   const config: Config = {
@@ -196,6 +197,14 @@ function loadStores(
     };
     return { name, driver, settings: check<Record<string, unknown>>(kind.settings, values, prefix, problems) };
   });
+}
+
+/** Accepting these and doing nothing would let operators believe in copies that do not exist. */
+function refuseUnsupported(settings: Settings, problems: string[]): void {
+  for (const setting of ['STORAGE_FALLBACKS', 'STORAGE_MIRRORS'] as const) {
+    if (settings[setting] !== undefined)
+      problems.push(`${setting}: this version writes each item to one store only; allowed: leave it unset`);
+  }
 }
 
 function checkRouting(settings: Settings, stores: readonly StoreConfig[], problems: string[]): void {

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import closeWithGrace from 'close-with-grace';
 import { createSigner as createJwtSigner } from 'fast-jwt';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
+import { codeOf } from './errors.ts';
 import { createService } from './service.ts';
 import { openConfiguredDatabase, resolveJwtSecret } from './services.ts';
 import { startWorker } from './workers/worker.ts';
@@ -15,8 +16,22 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const log = pino({ level: config.LOG_LEVEL });
-  const { secret, madeUp } = await resolveJwtSecret(config);
-  const embedded = await openConfiguredDatabase(config, log);
+  const jwt = await resolveJwtSecret(config);
+  const database = await openConfiguredDatabase(config, log);
+  try {
+    await serve(config, log, jwt, database);
+  } catch (error) {
+    await database.stop();
+    throw error;
+  }
+}
+
+async function serve(
+  config: Config,
+  log: Logger,
+  { secret, madeUp }: Awaited<ReturnType<typeof resolveJwtSecret>>,
+  embedded: Awaited<ReturnType<typeof openConfiguredDatabase>>,
+): Promise<void> {
   const service = await createService(config, {
     connectionString: embedded.connectionString,
     jwtSecret: secret,
@@ -35,8 +50,12 @@ async function main(): Promise<void> {
       log.warn(`requests still run after ${config.SHUTDOWN_GRACE_SECONDS} s; cutting their connections`);
       app.server.closeAllConnections();
     }, grace);
+    // A connection that was busy when the server closed would be kept open for further requests after its answer.
+    const idle = setInterval(() => app.server.closeIdleConnections(), 50);
     await app.close();
+    clearInterval(idle);
     clearTimeout(cut);
+    await app.handlersEnded();
     await worker?.stop();
     await service.close();
     await embedded.stop();
@@ -47,10 +66,24 @@ async function main(): Promise<void> {
   } catch (error) {
     await worker?.stop();
     await service.close();
-    await embedded.stop();
-    throw error;
+    throw listenProblem(error, config);
   }
   greet(config, deps.publicBaseUrl, madeUp ? secret : undefined);
+}
+
+function listenProblem(error: unknown, { HOST, PORT }: Config): unknown {
+  const code = codeOf(error);
+  if (code === 'EADDRINUSE')
+    return new ConfigError([
+      `PORT: ${PORT} is in use on ${HOST} by another program; allowed: a free port, or 0 for any`,
+    ]);
+  if (code === 'EACCES')
+    return new ConfigError([`PORT: this user may not listen on ${PORT}; allowed: a port from 1024 on`]);
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return new ConfigError([
+      `HOST: "${HOST}" is no address of this machine; allowed: 127.0.0.1, 0.0.0.0 or one of its own`,
+    ]);
+  return error;
 }
 
 /** A picture of one pixel, so that the first command needs no file. */

@@ -40,8 +40,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     keepAlive: true,
     application_name: 'mediakeep',
   });
-  // Without a listener, the loss of an idle connection ends the process.
+  // Without a listener, the loss of a connection ends the process. The pool's own covers idle ones only; of one in use the
+  // statement that was running fails as well, and that is what its caller hears.
   pool.on('error', (error) => options.onError?.(error));
+  pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };
 }

@@ -33,7 +33,9 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>): Pro
       // 0: its owner has not written its id yet, or died before; the deadline decides.
       if (owner > 0 && !isAlive(owner)) await rm(file, { force: true });
       else if (Date.now() > deadline)
-        throw new Error(`${file} is held by process ${owner}; if no such process runs, delete the file`);
+        throw new Error(`${file} is held by process ${owner}; if no such process runs, delete the file`, {
+          cause: error,
+        });
       else await sleep(50);
     }
   }

@@ -51,6 +51,20 @@ export async function fulfilIntent(trx: Trx, { store, key }: IntentKey): Promise
   }
 }
 
+/**
+ * Marks an intent before its object is deleted; false when there is none (any more). Waits for a transaction that is about to
+ * end it: a COMMIT whose answer was lost may still be at work.
+ */
+export async function markIntent(db: Db, { store, key }: IntentKey): Promise<boolean> {
+  const result = await db
+    .updateTable('storage_intents')
+    .set({ marked_at: sql<string>`coalesce(marked_at, now())` })
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
 /** Removes an intent whose object has been deleted, or was never written. */
 export async function deleteIntent(db: Db, { store, key }: IntentKey): Promise<void> {
   await db.deleteFrom('storage_intents').where('store', '=', store).where('key', '=', key).execute();

@@ -111,11 +111,14 @@ export function itemColumns(eb: ExpressionBuilder<Tables, 'generated_images'>) {
   ] as const;
 }
 
+/** A scalar look-up by the scene's primary key; EXISTS would let the planner hash the whole table. */
 function isCurrent(eb: ExpressionBuilder<Tables, 'generated_images'>): RawBuilder<SqlBool | null> {
-  const current = eb.exists(
-    eb.selectFrom('scenes').select('scenes.scene_id').whereRef('scenes.current_item_id', '=', 'generated_images.id'),
-  );
-  return sql<SqlBool | null>`CASE WHEN generated_images.version IS NOT NULL THEN ${current} END`;
+  const current = eb
+    .selectFrom('scenes')
+    .select((scene) => scene('scenes.current_item_id', '=', scene.ref('generated_images.id')).as('current'))
+    .whereRef('scenes.project_id', '=', 'generated_images.project_id')
+    .whereRef('scenes.scene_id', '=', 'generated_images.scene_id');
+  return sql<SqlBool | null>`CASE WHEN generated_images.version IS NOT NULL THEN coalesce(${current}, FALSE) END`;
 }
 
 export interface ItemRow {

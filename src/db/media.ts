@@ -1,6 +1,6 @@
 import { type Insertable, type Updateable, sql } from 'kysely';
 import type { Db, Trx } from './database.ts';
-import { type ItemRow, type MediaItem, itemColumns, toItem } from './media-item.ts';
+import { type MediaItem, itemColumns, toItem } from './media-item.ts';
 import type { GeneratedImagesTable } from './tables.ts';
 
 export type NewItem = Insertable<GeneratedImagesTable>;
@@ -22,13 +22,13 @@ export async function insertItem(
     .values({ ...item, id, storage_url: storageUrl(id) })
     .returning(itemColumns)
     .executeTakeFirstOrThrow();
-  return toItem(row as ItemRow);
+  return toItem(row);
 }
 
 /** One item by its id, deleted ones too. */
 export async function findItem(db: Db, id: string): Promise<MediaItem | undefined> {
   const row = await db.selectFrom('generated_images').select(itemColumns).where('id', '=', id).executeTakeFirst();
-  return row && toItem(row as ItemRow);
+  return row && toItem(row);
 }
 
 /** Several items by id, in no order; missing ones are left out. */
@@ -39,7 +39,7 @@ export async function findItems(db: Db, ids: readonly string[]): Promise<MediaIt
     .select(itemColumns)
     .where('id', 'in', [...ids])
     .execute();
-  return rows.map((row) => toItem(row as ItemRow));
+  return rows.map((row) => toItem(row));
 }
 
 /** The item whose bytes (or whose former bytes) lie under a store's key. */
@@ -51,7 +51,7 @@ export async function findItemByKey(db: Db, store: string, key: string): Promise
     .where('media_locations.store', '=', store)
     .where('media_locations.key', '=', key)
     .executeTakeFirst();
-  return row && toItem(row as ItemRow);
+  return row && toItem(row);
 }
 
 /** Changes an item that is not deleted; undefined when there is none. */
@@ -63,7 +63,7 @@ export async function updateItem(db: Db, id: string, change: ItemChange): Promis
     .where('deleted_at', 'is', null)
     .returning(itemColumns)
     .executeTakeFirst();
-  return row && toItem(row as ItemRow);
+  return row && toItem(row);
 }
 
 /** Sets or clears the tombstone; undefined when it stood so already or there is no such item. */
@@ -75,9 +75,20 @@ export async function setDeleted(db: Db, id: string, deleted: boolean): Promise<
     .where('deleted_at', deleted ? 'is' : 'is not', null)
     .returning(itemColumns)
     .executeTakeFirst();
-  return row && toItem(row as ItemRow);
+  return row && toItem(row);
 }
 
 export async function deleteItem(trx: Trx, id: string): Promise<void> {
   await trx.deleteFrom('generated_images').where('id', '=', id).execute();
+}
+
+/** A user's items that bear an id of an older system; deleted ones too, so that a deletion is not undone by importing again. */
+export async function findByExternalId(db: Db, userId: string, externalId: string): Promise<MediaItem[]> {
+  const rows = await db
+    .selectFrom('generated_images')
+    .select(itemColumns)
+    .where('external_id', '=', externalId)
+    .where('user_id', '=', userId)
+    .execute();
+  return rows.map((row) => toItem(row));
 }

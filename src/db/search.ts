@@ -1,6 +1,6 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from './database.ts';
-import { type ItemRow, type MediaItem, itemColumns, toItem } from './media-item.ts';
+import { type MediaItem, itemColumns, toItem } from './media-item.ts';
 import type { JsonObject, Tables } from './tables.ts';
 
 /** What a search may ask for; each is one condition, and all must hold. */
@@ -117,7 +117,7 @@ export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) 
 /** One page of items in the order of (created, id). */
 export async function searchItems(db: Db, request: PageRequest): Promise<MediaItem[]> {
   const rows = await pageQuery(db, request).execute();
-  return rows.map((row) => toItem(row as ItemRow));
+  return rows.map((row) => toItem(row));
 }
 
 /** How many items a filter finds; reads them all. */

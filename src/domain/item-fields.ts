@@ -69,9 +69,9 @@ const TEXT_LIMITS = {
   subfolder: 500,
 } as const satisfies Partial<Record<keyof ItemInput, number>>;
 
-export const MAX_TAGS = 64;
-export const MAX_TAG_CHARACTERS = 64;
-export const MAX_METADATA_BYTES = 64 * 1024;
+const MAX_TAGS = 64;
+const MAX_TAG_CHARACTERS = 64;
+const MAX_METADATA_BYTES = 64 * 1024;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -115,14 +115,14 @@ export function checkUserId(userId: string): void {
 }
 
 /** Trimmed, without repeats, in the caller's order. @throws AppError invalid_request */
-export function checkTags(tags: readonly string[]): string[] {
+function checkTags(tags: readonly string[]): string[] {
   if (tags.length > MAX_TAGS) fail('tags', `may hold at most ${MAX_TAGS} tags`);
   const kept = new Set<string>();
   for (const tag of tags) {
     checkText('tags', tag, 4 * MAX_TAG_CHARACTERS);
     const trimmed = canonicalTag(tag);
     if (trimmed === '') fail('tags', 'may not hold an empty tag');
-    if ([...trimmed].length > MAX_TAG_CHARACTERS)
+    if (Array.from(trimmed).length > MAX_TAG_CHARACTERS)
       fail('tags', `may hold tags of at most ${MAX_TAG_CHARACTERS} characters`);
     kept.add(trimmed);
   }
@@ -137,7 +137,7 @@ export function canonicalTag(tag: string): string {
 }
 
 /** An item's id: a positive BIGINT in decimal. @throws AppError invalid_request */
-export function checkId(field: string, id: string): string {
+function checkId(field: string, id: string): string {
   if (!/^[1-9][0-9]{0,18}$/.test(id) || BigInt(id) > MAX_ID)
     fail(field, 'must be the id of an item: a positive whole number');
   return id;

@@ -16,8 +16,6 @@ export interface Grant {
   expires: number;
 }
 
-export const MAX_URL_SECONDS = 604_800;
-
 export interface Signer {
   /** A token for a path segment. */
   sign(grant: Grant): string;

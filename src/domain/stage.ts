@@ -1,4 +1,12 @@
-import { type IntentKey, INTENT_LEASE_SECONDS, deleteIntent, insertIntent, renewIntent } from '../db/intents.ts';
+import {
+  type IntentKey,
+  INTENT_LEASE_SECONDS,
+  deleteIntent,
+  insertIntent,
+  markIntent,
+  renewIntent,
+} from '../db/intents.ts';
+import { findItemByKey } from '../db/media.ts';
 import { AppError } from '../errors.ts';
 import { type Inspection, createInspector } from '../media/inspect.ts';
 import type { MediaType } from '../media/media-type.ts';
@@ -31,7 +39,7 @@ export interface Staged extends IntentKey {
   inspection: Inspection;
   /** Ends the renewal of the lease; to be called when the item's transaction has ended. */
   release(): void;
-  /** Removes the object and its intent. Never throws: what it cannot remove, the sweeper will. */
+  /** Removes the object and its intent, unless an item was committed for them. Never throws: what it cannot remove, the sweeper will. */
   discard(): Promise<void>;
 }
 
@@ -56,6 +64,8 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
   const discard = async () => {
     lease.stop();
     try {
+      // Without an intent the item may have been committed after all, its COMMIT's answer lost: then the object is its own.
+      if (!(await markIntent(deps.db, intent)) && (await findItemByKey(deps.db, intent.store, intent.key))) return;
       await request.store.delete(intent.key);
       await deleteIntent(deps.db, intent);
     } catch (error) {

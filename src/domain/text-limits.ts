@@ -25,7 +25,7 @@ export function checkText(field: string, text: string, maxBytes: number): void {
  * beyond 2^53, and no key with which a careless reader would change its own prototypes. Iterative, because depth is the caller's choice.
  * @throws AppError invalid_request, invalid_json or invalid_text naming `field`
  */
-export function checkJson(field: string, value: unknown): asserts value is Json {
+function checkJson(field: string, value: unknown): asserts value is Json {
   const left: { value: unknown; depth: number }[] = [{ value, depth: 1 }];
   for (let next = left.pop(); next; next = left.pop()) {
     const { value: current, depth } = next;

@@ -1,4 +1,4 @@
-import { KeyObject, webcrypto } from 'node:crypto';
+import { KeyObject } from 'node:crypto';
 import fastifyJwt from '@fastify/jwt';
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import { createRemoteJWKSet } from 'jose';
@@ -61,9 +61,7 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     if (header.kid !== undefined && (typeof header.kid !== 'string' || header.kid.length > 256))
       throw new Error('unusable kid');
     const key = await keySet({ alg: String(header.alg), ...(header.kid !== undefined && { kid: header.kid }) });
-    return KeyObject.from(key as webcrypto.CryptoKey)
-      .export({ type: 'spki', format: 'pem' })
-      .toString();
+    return KeyObject.from(key).export({ type: 'spki', format: 'pem' }).toString();
   };
 
   app.register(fastifyJwt, {

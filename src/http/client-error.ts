@@ -32,6 +32,7 @@ export function answerClientError(this: FastifyInstance, error: Error, socket: S
       ].join('\r\n'),
     );
   }
+  // oxlint-disable-next-line oxc/no-this-in-exported-function -- Fastify calls it with the instance as `this`
   this.log.info({ code, requestId: problem.requestId }, 'a connection was closed: it sent no valid request');
   socket.destroySoon();
 }

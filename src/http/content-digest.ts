@@ -15,7 +15,7 @@ export interface ExpectedDigest {
  * The digests of a Content-Digest header (RFC 9530: `sha-256=:base64:`); algorithms that are not known are ignored.
  * @throws AppError invalid_digest when it cannot be read or holds no digest that can be checked
  */
-export function expectedDigests(header: string | string[] | undefined): ExpectedDigest[] {
+function expectedDigests(header: string | string[] | undefined): ExpectedDigest[] {
   if (header === undefined) return [];
   const members = String(header)
     .split(',')

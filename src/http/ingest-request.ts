@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import type { IngestRequest, Source } from '../domain/ingest.ts';
+import type { IngestRequest } from '../domain/ingest.ts';
+import type { Source } from '../domain/source.ts';
 import type { ItemInput } from '../domain/item-fields.ts';
 import { AppError } from '../errors.ts';
 import { decodeData } from '../sources/base64.ts';

@@ -39,7 +39,7 @@ export function registerJsonParser(app: FastifyInstance, maxBytes: number, rate:
         done(new AppError('invalid_json', 'The body is empty; send a JSON object.'));
         return;
       }
-      parse(request, text, (error, parsed) => {
+      void parse(request, text, (error, parsed) => {
         if (error)
           done(
             new AppError(

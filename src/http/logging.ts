@@ -8,7 +8,7 @@ const SECRET_PARAMETERS =
 const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 
 /** A URL as it may be logged: without secrets in its query, and without the token of a signed URL. */
-export function loggableUrl(url: string): string {
+function loggableUrl(url: string): string {
   return url
     .replace(/^\/v1\/signed\/[^/?#]*/, '/v1/signed/[redacted]')
     .replace(SECRET_PARAMETERS, '$1[redacted]')

@@ -1,6 +1,6 @@
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 import type { JsonObject } from '../db/tables.ts';
 
 /** Describes the API from the routes' own schemas; to be registered before them. */
@@ -34,15 +34,64 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
       },
       security: [{ bearer: [] }],
     },
+    transform: ({ schema, url }) => nameWildcard(relaxDefaults(schema), url),
     refResolver: {
       buildLocalReference: (json, _base, _fragment, index) =>
         typeof json['$id'] === 'string' ? json['$id'] : `schema-${index}`,
     },
   });
-  await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: true });
+  await app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self' ${new URL(publicBaseUrl).origin}; base-uri 'none'; frame-ancestors 'none'`,
+  });
+}
+
+/** What has a default may be left out by callers, although a handler always finds it. */
+function relaxDefaults(schema: FastifySchema | undefined): FastifySchema | undefined {
+  const query = schema?.querystring as
+    | { properties: Record<string, { default?: unknown }>; required?: string[] }
+    | undefined;
+  if (query?.required === undefined) return schema;
+  const required = query.required.filter((name) => query.properties[name]?.default === undefined);
+  return { ...schema, querystring: { ...query, required } };
+}
+
+/** OpenAPI has no wildcards; a path that ends in one is shown with a parameter `key`. */
+function nameWildcard(schema: FastifySchema | undefined, url: string): { schema: FastifySchema; url: string } {
+  const params = schema?.params as { properties: Record<string, unknown> } | undefined;
+  if (!url.endsWith('/*') || params === undefined) return { schema: schema ?? {}, url };
+  const { '*': key, ...properties } = params.properties;
+  return {
+    schema: { ...schema, params: { ...params, properties: { ...properties, key }, required: ['key'] } },
+    url: url.replace(/\*$/, ':key'),
+  };
 }
 
 /** The document as it is served and committed. */
 export function openapiDocument(app: FastifyInstance): JsonObject {
-  return JSON.parse(JSON.stringify(app.swagger())) as JsonObject;
+  const document = JSON.parse(JSON.stringify(app.swagger())) as JsonObject;
+  const schemas = (document['components'] as { schemas: Record<string, { properties?: Record<string, JsonObject> }> })
+    .schemas;
+  // Generators want the mapping spelled out, which the validator does not take.
+  for (const schema of Object.values(schemas)) {
+    for (const property of Object.values(schema.properties ?? {})) {
+      if (property['discriminator'])
+        Object.assign(property['discriminator'], { mapping: mappingOf(property['oneOf'], schemas) });
+    }
+  }
+  return document;
+}
+
+function mappingOf(oneOf: unknown, schemas: Record<string, { properties?: Record<string, JsonObject> }>): JsonObject {
+  const references = (oneOf as { $ref: string }[]).map(({ $ref }) => $ref);
+  return Object.fromEntries(
+    references.map(($ref) => [discriminatorOf(schemas[$ref.split('/').at(-1) ?? '']?.properties?.['type']), $ref]),
+  );
+}
+
+/** A literal comes out of the generator as an enum of one. */
+function discriminatorOf(property: JsonObject | undefined): string {
+  const [value] = Array.isArray(property?.['enum']) ? property['enum'] : [property?.['const']];
+  if (typeof value !== 'string') throw new Error('A member of a discriminated union has no literal type');
+  return value;
 }

@@ -25,7 +25,7 @@ import { decodeText } from './text-encoding.ts';
 /** The most that sniffing ever asks to see: 4 MiB. */
 export const MAX_HEAD_BYTES = 4 * 1024 * 1024;
 /** Nothing is decided on less, unless it is the whole file. */
-export const FIRST_HEAD_BYTES = 64 * 1024;
+const FIRST_HEAD_BYTES = 64 * 1024;
 /** How much must lie behind an ID3 tag to tell what it belongs to. */
 const BEHIND_TAG_BYTES = 8 * 1024;
 
@@ -81,7 +81,7 @@ function refusedArchive(head: Uint8Array): string | undefined {
 }
 
 /** By signature, as `file-type` names it: does the structure behind the signature agree, and as which extension? */
-function confirm(name: string, { head, final }: Candidate): string | 'more' | undefined {
+function confirm(name: string, { head, final }: Candidate): string | undefined {
   const yes = (verdict: Verdict, ext: string): string | undefined => (verdict === true ? ext : verdict || undefined);
   if (name === 'jpg') return yes(isJpeg(head, final), 'jpg');
   if (name === 'gif') return yes(isGif(head, final), 'gif');

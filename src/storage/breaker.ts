@@ -6,7 +6,7 @@ const OPEN_MS = 5000;
 
 export interface Breaker {
   state(): BreakerState;
-  /** Whether a call may pass now; a half-open breaker lets one pass and then says no until that one has ended. */
+  /** Whether a call may pass now; a half-open breaker lets one pass, and the next only when that has ended or is slow itself. */
   allows(): boolean;
   succeeded(): void;
   failed(): void;
@@ -16,25 +16,23 @@ export interface Breaker {
 export function createBreaker(now: () => number = Date.now): Breaker {
   let failures = 0;
   let openUntil = 0;
-  let probing = false;
   const state = (): BreakerState => {
     if (failures < FAILURES_TO_OPEN) return 'closed';
-    return now() < openUntil || probing ? 'open' : 'half-open';
+    return now() < openUntil ? 'open' : 'half-open';
   };
   return {
     state,
     allows() {
       const current = state();
-      if (current === 'half-open') probing = true;
+      // The one that passes may be an upload of minutes; the others do not wait for its end.
+      if (current === 'half-open') openUntil = now() + OPEN_MS;
       return current !== 'open';
     },
     succeeded() {
       failures = 0;
-      probing = false;
     },
     failed() {
       failures += 1;
-      probing = false;
       if (failures >= FAILURES_TO_OPEN) openUntil = now() + OPEN_MS;
     },
   };

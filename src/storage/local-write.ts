@@ -36,8 +36,7 @@ export async function writeAll(
     waiting = [];
     gathered = 0;
   };
-  for await (const chunk of body) {
-    signal?.throwIfAborted();
+  for await (const chunk of abortable(body, signal)) {
     if (chunk.length === 0) continue;
     waiting.push(chunk);
     gathered += chunk.length;
@@ -46,6 +45,35 @@ export async function writeAll(
   signal?.throwIfAborted();
   if (gathered > 0) await flush();
   return written;
+}
+
+/** Passes a body on until the signal fires, also while nothing arrives: a sender that hangs must not hold a file open. */
+async function* abortable(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (!signal) return yield* body;
+  const iterator = body[Symbol.asyncIterator]();
+  let ended = false;
+  try {
+    for (;;) {
+      const next = await unlessAborted(iterator.next(), signal);
+      if (next.done) {
+        ended = true;
+        return;
+      }
+      yield next.value;
+    }
+  } finally {
+    // Not awaited: a generator answers only after the read that hangs.
+    if (!ended) void iterator.return?.().catch(() => {});
+  }
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** Makes new names in a folder durable. Some file systems cannot sync a folder; there the rename alone has to do. */

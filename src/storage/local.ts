@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import {
   type FileHandle,
@@ -6,7 +6,6 @@ import {
   mkdir,
   open,
   readFile,
-  readlink,
   realpath,
   rename,
   stat,
@@ -17,6 +16,8 @@ import path from 'node:path';
 import { codeOf } from '../errors.ts';
 import { type ByteRange, type Driver, type DriverContext, type GetResult, StorageError } from './driver.ts';
 import { listBelow } from './local-list.ts';
+import { assertInside, ignoreMissing, isInside, prepareFolder, type DurableFolders } from './local-paths.ts';
+import { openTemporary, removeTemporaries } from './local-temporary.ts';
 import { syncFolder, writeAll } from './local-write.ts';
 
 export interface LocalOptions {
@@ -37,6 +38,7 @@ const MAX_READ_CHUNK = 1024 * 1024;
 export async function createLocalDriver(options: LocalOptions, context: DriverContext): Promise<Driver> {
   const root = await openVolume(options.root, context);
   const checkMounted = mountCheck(root);
+  const durable: DurableFolders = new Set();
   const resolve = (key: string) => path.join(root.path, key);
 
   return {
@@ -52,13 +54,8 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
     async put(key, body, { size, overwrite = false, signal }) {
       await checkMounted();
       const final = resolve(key);
-      const temp = temporaryName(final);
-      await makeFolders(root.path, path.dirname(final));
-      const handle = await open(
-        temp,
-        constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW,
-        0o644,
-      );
+      await prepareFolder(root.path, path.dirname(final), durable);
+      const { temp, handle, leave } = await openTemporary(final, overwrite);
       let bytes: number;
       try {
         try {
@@ -75,7 +72,12 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
         else await linkWithoutReplacing(temp, final);
       } catch (error) {
         await unlink(temp).catch(() => {});
+        // Only a sweep takes a temporary file away, after the lease of its upload has run out.
+        if (codeOf(error) === 'ENOENT')
+          throw new StorageError('UNAVAILABLE', 'The upload was given up while it was written', { cause: error });
         throw error;
+      } finally {
+        await leave();
       }
       await syncFolder(path.dirname(final));
       return { bytes };
@@ -120,12 +122,16 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
       const real = await realpath(folder).catch(ignoreMissing);
       if (real === undefined) return;
       if (!isInside(real, root.path)) throw new StorageError('OUTSIDE', `${key} leads outside of the volume`);
-      await unlink(temporaryName(final)).catch(ignoreMissing);
+      await removeTemporaries(final);
       await unlink(final).catch(ignoreMissing);
       await syncFolder(folder);
     },
 
-    list: (prefix, cursor) => listBelow(root.path, prefix, cursor),
+    async list(prefix, cursor) {
+      // An unmounted volume is an empty folder: "no objects" would be a lie that a reconciliation acts upon.
+      await checkMounted();
+      return listBelow(root.path, prefix, cursor);
+    },
 
     async healthy() {
       await checkMounted();
@@ -201,40 +207,6 @@ async function missing(checkMounted: () => Promise<void>): Promise<undefined> {
   return undefined;
 }
 
-function ignoreMissing(error: unknown): undefined {
-  const code = codeOf(error);
-  if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
-}
-
-/** Keys are never reused, so the temporary name can be told from the key; it starts with a dot, which no key's segment does. */
-function temporaryName(final: string): string {
-  return path.join(
-    path.dirname(final),
-    `.${createHash('sha256').update(path.basename(final)).digest('hex').slice(0, 32)}.part`,
-  );
-}
-
-function isInside(real: string, root: string): boolean {
-  return real === root || real.startsWith(root.endsWith(path.sep) ? root : root + path.sep);
-}
-
-async function assertInside(handle: FileHandle, opened: string, root: string): Promise<void> {
-  // /proc tells where the descriptor lies; elsewhere the path is looked up again, which is the best that can be had there.
-  const real = await readlink(`/proc/self/fd/${handle.fd}`).catch(() => realpath(opened));
-  if (!isInside(real, root))
-    throw new StorageError('OUTSIDE', 'The path leads outside of the volume through a symbolic link');
-}
-
-/** Makes the missing folders one by one, and each one's entry in its parent durable. */
-async function makeFolders(root: string, folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let at = folder; ; at = path.dirname(at)) {
-    await syncFolder(path.dirname(at));
-    if (at === first || at === root) return;
-  }
-}
-
 async function linkWithoutReplacing(temp: string, final: string): Promise<void> {
   try {
     await link(temp, final);
@@ -250,7 +222,10 @@ async function linkWithoutReplacing(temp: string, final: string): Promise<void> 
       throw cause;
     });
     await reserved.close();
-    await rename(temp, final);
+    await rename(temp, final).catch(async (cause: unknown) => {
+      await unlink(final);
+      throw cause;
+    });
   }
 }
 
@@ -262,8 +237,8 @@ async function openFile(file: string, root: string): Promise<FileHandle | undefi
   try {
     handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if (codeOf(error) === 'ELOOP')
-      throw new StorageError('NOT_A_FILE', 'The object is a symbolic link', { cause: error });
+    if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENXIO')
+      throw new StorageError('NOT_A_FILE', 'The object is a symbolic link, a socket or a device', { cause: error });
     return ignoreMissing(error);
   }
   try {

@@ -53,8 +53,9 @@ export function createStore(
   driverName: string,
   driver: Driver,
   observe: StoreObserver = () => {},
+  now: () => number = Date.now,
 ): Store {
-  const breaker = createBreaker();
+  const breaker = createBreaker(now);
 
   async function call<T>(operation: string, key: string | undefined, work: () => Promise<T>): Promise<T> {
     if (key !== undefined) checkKey(key);
@@ -166,6 +167,9 @@ const UNAVAILABLE = new Set([
   'UNAVAILABLE',
 ]);
 
+/** The key runs through or into something that is no regular file in the store. */
+const BAD_PATH = new Set(['OUTSIDE', 'NOT_A_FILE', 'ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'ELOOP']);
+
 function wrap(store: string, error: unknown): unknown {
   if (error instanceof AppError) return error;
   const code = codeOf(error) ?? '';
@@ -188,7 +192,9 @@ function wrap(store: string, error: unknown): unknown {
     return new AppError('length_mismatch', 'Not as many bytes arrived as were announced; nothing was kept.', {
       cause: error,
     });
-  if (code === 'OUTSIDE' || code === 'NOT_A_FILE' || code === 'ENAMETOOLONG') {
+  if (code === 'EXISTS')
+    return new AppError('object_taken', `The store '${store}' has an object of that key already.`, { cause: error });
+  if (BAD_PATH.has(code)) {
     return new AppError('invalid_key', 'The key does not lead to a regular file inside of the store.', {
       cause: error,
     });

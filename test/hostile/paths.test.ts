@@ -84,7 +84,7 @@ test.each(HOSTILE)('case %i: the subject %j of a token gets a folder of its own 
   expect(own.statusCode).toBe(200);
   const stranger = await t.app.inject({
     url: `/v1/media/${response.json().id}/content`,
-    headers: asUser([...sub].slice(1).join('') + '2'),
+    headers: asUser(Array.from(sub).slice(1).join('') + '2'),
   });
   expect(stranger.json()).toMatchObject({ status: 404, code: 'not_found' });
 });

@@ -359,3 +359,29 @@ test('a batch keeps its order and lets each item fail on its own', async () => {
   expect(results[1].problem.code).toBe('invalid_base64');
   expect(results[2].item.prompt).toBe('three');
 });
+
+test('an item of a further local store is served at its content address, which names no store', async () => {
+  const { mkdtemp, rm } = await import('node:fs/promises');
+  const { tmpdir } = await import('node:os');
+  const folder = await mkdtemp(`${tmpdir()}/mediakeep-archive-`);
+  const other = await createTestApp({ STORES: 'archive:local', ARCHIVE_ROOT: folder });
+  try {
+    const item = (
+      await other.app.inject({
+        method: 'POST',
+        url: '/v1/media?store=archive',
+        headers: { 'content-type': 'image/png', ...asUser('alice') },
+        payload: png(2, 2),
+      })
+    ).json();
+    expect(item).toMatchObject({
+      storageProvider: 'archive',
+      storageUrl: `http://media.test/v1/media/${item.id}/content`,
+    });
+    const content = await other.app.inject({ url: new URL(item.storageUrl).pathname, headers: asUser('alice') });
+    expect(content.headers['x-storage-provider']).toBe('archive');
+  } finally {
+    await other.close();
+    await rm(folder, { recursive: true });
+  }
+});

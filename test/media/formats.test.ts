@@ -15,7 +15,7 @@ describe.each([...IMAGES, ...VIDEOS, ...AUDIO, ...MODELS])('$name', (made) => {
   });
 
   test('is told by content, whatever it is called', async () => {
-    if (filename === undefined) expect(await extensionOf(file, 'a.pdf', 'text/html')).toBe(ext);
+    expect(filename ?? (await extensionOf(file, 'a.pdf', 'text/html'))).toBe(filename ?? ext);
   });
 
   test('tells its size and duration, in chunks of any size', () => {

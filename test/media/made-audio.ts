@@ -3,7 +3,7 @@ import type { Made } from './made-images.ts';
 import { oggPage } from './made-video.ts';
 
 /** MPEG-1 layer III, 128 kbit/s, 44.1 kHz, stereo: 417 bytes of 1152 samples. */
-export const MP3_FRAME = bytes([0xff, 0xfb, 0x90, 0x00], zeros(413));
+const MP3_FRAME = bytes([0xff, 0xfb, 0x90, 0x00], zeros(413));
 export const mp3 = (frames: number): Uint8Array<ArrayBuffer> =>
   bytes(...Array.from({ length: frames }, () => MP3_FRAME));
 
@@ -17,7 +17,7 @@ function xing(frames: number): Uint8Array {
 }
 
 /** 1000 samples at 8 kHz: 125 ms. */
-export const flac = bytes('fLaC', [0x80, 0, 0, 34], zeros(10), be64((8000n << 44n) | (15n << 36n) | 1000n), zeros(16));
+const flac = bytes('fLaC', [0x80, 0, 0, 34], zeros(10), be64((8000n << 44n) | (15n << 36n) | 1000n), zeros(16));
 
 export function wav(dataSize: number, data: Uint8Array): Uint8Array<ArrayBuffer> {
   const format = bytes('fmt ', le32(16), le16(1), le16(1), le32(8000), le32(16_000), le16(2), le16(16));

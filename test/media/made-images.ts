@@ -39,7 +39,7 @@ function webp(fourcc: string, body: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes('RIFF', le32(12 + body.length), 'WEBP', fourcc, le32(body.length), body);
 }
 
-export function heif(major: string, ...brands: string[]): Uint8Array<ArrayBuffer> {
+function heif(major: string, ...brands: string[]): Uint8Array<ArrayBuffer> {
   const size = (width: number, height: number): Uint8Array => fullBox('ispe', be32(width), be32(height));
   const properties = box('ipco', size(9000, 9000), box('colr', 'nclx'), size(640, 480));
   const associations = fullBox('ipma', be32(2), be16(1), [1, 1], be16(2), [2, 2, 0x83]);

@@ -54,7 +54,7 @@ const tracks = (...entries: Uint8Array[]): Uint8Array => element([0x16, 0x54, 0x
 const audioTrack = element([0xae], element([0x83], 2));
 
 export function oggPage(serial: number, flags: number, granule: number | bigint, packet: Uint8Array): Uint8Array {
-  const position = Buffer.from(be64(granule)).reverse();
+  const position = Buffer.from(be64(granule)).toReversed();
   return bytes('OggS\0', flags, position, le32(serial), zeros(8), 1, packet.length, packet);
 }
 

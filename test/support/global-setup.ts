@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
 import { migrate } from '../../src/db/migrator.ts';
+import { createDataFolder } from './data-folder.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -17,10 +15,10 @@ declare module 'vitest' {
 /** One PostgreSQL for all test files: TEST_DATABASE_URL, else the embedded one in a folder of its own. Each file gets a database. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env['TEST_DATABASE_URL'];
-  const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-test-'));
+  const folder = await createDataFolder('test');
   const server =
     given === undefined
-      ? await startEmbeddedPostgres({ dataDir: folder, durable: false })
+      ? await startEmbeddedPostgres({ dataDir: folder.path, durable: false })
       : { connectionString: given, stop: async () => {} };
   const templateName = `mediakeep_template_${process.pid}`;
   const admin = new pg.Client({ connectionString: server.connectionString });
@@ -36,6 +34,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await admin.query(`DROP DATABASE IF EXISTS ${templateName} WITH (FORCE)`);
     await admin.end();
     await server.stop();
-    await rm(folder, { recursive: true, force: true });
+    await folder.remove();
   };
 }

@@ -33,7 +33,7 @@ export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     handler: async (request, reply) => {
       const { items } = request.body as { items: IngestJson[] };
       const signal = abortSignal(request, reply);
-      return { results: await inOrder(items, (item) => one(deps, request, item, signal)) } as never;
+      return { results: await inOrder(items, (item) => one(deps, request, item, signal)) };
     },
   });
 }

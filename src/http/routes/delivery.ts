@@ -141,7 +141,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     handler: async (request) => {
       const item = await readItem(deps, callerOf(request), request.params.id);
       assertBytes(item);
-      return sign(item.id, request.body) as never;
+      return sign(item.id, request.body);
     },
   });
 
@@ -171,7 +171,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
           return { id, status: problem.status, problem };
         }
       });
-      return { results } as never;
+      return { results };
     },
   });
 }

@@ -11,8 +11,16 @@ import type { BodyRate } from '../minimum-rate.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
-import { binaryContent } from '../schemas/delivery.ts';
-import { IdParams, IngestForm, IngestJson, MediaPatch, itemAnswer, itemDetailsAnswer } from '../schemas/media.ts';
+import { binaryContent, empty } from '../schemas/delivery.ts';
+import {
+  IdParams,
+  IngestFields,
+  IngestForm,
+  IngestJson,
+  MediaPatch,
+  itemAnswer,
+  itemDetailsAnswer,
+} from '../schemas/media.ts';
 
 const tags = ['Media'];
 const IDEMPOTENCY_KEY = Type.Optional(
@@ -40,6 +48,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
       summary: 'Store one item',
       description:
         'Takes a file as `multipart/form-data`, as a raw body with its fields in the query, or JSON with a `source`. Answers when the bytes are durable and the record is committed.',
+      querystring: Type.Object(IngestFields.properties, { additionalProperties: false }),
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY, 'content-digest': CONTENT_DIGEST }),
       body: {
         content: {
@@ -111,7 +120,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
         { purge: Type.Boolean({ default: false, description: 'For good, at once.' }) },
         { additionalProperties: false },
       ),
-      response: { 204: { description: 'Deleted.' }, ...problems },
+      response: { 204: empty('Deleted.'), ...problems },
     },
     handler: async (request, reply) => {
       const remove = request.query.purge ? purge : softDelete;

@@ -72,7 +72,7 @@ export function operationsRoutes(app: FastifyInstance, deps: RouteDeps, metrics:
       return reply
         .code(ready ? 200 : 503)
         .header('cache-control', 'no-store')
-        .send({ status: ready ? 'ready' : 'unready', checks } as never);
+        .send({ status: ready ? 'ready' : 'unready', checks });
     },
   });
 

@@ -14,10 +14,15 @@ const download = Type.Optional(Type.Boolean({ description: 'Offer the file for s
 
 export const SignedUrlRequest = Type.Object(
   { expiresIn: ttl, download },
-  { $id: 'SignedUrlRequest', additionalProperties: false, description: 'How long, and how the file is offered.' },
+  {
+    $id: 'SignedUrlRequest',
+    additionalProperties: false,
+    description: 'How long, and how the file is offered.',
+    examples: [{ expiresIn: 900 }],
+  },
 );
 
-export const SignedUrl = Type.Object(
+const SignedUrl = Type.Object(
   {
     url: Type.String({
       description: 'Needs no token until it expires.',
@@ -34,7 +39,12 @@ export const SignedUrlsRequest = Type.Object(
     expiresIn: ttl,
     download,
   },
-  { $id: 'SignedUrlsRequest', additionalProperties: false, description: 'Up to 200 items.' },
+  {
+    $id: 'SignedUrlsRequest',
+    additionalProperties: false,
+    description: 'Up to 200 items.',
+    examples: [{ ids: ['42', '43'], expiresIn: 900 }],
+  },
 );
 
 const SignedUrlResult = Type.Object(
@@ -115,7 +125,8 @@ const BINARY_TYPES = [
 const bytes = Type.Unsafe<unknown>({ type: 'string', format: 'binary' });
 /** Bodies of any media type; some are spelled out, because generators make nothing of wildcards. */
 export const binaryContent = Object.fromEntries(BINARY_TYPES.map((type) => [type, { schema: bytes }]));
-const empty = (description: string) => ({ description });
+/** An answer without a body. */
+export const empty = (description: string) => ({ description, type: 'null' });
 
 /** The answers of every route that delivers bytes. */
 export const contentAnswers = {

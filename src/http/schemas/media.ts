@@ -248,6 +248,14 @@ export const IngestJson = Type.Object(
     $id: 'IngestJson',
     additionalProperties: false,
     description: 'One item, with a source, or without one and `status: "failed"`.',
+    examples: [
+      {
+        userId: 'user-1',
+        prompt: 'a red fox in the snow',
+        tags: ['fox'],
+        source: { type: 'url', url: 'https://cdn.example.com/out.png' },
+      },
+    ],
   },
 );
 export type IngestJson = Static<typeof IngestJson>;

@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// Starts the command line with a Node that can run TypeScript: this one, or the one that comes with the packages.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('main.ts', import.meta.url));
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major > 22 || (major === 22 && minor >= 18)) {
+  await import('./main.ts');
+} else {
+  const packaged = fileURLToPath(new URL('../../node_modules/node/bin/node', import.meta.url));
+  if (!existsSync(packaged)) {
+    process.stderr.write(`mediakeep needs Node 22.18 or newer; this is ${process.versions.node}\n`);
+    process.exit(1);
+  }
+  const { status, signal } = spawnSync(packaged, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  if (signal) process.kill(process.pid, signal);
+  process.exit(status ?? 1);
+}

@@ -1,0 +1,98 @@
+import path from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { type ImportSummary, importFiles } from '../domain/import-files.ts';
+import { AppError } from '../errors.ts';
+import { createService } from '../service.ts';
+import { openConfiguredDatabase, resolveJwtSecret } from '../services.ts';
+import { findImportFiles } from '../sources/import-folder.ts';
+import type { CommandContext } from './command-context.ts';
+import { EXIT } from './exit-codes.ts';
+import { createProgressBar } from './progress-bar.ts';
+
+interface ImportOptions {
+  user?: string;
+  tool: string;
+  visibility?: string;
+  concurrency: number;
+  json?: boolean;
+}
+
+/** `mediakeep import`: stores a folder, file by file; what is stored already is told from path and hash and left alone. */
+export async function runImport(
+  { config, log, version }: CommandContext,
+  dir: string,
+  options: ImportOptions,
+): Promise<number> {
+  const { visibility } = options;
+  if (visibility !== undefined && visibility !== 'private' && visibility !== 'public')
+    throw new AppError('invalid_request', '--visibility must be private or public.');
+  const root = await folderOf(dir);
+  refuseOwnVolume(
+    root,
+    config.stores
+      .map((store) => (typeof store.settings['ROOT'] === 'string' ? store.settings['ROOT'] : ''))
+      .filter(Boolean),
+  );
+  const files = await findImportFiles(root, options.user);
+  const server = await openConfiguredDatabase(config, log);
+  const { secret } = await resolveJwtSecret(config);
+  const service = await createService(config, {
+    connectionString: server.connectionString,
+    jwtSecret: secret,
+    log,
+    version,
+  });
+  const stop = new AbortController();
+  // The first Ctrl-C lets running files finish; what is not stored yet is stored by the next run.
+  const interrupt = () => stop.abort();
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const bar = createProgressBar(files.length);
+  try {
+    const summary = await importFiles(service.deps, files, {
+      toolName: options.tool,
+      visibility,
+      concurrency: options.concurrency,
+      signal: stop.signal,
+      onProgress: (done, file) => bar.update(done, file),
+    });
+    bar.end();
+    print(summary, files.length, options.json === true);
+    if (stop.signal.aborted) return EXIT.interrupted;
+    return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
+  } finally {
+    process.removeListener('SIGINT', interrupt).removeListener('SIGTERM', interrupt);
+    await service.close();
+    await server.stop();
+  }
+}
+
+async function folderOf(dir: string): Promise<string> {
+  const found = await stat(dir).catch(() => undefined);
+  if (!found?.isDirectory()) throw new AppError('invalid_request', `${dir} is not a folder.`);
+  return realpath(dir);
+}
+
+/** A store's own volume would be copied into itself. */
+function refuseOwnVolume(root: string, volumes: readonly string[]): void {
+  for (const volume of volumes.map((folder) => path.resolve(folder))) {
+    if (`${root}/`.startsWith(`${volume}/`) || `${volume}/`.startsWith(`${root}/`)) {
+      throw new AppError(
+        'invalid_request',
+        `${root} and the store's own volume ${volume} lie in each other; import from another folder, or record its objects with POST /v1/media and a source of type 'object'.`,
+      );
+    }
+  }
+}
+
+function print(summary: ImportSummary, total: number, json: boolean): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ files: total, ...summary })}\n`);
+    return;
+  }
+  for (const { path: file, reason } of summary.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
+  for (const { path: file, reason } of summary.failed) process.stderr.write(`failed  ${file}: ${reason}\n`);
+  const seconds = Math.max(summary.seconds, 0.001);
+  process.stdout.write(
+    `${total} files: ${summary.stored} stored (${(summary.bytes / 1_048_576).toFixed(1)} MiB in ${seconds.toFixed(1)} s), ${summary.present} stored before, ${summary.skipped.length} no media, ${summary.failed.length} failed${summary.interrupted ? '; interrupted, run it again to go on' : ''}\n`,
+  );
+}

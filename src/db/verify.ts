@@ -1,0 +1,158 @@
+import { sql } from 'kysely';
+import type { Db } from './database.ts';
+
+/** Columns and their types, by table; what the code relies on. */
+const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  generated_images: {
+    id: 'bigint',
+    request_id: 'text',
+    user_id: 'text',
+    username: 'text',
+    tool_name: 'text',
+    prompt: 'text',
+    model: 'text',
+    size: 'character varying(20)',
+    quality: 'character varying(20)',
+    style: 'character varying(20)',
+    n: 'integer',
+    storage_url: 'text',
+    storage_provider: 'character varying(50)',
+    mime_type: 'character varying(50)',
+    bytes: 'bigint',
+    sha256: 'character(64)',
+    tags: 'text[]',
+    status: 'character varying(20)',
+    error: 'text',
+    metadata: 'jsonb',
+    message_id: 'text',
+    created_at: 'timestamp with time zone',
+    media_type: 'text',
+    visibility: 'text',
+    filename: 'text',
+    width: 'integer',
+    height: 'integer',
+    duration_ms: 'bigint',
+    thumbhash: 'text',
+    provider: 'text',
+    generation: 'jsonb',
+    provider_response: 'jsonb',
+    search_text: 'text',
+    original_url: 'text',
+    job_id: 'text',
+    run_id: 'text',
+    project_id: 'uuid',
+    scene_id: 'text',
+    version: 'integer',
+    parent_id: 'bigint',
+    external_id: 'text',
+    generated_at: 'timestamp with time zone',
+    updated_at: 'timestamp with time zone',
+    expires_at: 'timestamp with time zone',
+    deleted_at: 'timestamp with time zone',
+  },
+  media_locations: {
+    media_id: 'bigint',
+    store: 'text',
+    key: 'text',
+    bytes: 'bigint',
+    sha256: 'character(64)',
+    owned: 'boolean',
+    state: 'text',
+    verified_at: 'timestamp with time zone',
+    created_at: 'timestamp with time zone',
+  },
+  storage_intents: {
+    store: 'text',
+    key: 'text',
+    leased_until: 'timestamp with time zone',
+    marked_at: 'timestamp with time zone',
+    created_at: 'timestamp with time zone',
+  },
+  idempotency_keys: {
+    caller: 'text',
+    key: 'text',
+    attempt: 'uuid',
+    fingerprint: 'character(64)',
+    response: 'jsonb',
+    locked_until: 'timestamp with time zone',
+    expires_at: 'timestamp with time zone',
+    created_at: 'timestamp with time zone',
+  },
+  scenes: {
+    project_id: 'uuid',
+    scene_id: 'text',
+    owner: 'text',
+    last_version: 'integer',
+    current_item_id: 'bigint',
+    created_at: 'timestamp with time zone',
+  },
+  store_identities: { store: 'text', identity: 'text', created_at: 'timestamp with time zone' },
+};
+
+const INDEXES = [
+  'generated_images_pkey',
+  'idx_generated_images_user_id_created_at',
+  'idx_generated_images_request_id',
+  'idx_generated_images_status',
+  'idx_generated_images_storage_url',
+  'idx_generated_images_metadata_gin',
+  'idx_generated_images_tags_gin',
+  'generated_images_newest',
+  'generated_images_of_user',
+  'generated_images_of_tool',
+  'generated_images_of_model',
+  'generated_images_of_run',
+  'generated_images_of_job',
+  'generated_images_of_external_id',
+  'generated_images_of_message',
+  'generated_images_scene_version',
+  'generated_images_failed',
+  'generated_images_deleted',
+  'generated_images_text',
+  'media_locations_pkey',
+  'media_locations_store_key',
+  'storage_intents_pkey',
+  'storage_intents_leased_until',
+  'idempotency_keys_pkey',
+  'idempotency_keys_expires_at',
+  'scenes_pkey',
+  'scenes_current_item_id',
+  'store_identities_pkey',
+];
+
+/** Compares the database with what this version needs; one sentence for each thing that is missing or different. */
+export async function verifySchema(db: Db): Promise<string[]> {
+  const columns = await sql<{ table: string; column: string; type: string }>`
+    SELECT c.relname AS table, a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped`.execute(db);
+  const indexes = await sql<{ name: string; valid: boolean }>`
+    SELECT c.relname AS name, i.indisvalid AS valid
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema()`.execute(db);
+  const others = await sql<{ view: boolean; func: boolean }>`
+    SELECT to_regclass('current_scene_images') IS NOT NULL AS view, to_regprocedure('get_scene_image_url(uuid,text)') IS NOT NULL AS func`.execute(
+    db,
+  );
+  const problems: string[] = [];
+  const found = new Map(columns.rows.map((row) => [`${row.table}.${row.column}`, row.type]));
+  const tables = new Set(columns.rows.map((row) => row.table));
+  for (const [table, wanted] of Object.entries(COLUMNS)) {
+    if (!tables.has(table)) problems.push(`table ${table} is missing`);
+    else {
+      for (const [column, type] of Object.entries(wanted)) {
+        const actual = found.get(`${table}.${column}`);
+        if (actual === undefined) problems.push(`column ${table}.${column} is missing`);
+        else if (actual !== type) problems.push(`column ${table}.${column} has type ${actual}, not ${type}`);
+      }
+    }
+  }
+  const valid = new Map(indexes.rows.map((row) => [row.name, row.valid]));
+  for (const name of INDEXES) {
+    if (!valid.has(name)) problems.push(`index ${name} is missing`);
+    else if (valid.get(name) === false) problems.push(`index ${name} is not valid: its making was interrupted`);
+  }
+  if (others.rows[0]?.view !== true) problems.push('view current_scene_images is missing');
+  if (others.rows[0]?.func !== true) problems.push('function get_scene_image_url(uuid, text) is missing');
+  return problems;
+}

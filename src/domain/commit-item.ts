@@ -1,0 +1,143 @@
+import type { Trx } from '../db/database.ts';
+import { fulfilIntent } from '../db/intents.ts';
+import { insertLocation } from '../db/locations.ts';
+import { type NewItem, insertItem } from '../db/media.ts';
+import type { MediaItem } from '../db/media-item.ts';
+import { setCurrentItem, takeSceneVersion } from '../db/scenes.ts';
+import { AppError, codeOf } from '../errors.ts';
+import { mediaTypeByMime } from '../media/media-type.ts';
+import type { Store } from '../storage/stores.ts';
+import type { Deps } from './deps.ts';
+import { type Claim, fingerprintOf } from './idempotency.ts';
+import type { ItemFields } from './item-fields.ts';
+import { searchText } from './search-text.ts';
+import type { Source } from './source.ts';
+import type { Staged } from './stage.ts';
+
+/** Bytes that are durable, ours or somebody else's. */
+type Bytes = Pick<Staged, 'store' | 'key' | 'bytes' | 'sha256' | 'type' | 'inspection'> & { owned: boolean };
+
+export interface NewMedia {
+  fields: ItemFields;
+  source: Source;
+  bytes?: Bytes | undefined;
+  /** The name that the bytes came with, when the caller gave none. */
+  filename?: string | undefined;
+  claim?: Claim | undefined;
+  /** Ends with the transaction. */
+  intent?: Staged | undefined;
+}
+
+/** The only transaction of an ingest: the item, its location, the end of its intent and the kept answer, all or nothing. */
+export async function commitItem(
+  deps: Deps,
+  { fields, source, bytes, filename, claim, intent }: NewMedia,
+): Promise<MediaItem> {
+  const store = bytes && deps.stores.get(bytes.store);
+  const fingerprint = contentFingerprint(fields, source, bytes?.sha256);
+  try {
+    return await deps.db.transaction().execute(async (trx) => {
+      const scene = await takeScene(trx, fields, bytes !== undefined);
+      const row = toRow(deps, { ...fields, filename: fields.filename ?? filename }, source, bytes, scene);
+      const inserted = await insertItem(trx, row, (id) => storageUrl(deps, source, store, bytes?.key, id));
+      if (bytes)
+        await insertLocation(trx, {
+          mediaId: inserted.id,
+          store: bytes.store,
+          key: bytes.key,
+          bytes: bytes.bytes,
+          sha256: bytes.sha256,
+          owned: bytes.owned,
+        });
+      if (intent) await fulfilIntent(trx, intent);
+      if (scene !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined) {
+        await setCurrentItem(trx, fields.projectId, fields.sceneId, inserted.id);
+      }
+      const item: MediaItem = {
+        ...inserted,
+        storageKey: bytes?.key ?? null,
+        isCurrent: scene === undefined ? null : true,
+      };
+      await claim?.finish(trx, fingerprint, item);
+      return item;
+    });
+  } catch (error) {
+    if (codeOf(error) === '23505')
+      throw new AppError('object_taken', 'Another item stands for that object already.', {
+        cause: error,
+        field: 'source.key',
+      });
+    throw error;
+  }
+}
+
+async function takeScene(trx: Trx, fields: ItemFields, hasBytes: boolean): Promise<number | undefined> {
+  if (fields.projectId === undefined || fields.sceneId === undefined || !hasBytes) return undefined;
+  return takeSceneVersion(trx, fields.projectId, fields.sceneId, fields.userId);
+}
+
+function storageUrl(deps: Deps, source: Source, store: Store | undefined, key: string | undefined, id: string): string {
+  if (source.type === 'external') return source.storageUrl;
+  if (!store || key === undefined) return '';
+  // The address names no store, so it can only be the default one's.
+  if (store.name === 'local')
+    return `${deps.publicBaseUrl}/uploads/${key.split('/').map(encodeURIComponent).join('/')}`;
+  return `${deps.publicBaseUrl}/v1/media/${id}/content`;
+}
+
+function toRow(
+  deps: Deps,
+  fields: ItemFields,
+  source: Source,
+  bytes: Bytes | undefined,
+  version: number | undefined,
+): Omit<NewItem, 'id' | 'storage_url'> {
+  const external = source.type === 'external' ? source : undefined;
+  const type = bytes?.type ?? (external?.mimeType === undefined ? undefined : mediaTypeByMime(external.mimeType));
+  return {
+    user_id: fields.userId,
+    username: fields.username,
+    ...(fields.toolName !== undefined && { tool_name: fields.toolName }),
+    prompt: fields.prompt ?? '',
+    model: fields.model,
+    provider: fields.provider,
+    size: fields.size,
+    quality: fields.quality,
+    style: fields.style,
+    n: fields.n ?? 1,
+    storage_provider: bytes?.store ?? external?.storageProvider ?? null,
+    mime_type: type?.mime ?? external?.mimeType,
+    media_type: type?.mediaType ?? 'image',
+    bytes: bytes?.bytes,
+    sha256: bytes?.sha256,
+    width: bytes?.inspection.width,
+    height: bytes?.inspection.height,
+    duration_ms: bytes?.inspection.durationMs,
+    filename: fields.filename,
+    visibility: fields.visibility ?? deps.defaultVisibility,
+    tags: fields.tags,
+    status: fields.status ?? 'success',
+    error: fields.error,
+    metadata: JSON.stringify(fields.metadata ?? {}),
+    generation: fields.generation && JSON.stringify(fields.generation),
+    search_text: searchText(fields),
+    message_id: fields.messageId,
+    request_id: fields.requestId,
+    job_id: fields.jobId,
+    run_id: fields.runId,
+    project_id: fields.projectId,
+    scene_id: fields.sceneId,
+    version,
+    parent_id: fields.parentId,
+    external_id: fields.externalId,
+    original_url: source.type === 'url' ? source.url : fields.originalUrl,
+    generated_at: fields.generatedAt,
+    expires_at: fields.expiresAt,
+  };
+}
+
+/** What an idempotency key stands for: all that the caller said, and the bytes. A name that was only suggested does not count. */
+export function contentFingerprint(fields: ItemFields, source: Source, sha256: string | undefined): string {
+  const { sha256: _stated, ...said } = fields;
+  return fingerprintOf({ said, source: source.type === 'bytes' ? { sha256 } : source });
+}

@@ -1,0 +1,28 @@
+import type { FastifyInstance } from 'fastify';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Resolves when no handler runs any more. A cut connection ends its request, but the handler still has to clean up. */
+    handlersEnded(): Promise<void>;
+  }
+}
+
+/** Keeps count of the handlers of all routes that are registered afterwards. */
+export function trackHandlers(app: FastifyInstance): void {
+  const running = new Set<Promise<unknown>>();
+  app.addHook('onRoute', (route) => {
+    const { handler } = route;
+    route.handler = function tracked(request, reply) {
+      const result: unknown = handler.call(this, request, reply);
+      if (result instanceof Promise) {
+        running.add(result);
+        const ended = () => running.delete(result);
+        result.then(ended, ended);
+      }
+      return result;
+    };
+  });
+  app.decorate('handlersEnded', async () => {
+    while (running.size > 0) await Promise.allSettled(running);
+  });
+}

@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { png } from '../support/sample-files.ts';
+import { JWT_SECRET, type TestApp, asUser, createTestApp } from '../support/test-app.ts';
+
+let t: TestApp;
+let folder: string;
+beforeAll(async () => {
+  t = await createTestApp();
+  folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-import-'));
+});
+afterAll(async () => {
+  await t.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const run = promisify(execFile);
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+async function mediakeep(...args: string[]): Promise<Outcome> {
+  const env = {
+    PATH: process.env['PATH'],
+    DATABASE_URL: t.connectionString,
+    JWT_SECRET,
+    DATA_DIR: path.dirname(t.volume),
+    PUBLIC_BASE_URL: 'http://media.test',
+  };
+  try {
+    return { code: 0, ...(await run(process.execPath, ['src/cli/bin.js', ...args], { env })) };
+  } catch (error) {
+    const { code, stdout, stderr } = error as Outcome;
+    return { code, stdout, stderr };
+  }
+}
+
+async function write(name: string, bytes: Buffer): Promise<void> {
+  await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+  await writeFile(path.join(folder, name), bytes);
+}
+
+async function itemsOf(
+  user: string,
+): Promise<{ sha256: string; filename: string; generatedAt: string; storageKey: string }[]> {
+  return (await t.app.inject({ url: '/v1/media?limit=200', headers: asUser(user) })).json().items;
+}
+
+test('a volume laid out as outputs/{userId}/ is stored under its users; a second run doubles nothing', async () => {
+  for (let n = 0; n < 6; n += 1)
+    await write(`volume/outputs/user-${n % 2}/${n > 3 ? 'sub/' : ''}pic ${n}.png`, png(1, 1, n));
+  await write('volume/outputs/user-0/notes.txt', Buffer.from('only words here'));
+  await write('volume/outputs/user-0/.hidden.png', png(1, 1, 50));
+  const first = await mediakeep('import', path.join(folder, 'volume'), '--json');
+  expect(first.stderr).toBe('');
+  expect(JSON.parse(first.stdout)).toMatchObject({
+    files: 7,
+    stored: 6,
+    present: 0,
+    failed: [],
+    skipped: [{ path: 'outputs/user-0/notes.txt' }],
+  });
+  for (const root of ['volume', 'volume/outputs']) {
+    expect(JSON.parse((await mediakeep('import', path.join(folder, root), '--json')).stdout)).toMatchObject({
+      stored: 0,
+      present: 6,
+    });
+  }
+  const items = await itemsOf('user-1');
+  expect(items.some((item) => /^outputs\/user-1\/sub\/pic-5-[0-9a-f]{16}\.png$/.test(item.storageKey))).toBe(true);
+  expect(items.map((item) => item.sha256)).toContain(
+    createHash('sha256')
+      .update(png(1, 1, 5))
+      .digest('hex'),
+  );
+});
+
+test('a file that has changed since is stored as a new item', async () => {
+  await write('changing/a.png', png(1, 1, 60));
+  await mediakeep('import', path.join(folder, 'changing'), '--user', 'changer');
+  await write('changing/a.png', png(1, 1, 61));
+  const second = await mediakeep('import', path.join(folder, 'changing'), '--user', 'changer');
+  expect(second.stdout).toContain('1 files: 1 stored');
+  expect(await itemsOf('changer')).toHaveLength(2);
+});
+
+test('a folder without users needs --user, and one that is no folder is named', async () => {
+  await write('flat/a.png', png());
+  expect((await mediakeep('import', path.join(folder, 'flat'))).stderr).toContain('--user ID');
+  expect(await mediakeep('import', path.join(folder, 'none'), '--user', 'x')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('is not a folder'),
+  });
+});
+
+test("the store's own volume is not imported into itself", async () => {
+  expect((await mediakeep('import', t.volume, '--user', 'x')).stderr).toContain("store's own volume");
+});
+
+test('verify tells that the schema is complete, and what is missing with exit code 1', async () => {
+  expect(await mediakeep('verify')).toMatchObject({ code: 0, stdout: 'the schema is complete\n' });
+  const { sql } = await import('kysely');
+  await sql`DROP INDEX idx_generated_images_tags_gin`.execute(t.deps.db);
+  await sql`DROP VIEW current_scene_images CASCADE`.execute(t.deps.db);
+  await sql`ALTER TABLE generated_images DROP COLUMN thumbhash, ALTER COLUMN size TYPE TEXT`.execute(t.deps.db);
+  const broken = await mediakeep('verify', '--json');
+  expect(broken.code).toBe(1);
+  expect(JSON.parse(broken.stdout).problems).toEqual([
+    'column generated_images.size has type text, not character varying(20)',
+    'column generated_images.thumbhash is missing',
+    'index idx_generated_images_tags_gin is missing',
+    'view current_scene_images is missing',
+  ]);
+});
+
+test('migrate brings the database up to date, and a wrong option is a usage error', async () => {
+  expect((await mediakeep('migrate')).stdout).toBe('the database is up to date\n');
+  expect((await mediakeep('migrate', '--nonsense')).code).toBe(2);
+});

@@ -1,0 +1,117 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Database, openDatabase } from '../../src/db/database.ts';
+import { type ItemFilter, type PageRequest, pageQuery } from '../../src/db/search.ts';
+import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
+
+const ROWS = 200_000;
+const PAGE = 50;
+
+let database: TestDatabase;
+let open: Database;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  open = openDatabase({ connectionString: database.connectionString, poolMax: 2, statementTimeoutMs: 0 });
+  // A thousand users, 40 tools, runs and jobs of ten, 2 % failures, tags and metadata of differing frequency.
+  await sql`
+    INSERT INTO generated_images (user_id, tool_name, prompt, search_text, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, run_id, job_id, project_id, scene_id, version, created_at)
+    SELECT 'user-' || n % 1000, 'tool-' || n % 40, 'prompt', 'a ' || (ARRAY['red','blue','green'])[1 + n % 3] || ' fox number ' || n || ' word' || n % 5000, 'model-' || n % 25,
+      'http://media.test/uploads/' || n, 'local', 'image/png', 100000 + n, md5(n::text) || md5((n + 1)::text),
+      ARRAY['all', 'tag-' || n % 500, 'kind-' || n % 20], CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'success' END,
+      jsonb_build_object('campaign', 'c-' || n % 2000, 'seed', n), 'run-' || n / 10, 'job-' || n / 10,
+      CASE WHEN n % 10 = 0 THEN md5((n / 1000)::text)::uuid END, CASE WHEN n % 10 = 0 THEN 'scene_' || n % 50 END, CASE WHEN n % 10 = 0 THEN n END,
+      now() - make_interval(secs => n)
+    FROM generate_series(1, ${sql.lit(ROWS)}) AS n`.execute(open.db);
+  await sql`INSERT INTO media_locations (media_id, store, key, bytes) SELECT id, 'local', 'outputs/' || id, bytes FROM generated_images`.execute(
+    open.db,
+  );
+  await sql`INSERT INTO scenes (project_id, scene_id, owner, last_version) SELECT project_id, scene_id, min(user_id), max(version) FROM generated_images WHERE project_id IS NOT NULL GROUP BY 1, 2`.execute(
+    open.db,
+  );
+  await sql`VACUUM ANALYZE scenes`.execute(open.db);
+  // VACUUM sets the visibility map and merges the pending lists of the GIN indexes, as autovacuum does on a live server.
+  await sql`VACUUM ANALYZE generated_images`.execute(open.db);
+  await sql`VACUUM ANALYZE media_locations`.execute(open.db);
+}, 120_000);
+
+afterAll(async () => {
+  await open.close();
+  await database.drop();
+});
+
+interface PlanNode {
+  'Node Type': string;
+  'Relation Name'?: string;
+  'Shared Hit Blocks': number;
+  'Shared Read Blocks': number;
+  Plans?: PlanNode[];
+}
+
+interface Explained {
+  buffers: number;
+  rows: number;
+  scannedTables: string[];
+}
+
+async function explain(request: PageRequest): Promise<Explained> {
+  const compiled = pageQuery(open.db, request).compile();
+  const { rows } = await open.pool.query<{ 'QUERY PLAN': { Plan: PlanNode & { 'Actual Rows': number } }[] }>({
+    text: `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${compiled.sql}`,
+    values: [...compiled.parameters],
+  });
+  const plan = rows[0]?.['QUERY PLAN'][0]?.Plan;
+  if (!plan) throw new Error('no plan');
+  const nodes = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
+  return {
+    buffers: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'],
+    rows: plan['Actual Rows'],
+    scannedTables: nodes(plan)
+      .filter((node) => node['Node Type'] === 'Seq Scan')
+      .map((node) => node['Relation Name'] ?? ''),
+  };
+}
+
+const deep = { createdAt: new Date(Date.now() - 150_000_000).toISOString(), id: '150000' };
+const at = (filter: ItemFilter, more: Partial<PageRequest> = {}): PageRequest => ({
+  filter,
+  order: 'desc',
+  limit: PAGE + 1,
+  ...more,
+});
+
+/** Buffers (8 KiB pages) that one page of a listing may touch: its rows, their keys (4 each), and the way down the indexes. */
+const LISTING = 500;
+/** Above a GIN index all matches are read and sorted: one heap page for each, in the worst case. */
+const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers: number, rows: number])[] = [
+  ['newest of all', at({}), LISTING, 51],
+  ['newest of a user', at({ userId: 'user-7' }), LISTING, 51],
+  ['newest of a tool', at({ toolName: 'tool-7' }), LISTING, 51],
+  ['newest of a run', at({ runId: 'run-7' }), LISTING, 10],
+  ['newest of a job', at({ jobId: 'job-7' }), LISTING, 10],
+  ['versions of a scene', at({ projectId: 'c4ca4238-a0b9-2382-0dcc-509a6f75849b', sceneId: 'scene_10' }), LISTING, 20],
+  ['failures', at({ failed: true }), LISTING, 51],
+  ['one tag', at({ tags: ['tag-7'] }), 1000, 51],
+  ['two tags', at({ tags: ['tag-7', 'kind-7'] }), 1000, 51],
+  ['metadata', at({ metadata: { campaign: 'c-7' } }), 1000, 51],
+  ['text', at({ q: 'word7 fox' }), 1000, 40],
+  ['deep cursor', at({}, { after: deep }), LISTING, 51],
+  ['a tag that every item bears', at({ tags: ['all'] }), LISTING, 51],
+  ['a tag of a user', at({ userId: 'user-7', tags: ['all'] }), LISTING, 51],
+  ['failures of a user', at({ userId: 'user-50', failed: true }), 1000, 51],
+];
+
+test.each(shapes)('%s is read by an index, within its buffers', async (_name, request, maxBuffers, rows) => {
+  const plan = await explain(request);
+  expect(plan.scannedTables).toEqual([]);
+  expect(plan.buffers).toBeLessThanOrEqual(maxBuffers);
+  expect(plan.rows).toBe(rows);
+});
+
+test('a shape without an index is seen to scan the table, so the check above can fail', async () => {
+  await sql`CREATE TABLE plain AS SELECT id, user_id FROM generated_images LIMIT 10000`.execute(open.db);
+  const { rows } = await open.pool.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
+    "EXPLAIN (FORMAT JSON) SELECT * FROM plain WHERE user_id = 'x'",
+  );
+  expect(rows[0]?.['QUERY PLAN'][0]?.Plan['Node Type']).toBe('Seq Scan');
+});

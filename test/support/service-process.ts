@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface ServiceOptions {
+  /** Settings; nothing of this process's own environment but PATH and HOME reaches the service. */
+  env: Record<string, string>;
+  /** Folder with src/main.ts; default: this one. */
+  checkout?: string;
+  /** Words before `node`, e.g. to become another user. */
+  as?: readonly string[];
+  cwd?: string;
+}
+
+export interface ServiceProcess {
+  child: ChildProcess;
+  pid: number;
+  address: string;
+  /** What was printed so far. */
+  output(): string;
+  /** Milliseconds from the spawn until readiness was green. */
+  readyAfterMs: number;
+  kill(signal: NodeJS.Signals): void;
+  /** Exit code, or the signal's name. */
+  ended: Promise<number | string>;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.on('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+/** Runs `node src/main.ts`; answers at once. */
+export function spawnService(options: ServiceOptions): {
+  child: ChildProcess;
+  output: () => string;
+  ended: Promise<number | string>;
+} {
+  const checkout = options.checkout ?? CHECKOUT;
+  const command = [...(options.as ?? []), process.execPath, path.join(checkout, 'src/main.ts')];
+  const child = spawn(command[0] ?? '', command.slice(1), {
+    cwd: options.cwd ?? checkout,
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  const collect = (chunk: Buffer) => {
+    text += chunk.toString();
+  };
+  child.stdout?.on('data', collect);
+  child.stderr?.on('data', collect);
+  const ended = new Promise<number | string>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve(signal ?? code ?? -1));
+  });
+  ended.catch(() => {});
+  return { child, output: () => text, ended };
+}
+
+/** Starts the real service and waits until it is ready. @throws with its output when it ends before */
+export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
+  const started = performance.now();
+  const port = options.env['PORT'] ?? String(await freePort());
+  const { child, output, ended } = spawnService({ ...options, env: { ...options.env, PORT: port } });
+  const address = `http://127.0.0.1:${port}`;
+  let over: number | string | undefined;
+  void ended.then((code) => (over = code));
+  for (;;) {
+    if (over !== undefined) throw new Error(`The service ended with ${over}:\n${output()}`);
+    if (performance.now() - started > 60_000) {
+      child.kill('SIGKILL');
+      throw new Error(`The service was not ready after a minute:\n${output()}`);
+    }
+    const response = await fetch(`${address}/health/ready`).catch(() => undefined);
+    await response?.body?.cancel();
+    if (response?.status === 200) break;
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+  return {
+    child,
+    pid: child.pid ?? -1,
+    address,
+    output,
+    readyAfterMs: performance.now() - started,
+    kill: (signal) => void child.kill(signal),
+    ended,
+  };
+}

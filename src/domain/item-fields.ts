@@ -120,7 +120,7 @@ function checkTags(tags: readonly string[]): string[] {
   const kept = new Set<string>();
   for (const tag of tags) {
     checkText('tags', tag, 4 * MAX_TAG_CHARACTERS);
-    const trimmed = tag.normalize('NFC').trim();
+    const trimmed = canonicalTag(tag);
     if (trimmed === '') fail('tags', 'may not hold an empty tag');
     if (Array.from(trimmed).length > MAX_TAG_CHARACTERS)
       fail('tags', `may hold tags of at most ${MAX_TAG_CHARACTERS} characters`);
@@ -130,6 +130,11 @@ function checkTags(tags: readonly string[]): string[] {
 }
 
 const MAX_ID = 9_223_372_036_854_775_807n;
+
+/** A tag as it is kept, and so as it has to be looked for. */
+export function canonicalTag(tag: string): string {
+  return tag.normalize('NFC').trim();
+}
 
 /** An item's id: a positive BIGINT in decimal. @throws AppError invalid_request */
 function checkId(field: string, id: string): string {

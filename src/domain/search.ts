@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts';
 import { type Caller, isAdmin } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { fingerprintOf } from './idempotency.ts';
-import { checkTime } from './item-fields.ts';
+import { canonicalTag, checkTime } from './item-fields.ts';
 import type { Signer } from './signing.ts';
 import { checkJsonObject, checkText } from './text-limits.ts';
 
@@ -60,6 +60,7 @@ function checkFilter(filter: ItemFilter): ItemFilter {
   for (const tag of filter.tags ?? []) checkText('tag', tag, 256);
   return {
     ...filter,
+    tags: filter.tags?.map(canonicalTag),
     metadata: filter.metadata === undefined ? undefined : checkJsonObject('metadata', filter.metadata, 4000),
     createdAfter: filter.createdAfter === undefined ? undefined : checkTime('createdAfter', filter.createdAfter),
     createdBefore: filter.createdBefore === undefined ? undefined : checkTime('createdBefore', filter.createdBefore),
@@ -85,7 +86,7 @@ export async function tagCounts(
   request: { userId?: string | undefined; prefix: string; limit: number },
 ) {
   checkText('prefix', request.prefix, 256);
-  return countTags(deps.db, scopeOf(caller, request.userId), request.prefix, request.limit);
+  return countTags(deps.db, scopeOf(caller, request.userId), request.prefix.normalize('NFC'), request.limit);
 }
 
 export async function stats(deps: Deps, caller: Caller, userId: string | undefined): Promise<Stats> {

@@ -70,7 +70,13 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     sign: { algorithm: 'HS256' },
     verify: {
       algorithms,
-      requiredClaims: ['exp', 'sub'],
+      // What is only "allowed" is not looked at when it is missing.
+      requiredClaims: [
+        'exp',
+        'sub',
+        ...(options.issuer === undefined ? [] : ['iss']),
+        ...(options.audience === undefined ? [] : ['aud']),
+      ],
       ...(options.issuer !== undefined && { allowedIss: options.issuer }),
       ...(options.audience !== undefined && { allowedAud: options.audience }),
     },

@@ -9,11 +9,13 @@ const JSON_TYPE = /^application\/json\s*(;|$)/i;
 
 /** JSON, strictly: valid UTF-8, no `__proto__`, no key that could reach a prototype. Depth and numbers are checked per field. */
 export function registerJsonParser(app: FastifyInstance, maxBytes: number, rate: BodyRate): void {
-  app.addHook('preParsing', async (request, _reply, payload) =>
-    JSON_TYPE.test(request.headers['content-type'] ?? '')
-      ? Readable.from(minimumRate(payload, rate), { objectMode: false })
-      : payload,
-  );
+  app.addHook('preParsing', async (request, _reply, payload) => {
+    if (!JSON_TYPE.test(request.headers['content-type'] ?? '')) return payload;
+    const held = Readable.from(minimumRate(payload, rate), { objectMode: false });
+    // A body over the limit is let go without a listener; the failure of what then never comes would end the process.
+    held.on('error', () => {});
+    return held;
+  });
   const parse = app.getDefaultJsonParser('error', 'error');
   const decoder = new TextDecoder('utf-8', { fatal: true });
   app.removeAllContentTypeParsers();

@@ -3,13 +3,16 @@ import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify'
 import type { IncomingMessage } from 'node:http';
 
 const SECRET_PARAMETERS =
-  /([?&](?:token|secret|signature|sig|x-amz-signature|x-amz-credential|x-amz-security-token)=)[^&#]*/gi;
+  /([?&](?:[a-z_-]*(?:token|secret|signature|password|api_?key)|sig|jwt|authorization|x-amz-credential)=)[^&#]*/gi;
+/** A JWT, wherever a confused caller has put it. */
+const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 
 /** A URL as it may be logged: without secrets in its query, and without the token of a signed URL. */
 function loggableUrl(url: string): string {
   return url
     .replace(/^\/v1\/signed\/[^/?#]*/, '/v1/signed/[redacted]')
     .replace(SECRET_PARAMETERS, '$1[redacted]')
+    .replace(JWT, '[redacted]')
     .slice(0, 2000);
 }
 

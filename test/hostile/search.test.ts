@@ -281,3 +281,16 @@ test.each([
 ])('cases 49 to 58: a search with %s=%j is refused', async (name, value) => {
   expect((await get({ [name]: value })).statusCode).toBe(400);
 });
+
+test('case 11: a tag is one tag in either normal form, and found in both', async () => {
+  const dora = asUser('dora');
+  const [composed, decomposed] = ['caf\u00e9', 'cafe\u0301'];
+  const item = (await store({ tags: [decomposed, ` ${composed} `] }, dora)).json();
+  expect(item.tags).toEqual([composed]);
+  for (const tag of [composed, decomposed, ` ${composed}`]) {
+    expect((await get({ tag }, dora)).json().items).toHaveLength(1);
+    expect((await get({ tag, tagMode: 'any' }, dora)).json().items).toHaveLength(1);
+  }
+  for (const prefix of ['caf\u00e9', 'cafe\u0301'])
+    expect((await get({ prefix }, dora, '/v1/tags')).json().tags).toEqual([{ tag: composed, count: 1 }]);
+});

@@ -46,6 +46,9 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
   };
   const deliverSigned = async (request: FastifyRequest, reply: FastifyReply, token: string) => {
     const grant = deps.signer.verify(token);
+    // What was signed for another method or variant opens nothing here, whoever signed it.
+    if (grant.method !== 'GET' || grant.variant !== 'content')
+      throw new AppError('signature_invalid', 'The signed URL is not one for reading; ask for a new one.');
     const item = await itemForReading(deps, { type: 'signature' }, { id: grant.itemId });
     return sendContent(deps, request, reply, item, {
       download: grant.download,

@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Grant, type SigningKey, createSigner } from '../../src/domain/signing.ts';
+import { png } from '../support/sample-files.ts';
+import { JWT_SECRET, type TestApp, asUser, createTestApp, token } from '../support/test-app.ts';
+import { expectNoSecretsLogged } from '../support/traces.ts';
+
+const OLD: SigningKey = { id: 'old', secret: 'o'.repeat(32) };
+const NEW: SigningKey = { id: 'new', secret: 'n'.repeat(32) };
+let clock = Date.now();
+let keys = [OLD];
+/** The service's own signer under a clock and keys that the tests turn. */
+const signer = {
+  sign: (grant: Grant) => createSigner(keys, () => clock).sign(grant),
+  verify: (text: string) => createSigner(keys, () => clock).verify(text),
+  seal: (text: string) => createSigner(keys, () => clock).seal(text),
+  unseal: (text: string) => createSigner(keys, () => clock).unseal(text),
+};
+let t: TestApp;
+const alice = asUser('alice');
+const seen: string[] = [];
+beforeAll(async () => {
+  t = await createTestApp({}, { signer });
+});
+afterAll(async () => {
+  expectNoSecretsLogged(t, [JWT_SECRET, OLD.secret, NEW.secret, ...seen]);
+  await t.close();
+});
+
+async function makeItem(): Promise<string> {
+  const payload = { source: { type: 'base64', data: png().toString('base64') } };
+  return (await t.app.inject({ method: 'POST', url: '/v1/media', headers: alice, payload })).json().id;
+}
+async function signedPath(id: string, body: object = {}): Promise<string> {
+  const response = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: alice, payload: body });
+  const path = new URL(response.json().url).pathname;
+  seen.push(path.split('/').at(-1) ?? '');
+  return path;
+}
+const get = (url: string) => t.app.inject({ url });
+const flip = (text: string, at: number) => text.slice(0, at) + (text[at] === 'A' ? 'B' : 'A') + text.slice(at + 1);
+
+test('case 68: a signed URL with any one character changed is refused', async () => {
+  const path = await signedPath(await makeItem());
+  expect((await get(path)).statusCode).toBe(200);
+  const start = '/v1/signed/'.length;
+  for (let at = start; at < path.length; at += 1) {
+    const response = await get(flip(path, at));
+    expect(response.json(), `character ${at}`).toMatchObject({ status: 403, code: 'signature_invalid' });
+  }
+});
+
+test('case 68: parts left out, doubled, exchanged or re-encoded are refused', async () => {
+  const [one, other] = [await signedPath(await makeItem()), await signedPath(await makeItem())];
+  const [id = '', payload = '', mac = ''] = one.slice('/v1/signed/'.length).split('.');
+  const [, otherPayload = '', otherMac = ''] = other.slice('/v1/signed/'.length).split('.');
+  const wrong = [
+    `${id}.${otherPayload}.${mac}`,
+    `${id}.${payload}.${otherMac}`,
+    `${id}.${payload}`,
+    `${id}.${payload}.`,
+    `${id}..${mac}`,
+    `.${payload}.${mac}`,
+    `${id}.${payload}.${mac}.${mac}`,
+    `${id}.${payload}.${mac}=`,
+    `${id}.${payload}=.${mac}`,
+    `${id.toUpperCase()}.${payload}.${mac}`,
+    `${id}.${payload}.${Buffer.from(mac, 'base64url').toString('hex')}`,
+    `__proto__.${payload}.${mac}`,
+    token({ sub: 'alice', scope: 'media:admin' }),
+    '...',
+    'x'.repeat(2000),
+  ];
+  for (const text of wrong)
+    expect((await get(`/v1/signed/${text}`)).json()).toMatchObject({ status: 403, code: 'signature_invalid' });
+});
+
+test('case 68: it cannot be turned from showing into saving, or into another item, and a query changes nothing', async () => {
+  const path = await signedPath(await makeItem(), { download: false });
+  expect((await get(path)).headers['content-disposition']).toMatch(/^inline/);
+  expect((await get(`${path}?download=1`)).headers['content-disposition']).toMatch(/^inline/);
+  const saving = await signedPath(await makeItem(), { download: true });
+  expect((await get(`${saving}?download=0`)).headers['content-disposition']).toMatch(/^attachment/);
+});
+
+test('case 68: it reads, and does nothing else', async () => {
+  const path = await signedPath(await makeItem());
+  for (const method of ['PUT', 'POST', 'PATCH', 'DELETE'] as const)
+    expect((await t.app.inject({ method, url: path })).statusCode).toBe(404);
+  expect((await t.app.inject({ method: 'HEAD', url: path })).statusCode).toBe(200);
+});
+
+test.each([{ method: 'PUT' }, { method: 'DELETE' }, { variant: 'thumbnail' }, { variant: 'upload' }])(
+  'case 68: what was signed for %j reads nothing',
+  async (other) => {
+    const grant = { method: 'GET', itemId: await makeItem(), variant: 'content', download: false } as const;
+    const expires = Math.floor(clock / 1000) + 60;
+    expect((await get(`/v1/signed/${signer.sign({ ...grant, expires })}`)).statusCode).toBe(200);
+    const signed = signer.sign({ ...grant, ...(other as object), expires });
+    expect((await get(`/v1/signed/${signed}`)).json()).toMatchObject({ status: 403, code: 'signature_invalid' });
+  },
+);
+
+test('case 68: it holds until the very second of its expiry, and not in it', async () => {
+  const id = await makeItem();
+  const signed = await t.app.inject({
+    method: 'POST',
+    url: `/v1/media/${id}/url`,
+    headers: alice,
+    payload: { expiresIn: 60 },
+  });
+  const path = new URL(signed.json().url).pathname;
+  const expires = Date.parse(signed.json().expiresAt);
+  const now = clock;
+  clock = expires - 1;
+  expect((await get(path)).statusCode).toBe(200);
+  for (const late of [expires, expires + 1, expires + 1e12]) {
+    clock = late;
+    expect((await get(path)).json()).toMatchObject({ status: 403, code: 'signature_expired' });
+  }
+  clock = now;
+});
+
+test('case 68: it survives the rotation of keys while its key verifies, and no longer', async () => {
+  const path = await signedPath(await makeItem());
+  keys = [NEW, OLD];
+  expect((await get(path)).statusCode).toBe(200);
+  const renewed = await signedPath(await makeItem());
+  expect(renewed).toMatch(/^\/v1\/signed\/new\./);
+  keys = [NEW];
+  expect((await get(path)).json()).toMatchObject({ status: 403, code: 'signature_invalid' });
+  expect((await get(renewed)).statusCode).toBe(200);
+  // The same id with another secret is another key.
+  keys = [{ id: 'new', secret: 'x'.repeat(32) }];
+  expect((await get(renewed)).statusCode).toBe(403);
+  keys = [OLD];
+});
+
+test('case 68: it opens nothing after the item was deleted or purged, and again after it was restored', async () => {
+  const id = await makeItem();
+  const path = await signedPath(id);
+  const remove = (query: string) => t.app.inject({ method: 'DELETE', url: `/v1/media/${id}${query}`, headers: alice });
+  await remove('');
+  expect((await get(path)).json()).toMatchObject({ status: 404, code: 'not_found' });
+  const signing = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: alice, payload: {} });
+  expect(signing.statusCode).toBe(404);
+  await t.app.inject({ method: 'POST', url: `/v1/media/${id}/restore`, headers: alice });
+  expect((await get(path)).statusCode).toBe(200);
+  await remove('?purge=true');
+  expect((await get(path)).statusCode).toBe(404);
+});
+
+test.each([0, -1, 604_801, 1e12, 1e400, 1.5, '60', null, true, [60]])(
+  'case 68: expiresIn %j is refused',
+  async (expiresIn) => {
+    const id = await makeItem();
+    const headers = { 'content-type': 'application/json', ...alice };
+    for (const [url, ids] of [
+      [`/v1/media/${id}/url`, {}],
+      ['/v1/signed-urls', { ids: [id] }],
+    ] as const) {
+      const payload = JSON.stringify({ ...ids, expiresIn }).replace('null}', expiresIn === 1e400 ? '1e400}' : 'null}');
+      const response = await t.app.inject({ method: 'POST', url, headers, payload });
+      expect(response.json()).toMatchObject({ status: 400, code: 'invalid_request' });
+    }
+  },
+);
+
+test('case 68: a signed URL is for its holder: it opens no record and signs no other', async () => {
+  const path = await signedPath(await makeItem());
+  const signature = path.split('/').at(-1) ?? '';
+  const headers = { authorization: `Bearer ${signature}` };
+  for (const url of ['/v1/media', '/v1/media/1', '/v1/stats'])
+    expect((await t.app.inject({ url, headers })).statusCode).toBe(401);
+});

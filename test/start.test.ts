@@ -2,24 +2,23 @@ import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readFile, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { startEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
 import { type DataFolder, createDataFolder, removeDataFolder } from './support/data-folder.ts';
 import { CHECKOUT, type ServiceProcess, freePort, spawnService, startService } from './support/service-process.ts';
 import { JWT_SECRET } from './support/test-app.ts';
 
 const ROOT = process.getuid?.() === 0;
+// Most tests wait for processes to start, so they run side by side; the first one measures and runs alone.
 const QUIET = { LOG_LEVEL: 'warn', WORKER_CONCURRENCY: '0' };
 
 const running: ServiceProcess[] = [];
 const folders: DataFolder[] = [];
-afterEach(async () => {
-  for (const service of running.splice(0)) {
+afterAll(async () => {
+  for (const service of running) {
     service.kill('SIGTERM');
     await service.ended;
   }
-});
-afterAll(async () => {
   for (const folder of folders) await folder.remove();
 });
 
@@ -37,7 +36,7 @@ async function start(options: Parameters<typeof startService>[0]): Promise<Servi
 
 /** Runs the printed line as somebody would who pastes it into a shell. */
 async function runPrintedCurl(service: ServiceProcess): Promise<{ id: string; url: string; sha256: string }> {
-  await expect.poll(() => service.output()).toMatch(/^curl .*$/m);
+  await vi.waitFor(() => expect(service.output()).toMatch(/^curl .*$/m));
   const lines = service.output().match(/^curl .*$/gm) ?? [];
   expect(lines).toHaveLength(1);
   return JSON.parse(execFileSync('bash', ['-c', lines[0] ?? ''], { encoding: 'utf8' }));
@@ -74,7 +73,7 @@ test('a first start prints address, token and one curl line that stores a pictur
   expect((await fetch(item.url, { headers })).status).toBe(200);
 });
 
-test('two copies that start at once on one data folder share database, secret and volume; two folders share nothing', async () => {
+test.concurrent('two copies that start at once on one data folder share database, secret and volume; two folders share nothing', async () => {
   const [shared, own] = [await folder(), await folder()];
   const [one, two, three] = await Promise.all([
     start({ env: { DATA_DIR: shared } }),
@@ -101,7 +100,7 @@ async function copyCheckout(target: string): Promise<void> {
   await symlink(path.join(CHECKOUT, 'node_modules'), path.join(target, 'node_modules'));
 }
 
-test.runIf(ROOT)('root starts it from a checkout and a data folder that only root may enter', async () => {
+test.runIf(ROOT).concurrent('root starts it from a checkout and a data folder that only root may enter', async () => {
   const closed = await createDataFolder('start-closed', 0o700);
   const checkout = path.join(closed.path, 'check out');
   const dataDir = path.join(checkout, '.data');
@@ -117,20 +116,22 @@ test.runIf(ROOT)('root starts it from a checkout and a data folder that only roo
   }
 });
 
-test.runIf(ROOT)('an ordinary user starts it from a copy that is not theirs, with a data folder that is', async () => {
-  const base = await folder();
-  const checkout = path.join(base, 'checkout');
-  await copyCheckout(checkout);
-  const DATA_DIR = path.join(base, 'data');
-  await mkdir(DATA_DIR);
-  execFileSync('chown', ['65534:65534', DATA_DIR]);
-  const as = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-  const service = await start({ env: { DATA_DIR, HOME: DATA_DIR }, checkout, as });
-  expect(execFileSync('ps', ['-o', 'uid=', '-p', String(service.pid)], { encoding: 'utf8' }).trim()).toBe('65534');
-  await storesAPicture(service);
-  service.kill('SIGTERM');
-  expect(await service.ended).toBe(0);
-});
+test
+  .runIf(ROOT)
+  .concurrent('an ordinary user starts it from a copy that is not theirs, with a data folder that is', async () => {
+    const base = await folder();
+    const checkout = path.join(base, 'checkout');
+    await copyCheckout(checkout);
+    const DATA_DIR = path.join(base, 'data');
+    await mkdir(DATA_DIR);
+    execFileSync('chown', ['65534:65534', DATA_DIR]);
+    const as = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const service = await start({ env: { DATA_DIR, HOME: DATA_DIR }, checkout, as });
+    expect(execFileSync('ps', ['-o', 'uid=', '-p', String(service.pid)], { encoding: 'utf8' }).trim()).toBe('65534');
+    await storesAPicture(service);
+    service.kill('SIGTERM');
+    expect(await service.ended).toBe(0);
+  });
 
 /** What a start that must fail says on standard error and output. */
 async function failedStart(env: Record<string, string>): Promise<string> {
@@ -139,7 +140,7 @@ async function failedStart(env: Record<string, string>): Promise<string> {
   return started.output();
 }
 
-test('in production the embedded database and a made-up secret are refused by name, all at once', async () => {
+test.concurrent('in production the embedded database and a made-up secret are refused by name, all at once', async () => {
   const DATA_DIR = await folder();
   const output = await failedStart({ NODE_ENV: 'production', DATA_DIR });
   expect(output).toMatch(/- DATABASE_URL is missing/);
@@ -177,7 +178,7 @@ test.each([
   expect(() => loadConfig({ [name]: value })).toThrow(new RegExp(`- ${name}: .*allowed: `));
 });
 
-test('several wrong settings stop the start with all of their names and no value of a secret', async () => {
+test.concurrent('several wrong settings stop the start with all of their names and no value of a secret', async () => {
   const output = await failedStart({ PORT: 'eighty', JWT_SECRET: 'too-short', LOG_LEVEL: 'info', DELIVERY: 'mail' });
   expect(output).toMatch(/- PORT: "eighty" is not usable; allowed: /);
   expect(output).toMatch(/- DELIVERY: "mail" is not usable; allowed: redirect, proxy/);
@@ -186,7 +187,7 @@ test('several wrong settings stop the start with all of their names and no value
   expect(output).not.toMatch(/at .*\.ts:\d/);
 });
 
-test('an occupied port stops the start with the port and PORT in one line, and leaves no database server behind', async () => {
+test.concurrent('an occupied port stops the start with the port and PORT in one line, and leaves no database server behind', async () => {
   const DATA_DIR = await folder();
   const port = await freePort();
   const occupier = createServer().listen(port, '127.0.0.1');
@@ -198,14 +199,14 @@ test('an occupied port stops the start with the port and PORT in one line, and l
   await expect(readFile(path.join(DATA_DIR, 'postgres/cluster/postmaster.pid'))).rejects.toThrow('ENOENT');
 });
 
-test('a volume that cannot be used stops the start with its path, and leaves no database server behind', async () => {
+test.concurrent('a volume that cannot be used stops the start with its path, and leaves no database server behind', async () => {
   const DATA_DIR = await folder();
   const output = await failedStart({ DATA_DIR, LOCAL_ROOT: '/dev/null/volume' });
   expect(output).toContain('/dev/null/volume');
   await expect(readFile(path.join(DATA_DIR, 'postgres/cluster/postmaster.pid'))).rejects.toThrow('ENOENT');
 });
 
-test('a copy that was killed leaves its database server, which the next one joins and stops at its end', async () => {
+test.concurrent('a copy that was killed leaves its database server, which the next one joins and stops at its end', async () => {
   const DATA_DIR = await folder();
   const killed = await start({ env: { DATA_DIR } });
   const pidFile = path.join(DATA_DIR, 'postgres/cluster/postmaster.pid');

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test } from 'vitest';
 import { migrate, migrationNames } from '../../src/db/migrator.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
+import { runBlockedMigration } from './blocked-migration.ts';
 
 /** The table and the indexes of the older system, word for word. */
 const OLDER_SCHEMA = `
@@ -56,6 +57,13 @@ INSERT INTO generated_images (request_id, user_id, username, prompt, storage_url
   (NULL, '1', NULL, '', '', NULL, NULL, 0, NULL, ARRAY['x'], 'null', '2025-12-11T04:00:00Z');
 INSERT INTO generated_images (user_id, prompt, storage_url, status, error) VALUES ('${USER_32}', 'that failed', '', 'error', 'quota');
 `;
+
+// Begun first and looked at last, because it waits.
+let blocked: Promise<void>;
+beforeAll(() => {
+  blocked = runBlockedMigration();
+  blocked.catch(() => {});
+});
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -254,3 +262,6 @@ test('an index whose CONCURRENTLY was interrupted is invalid, and the next migra
   expect(await valid()).toBe(true);
   expect(await schemaOf(client)).toEqual(schema);
 });
+
+test('a migration that cannot get a table’s lock gives up before it blocks everybody, changes nothing, and works later', () =>
+  blocked);

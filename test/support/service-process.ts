@@ -49,7 +49,13 @@ export function spawnService(options: ServiceOptions): {
   const command = [...(options.as ?? []), process.execPath, path.join(checkout, 'src/main.ts')];
   const child = spawn(command[0] ?? '', command.slice(1), {
     cwd: options.cwd ?? checkout,
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', ...options.env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: process.env['HOME'] ?? '/',
+      // Halves the time of a start; where this user may not write, Node does without.
+      NODE_COMPILE_CACHE: path.join(CHECKOUT, 'node_modules/.cache/compile'),
+      ...options.env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';

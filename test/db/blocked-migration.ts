@@ -1,10 +1,10 @@
 import pg from 'pg';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { migrate, migrationNames } from '../../src/db/migrator.ts';
 import { createTestDatabase } from '../support/test-database.ts';
 
-// In a file of its own: it waits ten seconds for the lock_timeout, and other files run meanwhile.
-test('a migration that cannot get a table’s lock gives up before it blocks everybody, changes nothing, and works later', async () => {
+/** Lets a migration run into a table that somebody reads in a long transaction; it waits ten seconds for the lock. */
+export async function runBlockedMigration(): Promise<void> {
   const database = await createTestDatabase('empty');
   const client = new pg.Client({ connectionString: database.connectionString });
   await client.connect();
@@ -25,4 +25,4 @@ test('a migration that cannot get a table’s lock gives up before it blocks eve
     await client.end();
     await database.drop();
   }
-});
+}

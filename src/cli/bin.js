@@ -2,11 +2,13 @@
 // Starts the command line with a Node that can run TypeScript: this one, or the one that comes with the packages.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major > 22 || (major === 22 && minor >= 18)) {
+  module.enableCompileCache();
   await import('./main.ts');
 } else {
   const packaged = fileURLToPath(new URL('../../node_modules/node/bin/node', import.meta.url));

@@ -113,7 +113,7 @@ function parseJson(field: string, text: string | undefined): unknown {
 }
 
 /** @throws AppError invalid_request: not 1 to 255 visible ASCII characters. */
-function idempotencyKey(request: FastifyRequest): string | undefined {
+export function idempotencyKey(request: FastifyRequest): string | undefined {
   const header = request.headers['idempotency-key'];
   if (header === undefined) return undefined;
   if (typeof header !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(header)) {

@@ -87,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * Store several items
-         * @description Up to 100 JSON ingests in one call; each succeeds or fails on its own, and the results keep the order.
+         * @description Up to 100 JSON ingests in one call; each succeeds or fails on its own, and the results keep the order. With an Idempotency-Key the same batch can be sent again: items that were stored are answered, not stored twice.
          */
         post: operations["createBatch"];
         delete?: never;
@@ -1636,7 +1636,13 @@ export interface operations {
     createBatch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
             path?: never;
             cookie?: never;
         };

@@ -385,3 +385,18 @@ test('an item of a further local store is served at its content address, which n
     await rm(folder, { recursive: true });
   }
 });
+
+test('a batch that is sent again with its key stores nothing twice', async () => {
+  const items = [50, 51].map((salt) => ({ source: { type: 'base64', data: png(1, 1, salt).toString('base64') } }));
+  const send = () =>
+    t.app.inject({
+      method: 'POST',
+      url: '/v1/batches',
+      headers: { 'idempotency-key': 'batch-1', ...asUser('batcher') },
+      payload: { items },
+    });
+  const ids = (response: Awaited<ReturnType<typeof send>>) =>
+    response.json().results.map((result: { item: { id: string } }) => result.item.id);
+  expect(ids(await send())).toEqual(ids(await send()));
+  expect((await t.app.inject({ url: '/v1/media', headers: asUser('batcher') })).json().items).toHaveLength(2);
+});

@@ -1,13 +1,14 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import { ingest } from '../../domain/ingest.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
 import { problemOf } from '../error-handler.ts';
-import { jsonSource } from '../ingest-request.ts';
+import { idempotencyKey, jsonSource } from '../ingest-request.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems, ref } from '../schemas/common.ts';
+import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { BatchRequest, batchAnswer } from '../schemas/delivery.ts';
 import type { IngestJson } from '../schemas/media.ts';
 
@@ -26,21 +27,32 @@ export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       tags: ['Media'],
       summary: 'Store several items',
       description:
-        'Up to 100 JSON ingests in one call; each succeeds or fails on its own, and the results keep the order.',
+        'Up to 100 JSON ingests in one call; each succeeds or fails on its own, and the results keep the order. With an Idempotency-Key the same batch can be sent again: items that were stored are answered, not stored twice.',
+      headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
       body: ref(BatchRequest),
       response: { 200: batchAnswer, ...problems },
     },
     handler: async (request, reply) => {
       const { items } = request.body as { items: IngestJson[] };
       const signal = abortSignal(request, reply);
-      return { results: await inOrder(items, (item) => one(deps, request, item, signal)) };
+      const key = idempotencyKey(request);
+      return {
+        results: await inOrder(items, (item, index) =>
+          one(deps, request, item, { signal, idempotencyKey: key === undefined ? undefined : `${key}#${index}` }),
+        ),
+      };
     },
   });
 }
 
-async function one(deps: RouteDeps, request: FastifyRequest, { source, ...input }: IngestJson, signal: AbortSignal) {
+async function one(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  { source, ...input }: IngestJson,
+  options: { signal: AbortSignal; idempotencyKey: string | undefined },
+) {
   try {
-    const { item } = await ingest(deps, { caller: callerOf(request), input, source: jsonSource(source), signal });
+    const { item } = await ingest(deps, { caller: callerOf(request), input, source: jsonSource(source), ...options });
     return { status: 201, item: present(item, deps.publicBaseUrl) };
   } catch (error) {
     const problem = problemOf(error, request);
@@ -48,11 +60,11 @@ async function one(deps: RouteDeps, request: FastifyRequest, { source, ...input 
   }
 }
 
-async function inOrder<T, R>(inputs: readonly T[], work: (input: T) => Promise<R>): Promise<R[]> {
+async function inOrder<T, R>(inputs: readonly T[], work: (input: T, index: number) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   const next = inputs.entries();
   const worker = async () => {
-    for (const [index, input] of next) results[index] = await work(input);
+    for (const [index, input] of next) results[index] = await work(input, index);
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   return results;

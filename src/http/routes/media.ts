@@ -10,7 +10,7 @@ import { toIngestRequest } from '../ingest-request.ts';
 import type { BodyRate } from '../minimum-rate.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems, ref } from '../schemas/common.ts';
+import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { binaryContent, empty } from '../schemas/delivery.ts';
 import {
   IdParams,
@@ -23,12 +23,6 @@ import {
 } from '../schemas/media.ts';
 
 const tags = ['Media'];
-const IDEMPOTENCY_KEY = Type.Optional(
-  Type.String({
-    description: 'Makes a retry safe for 24 hours: the same key and content get the same answer.',
-    examples: ['6f1c7f0e'],
-  }),
-);
 const CONTENT_DIGEST = Type.Optional(
   Type.String({ description: 'RFC 9530 digest of the body, `sha-256=:<base64>:`; verified.' }),
 );

@@ -59,3 +59,10 @@ export const problems = {
   '4XX': problem('The request cannot be served as it is; `code` and `detail` say what to change.'),
   default: problem('The service cannot serve the request just now; `Retry-After` says when to try again.'),
 };
+
+export const IDEMPOTENCY_KEY = Type.Optional(
+  Type.String({
+    description: 'Makes a retry safe for 24 hours: the same key and content get the same answer.',
+    examples: ['6f1c7f0e'],
+  }),
+);

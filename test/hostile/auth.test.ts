@@ -74,7 +74,7 @@ describe.each(['secret', 'keys', 'both'] as const)('with %s', (app) => {
     },
   );
 
-  test.each(['', '.', '..', '...', 'a.b.c', 'eyJ', '{}', `${'x'.repeat(9000)}`])(
+  test.each(['', '.', '..', '...', 'a.b.c', 'eyJ', '{}', 'x'.repeat(9000)])(
     'case 60: %j is no token and is refused',
     async (jwt) => {
       const response = await ask(app, jwt);
@@ -196,8 +196,12 @@ describe.each(['secret', 'keys', 'both'] as const)('with %s', (app) => {
   ];
   test.each(claims)('case %s, a token is refused', async (_name, wrong) => {
     const merged = { ...good(), ...wrong };
-    if (app !== 'keys') await expectRefused(app, forge({ alg: 'HS256' }, merged));
-    if (app !== 'secret') await expectRefused(app, await signWith(key('ES256'), merged));
+    const tokens = [
+      ...(app === 'keys' ? [] : [forge({ alg: 'HS256' }, merged)]),
+      ...(app === 'secret' ? [] : [await signWith(key('ES256'), merged)]),
+    ];
+    expect(tokens).not.toHaveLength(0);
+    for (const jwt of tokens) await expectRefused(app, jwt);
   });
 
   test('case 65: a list of audiences that holds ours is fine', async () => {

@@ -149,16 +149,15 @@ test('case 68: it opens nothing after the item was deleted or purged, and again 
   expect((await get(path)).statusCode).toBe(404);
 });
 
-test.each([0, -1, 604_801, 1e12, 1e400, 1.5, '60', null, true, [60]])(
-  'case 68: expiresIn %j is refused',
+test.each(['0', '-1', '604801', '1e12', '1e400', '1.5', '"60"', 'null', 'true', '[60]'])(
+  'case 68: expiresIn %s is refused',
   async (expiresIn) => {
     const id = await makeItem();
     const headers = { 'content-type': 'application/json', ...alice };
-    for (const [url, ids] of [
-      [`/v1/media/${id}/url`, {}],
-      ['/v1/signed-urls', { ids: [id] }],
+    for (const [url, payload] of [
+      [`/v1/media/${id}/url`, `{"expiresIn":${expiresIn}}`],
+      ['/v1/signed-urls', `{"ids":["${id}"],"expiresIn":${expiresIn}}`],
     ] as const) {
-      const payload = JSON.stringify({ ...ids, expiresIn }).replace('null}', expiresIn === 1e400 ? '1e400}' : 'null}');
       const response = await t.app.inject({ method: 'POST', url, headers, payload });
       expect(response.json()).toMatchObject({ status: 400, code: 'invalid_request' });
     }

@@ -13,7 +13,7 @@ const { authorization } = asUser('alice');
 beforeAll(async () => {
   t = await createTestApp(
     {},
-    { timing: { idleMs: 2000, headersMs: 300, checkMs: 50, bodyRate: { windowMs: 300, minBytes: 1000 } } },
+    { timing: { idleMs: 2000, headersMs: 300, checkMs: 50, bodyRate: { windowMs: 600, minBytes: 1000 } } },
   );
   address = await t.listen();
 });
@@ -136,7 +136,7 @@ test('case 34: a head that drips is given up with 408, although each byte is in 
   const drips = [...`GET /health/live HTTP/1.1\r\nHost: a\r\nX-Slow: ${'a'.repeat(60)}`];
   const started = performance.now();
   expectProblem(await sendRaw(address, drips, { pause: 40 }), 408, 'request_timeout');
-  expect(performance.now() - started).toBeLessThan(1500);
+  expect(performance.now() - started).toBeLessThan(3000);
 });
 
 test('case 34: a head of more than 32 KiB is refused', async () => {
@@ -200,13 +200,13 @@ test.each([
 ])('case 35: %s that drips is given up with 408', async (_name, pieces) => {
   const started = performance.now();
   expectProblem(await sendRaw(address, pieces, { pause: 25 }), 408, 'request_timeout');
-  expect(performance.now() - started).toBeLessThan(2500);
+  expect(performance.now() - started).toBeLessThan(5000);
 });
 
 test('case 35: a body that is slow but makes progress is stored', async () => {
   const slow = bigPng(12_000, 7);
   const pieces = Array.from({ length: 12 }, (_value, index) => slow.subarray(index * 1000, index * 1000 + 1000));
-  const answer = await sendRaw(address, [upload([IMAGE, lengthOf(slow)]), ...pieces], { pause: 60 });
+  const answer = await sendRaw(address, [upload([IMAGE, lengthOf(slow)]), ...pieces], { pause: 100 });
   expect(answer.status).toBe(201);
   const { id } = JSON.parse(answer.body);
   await t.app.inject({ method: 'DELETE', url: `/v1/media/${id}?purge=true`, headers: { authorization } });

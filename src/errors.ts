@@ -41,6 +41,7 @@ export const ERROR_CODES = {
   database_unavailable: 'The database cannot be reached at the moment.',
   overloaded: 'The service has more to do than it can manage at the moment.',
   shutting_down: 'This process is shutting down.',
+  keys_unavailable: 'The keys that tokens are checked with cannot be fetched at the moment.',
   storage_full: 'The store has no room left.',
 } as const satisfies Record<string, string>;
 

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 
 import { createRemoteJWKSet } from 'jose';
 import { type Caller, SCOPES, type Scope } from '../domain/caller.ts';
 import { checkUserId } from '../domain/item-fields.ts';
-import { AppError, isAppError } from '../errors.ts';
+import { AppError, codeOf, isAppError } from '../errors.ts';
 
 export interface AuthOptions {
   jwtSecret: string | undefined;
@@ -31,6 +31,8 @@ declare module 'fastify' {
 
 const SYMMETRIC = ['HS256'] as const;
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const;
+/** What the key set answers when it is the token that names no key of it. */
+const TOKENS_FAULT = new Set(['ERR_JWKS_NO_MATCHING_KEY', 'ERR_JWKS_MULTIPLE_MATCHING_KEYS', 'ERR_JOSE_NOT_SUPPORTED']);
 const MAX_TOKEN_CHARACTERS = 8192;
 /** Year 9999: a number beyond is a mistake, and dates made of it are invalid. */
 const MAX_EXPIRY = 253_402_300_799;
@@ -50,7 +52,11 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
   const keySet =
     options.jwksUrl === undefined
       ? undefined
-      : createRemoteJWKSet(new URL(options.jwksUrl), { cooldownDuration: 5000, timeoutDuration: 5000 });
+      : createRemoteJWKSet(new URL(options.jwksUrl), {
+          cooldownDuration: 5000,
+          timeoutDuration: 5000,
+          cacheMaxAge: 300_000,
+        });
 
   /** The key follows from the algorithm that the header claims, never from its kind: an RSA key is never an HMAC secret. */
   const keyFor = async (header: Header): Promise<string> => {
@@ -60,7 +66,16 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
       throw new Error('the algorithm is not allowed');
     if (header.kid !== undefined && (typeof header.kid !== 'string' || header.kid.length > 256))
       throw new Error('unusable kid');
-    const key = await keySet({ alg: String(header.alg), ...(header.kid !== undefined && { kid: header.kid }) });
+    const key = await keySet({ alg: String(header.alg), ...(header.kid !== undefined && { kid: header.kid }) }).catch(
+      (error: unknown) => {
+        if (TOKENS_FAULT.has(codeOf(error) ?? '')) throw error;
+        throw new AppError(
+          'keys_unavailable',
+          'The keys that tokens are checked with cannot be fetched; try again shortly.',
+          { cause: error, retryAfter: 5 },
+        );
+      },
+    );
     return KeyObject.from(key).export({ type: 'spki', format: 'pem' }).toString();
   };
 
@@ -94,6 +109,7 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
       throw new AppError('token_invalid', 'The Authorization header must be: Bearer <JWT>.');
     }
     const claims = await request.jwtVerify<Record<string, unknown>>().catch((error: unknown) => {
+      if (isAppError(error)) throw error;
       throw new AppError('token_invalid', reasonOf(error), { cause: error });
     });
     return toCaller(claims);

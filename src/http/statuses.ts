@@ -40,5 +40,6 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   database_unavailable: 503,
   overloaded: 503,
   shutting_down: 503,
+  keys_unavailable: 503,
   storage_full: 507,
 };

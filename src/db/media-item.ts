@@ -1,5 +1,5 @@
-import { type ExpressionBuilder, type RawBuilder, type SqlBool, sql } from 'kysely';
-import type { JsonObject, Tables } from './tables.ts';
+import { type ExpressionBuilder, type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely';
+import type { GeneratedImagesTable, JsonObject, Tables } from './tables.ts';
 import { toIsoTime } from './timestamps.ts';
 
 /** A media item as the service speaks of it; times are RFC 3339 texts, absent values null. */
@@ -121,53 +121,11 @@ function isCurrent(eb: ExpressionBuilder<Tables, 'generated_images'>): RawBuilde
   return sql<SqlBool | null>`CASE WHEN generated_images.version IS NOT NULL THEN coalesce(${current}, FALSE) END`;
 }
 
-export interface ItemRow {
-  id: string;
-  user_id: string;
-  username: string | null;
-  tool_name: string;
-  prompt: string;
-  model: string | null;
-  provider: string | null;
-  size: string | null;
-  quality: string | null;
-  style: string | null;
-  n: number | null;
-  media_type: string;
-  mime_type: string | null;
-  bytes: string | null;
-  sha256: string | null;
-  width: number | null;
-  height: number | null;
-  duration_ms: string | null;
-  thumbhash: string | null;
-  filename: string | null;
-  visibility: string;
-  storage_url: string;
-  storage_provider: string | null;
+/** What `itemColumns` selects. */
+export type ItemRow = Omit<Selectable<GeneratedImagesTable>, 'provider_response' | 'search_text'> & {
   storage_key: string | null;
-  tags: (string | null)[] | null;
-  status: string;
-  error: string | null;
-  metadata: JsonObject | null;
-  generation: JsonObject | null;
-  message_id: string | null;
-  request_id: string | null;
-  job_id: string | null;
-  run_id: string | null;
-  project_id: string | null;
-  scene_id: string | null;
-  version: number | null;
   is_current: SqlBool | null;
-  parent_id: string | null;
-  external_id: string | null;
-  original_url: string | null;
-  generated_at: string | null;
-  created_at: string;
-  updated_at: string | null;
-  expires_at: string | null;
-  deleted_at: string | null;
-}
+};
 
 /** A row as an item. Rows of an older system may hold anything the old columns allow: nulls in arrays, JSON that is no object. */
 export function toItem(row: ItemRow): MediaItem {

@@ -8,7 +8,7 @@ import { callerOf } from './auth.ts';
 import { watchDigest } from './content-digest.ts';
 import { openForm } from './ingest-form.ts';
 import { type BodyRate, minimumRate } from './minimum-rate.ts';
-import { IngestFields, type IngestJson } from './schemas/media.ts';
+import { IngestFields, type IngestJson } from './schemas/ingest.ts';
 import { createFieldCheck } from './validation.ts';
 
 const checkFlat = createFieldCheck<IngestFields>(IngestFields);

@@ -10,7 +10,7 @@ import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { BatchRequest, batchAnswer } from '../schemas/delivery.ts';
-import type { IngestJson } from '../schemas/media.ts';
+import type { IngestJson } from '../schemas/ingest.ts';
 
 /** URLs are mostly waited for, so a few items of a batch go at once; more would starve other callers. */
 const CONCURRENCY = 4;

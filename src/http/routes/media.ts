@@ -12,15 +12,8 @@ import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { binaryContent, empty } from '../schemas/delivery.ts';
-import {
-  IdParams,
-  IngestFields,
-  IngestForm,
-  IngestJson,
-  MediaPatch,
-  itemAnswer,
-  itemDetailsAnswer,
-} from '../schemas/media.ts';
+import { IngestFields, IngestForm, IngestJson } from '../schemas/ingest.ts';
+import { IdParams, MediaPatch, itemAnswer, itemDetailsAnswer } from '../schemas/media.ts';
 
 const tags = ['Media'];
 const CONTENT_DIGEST = Type.Optional(

@@ -17,6 +17,9 @@ export const nullableTime = (description: string) => nullableString(description,
 export const text = (description: string, maxLength: number, options: object = {}) =>
   Type.String({ description, maxLength, ...options });
 
+export const JsonObject = (description: string) =>
+  Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, description });
+
 /** An id as it comes in a path: anything else is refused before PostgreSQL sees it. */
 export const ItemId = Type.String({
   pattern: '^[1-9][0-9]{0,18}$',

@@ -10,7 +10,7 @@ export interface Temporary {
   temp: string;
   handle: FileHandle;
   /** To be called when the file has been renamed or removed. */
-  leave(): Promise<void>;
+  leave: () => Promise<void>;
 }
 
 /** After this long without a write, what a killed overwrite has left is removed by the next one. */

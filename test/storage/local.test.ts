@@ -14,7 +14,7 @@ driverContract('local', { range: true, list: true }, async () => {
     driver: volume.driver,
     everything: async (prefix) =>
       (await filesBelow(path.join(volume.root, prefix))).map((file) => `${prefix}/${file}`).toSorted(),
-    close: volume.close,
+    close: () => volume.close(),
   };
 });
 

@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { codeOf } from './errors.ts';
+import { freePort } from './db/free-port.ts';
 import { createService } from './service.ts';
 import { openConfiguredDatabase, resolveJwtSecret } from './services.ts';
 import { startWorker } from './workers/worker.ts';
@@ -15,7 +16,9 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 /** Starts the service with the settings of `env` and serves until a signal comes. @throws ConfigError, or why it could not start */
 export async function start(env: NodeJS.ProcessEnv): Promise<void> {
-  const config = loadConfig(env);
+  const settings = loadConfig(env);
+  // Addresses in answers name the port, so it has to be known before the service is put together.
+  const config = settings.PORT === 0 ? { ...settings, PORT: await freePort(settings.HOST) } : settings;
   const log = pino({ level: config.LOG_LEVEL });
   const jwt = await resolveJwtSecret(config);
   const database = await openConfiguredDatabase(config, log);

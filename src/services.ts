@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { type Config, ConfigError } from './config.ts';
 import { type Database, openDatabase } from './db/database.ts';
-import { migrate } from './db/migrator.ts';
+import { migrate, migrationNames, migrationState } from './db/migrator.ts';
 import { registerIdentity, registeredIdentity } from './db/store-identities.ts';
 import { codeOf } from './errors.ts';
 import type { Metrics } from './metrics.ts';
@@ -65,6 +65,7 @@ export async function openServices(
     onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
   });
   try {
+    if (!config.AUTO_MIGRATE) await requireSchema(database);
     const stores = await openStores(config, database, metrics);
     return {
       database,
@@ -77,6 +78,14 @@ export async function openServices(
   } catch (error) {
     await database.close();
     throw error;
+  }
+}
+
+/** Without a first schema nothing works; a schema that is only older is shown by readiness, until it has been migrated. */
+async function requireSchema({ db }: Database): Promise<void> {
+  const { missing } = await migrationState(db);
+  if (missing.length === (await migrationNames()).length) {
+    throw new Error('The database has no schema yet and AUTO_MIGRATE is false; run: mediakeep migrate');
   }
 }
 

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type PostgresHome, type PostgresUser, postgresHome } from './embedded-postgres-home.ts';
 import { isAlive, withFileLock } from './file-lock.ts';
+import { freePort } from './free-port.ts';
 
 export interface EmbeddedPostgresOptions {
   /** The service's data folder; the cluster lies below it where PostgreSQL's user can reach it. */
@@ -184,17 +184,4 @@ async function shutDown(cluster: string): Promise<void> {
     if (Date.now() > deadline) throw new Error('The embedded PostgreSQL did not stop');
     await sleep(25);
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }

@@ -47,6 +47,12 @@ export async function migrate(
     return await database.db.connection().execute(async (locked) => {
       const waited = await lock(locked, onProgress);
       try {
+        const { unknown } = await migrationState(locked);
+        if (unknown.length > 0) {
+          throw new Error(
+            `The database was migrated by a newer version (${unknown.join(', ')}); start that version, or restore a backup of before`,
+          );
+        }
         const migrator = new Migrator({
           db: database.db,
           provider: { getMigrations: loadMigrations },

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterEach, beforeAll, expect, test } from 'vitest';
+import { sql } from 'kysely';
+import { openDatabase } from '../../src/db/database.ts';
 import { migrate, migrationNames } from '../../src/db/migrator.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
@@ -266,5 +268,15 @@ test('an index whose CONCURRENTLY was interrupted is invalid, and the next migra
   expect(await schemaOf(client)).toEqual(schema);
 });
 
+// oxlint-disable-next-line vitest/expect-expect -- blocked-migration.ts asserts
 test('a migration that cannot get a table’s lock gives up before it blocks everybody, changes nothing, and works later', () =>
   blocked);
+
+test('a database that a newer version has migrated is refused with a sentence', async () => {
+  const newer = await createTestDatabase();
+  const { db, close } = openDatabase({ connectionString: newer.connectionString, poolMax: 2, statementTimeoutMs: 0 });
+  await sql`INSERT INTO kysely_migration (name, timestamp) VALUES ('9999_future', '2030-01-01')`.execute(db);
+  await expect(migrate(newer.connectionString)).rejects.toThrow(/newer version \(9999_future\)/);
+  await close();
+  await newer.drop();
+});

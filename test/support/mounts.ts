@@ -18,7 +18,7 @@ export function canMount(): boolean {
   }
 }
 
-export function mountTmpfs(folder: string, size: string): void {
+function mountTmpfs(folder: string, size: string): void {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder], { stdio: 'ignore' });
 }
 
@@ -27,7 +27,7 @@ export function remount(folder: string, mode: 'ro' | 'rw'): void {
 }
 
 /** Lazily, so that a file that is still open does not keep it. */
-export function unmount(folder: string): void {
+function unmount(folder: string): void {
   execFileSync('umount', ['-l', folder], { stdio: 'ignore' });
 }
 

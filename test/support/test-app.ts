@@ -77,7 +77,7 @@ export function token(claims: Record<string, unknown>): string {
   return createSigner({ key: JWT_SECRET })({ exp: now + 3600, ...claims });
 }
 
-export const bearer = (claims: Record<string, unknown>) => ({ authorization: `Bearer ${token(claims)}` });
+const bearer = (claims: Record<string, unknown>) => ({ authorization: `Bearer ${token(claims)}` });
 /** A user's token with both scopes. */
 export const asUser = (sub: string, scope = 'media:read media:write') => bearer({ sub, scope });
 /** A service's token. */

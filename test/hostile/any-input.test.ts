@@ -138,7 +138,8 @@ test('cases 45 to 58: each text of an upload that is taken is answered and found
   const kept = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
   await fc.assert(
     fc.asyncProperty(kept, kept, kept, async (model, externalId, tag) => {
-      fc.pre(tag.trim() !== '');
+      // As a key of metadata, that one is refused.
+      fc.pre(tag.trim() !== '' && model !== '__proto__');
       const payload = { model, externalId, tags: [tag], metadata: { [model]: tag }, status: 'failed', error: 'x' };
       const response = await t.app.inject({ method: 'POST', url: '/v1/media', headers: asUser('dora'), payload });
       expect(response.json()).toMatchObject({ model, externalId, tags: [tag.normalize('NFC').trim()] });

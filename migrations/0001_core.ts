@@ -110,6 +110,8 @@ const OTHER_TABLES = [
   )`,
   sql`CREATE INDEX IF NOT EXISTS storage_intents_leased_until ON storage_intents (leased_until)`,
   sql`CREATE INDEX IF NOT EXISTS idempotency_keys_expires_at ON idempotency_keys (expires_at)`,
+  // A purge removes what was answered about its item.
+  sql`CREATE INDEX IF NOT EXISTS idempotency_keys_item ON idempotency_keys ((response ->> 'id'))`,
   sql`CREATE INDEX IF NOT EXISTS scenes_current_item_id ON scenes (current_item_id)`,
 ];
 
@@ -142,18 +144,47 @@ export async function up(db: Db): Promise<void> {
   await sql`SET lock_timeout = '10s'`.execute(db);
   try {
     await db.transaction().execute(async (trx) => {
+      await refuseForeign(trx);
       await LEGACY_TABLE.execute(trx);
       await widen(trx);
       await NEW_COLUMNS.execute(trx);
+      // With the default of 100, one sampled row makes a rare value look like one in a hundred, and the plan a scan by time.
+      await sql`ALTER TABLE generated_images ALTER COLUMN metadata SET STATISTICS 400`.execute(trx);
       for (const statement of OTHER_TABLES) await statement.execute(trx);
       await createHelpers(trx);
     });
   } finally {
     await sql`RESET lock_timeout`.execute(db);
   }
+  // Rows that were restored with their ids leave the sequence behind.
+  await sql`SELECT setval(s, greatest((SELECT max(id) FROM generated_images), 1), (SELECT max(id) IS NOT NULL FROM generated_images))
+    FROM pg_get_serial_sequence('generated_images', 'id') AS s
+    WHERE (SELECT max(id) FROM generated_images) > (SELECT coalesce(last_value, 0) FROM pg_sequences WHERE (quote_ident(schemaname) || '.' || quote_ident(sequencename))::regclass = s::regclass)`.execute(
+    db,
+  );
   const rows = await sql<{ filled: boolean }>`SELECT EXISTS (SELECT FROM generated_images) AS filled`.execute(db);
   const concurrently = rows.rows[0]?.filled === true;
   for (const [name, unique, definition] of INDEXES) await createIndex(db, name, unique, definition, concurrently);
+}
+
+/** Objects of another system under our names: replacing them would take its data away from it. */
+async function refuseForeign(db: Db): Promise<void> {
+  const found = await sql<{ view: string | null; scenes: boolean }>`
+    SELECT pg_get_viewdef(to_regclass('current_scene_images')) AS view,
+      to_regclass('scenes') IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = to_regclass('scenes') AND attname = 'last_version') AS scenes`.execute(
+    db,
+  );
+  const { view = null, scenes = false } = found.rows[0] ?? {};
+  if (view !== null && !view.includes('generated_images')) {
+    throw new Error(
+      'The database has a view current_scene_images of another system; rename it (ALTER VIEW current_scene_images RENAME TO ...) with its function get_scene_image_url, or give mediakeep a schema or database of its own',
+    );
+  }
+  if (scenes)
+    throw new Error(
+      'The database has a table scenes of another system; rename it, or give mediakeep a schema or database of its own',
+    );
 }
 
 /** A UUID has 36 characters and VARCHAR(32) refuses it; a file may have more than 2 GiB. `bytes` rewrites the table. */
@@ -166,6 +197,18 @@ async function widen(db: Db): Promise<void> {
     db,
   );
   if (narrow.rows.length === 0) return;
+  const views = await sql<{ name: string }>`
+    SELECT DISTINCT view.relname AS name
+    FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class view ON view.oid = r.ev_class
+      JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = to_regclass('generated_images')
+      AND a.attname IN (${sql.join(narrow.rows.map((row) => row.column_name))})`.execute(db);
+  if (views.rows.length > 0) {
+    const names = views.rows.map((row) => row.name).join(', ');
+    throw new Error(
+      `These views use columns of generated_images that have to be widened: ${names}. Drop them, migrate, and create them again`,
+    );
+  }
   const changes = narrow.rows.map((row) => sql`ALTER COLUMN ${sql.ref(row.column_name)} TYPE ${sql.raw(row.wanted)}`);
   await sql`ALTER TABLE generated_images ${sql.join(changes)}`.execute(db);
 }

@@ -24,7 +24,7 @@ import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
 import { SEARCH_SCHEMAS } from './http/schemas/search.ts';
-import { TIMING, type Timing } from './http/timing.ts';
+import { TIMING, type Timing, registerPatience } from './http/timing.ts';
 import { addSchemas, createValidatorCompiler } from './http/validation.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -71,6 +71,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   registerLogging(app, deps.allMetrics.request);
   registerJsonParser(app, config.MAX_JSON_BYTES, timing.bodyRate);
   registerStreamParser(app);
+  registerPatience(app, timing.idleMs);
   await registerOpenapi(app, deps.version, deps.publicBaseUrl);
   await app.register(fastifyHelmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },

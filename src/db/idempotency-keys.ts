@@ -97,3 +97,11 @@ export async function deleteExpiredKeys(db: Db): Promise<number> {
     .executeTakeFirst();
   return Number(result.numDeletedRows);
 }
+
+/** Removes kept answers that speak of an item. */
+export async function forgetAnswersAbout(trx: Trx, itemId: string): Promise<void> {
+  await trx
+    .deleteFrom('idempotency_keys')
+    .where(sql<boolean>`response ->> 'id' = ${itemId}`)
+    .execute();
+}

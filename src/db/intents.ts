@@ -107,3 +107,11 @@ export async function takeExpiredIntents(db: Db, limit: number): Promise<IntentK
     .returning(['store', 'key'])
     .execute();
 }
+
+/** Whether an item lies under the key, or an upload or purge is at work on it. */
+export async function isKnownKey(db: Db, { store, key }: IntentKey): Promise<boolean> {
+  const { rows } = await sql<{ known: boolean }>`
+    SELECT EXISTS (SELECT FROM storage_intents WHERE store = ${store} AND key = ${key})
+      OR EXISTS (SELECT FROM media_locations WHERE store = ${store} AND key = ${key}) AS known`.execute(db);
+  return rows[0]?.known === true;
+}

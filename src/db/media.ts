@@ -25,20 +25,36 @@ export async function insertItem(
   return toItem(row);
 }
 
+const MAX_BIGINT = 9_223_372_036_854_775_807n;
+
+/** An id that no column can hold names nothing; PostgreSQL would call it an error. */
+function isBigint(id: string): boolean {
+  return BigInt(id) <= MAX_BIGINT;
+}
+
 /** One item by its id, deleted ones too. */
 export async function findItem(db: Db, id: string): Promise<MediaItem | undefined> {
+  if (!isBigint(id)) return undefined;
   const row = await db.selectFrom('generated_images').select(itemColumns).where('id', '=', id).executeTakeFirst();
+  return row && toItem(row);
+}
+
+/** The same, locked against other changes until the transaction ends. */
+export async function findItemForUpdate(trx: Trx, id: string): Promise<MediaItem | undefined> {
+  const row = await trx
+    .selectFrom('generated_images')
+    .select(itemColumns)
+    .where('id', '=', id)
+    .forUpdate('generated_images')
+    .executeTakeFirst();
   return row && toItem(row);
 }
 
 /** Several items by id, in no order; missing ones are left out. */
 export async function findItems(db: Db, ids: readonly string[]): Promise<MediaItem[]> {
-  if (ids.length === 0) return [];
-  const rows = await db
-    .selectFrom('generated_images')
-    .select(itemColumns)
-    .where('id', 'in', [...ids])
-    .execute();
+  const possible = ids.filter(isBigint);
+  if (possible.length === 0) return [];
+  const rows = await db.selectFrom('generated_images').select(itemColumns).where('id', 'in', possible).execute();
   return rows.map((row) => toItem(row));
 }
 

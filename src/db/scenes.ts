@@ -32,3 +32,24 @@ export async function setCurrentItem(trx: Trx, projectId: string, sceneId: strin
     .where('scene_id', '=', sceneId)
     .execute();
 }
+
+/** When an item that is the current version goes, the highest version that is left becomes current. */
+export async function replaceCurrentItem(trx: Trx, itemId: string): Promise<void> {
+  await sql`
+    UPDATE scenes SET current_item_id = (
+      SELECT id FROM generated_images AS left_over
+      WHERE left_over.project_id = scenes.project_id AND left_over.scene_id = scenes.scene_id
+        AND left_over.version IS NOT NULL AND left_over.deleted_at IS NULL AND left_over.id <> ${itemId}::bigint
+      ORDER BY left_over.version DESC LIMIT 1)
+    WHERE current_item_id = ${itemId}::bigint`.execute(trx);
+}
+
+/** A version that comes back into a scene without a current one becomes current. */
+export async function fillCurrentItem(trx: Trx, itemId: string): Promise<void> {
+  await sql`
+    UPDATE scenes SET current_item_id = item.id FROM generated_images AS item
+    WHERE item.id = ${itemId}::bigint AND item.version IS NOT NULL AND item.deleted_at IS NULL
+      AND scenes.project_id = item.project_id AND scenes.scene_id = item.scene_id AND scenes.current_item_id IS NULL`.execute(
+    trx,
+  );
+}

@@ -102,6 +102,9 @@ export interface PageRequest {
   after?: Position | undefined;
 }
 
+/** A page ends early when its texts grow beyond this: 200 items of the largest size would be 80 MB. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+
 /** The query of one page; exported so that its plan can be read. */
 export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) {
   let query = filtered(db.selectFrom('generated_images').select(itemColumns), filter);
@@ -111,13 +114,41 @@ export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) 
       sql<boolean>`(generated_images.created_at, generated_images.id) ${beyond} (${after.createdAt}::timestamptz, ${after.id}::bigint)`,
     );
   }
-  return query.orderBy('generated_images.created_at', order).orderBy('generated_images.id', order).limit(limit);
+  const page = query
+    .orderBy('generated_images.created_at', order)
+    .orderBy('generated_images.id', order)
+    .limit(limit)
+    .as('page');
+  const window = sql`(ORDER BY page.created_at ${sql.raw(order)}, page.id ${sql.raw(order)})`;
+  const weighed = db
+    .selectFrom(page)
+    .selectAll('page')
+    .select([
+      sql<string>`sum(octet_length(page.prompt) + coalesce(octet_length(page.error), 0) + coalesce(pg_column_size(page.metadata), 0)
+        + coalesce(pg_column_size(page.generation), 0)) OVER ${window}`.as('running_bytes'),
+      sql<string>`row_number() OVER ${window}`.as('position'),
+      sql<string>`count(*) OVER ()`.as('found'),
+    ])
+    .as('weighed');
+  return db
+    .selectFrom(weighed)
+    .selectAll('weighed')
+    .where((eb) => eb.or([eb('weighed.running_bytes', '<=', String(MAX_PAGE_BYTES)), eb('weighed.position', '=', '1')]))
+    .orderBy('weighed.created_at', order)
+    .orderBy('weighed.id', order);
 }
 
-/** One page of items in the order of (created, id). */
-export async function searchItems(db: Db, request: PageRequest): Promise<MediaItem[]> {
-  const rows = await pageQuery(db, request).execute();
-  return rows.map((row) => toItem(row));
+export interface ItemPage {
+  items: MediaItem[];
+  /** Whether there are items after the last one of this page. */
+  more: boolean;
+}
+
+/** One page of items in the order of (created, id); shorter than the limit when its items are large. */
+export async function searchItems(db: Db, request: PageRequest): Promise<ItemPage> {
+  const rows = await pageQuery(db, { ...request, limit: request.limit + 1 }).execute();
+  const items = rows.slice(0, request.limit).map((row) => toItem(row));
+  return { items, more: items.length < Number(rows[0]?.found ?? 0) };
 }
 
 /** How many items a filter finds; reads them all. */

@@ -115,6 +115,7 @@ const INDEXES = [
   'storage_intents_leased_until',
   'idempotency_keys_pkey',
   'idempotency_keys_expires_at',
+  'idempotency_keys_item',
   'scenes_pkey',
   'scenes_current_item_id',
   'store_identities_pkey',

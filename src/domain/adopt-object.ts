@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { isKnownKey } from '../db/intents.ts';
 import { AppError } from '../errors.ts';
 import { type Inspection, createInspector } from '../media/inspect.ts';
 import type { MediaType } from '../media/media-type.ts';
+import { checkKey } from '../storage/keys.ts';
 import { HEAD_BYTES, identify } from './identify.ts';
 import { peek } from './body.ts';
 import type { Deps } from './deps.ts';
@@ -26,6 +28,8 @@ export async function adoptObject(
   sha256: string | undefined,
 ): Promise<Adopted> {
   const store = deps.stores.get(source.store);
+  checkKey(source.key);
+  if (await isKnownKey(deps.db, source)) throw objectTaken();
   const found = await store.get(source.key).catch((error: unknown) => {
     if (error instanceof AppError && error.code === 'content_missing') {
       throw new AppError('not_found', `The store '${source.store}' has no object of that key.`, {
@@ -60,4 +64,13 @@ export async function adoptObject(
   } finally {
     found.stream.destroy();
   }
+}
+
+/** An object that an item has, or that an upload or a purge of ours is about, is nobody's to adopt. */
+export function objectTaken(cause?: unknown): AppError {
+  return new AppError(
+    'object_taken',
+    'Another item stands for that object already, or it is being written or removed.',
+    { cause, field: 'source.key' },
+  );
 }

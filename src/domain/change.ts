@@ -1,6 +1,8 @@
 import { deleteIntent, insertMarkedIntents } from '../db/intents.ts';
 import { locationsOf } from '../db/locations.ts';
-import { type ItemChange, deleteItem, findItem, setDeleted, updateItem } from '../db/media.ts';
+import { forgetAnswersAbout } from '../db/idempotency-keys.ts';
+import { type ItemChange, deleteItem, findItem, findItemForUpdate, setDeleted, updateItem } from '../db/media.ts';
+import { fillCurrentItem, replaceCurrentItem } from '../db/scenes.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, mayReach } from './caller.ts';
@@ -30,15 +32,19 @@ export async function patchItem(deps: Deps, caller: Caller, id: string, patch: I
   const item = await reachable(deps, caller, id, 'alive');
   const { tags, metadata, prompt, visibility, expiresAt } = patch;
   const fields = checkFields({ tags, metadata, prompt, visibility, expiresAt: expiresAt ?? undefined }, item.userId);
-  const change: ItemChange = {
-    ...(tags !== undefined && { tags: fields.tags }),
-    ...(metadata !== undefined && { metadata: JSON.stringify(fields.metadata) }),
-    ...(prompt !== undefined && { prompt }),
-    ...(visibility !== undefined && { visibility }),
-    ...(expiresAt !== undefined && { expires_at: expiresAt === null ? null : fields.expiresAt }),
-    ...((tags !== undefined || prompt !== undefined) && { search_text: searchText(wordsOf(item, fields.tags, patch)) }),
-  };
-  const changed = await updateItem(deps.db, id, change);
+  const changed = await deps.db.transaction().execute(async (trx) => {
+    // Read again under the lock: the search text is made of what stays as well as of what changes.
+    const current = await findItemForUpdate(trx, id);
+    const change: ItemChange = {
+      ...(tags !== undefined && { tags: fields.tags }),
+      ...(metadata !== undefined && { metadata: JSON.stringify(fields.metadata) }),
+      ...(prompt !== undefined && { prompt }),
+      ...(visibility !== undefined && { visibility }),
+      ...(expiresAt !== undefined && { expires_at: expiresAt === null ? null : fields.expiresAt }),
+      ...(current && { search_text: searchText(wordsOf(current, fields.tags, patch)) }),
+    };
+    return updateItem(trx, id, change);
+  });
   if (!changed) throw new AppError('not_found', 'The item was deleted meanwhile.');
   return changed;
 }
@@ -58,13 +64,20 @@ function wordsOf(item: MediaItem, tags: string[], patch: ItemPatch) {
 /** Puts a tombstone on an item; deleting twice is not an error. @throws AppError not_found */
 export async function softDelete(deps: Deps, caller: Caller, id: string): Promise<void> {
   await reachable(deps, caller, id, 'any');
-  await setDeleted(deps.db, id, true);
+  await deps.db.transaction().execute(async (trx) => {
+    await setDeleted(trx, id, true);
+    await replaceCurrentItem(trx, id);
+  });
 }
 
 /** Takes the tombstone off again; an item that has none is answered as it is. @throws AppError not_found */
 export async function restore(deps: Deps, caller: Caller, id: string): Promise<MediaItem> {
   const item = await reachable(deps, caller, id, 'any');
-  return (await setDeleted(deps.db, id, false)) ?? item;
+  return deps.db.transaction().execute(async (trx) => {
+    const restored = await setDeleted(trx, id, false);
+    await fillCurrentItem(trx, id);
+    return (await findItem(trx, id)) ?? restored ?? item;
+  });
 }
 
 /**
@@ -78,6 +91,9 @@ export async function purge(deps: Deps, caller: Caller, id: string): Promise<voi
     const locations = (await locationsOf(trx, id, null)).filter((location) => location.owned);
     const intents = locations.map(({ store, key }) => ({ store, key }));
     await insertMarkedIntents(trx, intents);
+    await replaceCurrentItem(trx, id);
+    // What was answered about it would live on for a day, and tell a repeated upload that it is stored.
+    await forgetAnswersAbout(trx, id);
     await deleteItem(trx, id);
     return intents;
   });

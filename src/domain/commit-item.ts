@@ -1,10 +1,11 @@
 import type { Trx } from '../db/database.ts';
-import { fulfilIntent } from '../db/intents.ts';
+import { fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { insertLocation } from '../db/locations.ts';
 import { type NewItem, insertItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { setCurrentItem, takeSceneVersion } from '../db/scenes.ts';
-import { AppError, codeOf } from '../errors.ts';
+import { codeOf } from '../errors.ts';
+import { objectTaken } from './adopt-object.ts';
 import { mediaTypeByMime } from '../media/media-type.ts';
 import type { Store } from '../storage/stores.ts';
 import type { Deps } from './deps.ts';
@@ -37,6 +38,8 @@ export async function commitItem(
   const fingerprint = contentFingerprint(fields, source, bytes?.sha256);
   try {
     return await deps.db.transaction().execute(async (trx) => {
+      // A purge that ran since the object was read has left its intent, and removes the object.
+      if (bytes && !bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();
       const scene = await takeScene(trx, fields, bytes !== undefined);
       const row = toRow(deps, { ...fields, filename: fields.filename ?? filename }, source, bytes, scene);
       const inserted = await insertItem(trx, row, (id) => storageUrl(deps, source, store, bytes?.key, id));
@@ -62,11 +65,8 @@ export async function commitItem(
       return item;
     });
   } catch (error) {
-    if (codeOf(error) === '23505')
-      throw new AppError('object_taken', 'Another item stands for that object already.', {
-        cause: error,
-        field: 'source.key',
-      });
+    if (codeOf(error) === '23505' && (error as { constraint?: string }).constraint === 'media_locations_store_key')
+      throw objectTaken(error);
     throw error;
   }
 }

@@ -42,7 +42,9 @@ export async function openKey(db: Db, owner: KeyOwner, signal?: AbortSignal): Pr
       };
     }
     if (Date.now() > deadline) throw stillRunning();
-    await sleep(pause, undefined, { signal });
+    await sleep(pause, undefined, { signal }).catch((error: unknown) => {
+      throw signal?.aborted ? signal.reason : error;
+    });
   }
 }
 

@@ -111,6 +111,7 @@ async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim
   const { source } = request;
   if (source.type === 'object') {
     const adopted = await adoptObject(deps, source, early.sha256);
+    await stillThere(deps, adopted);
     return commitItem(deps, { fields: early, source, bytes: { ...adopted, owned: false }, claim });
   }
   if (source.type !== 'bytes' && source.type !== 'url') return commitItem(deps, { fields: early, source, claim });
@@ -137,6 +138,16 @@ async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim
     await staged.discard();
     throw error;
   }
+}
+
+/** Reading a large object takes a while, in which it may have gone. */
+async function stillThere(
+  deps: Deps,
+  { store, key, bytes }: { store: string; key: string; bytes: number },
+): Promise<void> {
+  const found = await deps.stores.get(store).stat(key);
+  if (found?.bytes !== bytes)
+    throw new AppError('not_found', 'The object was changed or removed while it was read.', { field: 'source.key' });
 }
 
 function checkLateDigest(fields: ItemFields, staged: Staged): void {

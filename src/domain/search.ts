@@ -45,12 +45,11 @@ export async function search(
   const filter = checkFilter({ ...request.filter, userId: scopeOf(caller, request.filter.userId) });
   const about = fingerprintOf({ filter, order: request.order, sub: caller.sub }).slice(0, 22);
   const after = request.cursor === undefined ? undefined : readCursor(deps.signer, request.cursor, about);
-  const found = await searchItems(deps.db, { filter, order: request.order, limit: request.limit + 1, after });
-  const items = found.slice(0, request.limit);
+  const { items, more } = await searchItems(deps.db, { filter, order: request.order, limit: request.limit, after });
   const last = items.at(-1);
   return {
     items,
-    nextCursor: found.length > request.limit && last ? deps.signer.seal(`${about} ${last.createdAt} ${last.id}`) : null,
+    nextCursor: more && last ? deps.signer.seal(`${about} ${last.createdAt} ${last.id}`) : null,
     ...(request.includeTotal === true && { total: await countItems(deps.db, filter) }),
   };
 }

@@ -37,7 +37,11 @@ export async function sendContent(
     'cross-origin-resource-policy': 'cross-origin',
     'referrer-policy': 'no-referrer',
   });
-  if (options.access === 'private') reply.header('vary', 'Authorization');
+  if (options.access === 'private') {
+    // CORS may have set its own already.
+    const varies = [reply.getHeader('vary') ?? []].flat().map(String);
+    reply.header('vary', [...varies, 'Authorization'].join(', '));
+  }
   let locations;
   try {
     locations = await contentLocations(deps, item);
@@ -66,19 +70,16 @@ export async function sendContent(
   }
   if (request.method === 'HEAD')
     return reply.header('content-length', size).header('x-storage-provider', locations[0]?.store).send();
-  const content = await openContent(
-    deps,
-    item,
-    locations,
-    asked.type === 'part' ? asked.range : undefined,
-    abortSignal(request, reply),
-  );
+  const signal = abortSignal(request, reply);
+  const content = await openContent(deps, item, locations, asked.type === 'part' ? asked.range : undefined, signal);
   if (asked.type === 'part')
     reply.code(206).header('content-range', `bytes ${asked.range.start}-${asked.range.end}/${size}`);
   // Too late for another answer when the store breaks off now: the connection is cut, which a client can tell from an end.
-  content.stream.on('error', (error) =>
-    request.log.error({ err: error, itemId: item.id, store: content.store }, 'a delivery broke off'),
-  );
+  content.stream.on('error', (error) => {
+    // A client that goes away, as every player that seeks does, is no failure of ours.
+    if (!signal.aborted)
+      request.log.error({ err: error, itemId: item.id, store: content.store }, 'a delivery broke off');
+  });
   return reply.header('content-length', content.bytes).header('x-storage-provider', content.store).send(content.stream);
 }
 

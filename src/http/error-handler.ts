@@ -76,6 +76,14 @@ function toAppError(error: unknown): AppError {
   );
 }
 
+/** A failure of one part of a request, as it goes out; what is ours is logged, because the request itself succeeds. */
+export function partProblem(thrown: unknown, request: FastifyRequest): Problem {
+  const problem = problemOf(thrown, request);
+  if (problem.status >= 500)
+    request.log.error({ err: thrown, code: problem.code, userId: request.caller?.sub }, 'a part of a request failed');
+  return problem;
+}
+
 /** A failure as it goes out. */
 export function problemOf(thrown: unknown, request: Pick<FastifyRequest, 'id'>): Problem {
   const error = toAppError(thrown);

@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { ingest } from '../../domain/ingest.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
-import { problemOf } from '../error-handler.ts';
+import { partProblem } from '../error-handler.ts';
 import { idempotencyKey, jsonSource } from '../ingest-request.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
@@ -55,7 +55,7 @@ async function one(
     const { item } = await ingest(deps, { caller: callerOf(request), input, source: jsonSource(source), ...options });
     return { status: 201, item: present(item, deps.publicBaseUrl) };
   } catch (error) {
-    const problem = problemOf(error, request);
+    const problem = partProblem(error, request);
     return { status: problem.status, problem };
   }
 }

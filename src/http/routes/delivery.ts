@@ -6,7 +6,7 @@ import { AppError } from '../../errors.ts';
 import { checkKey } from '../../storage/keys.ts';
 import { callerOf } from '../auth.ts';
 import { sendContent } from '../content.ts';
-import { problemOf } from '../error-handler.ts';
+import { partProblem } from '../error-handler.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
 import {
@@ -36,6 +36,14 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     where: { id: string } | { store: string; key: string },
   ) => {
     const reader: Reader = request.caller ? { type: 'caller', caller: request.caller } : { type: 'anonymous' };
+    if ((request.query as { strip?: string }).strip !== undefined) {
+      // Silence would hand out exactly what the caller wanted to keep back.
+      throw new AppError(
+        'invalid_request',
+        "This version cannot strip metadata; leave 'strip' out to get the file as it is.",
+        { field: 'strip' },
+      );
+    }
     const item = await itemForReading(deps, reader, where);
     const download = isTrue((request.query as { download?: string }).download);
     return sendContent(deps, request, reply, item, {
@@ -167,7 +175,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
           assertBytes(item);
           return { id, status: 200, ...sign(id, options) };
         } catch (error) {
-          const problem = problemOf(error, request);
+          const problem = partProblem(error, request);
           return { id, status: problem.status, problem };
         }
       });

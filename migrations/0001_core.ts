@@ -149,7 +149,7 @@ export async function up(db: Db): Promise<void> {
       await widen(trx);
       await NEW_COLUMNS.execute(trx);
       // With the default of 100, one sampled row makes a rare value look like one in a hundred, and the plan a scan by time.
-      await sql`ALTER TABLE generated_images ALTER COLUMN metadata SET STATISTICS 400`.execute(trx);
+      await sql`ALTER TABLE generated_images ALTER COLUMN metadata SET STATISTICS 1000`.execute(trx);
       for (const statement of OTHER_TABLES) await statement.execute(trx);
       await createHelpers(trx);
     });

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 import { envSchema } from 'env-schema';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
+import ipaddr from 'ipaddr.js';
 import { SETTINGS } from './config-settings.ts';
 import { DRIVERS } from './storage/registry.ts';
 
@@ -93,6 +94,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     TRUSTED_PROXIES: words(settings.TRUSTED_PROXIES),
   };
   checkOrigins(config, problems);
+  checkHosts(config, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
 }
@@ -259,6 +261,25 @@ function checkOrigins(config: Config, problems: string[]): void {
         `CORS_ORIGINS: "${origin}" is not usable; allowed: origins like https://app.example.com, without a path, or *`,
       );
     }
+  }
+}
+
+const HOST_NAME = /^(\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?(:\d+)?|[0-9a-f:]+)$/i;
+
+function checkHosts(config: Config, problems: string[]): void {
+  for (const setting of ['FETCH_TRUSTED_HOSTS', 'EXTERNAL_URL_HOSTS'] as const) {
+    for (const host of config[setting]) {
+      if (!HOST_NAME.test(host))
+        problems.push(
+          `${setting}: "${host}" is not usable; allowed: host names or addresses separated by commas, without https:// and path`,
+        );
+    }
+  }
+  for (const proxy of config.TRUSTED_PROXIES) {
+    if (!ipaddr.isValid(proxy) && !ipaddr.isValidCIDR(proxy))
+      problems.push(
+        `TRUSTED_PROXIES: "${proxy}" is not usable; allowed: addresses or CIDR ranges like 10.0.0.0/8, separated by commas`,
+      );
   }
 }
 

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import closeWithGrace from 'close-with-grace';
 import { createSigner as createJwtSigner } from 'fast-jwt';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { codeOf } from './errors.ts';
 import { freePort } from './db/free-port.ts';
+import { createLogger } from './logger.ts';
 import { createService } from './service.ts';
 import { openConfiguredDatabase, resolveJwtSecret } from './services.ts';
 import { startWorker } from './workers/worker.ts';
@@ -19,7 +20,7 @@ export async function start(env: NodeJS.ProcessEnv): Promise<void> {
   const settings = loadConfig(env);
   // Addresses in answers name the port, so it has to be known before the service is put together.
   const config = settings.PORT === 0 ? { ...settings, PORT: await freePort(settings.HOST) } : settings;
-  const log = pino({ level: config.LOG_LEVEL });
+  const log = createLogger(config.LOG_LEVEL);
   const jwt = await resolveJwtSecret(config);
   const database = await openConfiguredDatabase(config, log);
   try {

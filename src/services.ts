@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { type Config, ConfigError } from './config.ts';
-import { type Database, openDatabase } from './db/database.ts';
+import { type Database, asAppError, openDatabase } from './db/database.ts';
 import { migrate, migrationNames, migrationState } from './db/migrator.ts';
 import { registerIdentity, registeredIdentity } from './db/store-identities.ts';
-import { codeOf } from './errors.ts';
+import { codeOf, isAppError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import { DRIVERS } from './storage/registry.ts';
 import { type Stores, createStore, createStores } from './storage/stores.ts';
@@ -29,7 +29,11 @@ export async function resolveJwtSecret(config: Config): Promise<{ secret: string
   if (config.JWT_SECRET !== undefined) return { secret: config.JWT_SECRET, madeUp: false };
   if (config.JWT_JWKS_URL !== undefined && config.production) return { secret: undefined, madeUp: false };
   const file = path.join(config.DATA_DIR, 'jwt-secret');
-  await mkdir(config.DATA_DIR, { recursive: true });
+  await mkdir(config.DATA_DIR, { recursive: true }).catch((error: unknown) => {
+    throw new ConfigError([
+      `DATA_DIR: the folder ${config.DATA_DIR} cannot be made (${codeOf(error) ?? 'unknown'}); allowed: a folder that this user may write to`,
+    ]);
+  });
   await writeFile(file, `${randomBytes(32).toString('hex')}\n`, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
     if (codeOf(error) !== 'EEXIST') throw error;
   });
@@ -55,7 +59,13 @@ export async function openServices(
   metrics?: Metrics,
 ): Promise<Services> {
   if (config.AUTO_MIGRATE) {
-    const report = await migrate(connectionString, (message) => log.info(message));
+    const report = await migrate(connectionString, (message) => log.info(message)).catch((error: unknown) => {
+      throw isAppError(asAppError(error), 'database_unavailable')
+        ? new ConfigError([
+            `DATABASE_URL: the database cannot be reached (${error instanceof Error && error.message !== '' ? error.message : (codeOf(error) ?? 'no answer')}); start it, or correct the address`,
+          ])
+        : error;
+    });
     if (report.applied.length > 0) log.info({ migrations: report.applied }, 'the database was migrated');
   }
   const database = openDatabase({

@@ -62,6 +62,13 @@ ${stores.join('\n\n')}
 }
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
+  token_missing: 'Send a token, or use a signed URL.',
+  token_invalid: 'Get a new token.',
+  insufficient_scope: 'Use a token with the scope that `detail` names.',
+  signature_expired: 'Ask for a new signed URL.',
+  not_found: 'Check the id, and whose token it is.',
+  shutting_down: 'Retry; another process answers.',
+  keys_unavailable: 'Retry after `Retry-After`.',
   rate_limited: 'Wait for `Retry-After` seconds.',
   store_unavailable: 'Retry after `Retry-After`, with the same `Idempotency-Key`.',
   database_unavailable: 'Retry after `Retry-After`, with the same `Idempotency-Key`.',

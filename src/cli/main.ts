@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { ConfigError, loadConfig } from '../config.ts';
 import { asAppError } from '../db/database.ts';
 import { isAppError } from '../errors.ts';
+import { createLogger } from '../logger.ts';
 import { EXIT } from './exit-codes.ts';
 import { runImport } from './import-command.ts';
 import { runMigrate, runVerify } from './schema-commands.ts';
@@ -61,7 +62,7 @@ async function main(): Promise<number> {
     const config = loadConfig(process.env);
     // Results go to standard output, everything else to standard error.
     const level = process.env['LOG_LEVEL'] === undefined ? 'warn' : config.LOG_LEVEL;
-    return { config, version, log: pino({ level }, pino.destination({ dest: 2, sync: true })) };
+    return { config, version, log: createLogger(level, pino.destination({ dest: 2, sync: true })) };
   };
   try {
     await build(context, (result) => (code = result)).parseAsync(process.argv);

@@ -54,7 +54,7 @@ export async function ingest(deps: Deps, request: IngestRequest): Promise<Ingest
 async function run(deps: Deps, request: IngestRequest): Promise<IngestResult> {
   const userId = ownerFor(request.caller, request.input.userId);
   const fields = checkFields(request.input, userId);
-  checkSource(request, fields);
+  checkSource(deps, request, fields);
   await checkParent(deps, request.caller, fields.parentId);
   if (request.idempotencyKey === undefined) return { item: await take(deps, request, fields), replayed: false };
   const opened = await openKey(deps.db, { caller: request.caller.sub, key: request.idempotencyKey }, request.signal);
@@ -74,7 +74,7 @@ async function run(deps: Deps, request: IngestRequest): Promise<IngestResult> {
   }
 }
 
-function checkSource({ source, caller }: IngestRequest, fields: ItemFields): void {
+function checkSource(deps: Deps, { source, caller }: IngestRequest, fields: ItemFields): void {
   const failed = fields.status === 'failed';
   if (failed && source.type !== 'none') {
     throw new AppError('invalid_request', "A failed generation has no bytes: leave 'source' out, or 'status'.", {
@@ -89,6 +89,13 @@ function checkSource({ source, caller }: IngestRequest, fields: ItemFields): voi
       'file_missing',
       "The request has neither bytes nor a 'source'; send one, or status 'failed' with an 'error'.",
       { field: 'source' },
+    );
+  }
+  if (source.type === 'external' && deps.stores.has(source.storageProvider)) {
+    throw new AppError(
+      'invalid_request',
+      `'${source.storageProvider}' is a store of this service, which does not keep this file; name who does.`,
+      { field: 'source.storageProvider' },
     );
   }
   if (source.type === 'object' && !isAdmin(caller)) {
@@ -121,7 +128,7 @@ async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim
     const fields = late ? checkFields({ ...request.input, ...late, userId: early.userId }, early.userId) : early;
     if (late) {
       await checkParent(deps, request.caller, late.parentId);
-      checkSource(request, fields);
+      checkSource(deps, request, fields);
       checkLateDigest(fields, staged);
     }
     const item = await commitItem(deps, {

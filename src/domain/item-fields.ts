@@ -152,7 +152,10 @@ const LAST_TIME = Date.parse('9999-12-31T23:59:59Z');
 /** A time as RFC 3339 with an offset; answered as it is, its microseconds included. @throws AppError invalid_request */
 export function checkTime(field: string, text: string): string {
   const time = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
-  if (!(time >= FIRST_TIME && time <= LAST_TIME)) {
+  // Date.parse takes the 30th of February for the 2nd of March.
+  const day = Number(text.slice(8, 10));
+  const isDay = new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day;
+  if (!(time >= FIRST_TIME && time <= LAST_TIME) || !isDay) {
     fail(field, 'must be a time like 2026-11-21T01:55:37Z');
   }
   return text;

@@ -103,7 +103,8 @@ function fileName(item: MediaItem, ext: string | undefined): string {
   return ext === undefined || told?.ext === ext ? base : `${base.replace(/\.[A-Za-z0-9]{1,5}$/, '')}.${ext}`;
 }
 
-function externalRedirect(item: MediaItem, hosts: readonly string[]): string | undefined {
+/** Where an item that was only recorded may be fetched, if that is allowed. */
+export function externalRedirect(item: MediaItem, hosts: readonly string[]): string | undefined {
   if (item.status !== 'success' || !URL.canParse(item.storageUrl)) return undefined;
   const url = new URL(item.storageUrl);
   return url.protocol === 'https:' && hosts.includes(url.host.toLowerCase()) ? url.href : undefined;

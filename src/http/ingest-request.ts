@@ -4,6 +4,7 @@ import type { Source } from '../domain/source.ts';
 import type { ItemInput } from '../domain/item-fields.ts';
 import { AppError } from '../errors.ts';
 import { decodeData } from '../sources/base64.ts';
+import { isAdmin } from '../domain/caller.ts';
 import { callerOf } from './auth.ts';
 import { watchDigest } from './content-digest.ts';
 import { openForm } from './ingest-form.ts';
@@ -29,6 +30,11 @@ export async function toIngestRequest(
   if (request.isMultipart()) {
     const form = await openForm(request, maxFileBytes, rate);
     const query = flat(request.query);
+    const twice = Object.keys(form.early).find((name) => Object.hasOwn(query, name));
+    if (twice !== undefined)
+      throw new AppError('invalid_multipart', `The field '${twice}' came both in the query and in the form.`, {
+        field: twice,
+      });
     const source: Source = {
       type: 'bytes',
       via: 'multipart',
@@ -37,7 +43,13 @@ export async function toIngestRequest(
       declaredType: form.file.mimetype,
       finish: async ({ sha256 }) => toInput({ ...flat(request.query), ...form.early, ...(await form.rest(sha256)) }),
     };
-    return { ...base, input: toInput({ ...query, ...form.early }), source };
+    const input = toInput({ ...query, ...form.early });
+    if (input.userId === undefined && isAdmin(base.caller)) {
+      // Whether it is missing or only late is worth reading on: the remedy is another one.
+      for await (const _chunk of form.body);
+      await form.rest('');
+    }
+    return { ...base, input, source };
   }
   if (isStream(request.body))
     return {

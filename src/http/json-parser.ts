@@ -35,6 +35,11 @@ export function registerJsonParser(app: FastifyInstance, maxBytes: number, rate:
         );
         return;
       }
+      if (text.trim() === '' && request.method === 'DELETE') {
+        // Many clients name a Content-Type on every request.
+        done(null, undefined);
+        return;
+      }
       if (text.trim() === '') {
         done(new AppError('invalid_json', 'The body is empty; send a JSON object.'));
         return;

@@ -47,6 +47,18 @@ export function createFieldCheck<T>(schema: TSchema): (fields: Record<string, un
   };
 }
 
+/** A value of a JSON body, checked without coercion. @throws AppError invalid_request */
+export function createJsonCheck<T>(schema: TSchema, shared: readonly TSchema[]): (value: unknown) => T {
+  const ajv = new Ajv({ ...OPTIONS, coerceTypes: false });
+  ajvFormats.default(ajv);
+  for (const other of shared) ajv.addSchema(other);
+  const validate = ajv.compile(schema);
+  return (value) => {
+    if (validate(value)) return value as T;
+    throw fromAjv(validate.errors?.[0], 'item');
+  };
+}
+
 /** A sentence that says what to change, of what the validator found. */
 export function validationError(error: FastifyError): AppError {
   return fromAjv(error.validation?.[0] as ErrorObject | undefined, error.validationContext ?? 'request');

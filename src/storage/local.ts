@@ -150,8 +150,12 @@ interface Volume {
 /** Makes the folder, or finds it again: a volume that this service has used before must still be the same one. */
 async function openVolume(folder: string, context: DriverContext): Promise<Volume> {
   const refuse = (problem: string, cause?: unknown) =>
-    new StorageError('UNAVAILABLE', `The folder ${folder} of store '${context.store}' ${problem}`, { cause });
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    new StorageError(
+      'UNAVAILABLE',
+      `The folder ${folder} of store '${context.store}' (its setting ROOT, ${context.store.toUpperCase().replaceAll('-', '_')}_ROOT) ${problem}`,
+      { cause },
+    );
+  await makeRoot(folder).catch((error: unknown) => {
     throw refuse('cannot be made', error);
   });
   const root = await realpath(folder);
@@ -248,5 +252,19 @@ async function openFile(file: string, root: string): Promise<FileHandle | undefi
   } catch (error) {
     await handle.close();
     throw error;
+  }
+}
+
+/** mkdir's own `recursive` never returns where a parent exists and still answers "not found" (as /proc does). */
+async function makeRoot(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    const parent = path.dirname(folder);
+    if (code !== 'ENOENT' || parent === folder || (await stat(parent).catch(ignoreMissing))) throw error;
+    await makeRoot(parent);
+    await mkdir(folder);
   }
 }

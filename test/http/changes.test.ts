@@ -87,7 +87,7 @@ test('a page of large items ends early, and the next ones follow on further page
   const prompt = 'x'.repeat(250_000);
   await t.deps.db
     .insertInto('generated_images')
-    .values(Array.from({ length: 80 }, () => ({ user_id: 'large', prompt, storage_url: '' })) as never)
+    .values(Array.from({ length: 80 }, () => ({ user_id: 'large', prompt, storage_url: '' })))
     .execute();
   const seen: string[] = [];
   const sizes: number[] = [];

@@ -400,3 +400,103 @@ test('a batch that is sent again with its key stores nothing twice', async () =>
   expect(ids(await send())).toEqual(ids(await send()));
   expect((await t.app.inject({ url: '/v1/media', headers: asUser('batcher') })).json().items).toHaveLength(2);
 });
+
+test('an item of a wrong shape fails alone in its batch', async () => {
+  const good = { source: { type: 'base64', data: png(1, 1, 70).toString('base64') } };
+  const response = await t.app.inject({
+    method: 'POST',
+    url: '/v1/batches',
+    headers: asUser('alice'),
+    payload: { items: [good, { foo: 1 }, 5, good] },
+  });
+  expect(response.json().results.map((result: { status: number }) => result.status)).toEqual([201, 400, 400, 201]);
+  expect(response.json().results[1].problem).toMatchObject({ code: 'invalid_request', field: 'foo' });
+});
+
+test('a user that comes after the file is told as that, also to a service token', async () => {
+  const form = multipart([
+    { name: 'file', value: png(1, 1, 71), filename: 'a.png' },
+    { name: 'userId', value: 'bob' },
+  ]);
+  const late = await t.app.inject({
+    method: 'POST',
+    url: '/v1/media',
+    headers: { ...form.headers, ...asAdmin() },
+    payload: form.payload,
+  });
+  expect(late.json()).toMatchObject({ status: 400, code: 'field_after_file', field: 'userId' });
+  const none = multipart([{ name: 'file', value: png(1, 1, 71), filename: 'a.png' }]);
+  const missing = await t.app.inject({
+    method: 'POST',
+    url: '/v1/media',
+    headers: { ...none.headers, ...asAdmin() },
+    payload: none.payload,
+  });
+  expect(missing.json()).toMatchObject({ status: 400, code: 'invalid_request', field: 'userId' });
+});
+
+test('a field in the query and in the form is refused, whichever would win', async () => {
+  const form = multipart([
+    { name: 'prompt', value: 'a' },
+    { name: 'file', value: png(), filename: 'a.png' },
+  ]);
+  const response = await t.app.inject({
+    method: 'POST',
+    url: '/v1/media?prompt=b',
+    headers: { ...form.headers, ...asUser('alice') },
+    payload: form.payload,
+  });
+  expect(response.json()).toMatchObject({ status: 400, field: 'prompt' });
+});
+
+test('an external record does not claim a store of ours, and is signed only where its host is allowed', async () => {
+  const post = (storageProvider: string) =>
+    t.app.inject({
+      method: 'POST',
+      url: '/v1/media',
+      headers: asUser('alice'),
+      payload: {
+        source: {
+          type: 'external',
+          storageUrl: 'https://cdn.example.com/a.mp4',
+          storageProvider,
+          mimeType: 'video/mp4',
+        },
+      },
+    });
+  expect((await post('local')).json()).toMatchObject({ status: 400, field: 'source.storageProvider' });
+  const item = (await post('cdn')).json();
+  expect(item).toMatchObject({ mediaType: 'video', mimeType: 'video/mp4' });
+  expect(
+    (await t.app.inject({ method: 'POST', url: `/v1/media/${item.id}/url`, headers: asUser('alice') })).json(),
+  ).toMatchObject({ status: 409, code: 'not_stored' });
+});
+
+test('requests without a body work where none is needed', async () => {
+  const { id } = (
+    await t.app.inject({
+      method: 'POST',
+      url: '/v1/media',
+      headers: { 'content-type': 'image/png', ...asUser('alice') },
+      payload: png(1, 1, 72),
+    })
+  ).json();
+  expect(
+    (await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: asUser('alice') })).json().url,
+  ).toMatch(/\/v1\/signed\//);
+  expect(
+    (
+      await t.app.inject({
+        method: 'DELETE',
+        url: `/v1/media/${id}`,
+        headers: { 'content-type': 'application/json', ...asUser('alice') },
+      })
+    ).statusCode,
+  ).toBe(204);
+});
+
+test('a day that the calendar does not have is refused by name', async () => {
+  expect(
+    (await t.app.inject({ url: '/v1/media?createdAfter=2026-02-30T00:00:00Z', headers: asUser('alice') })).json(),
+  ).toMatchObject({ status: 400, field: 'createdAfter' });
+});

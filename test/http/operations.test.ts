@@ -166,3 +166,32 @@ test('a file over the limit is refused with 413 in every form, and so is a JSON 
   ).toMatchObject({ status: 413 });
   expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
 });
+
+test('an answer may take longer than a silent connection may last', async () => {
+  const { TIMING } = await import('../../src/http/timing.ts');
+  const { createServer } = await import('node:http');
+  const slow = createServer((_request, response) => setTimeout(() => response.end(png(2, 2)), 1500));
+  await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+  const port = (slow.address() as { port: number }).port;
+  t = await createTestApp({ FETCH_TRUSTED_HOSTS: '127.0.0.1' }, { timing: { ...TIMING, idleMs: 500 } });
+  const base = await t.listen();
+  const answer = await fetch(`${base}/v1/media`, {
+    method: 'POST',
+    headers: { ...asUser('a'), 'content-type': 'application/json' },
+    body: JSON.stringify({ source: { type: 'url', url: `http://127.0.0.1:${port}/a.png` } }),
+  });
+  expect(answer.status).toBe(201);
+  await new Promise((resolve) => slow.close(resolve));
+});
+
+test('an error is logged without the objects that hang on it', async () => {
+  t = await createTestApp();
+  const error = Object.assign(new Error('lost', { cause: new Error('cable') }), {
+    code: '57P01',
+    client: { secretKey: 'cancel-key', password: 'hunter2' },
+  });
+  t.deps.log.error({ err: error }, 'something');
+  expect(t.logged()).toContain('"code":"57P01"');
+  expect(t.logged()).toContain('cable');
+  expect(t.logged()).not.toMatch(/cancel-key|hunter2/);
+});

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createSigner } from 'fast-jwt';
-import { pino } from 'pino';
 import { type AppDeps, buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import type { RouteDeps } from '../../src/http/route-deps.ts';
+import { createLogger } from '../../src/logger.ts';
 import { createService } from '../../src/service.ts';
 import { createTestDatabase } from './test-database.ts';
 
@@ -43,7 +43,7 @@ export async function createTestApp(
     ...env,
   });
   const lines: string[] = [];
-  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
+  const log = createLogger('debug', { write: (line: string) => void lines.push(line) });
   const service = await createService(config, {
     connectionString: database.connectionString,
     jwtSecret: config.JWT_SECRET,

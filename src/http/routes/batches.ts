@@ -10,10 +10,17 @@ import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { BatchRequest, batchAnswer } from '../schemas/delivery.ts';
-import type { IngestJson } from '../schemas/ingest.ts';
+import { INGEST_SCHEMAS, type IngestJson } from '../schemas/ingest.ts';
+import { createJsonCheck } from '../validation.ts';
 
 /** URLs are mostly waited for, so a few items of a batch go at once; more would starve other callers. */
 const CONCURRENCY = 4;
+
+const checkEnvelope = createJsonCheck<{ items: unknown[] }>(
+  Type.Object({ items: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 100 }) }, { additionalProperties: false }),
+  [],
+);
+const checkItem = createJsonCheck<IngestJson>(Type.Ref('IngestJson'), INGEST_SCHEMAS);
 
 /** Several JSON ingests in one call. */
 export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
@@ -32,8 +39,10 @@ export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       body: ref(BatchRequest),
       response: { 200: batchAnswer, ...problems },
     },
+    // Each item is checked on its own, so that one of a wrong shape does not refuse the others.
+    validatorCompiler: (part) => (part.httpPart === 'body' ? () => true : (app.validatorCompiler ?? refuseAll)(part)),
     handler: async (request, reply) => {
-      const { items } = request.body as { items: IngestJson[] };
+      const { items } = checkEnvelope(request.body);
       const signal = abortSignal(request, reply);
       const key = idempotencyKey(request);
       return {
@@ -48,16 +57,21 @@ export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
 async function one(
   deps: RouteDeps,
   request: FastifyRequest,
-  { source, ...input }: IngestJson,
+  value: unknown,
   options: { signal: AbortSignal; idempotencyKey: string | undefined },
 ) {
   try {
+    const { source, ...input } = checkItem(value);
     const { item } = await ingest(deps, { caller: callerOf(request), input, source: jsonSource(source), ...options });
     return { status: 201, item: present(item, deps.publicBaseUrl) };
   } catch (error) {
     const problem = partProblem(error, request);
     return { status: problem.status, problem };
   }
+}
+
+function refuseAll(): never {
+  throw new Error('the app has no validator');
 }
 
 async function inOrder<T, R>(inputs: readonly T[], work: (input: T, index: number) => Promise<R>): Promise<R[]> {

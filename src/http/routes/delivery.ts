@@ -2,10 +2,11 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { type Reader, itemForReading, readItem, readItems } from '../../domain/read.ts';
+import type { MediaItem } from '../../db/media-item.ts';
 import { AppError } from '../../errors.ts';
 import { checkKey } from '../../storage/keys.ts';
 import { callerOf } from '../auth.ts';
-import { sendContent } from '../content.ts';
+import { externalRedirect, sendContent } from '../content.ts';
 import { partProblem } from '../error-handler.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
@@ -137,6 +138,10 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     method: 'POST',
     url: '/v1/media/:id/url',
     config: { access: 'media:read' },
+    // All of its fields have defaults, so no body at all is as good as an empty object.
+    preValidation: async (request) => {
+      request.body ??= {};
+    },
     schema: {
       operationId: 'createSignedUrl',
       tags,
@@ -148,7 +153,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     },
     handler: async (request) => {
       const item = await readItem(deps, callerOf(request), request.params.id);
-      assertBytes(item);
+      assertBytes(item, deps.externalHosts);
       return sign(item.id, request.body);
     },
   });
@@ -172,7 +177,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
         try {
           const item = items.get(id);
           if (!item) throw new AppError('not_found', 'There is no such item, or this token may not see it.');
-          assertBytes(item);
+          assertBytes(item, deps.externalHosts);
           return { id, status: 200, ...sign(id, options) };
         } catch (error) {
           const problem = partProblem(error, request);
@@ -184,9 +189,12 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
   });
 }
 
-function assertBytes(item: { storageUrl: string; status: string }): void {
-  if (item.storageUrl === '' || item.status === 'failed')
-    throw new AppError('not_stored', 'This item has no bytes: its generation failed or has not ended.');
+function assertBytes(item: MediaItem, externalHosts: readonly string[]): void {
+  if (item.storageKey !== null || externalRedirect(item, externalHosts) !== undefined) return;
+  throw new AppError(
+    'not_stored',
+    'This item has no bytes here: it was only recorded, its generation failed, or it has not ended.',
+  );
 }
 
 function isTrue(value: string | undefined): boolean {

@@ -1,0 +1,20 @@
+import { type DestinationStream, type Logger, pino } from 'pino';
+
+/** Of an error only what tells what went wrong: drivers hang whole clients, with their secrets, on theirs. */
+function serializeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return error;
+  const { code } = error as { code?: unknown };
+  return {
+    type: error.name,
+    message: error.message,
+    ...(code !== undefined && { code }),
+    stack: error.stack,
+    ...(error.cause instanceof Error && depth < 5 && { cause: serializeError(error.cause, depth + 1) }),
+  };
+}
+
+/** The service's logger: JSON lines, to standard output unless told otherwise. */
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  const options = { level, serializers: { err: (error: unknown) => serializeError(error) } };
+  return destination ? pino(options, destination) : pino(options);
+}

@@ -8,6 +8,7 @@ import { migrate, migrationNames, migrationState } from './db/migrator.ts';
 import { registerIdentity, registeredIdentity } from './db/store-identities.ts';
 import { codeOf, isAppError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
+import { StorageError } from './storage/driver.ts';
 import { DRIVERS } from './storage/registry.ts';
 import { type Stores, createStore, createStores } from './storage/stores.ts';
 
@@ -109,8 +110,15 @@ async function openStores(config: Config, { db }: Database, metrics?: Metrics): 
         registeredIdentity: () => registeredIdentity(db, name),
         registerIdentity: (identity: string) => registerIdentity(db, name, identity),
       };
-      return createStore(name, driver, await kind.create(settings, context), metrics?.store);
+      return createStore(name, driver, await kind.create(settings, context).catch(asConfigError), metrics?.store);
     }),
   );
   return createStores(stores, config.STORAGE_PRIMARY);
+}
+
+/** A store that cannot be opened is told like a wrong setting: what it says names the setting and the remedy. */
+function asConfigError(error: unknown): never {
+  if (!(error instanceof StorageError)) throw error;
+  const cause = codeOf(error.cause);
+  throw new ConfigError([cause === undefined ? error.message : `${error.message} (${cause})`]);
 }

@@ -46,6 +46,9 @@ test.each([
   ['STORAGE_MIRRORS', 'local', 'leave it unset'],
   ['CORS_ORIGINS', 'https://a.example/path', 'without a path'],
   ['DEFAULT_VISIBILITY', 'secret', 'private, public'],
+  ['TRUSTED_PROXIES', 'x', '10.0.0.0/8'],
+  ['FETCH_TRUSTED_HOSTS', 'http://a', 'without https://'],
+  ['EXTERNAL_URL_HOSTS', 'http://x/', 'without https://'],
   ['MAX_UPLOAD_BYTES', '-1', 'a whole number'],
   ['URL_TTL_SECONDS', '604801', 'a whole number from 1 to 604800'],
 ])('%s=%s is refused with its name and what is allowed', (name, value, allowed) => {

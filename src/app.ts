@@ -94,7 +94,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       maxAge: 600,
     });
   }
-  await app.register(fastifyUnderPressure, { maxEventLoopDelay: 5000, retryAfter: 5, exposeStatusRoute: false });
+  await app.register(fastifyUnderPressure, {
+    maxEventLoopDelay: timing.maxLagMs,
+    retryAfter: 5,
+    exposeStatusRoute: false,
+  });
   registerAuth(app, {
     jwtSecret: deps.jwtSecret,
     jwksUrl: config.JWT_JWKS_URL,

@@ -11,6 +11,8 @@ export interface Timing {
   /** Between two looks for connections that are over their time. */
   checkMs: number;
   bodyRate: BodyRate;
+  /** Lag of the event loop beyond which requests are answered 503. */
+  maxLagMs: number;
 }
 
 /**
@@ -32,4 +34,10 @@ function patience(request: FastifyRequest, ms: number): void {
   if (socket instanceof Socket) socket.setTimeout(ms);
 }
 
-export const TIMING: Timing = { idleMs: 120_000, headersMs: 20_000, checkMs: 5000, bodyRate: BODY_RATE };
+export const TIMING: Timing = {
+  idleMs: 120_000,
+  headersMs: 20_000,
+  checkMs: 5000,
+  bodyRate: BODY_RATE,
+  maxLagMs: 5000,
+};

@@ -1,3 +1,4 @@
+import { TIMING } from '../../src/http/timing.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { head, sendRaw } from '../support/raw-http.ts';
@@ -11,7 +12,7 @@ const { authorization } = asUser('alice');
 beforeAll(async () => {
   t = await createTestApp(
     { MAX_JSON_BYTES: '2048', MAX_UPLOAD_BYTES: '100000' },
-    { timing: { idleMs: 2000, headersMs: 300, checkMs: 50, bodyRate: { windowMs: 300, minBytes: 1000 } } },
+    { timing: { ...TIMING, idleMs: 2000, headersMs: 300, checkMs: 50, bodyRate: { windowMs: 300, minBytes: 1000 } } },
   );
   address = await t.listen();
 });

@@ -1,3 +1,4 @@
+import { TIMING } from '../../src/http/timing.ts';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type RawAnswer, head, sendRaw } from '../support/raw-http.ts';
@@ -13,7 +14,7 @@ const { authorization } = asUser('alice');
 beforeAll(async () => {
   t = await createTestApp(
     {},
-    { timing: { idleMs: 2000, headersMs: 300, checkMs: 50, bodyRate: { windowMs: 600, minBytes: 1000 } } },
+    { timing: { ...TIMING, idleMs: 2000, headersMs: 300, checkMs: 50, bodyRate: { windowMs: 600, minBytes: 1000 } } },
   );
   address = await t.listen();
 });

@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { png } from '../support/sample-files.ts';
@@ -26,14 +27,18 @@ interface Outcome {
   stderr: string;
 }
 
-async function mediakeep(...args: string[]): Promise<Outcome> {
-  const env = {
+function environment(): NodeJS.ProcessEnv {
+  return {
     PATH: process.env['PATH'],
     DATABASE_URL: t.connectionString,
     JWT_SECRET,
     DATA_DIR: path.dirname(t.volume),
     PUBLIC_BASE_URL: 'http://media.test',
   };
+}
+
+async function mediakeep(...args: string[]): Promise<Outcome> {
+  const env = environment();
   try {
     return { code: 0, ...(await run(process.execPath, ['src/cli/bin.js', ...args], { env })) };
   } catch (error) {
@@ -89,6 +94,35 @@ test('a file that has changed since is stored as a new item', async () => {
   const second = await mediakeep('import', path.join(folder, 'changing'), '--user', 'changer');
   expect(second.stdout).toContain('1 files: 1 stored');
   expect(await itemsOf('changer')).toHaveLength(2);
+});
+
+test('an import that is interrupted anywhere is finished by the next run, and nothing is doubled', async () => {
+  for (let n = 0; n < 150; n += 1) await write(`long/${n}.png`, png(1, 1, 1000 + n));
+  const args = [
+    'src/cli/bin.js',
+    'import',
+    path.join(folder, 'long'),
+    '--user',
+    'patient',
+    '--concurrency',
+    '1',
+    '--json',
+  ];
+  const first = spawn(process.execPath, args, { env: environment(), stdio: ['ignore', 'pipe', 'ignore'] });
+  const ended = new Promise<number | null>((resolve) => first.on('close', resolve));
+  let output = '';
+  first.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  while ((await itemsOf('patient')).length === 0) await sleep(10);
+  first.kill('SIGINT');
+  expect(await ended).toBe(130);
+  const { stored, interrupted } = JSON.parse(output) as { stored: number; interrupted: boolean };
+  expect(interrupted).toBe(true);
+  expect(stored).toBeLessThan(150);
+  const second = JSON.parse(
+    (await mediakeep('import', path.join(folder, 'long'), '--user', 'patient', '--json')).stdout,
+  );
+  expect(second).toMatchObject({ stored: 150 - stored, present: stored, failed: [] });
+  expect(await itemsOf('patient')).toHaveLength(150);
 });
 
 test('a folder without users needs --user, and one that is no folder is named', async () => {

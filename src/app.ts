@@ -9,6 +9,7 @@ import { AppError } from './errors.ts';
 import { registerAuth } from './http/auth.ts';
 import { answerClientError } from './http/client-error.ts';
 import { registerErrorHandler, sendFrameworkError } from './http/error-handler.ts';
+import { closeOnlyIdleConnections } from './http/idle-connections.ts';
 import { registerJsonParser } from './http/json-parser.ts';
 import { registerLogging, requestId } from './http/logging.ts';
 import { registerOpenapi } from './http/openapi.ts';
@@ -64,6 +65,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   }) as unknown as FastifyInstance;
 
   const shared = [Problem, ...MEDIA_SCHEMAS, ...SEARCH_SCHEMAS, ...DELIVERY_SCHEMAS, ...OPERATIONS_SCHEMAS];
+  closeOnlyIdleConnections(app.server);
   addSchemas(app, shared);
   app.setValidatorCompiler(createValidatorCompiler(shared));
   registerErrorHandler(app);

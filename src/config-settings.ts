@@ -89,7 +89,7 @@ export const SETTINGS = Type.Object({
   DELIVERY: Type.Enum(['redirect', 'proxy'], {
     default: 'redirect',
     description:
-      'Whether content of a store that can presign is answered by a redirect, or streamed through the service.',
+      'Whether content of a store that can presign is answered by a redirect, or streamed through the service. No store can presign yet, so all is streamed.',
   }),
   EXTERNAL_URL_HOSTS: list(
     'Hosts to which content of items that were only recorded may be redirected.',

@@ -34,7 +34,8 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
       MOUNT_ALIASES: Type.Optional(
         Type.String({
           pattern: '^/',
-          description: 'Absolute paths, separated by commas, under which the same volume is mounted elsewhere.',
+          description:
+            'Absolute paths, separated by commas, under which the same volume is mounted elsewhere. Nothing reads them yet.',
         }),
       ),
     }),

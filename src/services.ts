@@ -5,10 +5,11 @@ import type { Logger } from 'pino';
 import { type Config, ConfigError } from './config.ts';
 import { type Database, asAppError, openDatabase } from './db/database.ts';
 import { migrate, migrationNames, migrationState } from './db/migrator.ts';
+import { takeLease } from './db/leases.ts';
 import { registerIdentity, registeredIdentity } from './db/store-identities.ts';
 import { codeOf, isAppError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
-import { StorageError } from './storage/driver.ts';
+import { type DriverContext, StorageError } from './storage/driver.ts';
 import { DRIVERS } from './storage/registry.ts';
 import { type Stores, createStore, createStores } from './storage/stores.ts';
 
@@ -77,7 +78,7 @@ export async function openServices(
   });
   try {
     if (!config.AUTO_MIGRATE) await requireSchema(database);
-    const stores = await openStores(config, database, metrics);
+    const stores = await openStores(config, database, log, metrics);
     return {
       database,
       stores,
@@ -100,15 +101,18 @@ async function requireSchema({ db }: Database): Promise<void> {
   }
 }
 
-async function openStores(config: Config, { db }: Database, metrics?: Metrics): Promise<Stores> {
+async function openStores(config: Config, { db }: Database, log: Logger, metrics?: Metrics): Promise<Stores> {
   const stores = await Promise.all(
     config.stores.map(async ({ name, driver, settings }) => {
       const kind = DRIVERS[driver];
       if (!kind) throw new Error(`There is no driver '${driver}'`);
-      const context = {
+      const context: DriverContext = {
         store: name,
         registeredIdentity: () => registeredIdentity(db, name),
-        registerIdentity: (identity: string) => registerIdentity(db, name, identity),
+        registerIdentity: (identity) => registerIdentity(db, name, identity),
+        lease: (lease, seconds) => takeLease(db, `${name}:${lease}`, seconds),
+        executor: db,
+        log: (level, message, details) => log[level]({ ...details, store: name }, message),
       };
       return createStore(name, driver, await kind.create(settings, context).catch(asConfigError), metrics?.store);
     }),

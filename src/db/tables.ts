@@ -67,6 +67,17 @@ export interface MediaLocationsTable {
   state: Generated<'stored' | 'pending' | 'missing' | 'corrupt'>;
   verified_at: NullableTimestamp;
   created_at: Timestamp;
+  /** Why a `pending` one is wanted: a copy beside the others, or the item's way back to its own store. */
+  purpose: 'mirror' | 'home' | null;
+  attempts: Generated<number>;
+  next_attempt_at: NullableTimestamp;
+  last_error: string | null;
+}
+
+export interface LeasesTable {
+  name: string;
+  holder: string;
+  leased_until: Timestamp;
 }
 
 export interface StorageIntentsTable {
@@ -110,4 +121,5 @@ export interface Tables {
   idempotency_keys: IdempotencyKeysTable;
   scenes: ScenesTable;
   store_identities: StoreIdentitiesTable;
+  leases: LeasesTable;
 }

@@ -60,6 +60,10 @@ const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     state: 'text',
     verified_at: 'timestamp with time zone',
     created_at: 'timestamp with time zone',
+    purpose: 'text',
+    attempts: 'integer',
+    next_attempt_at: 'timestamp with time zone',
+    last_error: 'text',
   },
   storage_intents: {
     store: 'text',
@@ -87,6 +91,17 @@ const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     created_at: 'timestamp with time zone',
   },
   store_identities: { store: 'text', identity: 'text', created_at: 'timestamp with time zone' },
+  leases: { name: 'text', holder: 'uuid', leased_until: 'timestamp with time zone' },
+  stored_blobs: {
+    store: 'text',
+    key: 'text',
+    blob_id: 'uuid',
+    content_type: 'text',
+    bytes: 'bigint',
+    created_at: 'timestamp with time zone',
+  },
+  stored_blob_chunks: { blob_id: 'uuid', number: 'integer', bytes: 'bytea' },
+  stored_blob_writes: { blob_id: 'uuid', store: 'text', key: 'text', replaced_at: 'timestamp with time zone' },
 };
 
 const INDEXES = [
@@ -111,6 +126,8 @@ const INDEXES = [
   'generated_images_text',
   'media_locations_pkey',
   'media_locations_store_key',
+  'media_locations_pending',
+  'media_locations_of_store',
   'storage_intents_pkey',
   'storage_intents_leased_until',
   'idempotency_keys_pkey',
@@ -119,6 +136,12 @@ const INDEXES = [
   'scenes_pkey',
   'scenes_current_item_id',
   'store_identities_pkey',
+  'leases_pkey',
+  'stored_blobs_pkey',
+  'stored_blob_chunks_pkey',
+  'stored_blob_writes_pkey',
+  'stored_blob_writes_key',
+  'stored_blob_writes_replaced',
 ];
 
 /** Compares the database with what this version needs; one sentence for each thing that is missing or different. */

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { QueryExecutorProvider } from 'kysely';
 
 /** A yes or no, and why: shown to operators, and the place where a limit is explained. */
 export interface Capability {
@@ -53,6 +54,31 @@ export interface GetResult {
   totalBytes: number;
 }
 
+/** How an answer to a presigned GET shall look, whatever was stored with the object. */
+export interface PresignGetOptions {
+  /** Seconds until the URL is refused. */
+  expiresIn: number;
+  contentType?: string | undefined;
+  /** A whole Content-Disposition header. */
+  contentDisposition?: string | undefined;
+  cacheControl?: string | undefined;
+}
+
+export interface PresignPutOptions {
+  /** Seconds until the URL is refused. */
+  expiresIn: number;
+  contentType: string;
+  /** The only length that the store will take. */
+  bytes: number;
+}
+
+/** A request that a client makes on its own; the store refuses one whose headers differ. */
+export interface PresignedPut {
+  url: string;
+  /** Headers that the client must send, beside Content-Length. */
+  headers: Record<string, string>;
+}
+
 export interface ObjectStat {
   bytes: number;
   modifiedAt: Date;
@@ -78,6 +104,12 @@ export interface Driver {
   list(prefix: string, cursor?: string): Promise<ListPage>;
   /** Throws with the reason when the store cannot take or give anything just now. */
   healthy(): Promise<void>;
+  /** There exactly when `capabilities.presignGet` is; the object need not exist. Never logged, never stored. */
+  presignGet?(key: string, options: PresignGetOptions): Promise<string>;
+  /** There exactly when `capabilities.presignPut` is. What it lets through never replaces an object, where the store can refuse that. */
+  presignPut?(key: string, options: PresignPutOptions): Promise<PresignedPut>;
+  /** There exactly when `capabilities.publicUrl` is: an address without signature that never expires. */
+  publicUrl?(key: string): string;
   close?(): Promise<void>;
 }
 
@@ -85,11 +117,21 @@ export interface Driver {
 export class StorageError extends Error {
   override readonly name = 'StorageError';
   readonly code: 'EXISTS' | 'OUTSIDE' | 'NOT_A_FILE' | 'SIZE' | 'UNAVAILABLE' | 'NO_SPACE' | 'TOO_LARGE';
+  /** Seconds after which another attempt is worth it, when the store has said so. */
+  readonly retryAfter: number | undefined;
 
-  constructor(code: StorageError['code'], message: string, options?: { cause?: unknown }) {
+  constructor(code: StorageError['code'], message: string, options?: { cause?: unknown; retryAfter?: number }) {
     super(message, options);
     this.code = code;
+    this.retryAfter = options?.retryAfter;
   }
+}
+
+/** A right that one process among all replicas has, until its time runs out or it gives it back. */
+export interface Lease {
+  /** Extends it by its full time; false when another has taken it over, so the work must be given up. */
+  renew(): Promise<boolean>;
+  release(): Promise<void>;
 }
 
 /** What the registry lends a driver that declares the need. */
@@ -100,4 +142,10 @@ export interface DriverContext {
   registeredIdentity(): Promise<string | undefined>;
   /** Registers `identity` unless one is registered; answers the one that counts. */
   registerIdentity(identity: string): Promise<string>;
+  /** Takes the lease `name` for `seconds` of database time, or answers undefined at once when somebody has it. */
+  lease(name: string, seconds: number): Promise<Lease | undefined>;
+  /** The service's database, for single statements; nothing of it is held while bytes flow. */
+  executor: QueryExecutorProvider;
+  /** A line in the service's log; never with a secret or a signed URL in it. */
+  log(level: 'info' | 'warn' | 'error', message: string, details?: Record<string, unknown>): void;
 }

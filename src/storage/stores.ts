@@ -185,7 +185,7 @@ function wrap(store: string, error: unknown): unknown {
   if (UNAVAILABLE.has(code)) {
     return new AppError('store_unavailable', `The store '${store}' cannot be used at the moment.`, {
       cause: error,
-      retryAfter: 5,
+      retryAfter: (error instanceof StorageError ? error.retryAfter : undefined) ?? 5,
     });
   }
   if (code === 'SIZE')
@@ -194,6 +194,8 @@ function wrap(store: string, error: unknown): unknown {
     });
   if (code === 'EXISTS')
     return new AppError('object_taken', `The store '${store}' has an object of that key already.`, { cause: error });
+  if (code === 'TOO_LARGE')
+    return new AppError('too_large', `The store '${store}' takes no object of that size.`, { cause: error });
   if (BAD_PATH.has(code)) {
     return new AppError('invalid_key', 'The key does not lead to a regular file inside of the store.', {
       cause: error,

@@ -2,6 +2,7 @@ import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLocalDriver } from '../../src/storage/local.ts';
+import { createDriverContext } from '../support/driver-context.ts';
 import { createStore } from '../../src/storage/stores.ts';
 import { head, sendRaw } from '../support/raw-http.ts';
 import { png } from '../support/sample-files.ts';
@@ -109,14 +110,9 @@ test('case 15: a key through a symbolic link out of the volume is refused, whoev
 
 test('case 17: a volume whose name begins like another does not reach into it', async () => {
   const roots = [path.join(t.volume, '..', 'data'), path.join(t.volume, '..', 'data2')] as const;
-  const context = {
-    store: 'twin',
-    registeredIdentity: async () => undefined,
-    registerIdentity: async (identity: string) => identity,
-  };
   const [first] = await Promise.all(
     roots.map(async (root) =>
-      createStore('twin', 'local', await createLocalDriver({ root, mountAliases: [] }, context)),
+      createStore('twin', 'local', await createLocalDriver({ root, mountAliases: [] }, createDriverContext('twin'))),
     ),
   );
   await writeFile(path.join(roots[1], 'pic.png'), png());

@@ -1,8 +1,9 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Driver, DriverContext } from '../../src/storage/driver.ts';
+import type { Driver } from '../../src/storage/driver.ts';
 import { createLocalDriver } from '../../src/storage/local.ts';
+import { createDriverContext } from './driver-context.ts';
 
 export interface LocalVolume {
   driver: Driver;
@@ -14,19 +15,9 @@ export interface LocalVolume {
   close(): Promise<void>;
 }
 
-/** Stands for the table of store identities. */
-function context(): DriverContext {
-  let identity: string | undefined;
-  return {
-    store: 'local',
-    registeredIdentity: async () => identity,
-    registerIdentity: async (wanted) => (identity ??= wanted),
-  };
-}
-
 export async function createLocalVolume(): Promise<LocalVolume> {
   const base = await mkdtemp(path.join(tmpdir(), 'mediakeep-volume-'));
-  const shared = context();
+  const shared = createDriverContext('local');
   const root = path.join(base, 'volume');
   const reopen = () => createLocalDriver({ root, mountAliases: [] }, shared);
   return {

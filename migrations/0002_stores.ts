@@ -15,6 +15,7 @@ const STATEMENTS = [
     key TEXT COLLATE "C" NOT NULL,
     blob_id UUID NOT NULL,
     content_type TEXT NOT NULL,
+    chunk_bytes INTEGER NOT NULL,
     bytes BIGINT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     CONSTRAINT stored_blobs_pkey PRIMARY KEY (store, key)

@@ -97,6 +97,7 @@ const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     key: 'text',
     blob_id: 'uuid',
     content_type: 'text',
+    chunk_bytes: 'integer',
     bytes: 'bigint',
     created_at: 'timestamp with time zone',
   },

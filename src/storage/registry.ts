@@ -1,5 +1,6 @@
 import { Type, type TObject } from 'typebox';
 import type { Driver, DriverContext } from './driver.ts';
+import { createDatabaseDriver } from './database.ts';
 import { createLocalDriver } from './local.ts';
 
 export interface DriverDefaults {
@@ -43,4 +44,5 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
     create: (settings, context) =>
       createLocalDriver({ root: String(settings['ROOT']), mountAliases: words(settings['MOUNT_ALIASES']) }, context),
   },
+  database: { settings: Type.Object({}), create: async (_settings, context) => createDatabaseDriver(context) },
 };

@@ -57,13 +57,10 @@ export const SETTINGS = Type.Object({
   }),
   STORAGE_PRIMARY: Type.String({ default: 'local', description: 'Store that new items are written to.' }),
   STORAGE_FALLBACKS: list(
-    'Stores to write to while the primary is down, in order. Not yet: setting it stops the start.',
+    'Stores to write to while the primary one is down, in order; a worker brings the items home afterwards.',
     'names of stores, separated by commas',
   ),
-  STORAGE_MIRRORS: list(
-    'Stores that get a copy of each item afterwards. Not yet: setting it stops the start.',
-    'names of stores, separated by commas',
-  ),
+  STORAGE_MIRRORS: list('Stores that get a copy of each item afterwards.', 'names of stores, separated by commas'),
   STORES: list(
     'Further named stores: `archive:s3,volume:local`; the settings of `volume` are then `VOLUME_ROOT` and so on.',
     'name:driver, separated by commas',

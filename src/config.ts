@@ -76,7 +76,6 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const dataDir = path.resolve(settings.DATA_DIR ?? './.data');
   const stores = loadStores(settings, given, dataDir, problems);
   checkRouting(settings, stores, problems);
-  refuseUnsupported(settings, problems);
   const production = settings.NODE_ENV === 'production';
   if (production) checkProduction(settings, problems);
   const config: Config = {
@@ -201,14 +200,6 @@ function loadStores(
   });
 }
 
-/** Accepting these and doing nothing would let operators believe in copies that do not exist. */
-function refuseUnsupported(settings: Settings, problems: string[]): void {
-  for (const setting of ['STORAGE_FALLBACKS', 'STORAGE_MIRRORS'] as const) {
-    if (settings[setting] !== undefined)
-      problems.push(`${setting}: this version writes each item to one store only; allowed: leave it unset`);
-  }
-}
-
 function checkRouting(settings: Settings, stores: readonly StoreConfig[], problems: string[]): void {
   const names = stores.map((store) => store.name);
   for (const setting of ['STORAGE_PRIMARY', 'STORAGE_FALLBACKS', 'STORAGE_MIRRORS'] as const) {
@@ -216,6 +207,15 @@ function checkRouting(settings: Settings, stores: readonly StoreConfig[], proble
       if (!names.includes(name))
         problems.push(`${setting}: "${name}" is not a store; allowed: ${names.join(', ')}, or a name from STORES`);
     }
+  }
+  for (const setting of ['STORAGE_FALLBACKS', 'STORAGE_MIRRORS'] as const) {
+    const listed = words(settings[setting]);
+    if (listed.includes(settings.STORAGE_PRIMARY ?? 'local'))
+      problems.push(
+        `${setting}: "${settings.STORAGE_PRIMARY}" is the primary store already; allowed: other stores, separated by commas`,
+      );
+    for (const name of new Set(listed.filter((entry, at) => listed.indexOf(entry) !== at)))
+      problems.push(`${setting}: "${name}" is named twice; allowed: each store once`);
   }
 }
 

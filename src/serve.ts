@@ -45,7 +45,13 @@ async function serve(
   });
   const { deps } = service;
   const app = await buildApp(service.appDeps);
-  const worker = config.WORKER_CONCURRENCY > 0 ? startWorker(deps) : undefined;
+  const worker =
+    config.WORKER_CONCURRENCY > 0
+      ? startWorker(deps, {
+          connectionString: embedded.connectionString,
+          concurrency: config.WORKER_CONCURRENCY,
+        })
+      : undefined;
 
   const grace = config.SHUTDOWN_GRACE_SECONDS * 1000;
   closeWithGrace({ delay: grace + 10_000, logger: log }, async ({ signal, err }) => {

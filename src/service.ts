@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { AppDeps } from './app.ts';
 import type { Config } from './config.ts';
+import { requestCopies } from './db/jobs.ts';
 import { createSigner, derivedSigningKey } from './domain/signing.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import { createMetrics } from './metrics.ts';
@@ -47,10 +48,16 @@ export async function createService(
     log,
     metrics: metrics.domain,
     signer: createSigner(keys),
+    copiesWanted: throttled(1000, () =>
+      requestCopies(services.database.db).catch((error: unknown) =>
+        log.debug({ err: error }, 'could not wake a worker for copies; it looks for them every minute'),
+      ),
+    ),
     limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES },
     defaultVisibility: config.DEFAULT_VISIBILITY,
     publicBaseUrl: config.PUBLIC_BASE_URL ?? `http://${host}:${config.PORT}`,
     urlTtlSeconds: config.URL_TTL_SECONDS,
+    delivery: config.DELIVERY,
     externalHosts: config.EXTERNAL_URL_HOSTS,
   };
   return {
@@ -60,5 +67,19 @@ export async function createService(
       await fetcher.close();
       await services.close();
     },
+  };
+}
+
+/** Calls `work` at once, and then at most every `ms` while it is asked for. */
+function throttled(ms: number, work: () => Promise<void>): () => void {
+  let last = -Infinity;
+  let waiting: NodeJS.Timeout | undefined;
+  const run = () => {
+    waiting = undefined;
+    last = performance.now();
+    void work();
+  };
+  return () => {
+    waiting ??= setTimeout(run, Math.max(0, last + ms - performance.now())).unref();
   };
 }

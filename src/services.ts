@@ -11,7 +11,8 @@ import { codeOf, isAppError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import { type DriverContext, StorageError } from './storage/driver.ts';
 import { DRIVERS } from './storage/registry.ts';
-import { type Stores, createStore, createStores } from './storage/stores.ts';
+import { type Stores, createStores } from './storage/routing.ts';
+import { createStore } from './storage/stores.ts';
 
 const STATEMENT_TIMEOUT_MS = 30_000;
 
@@ -102,6 +103,7 @@ async function requireSchema({ db }: Database): Promise<void> {
 }
 
 async function openStores(config: Config, { db }: Database, log: Logger, metrics?: Metrics): Promise<Stores> {
+  const unreachable = new Map<string, string>();
   const stores = await Promise.all(
     config.stores.map(async ({ name, driver, settings }) => {
       const kind = DRIVERS[driver];
@@ -114,10 +116,25 @@ async function openStores(config: Config, { db }: Database, log: Logger, metrics
         executor: db,
         log: (level, message, details) => log[level]({ ...details, store: name }, message),
       };
-      return createStore(name, driver, await kind.create(settings, context).catch(asConfigError), metrics?.store);
+      const made = await kind.create(settings, context).catch(asConfigError);
+      await made.check?.().catch((error: unknown) => {
+        // What is wrong stays wrong; what cannot be reached may come back, and others may do its work until then.
+        if (!(error instanceof StorageError) || error.code !== 'UNAVAILABLE') return asConfigError(error);
+        unreachable.set(name, error.message);
+        return undefined;
+      });
+      return createStore(name, driver, made, metrics?.store);
     }),
   );
-  return createStores(stores, config.STORAGE_PRIMARY);
+  const writable = [config.STORAGE_PRIMARY, ...config.STORAGE_FALLBACKS];
+  if (writable.every((name) => unreachable.has(name))) throw new ConfigError([...unreachable.values()]);
+  for (const [store, reason] of unreachable)
+    log.error({ store, reason }, 'a store cannot be reached; starting without it');
+  return createStores(stores, {
+    primary: config.STORAGE_PRIMARY,
+    fallbacks: config.STORAGE_FALLBACKS,
+    mirrors: config.STORAGE_MIRRORS,
+  });
 }
 
 /** A store that cannot be opened is told like a wrong setting: what it says names the setting and the remedy. */

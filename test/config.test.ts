@@ -43,7 +43,7 @@ test.each([
   ['STORAGE_PRIMARY', 's9', 'local'],
   ['STORES', 'x:nonsense', 'local'],
   ['STORES', 'local:local', 'a name that no driver'],
-  ['STORAGE_MIRRORS', 'local', 'leave it unset'],
+  ['STORAGE_MIRRORS', 'local', 'other stores'],
   ['CORS_ORIGINS', 'https://a.example/path', 'without a path'],
   ['DEFAULT_VISIBILITY', 'secret', 'private, public'],
   ['TRUSTED_PROXIES', 'x', '10.0.0.0/8'],

@@ -8,7 +8,7 @@ import { createSigner } from '../src/domain/signing.ts';
 import { openapiDocument } from '../src/http/openapi.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { createUrlFetcher } from '../src/sources/fetch-url.ts';
-import type { Stores } from '../src/storage/stores.ts';
+import type { Stores } from '../src/storage/routing.ts';
 
 // Writes openapi.yaml from the routes' schemas; with --check fails when the committed file differs. Needs no database.
 const file = new URL('../openapi.yaml', import.meta.url);
@@ -30,11 +30,15 @@ const unused: Stores = {
   get primary(): never {
     throw new Error('no stores here');
   },
+  fallbacks: [],
+  mirrors: [],
   all: [],
   close: async () => {},
 };
 const metrics = createMetrics(version);
 const app = await buildApp({
+  delivery: 'redirect',
+  copiesWanted: () => {},
   config,
   jwtSecret: config.JWT_SECRET,
   signer: createSigner([{ id: 'none', secret: 'x'.repeat(32) }]),

@@ -58,15 +58,33 @@ export async function findItems(db: Db, ids: readonly string[]): Promise<MediaIt
   return rows.map((row) => toItem(row));
 }
 
-/** The item whose bytes (or whose former bytes) lie under a store's key. */
-export async function findItemByKey(db: Db, store: string, key: string): Promise<MediaItem | undefined> {
+/** The item whose bytes lie under a store's key; a copy that is still to be made there does not count. */
+export async function findStoredItemByKey(db: Db, store: string, key: string): Promise<MediaItem | undefined> {
   const row = await db
     .selectFrom('generated_images')
     .innerJoin('media_locations', 'media_locations.media_id', 'generated_images.id')
     .select(itemColumns)
     .where('media_locations.store', '=', store)
     .where('media_locations.key', '=', key)
+    .where('media_locations.state', '<>', 'pending')
     .executeTakeFirst();
+  return row && toItem(row);
+}
+
+/**
+ * The item whose bytes lie, or lay, under a key of the first of `stores`: items keep their key when they are moved, so
+ * the others are looked through in turn. One look into an index for each store.
+ */
+export async function findItemByKey(db: Db, stores: readonly string[], key: string): Promise<MediaItem | undefined> {
+  const rows = await db
+    .selectFrom('generated_images')
+    .innerJoin('media_locations', 'media_locations.media_id', 'generated_images.id')
+    .select(itemColumns)
+    .select('media_locations.store as location_store')
+    .where('media_locations.store', 'in', stores)
+    .where('media_locations.key', '=', key)
+    .execute();
+  const [row] = rows.toSorted((a, b) => stores.indexOf(a.location_store) - stores.indexOf(b.location_store));
   return row && toItem(row);
 }
 
@@ -92,6 +110,19 @@ export async function setDeleted(db: Db, id: string, deleted: boolean): Promise<
     .returning(itemColumns)
     .executeTakeFirst();
   return row && toItem(row);
+}
+
+/** Says where an item's bytes are at home now. No change of the item itself, so `updated_at` stays. */
+export async function setStorage(
+  trx: Trx,
+  id: string,
+  { storageProvider, storageUrl }: { storageProvider: string; storageUrl: string },
+): Promise<void> {
+  await trx
+    .updateTable('generated_images')
+    .set({ storage_provider: storageProvider, storage_url: storageUrl })
+    .where('id', '=', id)
+    .execute();
 }
 
 export async function deleteItem(trx: Trx, id: string): Promise<void> {

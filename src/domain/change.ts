@@ -1,4 +1,4 @@
-import { deleteIntent, insertMarkedIntents } from '../db/intents.ts';
+import { insertMarkedIntents } from '../db/intents.ts';
 import { locationsOf } from '../db/locations.ts';
 import { forgetAnswersAbout } from '../db/idempotency-keys.ts';
 import { type ItemChange, deleteItem, findItem, findItemForUpdate, setDeleted, updateItem } from '../db/media.ts';
@@ -7,6 +7,7 @@ import type { MediaItem } from '../db/media-item.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
+import { removeDropped } from './copy-item.ts';
 import { checkFields } from './item-fields.ts';
 import { searchText } from './search-text.ts';
 
@@ -89,23 +90,16 @@ export async function purge(deps: Deps, caller: Caller, id: string): Promise<voi
   await reachable(deps, caller, id, 'any');
   const owned = await deps.db.transaction().execute(async (trx) => {
     const locations = (await locationsOf(trx, id, null)).filter((location) => location.owned);
-    const intents = locations.map(({ store, key }) => ({ store, key }));
-    await insertMarkedIntents(trx, intents);
+    await insertMarkedIntents(
+      trx,
+      locations.map(({ store, key }) => ({ store, key })),
+    );
     await replaceCurrentItem(trx, id);
     // What was answered about it would live on for a day, and tell a repeated upload that it is stored.
     await forgetAnswersAbout(trx, id);
     await deleteItem(trx, id);
-    return intents;
+    // A copy that is being made just now hears of the mark; until then its object is not to be touched, and the sweeper's lease waits.
+    return locations.filter((location) => location.state !== 'pending');
   });
-  for (const intent of owned) {
-    try {
-      await deps.stores.get(intent.store).delete(intent.key);
-      await deleteIntent(deps.db, intent);
-    } catch (error) {
-      deps.log.warn(
-        { err: error, store: intent.store, key: intent.key },
-        'could not remove a purged object; the sweeper will',
-      );
-    }
-  }
+  await removeDropped(deps, owned);
 }

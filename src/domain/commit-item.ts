@@ -1,6 +1,6 @@
 import type { Trx } from '../db/database.ts';
 import { fulfilIntent, isKnownKey } from '../db/intents.ts';
-import { insertLocation } from '../db/locations.ts';
+import { insertLocation, insertPendingLocations } from '../db/locations.ts';
 import { type NewItem, insertItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { setCurrentItem, takeSceneVersion } from '../db/scenes.ts';
@@ -11,12 +11,18 @@ import type { Store } from '../storage/stores.ts';
 import type { Deps } from './deps.ts';
 import { type Claim, fingerprintOf } from './idempotency.ts';
 import type { ItemFields } from './item-fields.ts';
+import { wantedCopies } from './copies.ts';
 import { searchText } from './search-text.ts';
 import type { Source } from './source.ts';
+import { storageUrlOf } from './storage-url.ts';
 import type { Staged } from './stage.ts';
 
 /** Bytes that are durable, ours or somebody else's. */
-type Bytes = Pick<Staged, 'store' | 'key' | 'bytes' | 'sha256' | 'type' | 'inspection'> & { owned: boolean };
+type Bytes = Pick<Staged, 'store' | 'key' | 'bytes' | 'sha256' | 'type' | 'inspection'> & {
+  owned: boolean;
+  /** The store that should have taken them; they lie in a fallback. */
+  home?: Store | undefined;
+};
 
 export interface NewMedia {
   fields: ItemFields;
@@ -37,7 +43,8 @@ export async function commitItem(
   const store = bytes && deps.stores.get(bytes.store);
   const fingerprint = contentFingerprint(fields, source, bytes?.sha256);
   try {
-    return await deps.db.transaction().execute(async (trx) => {
+    const copies = bytes ? wantedCopies(deps.stores, bytes, fields.userId) : [];
+    const item = await deps.db.transaction().execute(async (trx) => {
       // A purge that ran since the object was read has left its intent, and removes the object.
       if (bytes && !bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();
       const scene = await takeScene(trx, fields, bytes !== undefined);
@@ -52,18 +59,21 @@ export async function commitItem(
           sha256: bytes.sha256,
           owned: bytes.owned,
         });
+      if (bytes) await insertPendingLocations(trx, inserted.id, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
       if (scene !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined) {
         await setCurrentItem(trx, fields.projectId, fields.sceneId, inserted.id);
       }
-      const item: MediaItem = {
+      const made: MediaItem = {
         ...inserted,
         storageKey: bytes?.key ?? null,
         isCurrent: scene === undefined ? null : true,
       };
-      await claim?.finish(trx, fingerprint, item);
-      return item;
+      await claim?.finish(trx, fingerprint, made);
+      return made;
     });
+    if (copies.length > 0) deps.copiesWanted();
+    return item;
   } catch (error) {
     if (codeOf(error) === '23505' && (error as { constraint?: string }).constraint === 'media_locations_store_key')
       throw objectTaken(error);
@@ -78,11 +88,7 @@ async function takeScene(trx: Trx, fields: ItemFields, hasBytes: boolean): Promi
 
 function storageUrl(deps: Deps, source: Source, store: Store | undefined, key: string | undefined, id: string): string {
   if (source.type === 'external') return source.storageUrl;
-  if (!store || key === undefined) return '';
-  // The address names no store, so it can only be the default one's.
-  if (store.name === 'local')
-    return `${deps.publicBaseUrl}/uploads/${key.split('/').map(encodeURIComponent).join('/')}`;
-  return `${deps.publicBaseUrl}/v1/media/${id}/content`;
+  return store && key !== undefined ? storageUrlOf(deps.publicBaseUrl, store, key, id) : '';
 }
 
 function toRow(

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Db } from '../db/database.ts';
 import type { UrlFetcher } from '../sources/fetch-url.ts';
-import type { Stores } from '../storage/stores.ts';
+import type { Stores } from '../storage/routing.ts';
 
 /** What an ingest tells the metrics; a failed generation that was recorded counts as `recorded`. */
 export interface IngestEvent {
@@ -24,6 +24,8 @@ export interface Deps {
   fetcher: UrlFetcher;
   log: Logger;
   metrics: DomainMetrics;
+  /** Told after a commit that has left copies for a worker to make; returns at once. */
+  copiesWanted: () => void;
   limits: { maxUploadBytes: number };
   defaultVisibility: 'private' | 'public';
   /** Without a slash at the end. */

@@ -11,7 +11,7 @@ import type { Deps } from './deps.ts';
 import { type Claim, assertSameContent, openKey } from './idempotency.ts';
 import { type ItemFields, type ItemInput, checkFields } from './item-fields.ts';
 import type { BytesSource, Source } from './source.ts';
-import { type Staged, stage } from './stage.ts';
+import { type StageRequest, type Staged, stage } from './stage.ts';
 
 export interface IngestRequest {
   caller: Caller;
@@ -174,12 +174,17 @@ async function stageSource(
   fields: ItemFields,
   claim?: Claim,
 ): Promise<{ staged: Staged; filename: string | undefined }> {
-  const store = fields.store === undefined ? deps.stores.primary : deps.stores.get(fields.store);
+  const { primary, fallbacks } = deps.stores;
+  // Whoever names a store means it: another one does not take its place.
+  const stores: StageRequest['stores'] =
+    fields.store === undefined || fields.store === primary.name
+      ? [primary, ...fallbacks]
+      : [deps.stores.get(fields.store)];
   const { signal } = request;
   const fetched = source.type === 'url' ? await deps.fetcher.fetch(source.url, { signal }) : undefined;
   const filename = fields.filename ?? suggestedName(source.type === 'bytes' ? source.filename : fetched?.filename);
   const staged = await stage(deps, {
-    store,
+    stores,
     body: source.type === 'bytes' ? source.body : (fetched?.body ?? emptyBody()),
     filename,
     declaredType: source.type === 'bytes' ? source.declaredType : fetched?.contentType,

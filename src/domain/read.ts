@@ -1,10 +1,11 @@
-import { type Location, locationsOf } from '../db/locations.ts';
+import { type Location, locationsOf, locationsOfMany, primaryFirst } from '../db/locations.ts';
 import { findItem, findItemByKey, findItems } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { ByteRange, GetResult } from '../storage/driver.ts';
 import { type Caller, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
+import { slice } from './slice.ts';
 
 export interface ItemWithLocations extends MediaItem {
   locations: Location[];
@@ -19,6 +20,17 @@ export async function readItem(deps: Deps, caller: Caller, id: string): Promise<
   const item = await findItem(deps.db, id);
   if (!item || item.deletedAt !== null || !mayReach(caller, item.userId)) throw notFound();
   return { ...item, locations: await locationsOf(deps.db, id, item.storageProvider) };
+}
+
+/** Where the bytes of several items lie, the primary location of each first. */
+export async function locationsOfItems(deps: Deps, items: readonly MediaItem[]): Promise<Map<string, Location[]>> {
+  const found = await locationsOfMany(
+    deps.db,
+    items.map((item) => item.id),
+  );
+  return new Map(
+    items.map((item) => [item.id, servable(deps, primaryFirst(found.get(item.id) ?? [], item.storageProvider))]),
+  );
 }
 
 /** The items among `ids` that the caller may reach, by id. */
@@ -39,9 +51,10 @@ export type Reader = { type: 'caller'; caller: Caller } | { type: 'signature' } 
 export async function itemForReading(
   deps: Deps,
   reader: Reader,
-  where: { id: string } | { store: string; key: string },
+  where: { id: string } | { key: string },
 ): Promise<MediaItem> {
-  const item = 'id' in where ? await findItem(deps.db, where.id) : await findItemByKey(deps.db, where.store, where.key);
+  const item =
+    'id' in where ? await findItem(deps.db, where.id) : await findItemByKey(deps.db, uploadStores(deps), where.key);
   const allowed =
     item &&
     item.deletedAt === null &&
@@ -58,17 +71,28 @@ export async function itemForReading(
   throw notFound();
 }
 
+/** Permanent addresses name the local store's keys; what was moved away from there is found where it lies now. */
+function uploadStores({ stores }: Deps): string[] {
+  return ['local', ...stores.all.map((store) => store.name).filter((name) => name !== 'local')];
+}
+
 export interface OpenedContent extends GetResult {
   /** The store that serves. */
   store: string;
 }
 
+/** Locations whose bytes can be asked for. */
+export function servable(deps: Pick<Deps, 'stores'>, locations: readonly Location[]): Location[] {
+  return locations.filter((location) => location.state === 'stored' && deps.stores.has(location.store));
+}
+
 /** Where the bytes of an item lie. @throws AppError not_stored when they lie nowhere that this service can reach. */
 export async function contentLocations(deps: Deps, item: MediaItem): Promise<Location[]> {
-  const locations = (await locationsOf(deps.db, item.id, item.storageProvider)).filter(
-    (location) => location.state === 'stored' && deps.stores.has(location.store),
-  );
+  const all = await locationsOf(deps.db, item.id, item.storageProvider);
+  const locations = servable(deps, all);
   if (locations.length === 0) {
+    if (all.length > 0)
+      throw new AppError('content_missing', 'No store that is configured has the bytes of this item any more.');
     throw new AppError(
       'not_stored',
       item.status === 'success'
@@ -93,8 +117,13 @@ export async function openContent(
   let failure: unknown = new AppError('not_stored', 'This item has no bytes here.');
   for (const { store, key, bytes } of locations) {
     try {
-      const content = await deps.stores.get(store).get(key, { ...(range && { range }), ...(signal && { signal }) });
-      if (content.totalBytes === bytes) return { ...content, store };
+      const opened = deps.stores.get(store);
+      const cut = range !== undefined && !opened.capabilities.range.able;
+      const content = await opened.get(key, { ...(range && !cut && { range }), ...(signal && { signal }) });
+      if (content.totalBytes === bytes) {
+        if (!cut) return { ...content, store };
+        return { ...content, stream: slice(content.stream, range), bytes: range.end - range.start + 1, store };
+      }
       content.stream.destroy();
       throw new AppError(
         'content_missing',

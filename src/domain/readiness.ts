@@ -1,12 +1,15 @@
 import { sql } from 'kysely';
 import { migrationState } from '../db/migrator.ts';
 import { AppError } from '../errors.ts';
+import type { Store } from '../storage/stores.ts';
 import type { Deps } from './deps.ts';
 
 export interface Check {
   name: string;
   ok: boolean;
   reason?: string;
+  /** It fails, but something else does its work meanwhile. */
+  degraded?: boolean;
 }
 
 const TIMEOUT_MS = 3000;
@@ -26,7 +29,13 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log'>):
       };
     }
   };
-  return Promise.all([
+  const { primary, fallbacks } = deps.stores;
+  const store = ({ name, healthy }: Store) =>
+    check(`store:${name}`, async () => {
+      await healthy();
+      return undefined;
+    });
+  const [database, schema, first] = await Promise.all([
     check('database', async () => {
       await sql`SELECT 1`.execute(deps.db);
       return undefined;
@@ -36,11 +45,13 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log'>):
       if (missing.length > 0) return `migrations are missing: ${missing.join(', ')}; run mediakeep migrate`;
       return unknown.length > 0 ? `the database was migrated by a newer version: ${unknown.join(', ')}` : undefined;
     }),
-    check(`store:${deps.stores.primary.name}`, async () => {
-      await deps.stores.primary.healthy();
-      return undefined;
-    }),
+    store(primary),
   ]);
+  if (first.ok || fallbacks.length === 0) return [database, schema, first];
+  // Uploads go on in a fallback: taking this process out of service would end what works.
+  const others = await Promise.all(fallbacks.map(store));
+  const replaced = others.some((other) => other.ok);
+  return [database, schema, ...[first, ...others].map((each) => (each.ok ? each : { ...each, degraded: replaced }))];
 }
 
 async function within<T>(work: Promise<T>): Promise<T> {

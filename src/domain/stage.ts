@@ -1,22 +1,18 @@
-import {
-  type IntentKey,
-  INTENT_LEASE_SECONDS,
-  deleteIntent,
-  insertIntent,
-  markIntent,
-  renewIntent,
-} from '../db/intents.ts';
-import { findItemByKey } from '../db/media.ts';
-import { AppError } from '../errors.ts';
+import { type IntentKey, deleteIntent, insertIntent, markIntent } from '../db/intents.ts';
+import { findStoredItemByKey } from '../db/media.ts';
+import { AppError, isAppError } from '../errors.ts';
 import { type Inspection, createInspector } from '../media/inspect.ts';
 import type { MediaType } from '../media/media-type.ts';
 import type { Store } from '../storage/stores.ts';
 import { limited, peek } from './body.ts';
 import type { Deps } from './deps.ts';
 import { HEAD_BYTES, identify } from './identify.ts';
+import { keepLease } from './intent-lease.ts';
+import { replayable } from './replay.ts';
 
 export interface StageRequest {
-  store: Store;
+  /** Where to write, the wanted one first; the others take over while it is down. */
+  stores: readonly [Store, ...Store[]];
   body: AsyncIterable<Uint8Array>;
   filename: string | undefined;
   declaredType: string | undefined;
@@ -37,36 +33,94 @@ export interface Staged extends IntentKey {
   sha256: string;
   type: MediaType;
   inspection: Inspection;
+  /** The wanted store, when a fallback has taken the bytes in its stead. */
+  home: Store | undefined;
   /** Ends the renewal of the lease; to be called when the item's transaction has ended. */
   release(): void;
   /** Removes the object and its intent, unless an item was committed for them. Never throws: what it cannot remove, the sweeper will. */
   discard(): Promise<void>;
 }
 
+/** A body of this size is kept until a store has acknowledged it, so that another one can be given it. */
+const REPLAY_BYTES = 8 * 1024 * 1024;
+
 /**
- * Tells the type, names a key, and streams the body into the store under an intent.
+ * Tells the type, names a key, and streams the body into the first store that takes it, under an intent.
  * @throws AppError unsupported_media, too_large, digest_mismatch, length_mismatch, store_unavailable, storage_full;
  * then nothing is left behind
  */
 export async function stage(deps: Deps, request: StageRequest): Promise<Staged> {
   const body = await peek(limited(request.body, deps.limits.maxUploadBytes), HEAD_BYTES);
-  let intent: IntentKey;
   let type: MediaType;
   try {
     type = await identify(body, request);
-    intent = { store: request.store.name, key: request.keyFor(type.ext) };
-    await insertIntent(deps.db, intent);
   } catch (error) {
     await body.cancel();
     throw error;
   }
+  const key = request.keyFor(type.ext);
+  const [wanted] = request.stores;
+  const candidates = writable(request.stores, request.size);
+  // With one store there is nothing to replay to, and nothing is kept.
+  const source = replayable(body.all(), candidates.length > 1 ? REPLAY_BYTES : 0);
+  try {
+    for (const [index, store] of candidates.entries()) {
+      try {
+        const staged = await write(deps, request, {
+          store,
+          key,
+          type,
+          body: source.attempt(),
+          hasNext: index + 1 < candidates.length,
+        });
+        if (store !== wanted)
+          deps.log.warn({ store: store.name, key, wanted: wanted.name }, 'an upload was written to a fallback');
+        return { ...staged, home: store === wanted ? undefined : wanted };
+      } catch (error) {
+        const next = candidates[index + 1];
+        const down = isAppError(error, 'store_unavailable', 'storage_full');
+        if (!next || !down || request.signal?.aborted === true || !source.whole()) throw error;
+        deps.log.warn({ err: error, store: store.name, key, next: next.name }, 'a store failed; another one is tried');
+      }
+    }
+    throw new AppError('store_unavailable', 'No store can take the file at the moment.', { retryAfter: 5 });
+  } catch (error) {
+    await source.cancel();
+    throw error;
+  }
+}
+
+/** The wanted store is always among them, so that its own refusal is what the caller hears when there is no other. */
+function writable([wanted, ...others]: StageRequest['stores'], size = 0): Store[] {
+  const fits = others.filter(({ capabilities: { maxObjectBytes: max } }) => max === undefined || size <= max);
+  const open = fits.filter((store) => store.available());
+  return wanted.available() || open.length === 0 ? [wanted, ...open] : open;
+}
+
+interface Attempt {
+  store: Store;
+  key: string;
+  type: MediaType;
+  body: AsyncIterable<Uint8Array>;
+  /** Another store is going to be tried when this one fails. */
+  hasNext: boolean;
+}
+
+async function write(
+  deps: Deps,
+  request: StageRequest,
+  { store, key, type, body, hasNext }: Attempt,
+): Promise<Omit<Staged, 'home'>> {
+  const intent: IntentKey = { store: store.name, key };
+  await insertIntent(deps.db, intent);
   const lease = keepLease(deps, intent, request);
   const discard = async () => {
     lease.stop();
     try {
       // Without an intent the item may have been committed after all, its COMMIT's answer lost: then the object is its own.
-      if (!(await markIntent(deps.db, intent)) && (await findItemByKey(deps.db, intent.store, intent.key))) return;
-      await request.store.delete(intent.key);
+      if (!(await markIntent(deps.db, intent)) && (await findStoredItemByKey(deps.db, intent.store, intent.key)))
+        return;
+      await store.delete(intent.key);
       await deleteIntent(deps.db, intent);
     } catch (error) {
       deps.log.warn(
@@ -78,8 +132,8 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
   try {
     const inspector = createInspector(type);
     let inspection: Inspection = { width: null, height: null, durationMs: null };
-    const stored = await request.store.put(intent.key, {
-      body: inspected(body.all(), inspector),
+    const stored = await store.put(key, {
+      body: inspected(body, inspector),
       contentType: type.mime,
       size: request.size,
       signal: lease.signal,
@@ -102,7 +156,9 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
     });
     return { ...intent, ...stored, type, inspection, release: lease.stop, discard };
   } catch (error) {
-    await discard();
+    // A store that is down cannot remove anything either, and whoever waits for a fallback need not wait for that.
+    if (hasNext && isAppError(error, 'store_unavailable')) void discard();
+    else await discard();
     throw error;
   }
 }
@@ -115,33 +171,4 @@ async function* inspected(
     inspector.push(chunk);
     yield chunk;
   }
-}
-
-/** Renews the lease while bytes flow. Losing it ends the upload: the sweeper may be deleting the object already. */
-function keepLease(
-  deps: Deps,
-  intent: IntentKey,
-  { signal, onRenew }: StageRequest,
-): { signal: AbortSignal; stop(): void } {
-  const lost = new AbortController();
-  const timer = setInterval(
-    () => {
-      Promise.all([renewIntent(deps.db, intent), onRenew?.()]).then(
-        ([kept]) => {
-          if (!kept)
-            lost.abort(
-              new AppError('store_unavailable', 'The upload was given up because it made no progress for too long.', {
-                retryAfter: 1,
-              }),
-            );
-        },
-        // The database is away: the lease may survive until it is back, and the item's transaction finds out.
-        (error: unknown) =>
-          deps.log.warn({ err: error, store: intent.store, key: intent.key }, 'could not renew the lease of an upload'),
-      );
-    },
-    (INTENT_LEASE_SECONDS * 1000) / 4,
-  );
-  timer.unref();
-  return { signal: signal ? AbortSignal.any([signal, lost.signal]) : lost.signal, stop: () => clearInterval(timer) };
 }

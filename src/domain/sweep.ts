@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import type { Db } from '../db/database.ts';
 import { deleteExpiredKeys } from '../db/idempotency-keys.ts';
 import { deleteIntent, takeExpiredIntents } from '../db/intents.ts';
-import { findItemByKey } from '../db/media.ts';
-import type { Stores } from '../storage/stores.ts';
+import { findStoredItemByKey } from '../db/media.ts';
+import type { Stores } from '../storage/routing.ts';
 
 const BATCH = 100;
 
@@ -24,7 +24,7 @@ export async function sweepIntents(deps: { db: Db; stores: Stores; log: Logger }
     const taken = await takeExpiredIntents(deps.db, BATCH);
     for (const intent of taken) {
       try {
-        if (await findItemByKey(deps.db, intent.store, intent.key)) {
+        if (await findStoredItemByKey(deps.db, intent.store, intent.key)) {
           deps.log.error({ ...intent }, 'an intent names the object of a live item; the object stays');
         } else if (deps.stores.has(intent.store)) {
           await deps.stores.get(intent.store).delete(intent.key);

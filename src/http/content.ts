@@ -1,19 +1,19 @@
-import { create as contentDisposition } from 'content-disposition';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { MediaItem } from '../db/media-item.ts';
-import type { Deps } from '../domain/deps.ts';
+import { directUrl, reachableFirst } from '../domain/direct-url.ts';
 import { contentLocations, openContent } from '../domain/read.ts';
 import { AppError, isAppError } from '../errors.ts';
-import { mediaTypeByExtension, mediaTypeByMime } from '../media/media-type.ts';
-import { cutBytes } from '../storage/keys.ts';
+import type { RouteDeps } from './route-deps.ts';
+import { contentHeaders } from './content-headers.ts';
 import { abortSignal } from './abort-signal.ts';
 import { allowsRange, matchesEtag, parseRange } from './range.ts';
 
 export interface ContentOptions {
   download: boolean;
+  /** The bytes are to come from here, although their store could give them itself. */
+  proxy: boolean;
   /** How the reader came by it; decides what caches may do. */
   access: 'public' | 'private' | { signedUntil: number };
-  externalHosts: readonly string[];
 }
 
 /** Scripts never run, nothing is loaded, and the type is what we say: an SVG opened on its own is a picture and no page. */
@@ -21,14 +21,13 @@ const CONTENT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; 
 
 /** Answers the bytes of an item: whole, a part, not modified, or a redirect to where they lie. @throws AppError */
 export async function sendContent(
-  deps: Deps,
+  deps: RouteDeps,
   request: FastifyRequest,
   reply: FastifyReply,
   item: MediaItem,
   options: ContentOptions,
 ): Promise<FastifyReply> {
-  const type = mediaTypeByMime(item.mimeType ?? '');
-  const disposition = options.download || type?.inline !== true ? 'attachment' : 'inline';
+  const { contentType, contentDisposition } = contentHeaders(item, options.download);
   const cache = cacheControl(options);
   reply.headers({
     'cache-control': cache,
@@ -44,9 +43,9 @@ export async function sendContent(
   }
   let locations;
   try {
-    locations = await contentLocations(deps, item);
+    locations = reachableFirst(deps, await contentLocations(deps, item));
   } catch (error) {
-    const redirect = isAppError(error, 'not_stored') ? externalRedirect(item, options.externalHosts) : undefined;
+    const redirect = isAppError(error, 'not_stored') ? externalRedirect(item, deps.externalHosts) : undefined;
     if (redirect === undefined) throw error;
     return reply.redirect(redirect, 302);
   }
@@ -55,11 +54,21 @@ export async function sendContent(
   reply.headers({ etag, 'accept-ranges': 'bytes' });
   // "A recipient MUST ignore If-Modified-Since if the request contains an If-None-Match"; content never changes, so tags suffice.
   if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
-  reply.headers({
-    // A type that is not ours (an older system's row may hold any text) is not repeated to a browser.
-    'content-type': type?.mime ?? 'application/octet-stream',
-    'content-disposition': contentDisposition(fileName(item, type?.ext), { type: disposition }),
-  });
+  if (deps.delivery === 'redirect' && !options.proxy && request.method === 'GET') {
+    const direct = await directUrl(deps, locations, {
+      contentType,
+      contentDisposition,
+      cacheControl: cache,
+      expiresIn: redirectSeconds(deps, options),
+      publicUrl: !options.download,
+    });
+    if (direct) {
+      // The redirect is good for less time than the address that it leads to.
+      reply.header('cache-control', options.access === 'public' ? 'public, max-age=30' : 'private, no-cache');
+      return reply.header('x-storage-provider', direct.store).redirect(direct.url, 302);
+    }
+  }
+  reply.headers({ 'content-type': contentType, 'content-disposition': contentDisposition });
   const asked =
     allowsRange(asText(request.headers['if-range']), etag) && request.method === 'GET'
       ? parseRange(request.headers.range, size)
@@ -87,20 +96,17 @@ function asText(header: string | string[] | undefined): string | undefined {
   return header === undefined ? undefined : String(header);
 }
 
+/** Seconds that a presigned address lives: never longer than the right by which it was asked for. */
+function redirectSeconds(deps: RouteDeps, { access }: ContentOptions): number {
+  if (typeof access === 'string') return Math.max(60, deps.urlTtlSeconds);
+  return Math.max(1, Math.min(deps.urlTtlSeconds, access.signedUntil - Math.floor(Date.now() / 1000)));
+}
+
 function cacheControl({ access }: ContentOptions): string {
   // An item may be deleted or made private at any time, so even public copies are asked about again after an hour.
   if (access === 'public') return 'public, max-age=3600';
   if (access === 'private') return 'private, no-cache';
   return `private, max-age=${Math.max(0, Math.min(3600, access.signedUntil - Math.floor(Date.now() / 1000)))}`;
-}
-
-function fileName(item: MediaItem, ext: string | undefined): string {
-  const named = item.filename ?? item.storageKey?.split('/').at(-1) ?? `media-${item.id}`;
-  // Characters that reorder text or end a header make a name lie about its extension.
-  const clean = (named.split(/[/\\]/).at(-1) ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim();
-  const base = cutBytes(clean, 200) || `media-${item.id}`;
-  const told = mediaTypeByExtension(base.split('.').at(-1) ?? '');
-  return ext === undefined || told?.ext === ext ? base : `${base.replace(/\.[A-Za-z0-9]{1,5}$/, '')}.${ext}`;
 }
 
 /** Where an item that was only recorded may be fetched, if that is allowed. */

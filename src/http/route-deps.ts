@@ -5,5 +5,7 @@ import type { Signer } from '../domain/signing.ts';
 export interface RouteDeps extends Deps {
   signer: Signer;
   urlTtlSeconds: number;
+  /** `redirect`: stores that can presign give their bytes themselves. */
+  delivery: 'redirect' | 'proxy';
   externalHosts: readonly string[];
 }

@@ -8,6 +8,9 @@ import {
   type GetResult,
   type ListPage,
   type ObjectStat,
+  type PresignGetOptions,
+  type PresignPutOptions,
+  type PresignedPut,
   StorageError,
 } from './driver.ts';
 import { checkKey } from './keys.ts';
@@ -39,8 +42,14 @@ export interface Store {
   stat(key: string): Promise<ObjectStat | undefined>;
   delete(key: string): Promise<void>;
   list(prefix: string, cursor?: string): Promise<ListPage>;
-  /** @throws AppError store_unavailable with the reason. */
+  /** Asks the store itself, also while the breaker is open, and closes it on a good answer. @throws AppError store_unavailable */
   healthy(): Promise<void>;
+  /** Whether a call would reach the store: its breaker is not open. */
+  available(): boolean;
+  /** There exactly when the capability is. Signing asks nobody, so the store need not be up. */
+  presignGet?: (key: string, options: PresignGetOptions) => Promise<string>;
+  presignPut?: (key: string, options: PresignPutOptions) => Promise<PresignedPut>;
+  publicUrl?: (key: string) => string;
   close(): Promise<void>;
 }
 
@@ -59,7 +68,7 @@ export function createStore(
 
   async function call<T>(operation: string, key: string | undefined, work: () => Promise<T>): Promise<T> {
     if (key !== undefined) checkKey(key);
-    if (!breaker.allows()) {
+    if (operation !== 'healthy' && !breaker.allows()) {
       observe(name, operation, 'breaker_open', 0);
       throw new AppError('store_unavailable', `The store '${name}' is not answering; try again shortly.`, {
         retryAfter: 5,
@@ -113,7 +122,28 @@ export function createStore(
     delete: (key) => call('delete', key, () => driver.delete(key)),
     list: (prefix, cursor) => call('list', undefined, () => driver.list(prefix, cursor)),
     healthy: () => call('healthy', undefined, () => driver.healthy()),
+    available: () => breaker.state() !== 'open',
+    ...withAddresses(driver),
     close: async () => driver.close?.(),
+  };
+}
+
+/** What the driver declares to be able to, behind the check of the key. */
+function withAddresses(driver: Driver): Pick<Store, 'presignGet' | 'presignPut' | 'publicUrl'> {
+  const { capabilities } = driver;
+  const presignGet = capabilities.presignGet.able ? driver.presignGet?.bind(driver) : undefined;
+  const presignPut = capabilities.presignPut.able ? driver.presignPut?.bind(driver) : undefined;
+  const publicUrl = capabilities.publicUrl.able ? driver.publicUrl?.bind(driver) : undefined;
+  const checked =
+    <O, R>(work: (key: string, options: O) => Promise<R>) =>
+    async (key: string, options: O): Promise<R> => {
+      checkKey(key);
+      return work(key, options);
+    };
+  return {
+    ...(presignGet && { presignGet: checked(presignGet) }),
+    ...(presignPut && { presignPut: checked(presignPut) }),
+    ...(publicUrl && { publicUrl }),
   };
 }
 
@@ -202,39 +232,4 @@ function wrap(store: string, error: unknown): unknown {
     });
   }
   return error;
-}
-
-/** All configured stores, by name. */
-export interface Stores {
-  /** @throws AppError unknown_store */
-  get(name: string): Store;
-  has(name: string): boolean;
-  readonly primary: Store;
-  readonly all: readonly Store[];
-  close(): Promise<void>;
-}
-
-/** @throws Error when `primary` is not among `stores`. */
-export function createStores(stores: readonly Store[], primary: string): Stores {
-  const byName = new Map(stores.map((store) => [store.name, store]));
-  const main = byName.get(primary);
-  if (!main) throw new Error(`There is no store '${primary}'`);
-  return {
-    get(name) {
-      const store = byName.get(name);
-      if (!store)
-        throw new AppError(
-          'unknown_store',
-          `There is no store '${name}'; there are: ${[...byName.keys()].join(', ')}.`,
-          { field: 'store' },
-        );
-      return store;
-    },
-    has: (name) => byName.has(name),
-    primary: main,
-    all: stores,
-    close: async () => {
-      await Promise.all(stores.map((store) => store.close()));
-    },
-  };
 }

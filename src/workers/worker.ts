@@ -1,17 +1,19 @@
-import type { Logger } from 'pino';
-import type { Db } from '../db/database.ts';
+import type { Deps } from '../domain/deps.ts';
 import { sweepIntents } from '../domain/sweep.ts';
-import type { Stores } from '../storage/stores.ts';
+import { type JobsOptions, startJobs } from './jobs.ts';
 
 const SWEEP_MS = 60_000;
 
 export interface Worker {
-  /** Waits for the running sweep. */
+  /** Waits for the running sweep and, for a moment, for running jobs. */
   stop(): Promise<void>;
 }
 
-/** Sweeps now and every minute. Any number of processes may do so at once: each takes intents that no other has. */
-export function startWorker(deps: { db: Db; stores: Stores; log: Logger }): Worker {
+/**
+ * All background work of a process: the jobs, and a sweep now and every minute. Any number of processes may sweep at once:
+ * each takes intents that no other has.
+ */
+export function startWorker(deps: Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>, options: JobsOptions): Worker {
   let running: Promise<void> = Promise.resolve();
   const sweep = () => {
     running = running.then(async () => {
@@ -25,10 +27,11 @@ export function startWorker(deps: { db: Db; stores: Stores; log: Logger }): Work
   };
   sweep();
   const timer = setInterval(sweep, SWEEP_MS);
+  const jobs = startJobs(deps, options);
   return {
     async stop() {
       clearInterval(timer);
-      await running;
+      await Promise.all([jobs.stop(), running]);
     },
   };
 }

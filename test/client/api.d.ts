@@ -285,7 +285,7 @@ export interface paths {
         };
         /**
          * Can requests be served
-         * @description Looks at the database, its schema and the primary store; 503 while one of them fails.
+         * @description Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -1169,6 +1169,8 @@ export interface components {
             ok: boolean;
             /** @description Why it does not. */
             reason?: string;
+            /** @description It fails, but a fallback does its work: requests can be served. */
+            degraded?: boolean;
         };
         /** @description Whether requests can be served. */
         Readiness: {
@@ -1885,6 +1887,11 @@ export interface operations {
                  * @example 1
                  */
                 download?: string;
+                /**
+                 * @description `1` has the bytes sent by this service, where it would else redirect to the store.
+                 * @example 1
+                 */
+                proxy?: string;
             };
             header?: never;
             path: {
@@ -1978,6 +1985,11 @@ export interface operations {
                  * @example 1
                  */
                 download?: string;
+                /**
+                 * @description `1` has the bytes sent by this service, where it would else redirect to the store.
+                 * @example 1
+                 */
+                proxy?: string;
             };
             header?: never;
             path: {

@@ -4,7 +4,8 @@ import { beforeEach, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { createBreaker } from '../../src/storage/breaker.ts';
 import { type Driver, StorageError } from '../../src/storage/driver.ts';
-import { type Store, createStore, createStores } from '../../src/storage/stores.ts';
+import { createStores } from '../../src/storage/routing.ts';
+import { type Store, createStore } from '../../src/storage/stores.ts';
 import { chunked, readAll } from '../support/bodies.ts';
 import { createLocalVolume } from '../support/local-volume.ts';
 
@@ -184,10 +185,10 @@ test('after five failures in a row the driver is not called for five seconds; th
   await store.stat('a.png');
   await failTimes(5);
   expect(calls).toBe(10);
-  for (const call of [put(), store.get('a.png'), store.healthy()])
+  for (const call of [put(), store.get('a.png'), store.stat('a.png')])
     await expect(call).rejects.toMatchObject({ code: 'store_unavailable', retryAfter: 5 });
   expect(calls).toBe(10);
-  expect(seen.at(-1)).toBe('volume healthy breaker_open');
+  expect(seen.at(-1)).toBe('volume stat breaker_open');
   clock += 4999;
   await expect(store.stat('a.png')).rejects.toMatchObject({ code: 'store_unavailable' });
   expect(calls).toBe(10);
@@ -242,12 +243,12 @@ test('a half-open breaker whose one call takes minutes lets another pass after f
 });
 
 test('stores are found by name; an unknown one is named with those that there are', () => {
-  const stores = createStores([store], 'volume');
+  const stores = createStores([store], { primary: 'volume' });
   expect(stores.primary).toBe(store);
   expect(stores.get('volume')).toBe(store);
   expect(() => stores.get('none')).toThrow(expect.objectContaining({ code: 'unknown_store', field: 'store' }));
   expect(() => stores.get('none')).toThrow(/volume/);
-  expect(() => createStores([store], 'none')).toThrow(/none/);
+  expect(() => createStores([store], { primary: 'none' })).toThrow(/none/);
 });
 
 test('an error that the driver can name keeps its code inside', () => {

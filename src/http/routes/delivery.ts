@@ -1,12 +1,15 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { type Reader, itemForReading, readItem, readItems } from '../../domain/read.ts';
+import type { Location } from '../../db/locations.ts';
+import { directUrl } from '../../domain/direct-url.ts';
+import { type Reader, itemForReading, locationsOfItems, readItem, readItems, servable } from '../../domain/read.ts';
 import type { MediaItem } from '../../db/media-item.ts';
 import { AppError } from '../../errors.ts';
 import { checkKey } from '../../storage/keys.ts';
 import { callerOf } from '../auth.ts';
 import { externalRedirect, sendContent } from '../content.ts';
+import { contentHeaders } from '../content-headers.ts';
 import { partProblem } from '../error-handler.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
@@ -20,9 +23,20 @@ import {
 } from '../schemas/delivery.ts';
 import { IdParams } from '../schemas/media.ts';
 
+interface SignOptions {
+  expiresIn?: number;
+  download?: boolean;
+}
+
 const tags = ['Delivery'];
 const ContentQuery = Type.Object({
   download: Type.Optional(Type.String({ description: '`1` offers the file for saving.', examples: ['1'] })),
+  proxy: Type.Optional(
+    Type.String({
+      description: '`1` has the bytes sent by this service, where it would else redirect to the store.',
+      examples: ['1'],
+    }),
+  ),
 });
 /** A signed URL and a public item need no token, so no token is required of these routes. */
 const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
@@ -31,11 +45,7 @@ const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
 export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 
-  const deliver = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    where: { id: string } | { store: string; key: string },
-  ) => {
+  const deliver = async (request: FastifyRequest, reply: FastifyReply, where: { id: string } | { key: string }) => {
     const reader: Reader = request.caller ? { type: 'caller', caller: request.caller } : { type: 'anonymous' };
     if ((request.query as { strip?: string }).strip !== undefined) {
       // Silence would hand out exactly what the caller wanted to keep back.
@@ -49,8 +59,8 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     const download = isTrue((request.query as { download?: string }).download);
     return sendContent(deps, request, reply, item, {
       download,
+      proxy: isTrue((request.query as { proxy?: string }).proxy),
       access: item.visibility === 'public' ? 'public' : 'private',
-      externalHosts: deps.externalHosts,
     });
   };
   const deliverSigned = async (request: FastifyRequest, reply: FastifyReply, token: string) => {
@@ -61,8 +71,8 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     const item = await itemForReading(deps, { type: 'signature' }, { id: grant.itemId });
     return sendContent(deps, request, reply, item, {
       download: grant.download,
+      proxy: false,
       access: { signedUntil: grant.expires },
-      externalHosts: deps.externalHosts,
     });
   };
 
@@ -106,7 +116,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
       handler: (request, reply) => {
         const key = request.params['*'];
         checkKey(key);
-        return deliver(request, reply, { store: 'local', key });
+        return deliver(request, reply, { key });
       },
     });
     app.route({
@@ -128,9 +138,16 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     });
   }
 
-  const sign = (itemId: string, { expiresIn, download = false }: { expiresIn?: number; download?: boolean }) => {
-    const expires = Math.floor(Date.now() / 1000) + (expiresIn ?? deps.urlTtlSeconds);
-    const token = deps.signer.sign({ method: 'GET', itemId, variant: 'content', download, expires });
+  const sign = async (item: MediaItem, locations: readonly Location[], options: SignOptions) => {
+    const { expiresIn = deps.urlTtlSeconds, download = false } = options;
+    const expires = Math.floor(Date.now() / 1000) + expiresIn;
+    if (deps.delivery === 'redirect') {
+      const cacheControl = `private, max-age=${Math.min(3600, expiresIn)}`;
+      const headers = contentHeaders(item, download);
+      const direct = await directUrl(deps, locations, { expiresIn, ...headers, cacheControl, publicUrl: false });
+      if (direct) return { url: direct.url, expiresAt: new Date(expires * 1000).toISOString() };
+    }
+    const token = deps.signer.sign({ method: 'GET', itemId: item.id, variant: 'content', download, expires });
     return { url: `${deps.publicBaseUrl}/v1/signed/${token}`, expiresAt: new Date(expires * 1000).toISOString() };
   };
 
@@ -154,7 +171,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     handler: async (request) => {
       const item = await readItem(deps, callerOf(request), request.params.id);
       assertBytes(item, deps.externalHosts);
-      return sign(item.id, request.body);
+      return sign(item, servable(deps, item.locations), request.body);
     },
   });
 
@@ -173,18 +190,19 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     handler: async (request) => {
       const { ids, ...options } = request.body;
       const items = await readItems(deps, callerOf(request), ids);
-      const results = ids.map((id) => {
+      const locations = await locationsOfItems(deps, [...items.values()]);
+      const result = async (id: string) => {
         try {
           const item = items.get(id);
           if (!item) throw new AppError('not_found', 'There is no such item, or this token may not see it.');
           assertBytes(item, deps.externalHosts);
-          return { id, status: 200, ...sign(id, options) };
+          return { id, status: 200, ...(await sign(item, locations.get(id) ?? [], options)) };
         } catch (error) {
           const problem = partProblem(error, request);
           return { id, status: problem.status, problem };
         }
-      });
-      return { results };
+      };
+      return { results: await Promise.all(ids.map(result)) };
     },
   });
 }

@@ -17,6 +17,9 @@ const Check = Type.Object(
     name: Type.String({ description: '`database`, `schema`, `store:<name>` or `process`.', examples: ['database'] }),
     ok: Type.Boolean({ description: 'Whether it works.' }),
     reason: Type.Optional(Type.String({ description: 'Why it does not.' })),
+    degraded: Type.Optional(
+      Type.Boolean({ description: 'It fails, but a fallback does its work: requests can be served.' }),
+    ),
   },
   { $id: 'Check', description: 'One thing that the service depends on.' },
 );
@@ -62,13 +65,14 @@ export function operationsRoutes(app: FastifyInstance, deps: RouteDeps, metrics:
       tags,
       security: [],
       summary: 'Can requests be served',
-      description: 'Looks at the database, its schema and the primary store; 503 while one of them fails.',
+      description:
+        'Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`.',
       response: { 200: json('Ready.', Readiness), 503: json('Not ready.', Readiness), ...problems },
     },
     handler: async (_request, reply) => {
       const checks = await checkReadiness(deps);
       if (closing) checks.push({ name: 'process', ok: false, reason: 'shutting down' });
-      const ready = checks.every((check) => check.ok);
+      const ready = checks.every((check) => check.ok || check.degraded === true);
       return reply
         .code(ready ? 200 : 503)
         .header('cache-control', 'no-store')

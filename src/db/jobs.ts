@@ -1,0 +1,18 @@
+import { sql } from 'kysely';
+import { codeOf } from '../errors.ts';
+import type { Db } from './database.ts';
+
+/**
+ * Has a worker look for copies to make, in a second, so that a burst of uploads is one job. Not part of any upload's
+ * transaction: the wish is a row already, and without this a worker finds it within a minute.
+ */
+export async function requestCopies(db: Db): Promise<void> {
+  try {
+    await sql`
+      SELECT graphile_worker.add_job('copies', run_at := now() + interval '1 second', max_attempts := 3,
+        job_key := 'copies', job_key_mode := 'preserve_run_at')`.execute(db);
+  } catch (error) {
+    // No worker has ever run on this database: there is nobody to tell.
+    if (!['3F000', '42883'].includes(codeOf(error) ?? '')) throw error;
+  }
+}

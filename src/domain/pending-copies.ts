@@ -1,0 +1,72 @@
+import { type PendingLocation, postponePending, secondsToNextPending, takePendingLocations } from '../db/locations.ts';
+import { findItem } from '../db/media.ts';
+import { AppError, isAppError } from '../errors.ts';
+import { copyItem } from './copy-item.ts';
+import type { Deps } from './deps.ts';
+
+export interface CopyReport {
+  /** Items that came home to the store that was down when they arrived. */
+  home: number;
+  mirrored: number;
+  /** Copies that are tried again later. */
+  failed: number;
+}
+
+type CopiesDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
+
+const AT_ONCE = 4;
+const FIRST_DELAY_SECONDS = 5;
+const LONGEST_DELAY_SECONDS = 300;
+
+/**
+ * Makes the copies that are due: items that were written to a fallback go home, mirrors get theirs. Any number of processes
+ * may do so at once. Answers when none is due any more.
+ */
+export async function makePendingCopies(deps: CopiesDeps, signal?: AbortSignal): Promise<CopyReport> {
+  const report: CopyReport = { home: 0, mirrored: 0, failed: 0 };
+  while (signal?.aborted !== true) {
+    const taken = await takePendingLocations(deps.db, AT_ONCE);
+    await Promise.all(
+      taken.map(async (pending) => {
+        const made = await makeCopy(deps, pending, signal);
+        if (!made) report.failed += 1;
+        else if (pending.purpose === 'home') report.home += 1;
+        else report.mirrored += 1;
+      }),
+    );
+    if (taken.length === 0) break;
+  }
+  return report;
+}
+
+/** Seconds until there is something to copy again; undefined when nothing waits. */
+export function secondsToNextCopy(deps: Pick<Deps, 'db'>): Promise<number | undefined> {
+  return secondsToNextPending(deps.db);
+}
+
+async function makeCopy(deps: CopiesDeps, pending: PendingLocation, signal?: AbortSignal): Promise<boolean> {
+  const { mediaId, store, key, purpose, attempts } = pending;
+  try {
+    const item = await findItem(deps.db, mediaId);
+    if (!item) return true;
+    if (!deps.stores.has(store))
+      throw new AppError('unknown_store', `The store '${store}' is no longer configured on this process.`);
+    const to = deps.stores.get(store);
+    const home = purpose === 'home';
+    // A fallback that is a mirror as well keeps its copy.
+    const leaves = home && !deps.stores.mirrors.some((mirror) => mirror.name === item.storageProvider);
+    const drop = leaves ? (item.storageProvider ?? undefined) : undefined;
+    await copyItem(deps, item, { to, key, home, drop, signal });
+    return true;
+  } catch (error) {
+    if (isAppError(error, 'not_found')) return true;
+    const seconds = Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (attempts - 1));
+    deps.log.warn(
+      { err: error, itemId: mediaId, store, key, purpose, seconds },
+      'a copy could not be made; it is tried again',
+    );
+    const reason = error instanceof Error ? error.message : String(error);
+    await postponePending(deps.db, pending, { seconds, error: reason.slice(0, 500) });
+    return false;
+  }
+}

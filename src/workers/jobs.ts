@@ -1,0 +1,95 @@
+import { Logger as JobLogger, type Runner, type TaskList, parseCronItems, run } from 'graphile-worker';
+import type { Logger } from 'pino';
+import type { Deps } from '../domain/deps.ts';
+import { makePendingCopies, secondsToNextCopy } from '../domain/pending-copies.ts';
+
+export interface JobsOptions {
+  connectionString: string;
+  /** Jobs at once. */
+  concurrency: number;
+}
+
+export interface Jobs {
+  /** Waits a moment for running jobs, then tells them to stop; what they had not finished is due again. */
+  stop(): Promise<void>;
+}
+
+type JobsDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
+
+const RESTART_MS = 5000;
+/** What a copy that was put off waits at most beyond its time, should the job that was to make it be lost. */
+const EVERY_MINUTE = '* * * * *';
+
+function tasks(deps: JobsDeps): TaskList {
+  return {
+    copies: async (_payload, helpers) => {
+      const report = await makePendingCopies(deps, helpers.abortSignal);
+      if (report.home + report.mirrored + report.failed > 0) deps.log.info(report, 'copied items to further stores');
+      const seconds = await secondsToNextCopy(deps);
+      if (seconds === undefined) return;
+      const runAt = new Date(Date.now() + Math.max(1, seconds) * 1000);
+      await helpers.addJob('copies', {}, { jobKey: 'copies', runAt, maxAttempts: 3 });
+    },
+  };
+}
+
+/** Runs graphile-worker in this process, and again when it ends by itself because the database was away. */
+export function startJobs(deps: JobsDeps, { connectionString, concurrency }: JobsOptions): Jobs {
+  let stopping = false;
+  let runner: Runner | undefined;
+  let wake = () => {};
+  const again = async (): Promise<void> => {
+    while (!stopping) {
+      try {
+        runner = await run({
+          connectionString,
+          concurrency,
+          maxPoolSize: concurrency + 2,
+          noHandleSignals: true,
+          logger: jobLogger(deps.log),
+          taskList: tasks(deps),
+          parsedCronItems: parseCronItems([
+            {
+              task: 'copies',
+              match: EVERY_MINUTE,
+              identifier: 'copies',
+              options: { backfillPeriod: 0, maxAttempts: 1, jobKey: 'copies', jobKeyMode: 'preserve_run_at' },
+            },
+          ]),
+        });
+        if (stopping) await runner.stop();
+        await runner.promise;
+      } catch (error) {
+        if (!stopping) deps.log.warn({ err: error }, 'background jobs stopped; they start again in five seconds');
+      }
+      if (!stopping)
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, RESTART_MS);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+    }
+  };
+  const running = again();
+  return {
+    async stop() {
+      stopping = true;
+      wake();
+      // It throws when it has ended already.
+      await runner?.stop().catch(() => {});
+      await running;
+    },
+  };
+}
+
+/** What graphile-worker says goes where everything goes; its chatter about each job only on request. */
+function jobLogger(log: Logger): JobLogger {
+  return new JobLogger((scope) => (level, message, meta) => {
+    const line = { job: scope.jobId, task: scope.taskIdentifier, ...(meta?.['error'] ? { err: meta['error'] } : {}) };
+    if (level === 'error') log.error(line, message);
+    else if (level === 'warning') log.warn(line, message);
+    else log.debug(line, message);
+  });
+}

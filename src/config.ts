@@ -4,11 +4,12 @@ import { envSchema } from 'env-schema';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import ipaddr from 'ipaddr.js';
 import { SETTINGS } from './config-settings.ts';
-import { DRIVERS } from './storage/registry.ts';
+import { DRIVERS, type DriverKind } from './storage/registry.ts';
 
 export interface StoreConfig {
   name: string;
   driver: string;
+  kind: DriverKind;
   settings: Record<string, unknown>;
 }
 
@@ -66,7 +67,10 @@ export class ConfigError extends Error {
  * Reads and checks the configuration.
  * @throws ConfigError naming every wrong or missing setting at once.
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  drivers: Readonly<Record<string, DriverKind>> = DRIVERS,
+): Config {
   // An empty value is what `FOO=${FOO:-}` in a compose file gives; it means "not set".
   const given = Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]?.trim()),
@@ -74,7 +78,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const problems: string[] = [];
   const settings = check<Settings>(SETTINGS, given, '', problems);
   const dataDir = path.resolve(settings.DATA_DIR ?? './.data');
-  const stores = loadStores(settings, given, dataDir, problems);
+  const stores = loadStores({ settings, env: given, dataDir, drivers }, problems);
   checkRouting(settings, stores, problems);
   const production = settings.NODE_ENV === 'production';
   if (production) checkProduction(settings, problems);
@@ -163,19 +167,27 @@ function allowedValues(error: ErrorObject): string {
 const STORE_NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
 function loadStores(
-  settings: Settings,
-  env: Readonly<Record<string, string>>,
-  dataDir: string,
+  {
+    settings,
+    env,
+    dataDir,
+    drivers,
+  }: {
+    settings: Settings;
+    env: Readonly<Record<string, string>>;
+    dataDir: string;
+    drivers: Readonly<Record<string, DriverKind>>;
+  },
   problems: string[],
 ): StoreConfig[] {
   const wanted = new Map<string, string>();
   for (const entry of words(settings.STORES)) {
     const [name = '', driver = ''] = entry.split(':');
-    if (!STORE_NAME.test(name) || !(driver in DRIVERS)) {
+    if (!STORE_NAME.test(name) || !(driver in drivers)) {
       problems.push(
-        `STORES: "${entry}" is not usable; allowed: name:driver, a name of a-z, 0-9 and '-', and one of the drivers ${Object.keys(DRIVERS).join(', ')}`,
+        `STORES: "${entry}" is not usable; allowed: name:driver, a name of a-z, 0-9 and '-', and one of the drivers ${Object.keys(drivers).join(', ')}`,
       );
-    } else if (name in DRIVERS || wanted.has(name)) {
+    } else if (name in drivers || wanted.has(name)) {
       problems.push(`STORES: the name "${name}" is taken; allowed: a name that no driver and no other store bears`);
     } else wanted.set(name, driver);
   }
@@ -186,9 +198,9 @@ function loadStores(
     ...words(settings.STORAGE_MIRRORS),
     'local',
   ];
-  for (const name of routed) if (name in DRIVERS && !wanted.has(name)) wanted.set(name, name);
+  for (const name of routed) if (name in drivers && !wanted.has(name)) wanted.set(name, name);
   return [...wanted].map(([name, driver]) => {
-    const kind = DRIVERS[driver];
+    const kind = drivers[driver];
     if (!kind) throw new Error(`no driver ${driver}`);
     const prefix = `${name.toUpperCase().replaceAll('-', '_')}_`;
     const defaults = name === driver ? (kind.defaults?.({ dataDir }) ?? {}) : {};
@@ -196,7 +208,7 @@ function loadStores(
       ...Object.fromEntries(Object.entries(defaults).map(([key, value]) => [prefix + key, value])),
       ...env,
     };
-    return { name, driver, settings: check<Record<string, unknown>>(kind.settings, values, prefix, problems) };
+    return { name, driver, kind, settings: check<Record<string, unknown>>(kind.settings, values, prefix, problems) };
   });
 }
 

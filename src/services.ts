@@ -10,7 +10,6 @@ import { registerIdentity, registeredIdentity } from './db/store-identities.ts';
 import { codeOf, isAppError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import { type DriverContext, StorageError } from './storage/driver.ts';
-import { DRIVERS } from './storage/registry.ts';
 import { type Stores, createStores } from './storage/routing.ts';
 import { createStore } from './storage/stores.ts';
 
@@ -105,9 +104,7 @@ async function requireSchema({ db }: Database): Promise<void> {
 async function openStores(config: Config, { db }: Database, log: Logger, metrics?: Metrics): Promise<Stores> {
   const unreachable = new Map<string, string>();
   const stores = await Promise.all(
-    config.stores.map(async ({ name, driver, settings }) => {
-      const kind = DRIVERS[driver];
-      if (!kind) throw new Error(`There is no driver '${driver}'`);
+    config.stores.map(async ({ name, driver, kind, settings }) => {
       const context: DriverContext = {
         store: name,
         registeredIdentity: () => registeredIdentity(db, name),

@@ -10,6 +10,7 @@ import type { RouteDeps } from '../../src/http/route-deps.ts';
 import { TIMING } from '../../src/http/timing.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createService } from '../../src/service.ts';
+import { DRIVERS, type DriverKind } from '../../src/storage/registry.ts';
 import { createTestDatabase } from './test-database.ts';
 
 export const JWT_SECRET = 'test-secret-test-secret-test-secret-0123';
@@ -31,10 +32,11 @@ export interface TestApp {
 export async function createTestApp(
   env: Record<string, string> = {},
   replaced: Partial<AppDeps> = {},
+  drivers: Readonly<Record<string, DriverKind>> = DRIVERS,
 ): Promise<TestApp> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-app-'));
   const database = await createTestDatabase();
-  const config = loadConfig({
+  const settings = {
     JWT_SECRET,
     DATA_DIR: folder,
     DATABASE_URL: database.connectionString,
@@ -42,7 +44,8 @@ export async function createTestApp(
     AUTO_MIGRATE: 'false',
     DATABASE_POOL_MAX: '5',
     ...env,
-  });
+  };
+  const config = loadConfig(settings, drivers);
   const lines: string[] = [];
   const log = createLogger('debug', { write: (line: string) => void lines.push(line) });
   const service = await createService(config, {

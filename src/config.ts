@@ -191,19 +191,25 @@ function loadStores(
       problems.push(`STORES: the name "${name}" is taken; allowed: a name that no driver and no other store bears`);
     } else wanted.set(name, driver);
   }
-  // A default store exists when something routes to it; `local` always, because it is what there is without any setting.
+  const defaultsOf = (driver: string) => drivers[driver]?.defaults?.({ dataDir }) ?? {};
+  const isComplete = (driver: string) => {
+    const { required = [] } = drivers[driver]?.settings ?? {};
+    const given = new Set(Object.keys(defaultsOf(driver)));
+    return required.every((name) => given.has(name) || env[`${driver.toUpperCase()}_${name}`] !== undefined);
+  };
+  // A default store exists when something routes to it, and when all that it needs is set: items may still lie there.
   const routed = [
     settings.STORAGE_PRIMARY ?? 'local',
     ...words(settings.STORAGE_FALLBACKS),
     ...words(settings.STORAGE_MIRRORS),
-    'local',
+    ...Object.keys(drivers).filter((driver) => isComplete(driver)),
   ];
   for (const name of routed) if (name in drivers && !wanted.has(name)) wanted.set(name, name);
   return [...wanted].map(([name, driver]) => {
     const kind = drivers[driver];
     if (!kind) throw new Error(`no driver ${driver}`);
     const prefix = `${name.toUpperCase().replaceAll('-', '_')}_`;
-    const defaults = name === driver ? (kind.defaults?.({ dataDir }) ?? {}) : {};
+    const defaults = name === driver ? defaultsOf(driver) : {};
     const values = {
       ...Object.fromEntries(Object.entries(defaults).map(([key, value]) => [prefix + key, value])),
       ...env,

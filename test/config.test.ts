@@ -22,7 +22,10 @@ test('without any setting there are defaults for all', () => {
     MAX_JSON_BYTES: 64 * 1024 ** 2,
     DEFAULT_VISIBILITY: 'private',
   });
-  expect(config.stores).toEqual([{ name: 'local', driver: 'local', settings: { ROOT: `${config.DATA_DIR}/volume` } }]);
+  expect(config.stores).toMatchObject([
+    { name: 'local', driver: 'local', settings: { ROOT: `${config.DATA_DIR}/volume` } },
+    { name: 'database', driver: 'database', settings: {} },
+  ]);
   expect(Object.isFrozen(config)).toBe(true);
 });
 

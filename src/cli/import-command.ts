@@ -2,12 +2,11 @@ import path from 'node:path';
 import { realpath, stat } from 'node:fs/promises';
 import { type ImportSummary, importFiles } from '../domain/import-files.ts';
 import { AppError } from '../errors.ts';
-import { createService } from '../service.ts';
-import { openConfiguredDatabase, resolveJwtSecret } from '../services.ts';
 import { findImportFiles } from '../sources/import-folder.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 import { createProgressBar } from './progress-bar.ts';
+import { withService } from './with-service.ts';
 
 interface ImportOptions {
   user?: string;
@@ -18,52 +17,32 @@ interface ImportOptions {
 }
 
 /** `mediakeep import`: stores a folder, file by file; what is stored already is told from path and hash and left alone. */
-export async function runImport(
-  { config, log, version }: CommandContext,
-  dir: string,
-  options: ImportOptions,
-): Promise<number> {
+export async function runImport(context: CommandContext, dir: string, options: ImportOptions): Promise<number> {
   const { visibility } = options;
   if (visibility !== undefined && visibility !== 'private' && visibility !== 'public')
     throw new AppError('invalid_request', '--visibility must be private or public.');
   const root = await folderOf(dir);
   refuseOwnVolume(
     root,
-    config.stores
+    context.config.stores
       .map((store) => (typeof store.settings['ROOT'] === 'string' ? store.settings['ROOT'] : ''))
       .filter(Boolean),
   );
   const files = await findImportFiles(root, options.user);
-  const server = await openConfiguredDatabase(config, log);
-  const { secret } = await resolveJwtSecret(config);
-  const service = await createService(config, {
-    connectionString: server.connectionString,
-    jwtSecret: secret,
-    log,
-    version,
-  });
-  const stop = new AbortController();
-  // The first Ctrl-C lets running files finish; what is not stored yet is stored by the next run.
-  const interrupt = () => stop.abort();
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const bar = createProgressBar(files.length);
-  try {
-    const summary = await importFiles(service.deps, files, {
+  // What is not stored when the run is interrupted is stored by the next one.
+  const summary = await withService(context, (deps, signal) =>
+    importFiles(deps, files, {
       toolName: options.tool,
       visibility,
       concurrency: options.concurrency,
-      signal: stop.signal,
+      signal,
       onProgress: (done, file) => bar.update(done, file),
-    });
-    bar.end();
-    print(summary, files.length, options.json === true);
-    if (stop.signal.aborted) return EXIT.interrupted;
-    return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
-  } finally {
-    process.removeListener('SIGINT', interrupt).removeListener('SIGTERM', interrupt);
-    await service.close();
-    await server.stop();
-  }
+    }),
+  ).finally(() => bar.end());
+  print(summary, files.length, options.json === true);
+  if (summary.interrupted) return EXIT.interrupted;
+  return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
 }
 
 async function folderOf(dir: string): Promise<string> {

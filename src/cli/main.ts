@@ -8,6 +8,8 @@ import { createLogger } from '../logger.ts';
 import { EXIT } from './exit-codes.ts';
 import { runImport } from './import-command.ts';
 import { runMigrate, runVerify } from './schema-commands.ts';
+import { type TransferCommandOptions, runTransfer } from './transfer-command.ts';
+import { runWorker } from './worker-command.ts';
 import type { CommandContext } from './command-context.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -21,7 +23,7 @@ function positive(text: string): number {
   return number;
 }
 
-function build(context: () => CommandContext, done: (code: number) => void): Command {
+function build(context: (defaultLevel?: string) => CommandContext, done: (code: number) => void): Command {
   const program = new Command('mediakeep')
     .description('Keeps what generative models make. Settings come from the environment, see docs/configuration.md.')
     .version(version)
@@ -53,15 +55,54 @@ function build(context: () => CommandContext, done: (code: number) => void): Com
         options: { user?: string; tool: string; visibility?: string; concurrency: number; json?: boolean },
       ) => done(await runImport(context(), dir, options)),
     );
+  const move = program
+    .command('move')
+    .description(
+      'move items from one store to another while the service runs: each copy is read back and compared by SHA-256 before the old one is dropped. Run it again to go on after an interruption',
+    )
+    .requiredOption('--from <store>', 'store that gives its copies up')
+    .requiredOption('--to <store>', 'store that gets them')
+    .option('--keep', 'leave the old copies where they are');
+  withFilters(move).action(async (options: TransferCommandOptions) => done(await runTransfer(context(), options)));
+  const mirror = program
+    .command('mirror')
+    .description('copy items into a further store, beside those that they lie in; copies that are there already stay')
+    .requiredOption('--to <store>', 'store that gets the copies');
+  withFilters(mirror).action(async (options: TransferCommandOptions) => done(await runTransfer(context(), options)));
+  program
+    .command('worker')
+    .description('run background work and nothing else, until a signal comes')
+    .action(async () => done(await runWorker(context('info'))));
   return program;
+}
+
+function withFilters(command: Command): Command {
+  return command
+    .option('--user <id>', 'only items of this user')
+    .option('--tool <name>', 'only items of this tool')
+    .option('--model <name>', 'only items of this model')
+    .option('--provider <name>', 'only items of this provider')
+    .option('--media-type <type>', 'only image, audio, video or model')
+    .option('--run <id>', 'only items of this run')
+    .option('--project <uuid>', 'only items of this project')
+    .option('--tag <tag>', 'only items with this tag; may be repeated, then with all of them', collect)
+    .option('--created-after <time>', 'only items stored after')
+    .option('--created-before <time>', 'only items stored before')
+    .option('--concurrency <n>', 'items at once', positive, 4)
+    .option('--dry-run', 'only tell how many there are')
+    .option('--json', 'print the summary as JSON');
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 async function main(): Promise<number> {
   let code: number = EXIT.done;
-  const context = (): CommandContext => {
+  const context = (defaultLevel = 'warn'): CommandContext => {
     const config = loadConfig(process.env);
     // Results go to standard output, everything else to standard error.
-    const level = process.env['LOG_LEVEL'] === undefined ? 'warn' : config.LOG_LEVEL;
+    const level = process.env['LOG_LEVEL'] === undefined ? defaultLevel : config.LOG_LEVEL;
     return { config, version, log: createLogger(level, pino.destination({ dest: 2, sync: true })) };
   };
   try {

@@ -66,7 +66,15 @@ function filtered<O>(
   query: SelectQueryBuilder<Tables, 'generated_images', O>,
   filter: ItemFilter,
 ): SelectQueryBuilder<Tables, 'generated_images', O> {
-  let narrowed = query.where('generated_images.deleted_at', 'is', null);
+  return matching(query.where('generated_images.deleted_at', 'is', null), filter);
+}
+
+/** Adds the conditions of a filter; deleted items are let through. */
+export function matching<O>(
+  query: SelectQueryBuilder<Tables, 'generated_images', O>,
+  filter: ItemFilter,
+): SelectQueryBuilder<Tables, 'generated_images', O> {
+  let narrowed = query;
   for (const [name, column] of Object.entries(EQUALS)) {
     const value = filter[name as keyof typeof EQUALS];
     if (value !== undefined) narrowed = narrowed.where(`generated_images.${column}`, '=', value);

@@ -69,6 +69,35 @@ export async function copyItem(deps: CopyDeps, item: MediaItem, options: CopyOpt
   }
 }
 
+/**
+ * The end of a move whose target has a copy already: that copy is read and compared, then the old one is dropped.
+ * @throws AppError store_unavailable, content_missing, not_found; then the item is as it was
+ */
+export async function settleCopy(
+  deps: CopyDeps,
+  item: MediaItem,
+  existing: Location,
+  { to, key, home, drop, signal }: CopyOptions,
+): Promise<void> {
+  const sha256 = existing.sha256 ?? item.sha256;
+  if (sha256 === null)
+    throw new AppError('content_missing', `The copy in '${to.name}' cannot be compared: no SHA-256 is known of it.`);
+  await verifyStored(to, key, { sha256 }, signal);
+  const dropped = await deps.db.transaction().execute(async (trx) => {
+    if (!(await findItemForUpdate(trx, item.id))) throw new AppError('not_found', 'The item was removed meanwhile.');
+    if (home) await makeHome(deps, trx, item.id, { to, key });
+    return drop === undefined ? [] : dropLocation(trx, item.id, drop);
+  });
+  await removeDropped(deps, dropped);
+}
+
+function makeHome(deps: CopyDeps, trx: Trx, itemId: string, { to, key }: { to: Store; key: string }): Promise<void> {
+  return setStorage(trx, itemId, {
+    storageProvider: to.name,
+    storageUrl: storageUrlOf(deps.publicBaseUrl, to, key, itemId),
+  });
+}
+
 /** Tries every location that may have the bytes, and notes which of them have turned out not to. */
 async function copyFromAny(
   deps: CopyDeps,
@@ -140,19 +169,24 @@ async function copyFrom(
 }
 
 /** Reads the copy back: only bytes that can be read are stored. */
-async function verifyStored(to: Store, key: string, copied: Copied, signal: AbortSignal): Promise<void> {
-  const { stream } = await to.get(key, { signal });
+async function verifyStored(
+  to: Store,
+  key: string,
+  expected: { sha256: string },
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { stream } = await to.get(key, { ...(signal && { signal }) });
   const hash = createHash('sha256');
   try {
     for await (const chunk of stream) hash.update(chunk as Uint8Array);
   } catch (error) {
-    throw new AppError('store_unavailable', `The store '${to.name}' did not give back what was just written.`, {
+    throw new AppError('store_unavailable', `The store '${to.name}' did not give back what was written.`, {
       cause: error,
       retryAfter: 5,
     });
   }
-  if (hash.digest('hex') !== copied.sha256)
-    throw new AppError('store_unavailable', `The store '${to.name}' gave back other bytes than were just written.`);
+  if (hash.digest('hex') !== expected.sha256)
+    throw new AppError('store_unavailable', `The store '${to.name}' gave back other bytes than were written.`);
 }
 
 /** The rows of a finished copy. Answers the objects that are to be deleted. */
@@ -168,16 +202,12 @@ async function record(
   const location = { mediaId: itemId, store: to.name, key, ...copied, owned: true };
   if (!(await setStored(trx, location)))
     throw new AppError('object_taken', 'The store has a copy of this item already.');
-  if (home)
-    await setStorage(trx, itemId, {
-      storageProvider: to.name,
-      storageUrl: storageUrlOf(deps.publicBaseUrl, to, key, itemId),
-    });
+  if (home) await makeHome(deps, trx, itemId, { to, key });
   return drop === undefined ? [] : dropLocation(trx, itemId, drop);
 }
 
 /** Takes an item's copy in `store` away, and answers its object when that is ours to delete: from here on an intent knows it. */
-export async function dropLocation(trx: Trx, itemId: string, store: string): Promise<IntentKey[]> {
+async function dropLocation(trx: Trx, itemId: string, store: string): Promise<IntentKey[]> {
   const old = (await locationsOf(trx, itemId, null)).find((location) => location.store === store);
   if (!old) return [];
   await deleteLocation(trx, { mediaId: itemId, store });

@@ -44,6 +44,8 @@ test('a driver of one file and one line in the registry stores, serves ranges th
 test('a further driver can be named in STORES like any other', () => {
   const { kind } = memoryKind();
   const config = loadConfig({ STORES: 'cache:memory', STORAGE_MIRRORS: 'cache' }, { ...DRIVERS, memory: kind });
-  expect(config.stores.map(({ name, driver }) => `${name}:${driver}`)).toEqual(['cache:memory', 'local:local']);
+  expect(config.stores.map(({ name, driver }) => `${name}:${driver}`)).toEqual(
+    expect.arrayContaining(['cache:memory', 'local:local']),
+  );
   expect(() => loadConfig({ STORES: 'cache:memory' })).toThrow(/memory.*one of the drivers local/);
 });

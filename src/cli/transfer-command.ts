@@ -1,0 +1,99 @@
+import type { ItemFilter } from '../db/search.ts';
+import { type TransferSummary, planTransfer, transferItems } from '../domain/transfer.ts';
+import { AppError } from '../errors.ts';
+import type { CommandContext } from './command-context.ts';
+import { EXIT } from './exit-codes.ts';
+import { createProgressBar } from './progress-bar.ts';
+import { withService } from './with-service.ts';
+
+/** Options that narrow a command to some items; named like the search's. */
+export interface FilterOptions {
+  user?: string;
+  tool?: string;
+  model?: string;
+  provider?: string;
+  mediaType?: string;
+  run?: string;
+  project?: string;
+  tag?: string[];
+  createdAfter?: string;
+  createdBefore?: string;
+}
+
+export interface TransferCommandOptions extends FilterOptions {
+  from?: string;
+  to: string;
+  keep?: boolean;
+  dryRun?: boolean;
+  concurrency: number;
+  json?: boolean;
+}
+
+/** `mediakeep move` and, without `from`, `mediakeep mirror`. */
+export async function runTransfer(context: CommandContext, options: TransferCommandOptions): Promise<number> {
+  const { from, to, json = false } = options;
+  const filter = filterOf(options);
+  return withService(context, async (deps, signal) => {
+    const plan = await planTransfer(deps, { from, to, filter });
+    const what = from === undefined ? `to mirror to ${to}` : `to move from ${from} to ${to}`;
+    if (options.dryRun === true) {
+      process.stdout.write(
+        json ? `${JSON.stringify({ dryRun: true, ...plan })}\n` : `${plan.items} items ${what} (${size(plan.bytes)})\n`,
+      );
+      return EXIT.done;
+    }
+    const bar = createProgressBar(plan.items);
+    const summary = await transferItems(deps, {
+      from,
+      to,
+      filter,
+      keep: options.keep === true,
+      concurrency: options.concurrency,
+      signal,
+      onProgress: (done, note) => bar.update(done, note),
+    }).finally(() => bar.end());
+    print(summary, from === undefined ? 'mirrored' : 'moved', json);
+    if (summary.interrupted) return EXIT.interrupted;
+    return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
+  });
+}
+
+function filterOf(options: FilterOptions): ItemFilter {
+  return {
+    userId: options.user,
+    toolName: options.tool,
+    model: options.model,
+    provider: options.provider,
+    mediaType: options.mediaType,
+    runId: options.run,
+    projectId: options.project,
+    tags: options.tag,
+    createdAfter: time('--created-after', options.createdAfter),
+    createdBefore: time('--created-before', options.createdBefore),
+  };
+}
+
+function time(option: string, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const parsed = new Date(text);
+  if (Number.isNaN(parsed.getTime()))
+    throw new AppError('invalid_request', `${option} must be a time like 2026-01-31 or 2026-01-31T12:00:00Z.`);
+  return parsed.toISOString();
+}
+
+function size(bytes: number): string {
+  const gib = bytes / 1024 ** 3;
+  return gib >= 1 ? `${gib.toFixed(2)} GiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}
+
+function print(summary: TransferSummary, done: string, json: boolean): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(summary)}\n`);
+    return;
+  }
+  for (const { id, reason } of summary.failed) process.stderr.write(`failed  item ${id}: ${reason}\n`);
+  const total = summary.copied + summary.present + summary.failed.length;
+  process.stdout.write(
+    `${total} items: ${summary.copied} ${done} (${size(summary.bytes)} in ${summary.seconds.toFixed(1)} s), ${summary.present} were there already, ${summary.failed.length} failed${summary.interrupted ? '; interrupted, run it again to go on' : ''}\n`,
+  );
+}

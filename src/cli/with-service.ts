@@ -1,0 +1,28 @@
+import type { RouteDeps } from '../http/route-deps.ts';
+import { createService } from '../service.ts';
+import { openConfiguredDatabase, resolveJwtSecret } from '../services.ts';
+import type { CommandContext } from './command-context.ts';
+
+/** Opens database and stores for a command, and closes them after it. The first Ctrl-C fires the signal, so that running steps may finish. */
+export async function withService<T>(
+  { config, log, version }: CommandContext,
+  work: (deps: RouteDeps, signal: AbortSignal, connectionString: string) => Promise<T>,
+): Promise<T> {
+  const server = await openConfiguredDatabase(config, log);
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    const { secret } = await resolveJwtSecret(config);
+    const { connectionString } = server;
+    const service = await createService(config, { connectionString, jwtSecret: secret, log, version });
+    try {
+      return await work(service.deps, stop.signal, connectionString);
+    } finally {
+      await service.close();
+    }
+  } finally {
+    process.removeListener('SIGINT', interrupt).removeListener('SIGTERM', interrupt);
+    await server.stop();
+  }
+}

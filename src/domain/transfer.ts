@@ -1,0 +1,201 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { locationsOf } from '../db/locations.ts';
+import { findItem } from '../db/media.ts';
+import type { ItemFilter } from '../db/search.ts';
+import { countTransfers, nextTransfers } from '../db/transfers.ts';
+import { AppError, codeOf } from '../errors.ts';
+import { outputKey } from '../storage/keys.ts';
+import type { Store } from '../storage/stores.ts';
+import { copyItem, settleCopy } from './copy-item.ts';
+import type { Deps } from './deps.ts';
+import { sweepIntents } from './sweep.ts';
+
+type TransferDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
+
+export interface TransferOptions {
+  /** The store that is emptied; undefined: nothing is, `to` becomes a mirror. */
+  from?: string | undefined;
+  to: string;
+  filter: ItemFilter;
+  /** Leave the old copies where they are. */
+  keep: boolean;
+  concurrency: number;
+  /** Aborting lets running copies finish and starts no more. */
+  signal: AbortSignal;
+  onProgress: (done: number, note: string) => void;
+}
+
+export interface TransferSummary {
+  /** Copied and proven in this run. */
+  copied: number;
+  bytes: number;
+  /** The store had a good copy already; the old one was dropped where that was wanted. */
+  present: number;
+  failed: { id: string; reason: string }[];
+  seconds: number;
+  interrupted: boolean;
+}
+
+const PAGE = 200;
+/** An intent of a process that was killed runs out after two minutes. */
+const BUSY_WAIT_MS = 150_000;
+const BUSY_POLL_MS = 3000;
+
+/** What a transfer would do. @throws AppError unknown_store */
+export async function planTransfer(
+  deps: TransferDeps,
+  { from, to, filter }: Pick<TransferOptions, 'from' | 'to' | 'filter'>,
+): Promise<{ items: number; bytes: number }> {
+  checkStores(deps, from, to);
+  return countTransfers(deps.db, { from, to, filter });
+}
+
+/**
+ * Copies items into a store, each read back and compared by sha256 before anything is dropped, while the service goes on.
+ * Every item is a step of its own, so a run can be cut off anywhere and repeated.
+ * @throws AppError unknown_store
+ */
+export async function transferItems(deps: TransferDeps, options: TransferOptions): Promise<TransferSummary> {
+  checkStores(deps, options.from, options.to);
+  const started = performance.now();
+  const summary: TransferSummary = {
+    copied: 0,
+    bytes: 0,
+    present: 0,
+    failed: [],
+    seconds: 0,
+    interrupted: false,
+  };
+  const busy: string[] = [];
+  let done = 0;
+  const step = async (id: string, again: string[]) => {
+    try {
+      const result = await transferOne(deps, id, options);
+      if (result === undefined) summary.present += 1;
+      else {
+        summary.copied += 1;
+        summary.bytes += result;
+      }
+    } catch (error) {
+      if (isBusy(error)) {
+        again.push(id);
+        return;
+      }
+      summary.failed.push({ id, reason: reasonOf(error) });
+    }
+    done += 1;
+    options.onProgress(done, `item ${id}`);
+  };
+  await runAll(ids(deps, options), options, (id) => step(id, busy));
+  await retryBusy(deps, options, busy, { step, done: () => done });
+  for (const id of busy)
+    summary.failed.push({
+      id,
+      reason: 'another process is writing its copy, or died doing so a moment ago; run again',
+    });
+  summary.interrupted = options.signal.aborted;
+  summary.seconds = (performance.now() - started) / 1000;
+  return summary;
+}
+
+function checkStores(deps: TransferDeps, from: string | undefined, to: string): void {
+  deps.stores.get(to);
+  if (from === undefined) return;
+  deps.stores.get(from);
+  if (from === to) throw new AppError('invalid_request', 'The two stores are the same one; name different ones.');
+}
+
+async function* ids({ db }: TransferDeps, { from, to, filter, signal }: TransferOptions): AsyncGenerator<string> {
+  let after = '0';
+  while (!signal.aborted) {
+    const page = await nextTransfers(db, { from, to, filter }, after, PAGE);
+    yield* page;
+    if (page.length < PAGE) return;
+    after = page.at(-1) ?? after;
+  }
+}
+
+async function runAll(
+  source: AsyncIterable<string>,
+  { concurrency, signal }: TransferOptions,
+  work: (id: string) => Promise<void>,
+): Promise<void> {
+  const iterator = source[Symbol.asyncIterator]();
+  const worker = async () => {
+    while (!signal.aborted) {
+      const next = await iterator.next();
+      if (next.done === true) return;
+      await work(next.value);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+}
+
+/** What a killed run was in the midst of: its intents have to run out and be swept before the copy can be made anew. */
+async function retryBusy(
+  deps: TransferDeps,
+  options: TransferOptions,
+  busy: string[],
+  { step, done }: { step: (id: string, again: string[]) => Promise<void>; done: () => number },
+): Promise<void> {
+  const giveUp = performance.now() + BUSY_WAIT_MS;
+  while (busy.length > 0 && !options.signal.aborted && performance.now() < giveUp) {
+    options.onProgress(done(), `waiting for ${busy.length} that another process has begun`);
+    await sleep(BUSY_POLL_MS, undefined, { signal: options.signal }).catch(() => {});
+    await sweepIntents(deps);
+    const again: string[] = [];
+    for (const id of busy.splice(0)) await step(id, again);
+    busy.push(...again);
+  }
+}
+
+/** Bytes that were copied; undefined when there was nothing to copy. */
+async function transferOne(deps: TransferDeps, id: string, options: TransferOptions): Promise<number | undefined> {
+  const { from, keep, signal } = options;
+  const to = deps.stores.get(options.to);
+  const item = await findItem(deps.db, id);
+  if (!item) return undefined;
+  const locations = (await locationsOf(deps.db, id, item.storageProvider)).filter(({ state }) => state !== 'pending');
+  const base = from === undefined ? locations[0] : locations.find((location) => location.store === from);
+  // Somebody else was faster.
+  if (!base) return undefined;
+  const home = from !== undefined && item.storageProvider === from;
+  const drop = keep || from === undefined ? undefined : from;
+  const existing = locations.find((location) => location.store === to.name && location.state === 'stored');
+  if (existing) {
+    if (from !== undefined) await settleCopy(deps, item, existing, { to, key: existing.key, home, drop, signal });
+    return undefined;
+  }
+  checkSize(to, base.bytes);
+  // A mirror of somebody else's object is ours and gets a key of ours; a move keeps the key, by which the item may be asked for.
+  const key =
+    from === undefined && !base.owned
+      ? outputKey({
+          userId: item.userId,
+          subfolder: undefined,
+          filename: base.key.split('/').at(-1),
+          ext: base.key.split('.').at(-1) ?? 'bin',
+        })
+      : base.key;
+  const { bytes } = await copyItem(deps, item, { to, key, home, drop, signal: undefined });
+  return bytes;
+}
+
+function checkSize(to: Store, bytes: number): void {
+  const { maxObjectBytes } = to.capabilities;
+  if (maxObjectBytes !== undefined && bytes > maxObjectBytes)
+    throw new AppError(
+      'too_large',
+      `It has ${bytes} bytes; the store '${to.name}' takes at most ${maxObjectBytes}. It stays where it is.`,
+    );
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'object_taken' && codeOf(error.cause) === '23505';
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+  return `${error.message}${cause}`;
+}

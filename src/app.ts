@@ -21,9 +21,11 @@ import { deliveryRoutes } from './http/routes/delivery.ts';
 import { mediaRoutes } from './http/routes/media.ts';
 import { OPERATIONS_SCHEMAS, operationsRoutes } from './http/routes/operations.ts';
 import { searchRoutes } from './http/routes/search.ts';
+import { uploadRoutes } from './http/routes/uploads.ts';
 import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
+import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
 import { SEARCH_SCHEMAS } from './http/schemas/search.ts';
 import { TIMING, type Timing, registerPatience } from './http/timing.ts';
 import { addSchemas, createValidatorCompiler } from './http/validation.ts';
@@ -64,7 +66,14 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     frameworkErrors: sendFrameworkError,
   }) as unknown as FastifyInstance;
 
-  const shared = [Problem, ...MEDIA_SCHEMAS, ...SEARCH_SCHEMAS, ...DELIVERY_SCHEMAS, ...OPERATIONS_SCHEMAS];
+  const shared = [
+    Problem,
+    ...MEDIA_SCHEMAS,
+    ...SEARCH_SCHEMAS,
+    ...DELIVERY_SCHEMAS,
+    ...UPLOAD_SCHEMAS,
+    ...OPERATIONS_SCHEMAS,
+  ];
   closeOnlyIdleConnections(app.server);
   addSchemas(app, shared);
   app.setValidatorCompiler(createValidatorCompiler(shared));
@@ -127,6 +136,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     batchRoutes(routes, deps);
     searchRoutes(routes, deps);
     deliveryRoutes(routes, deps);
+    uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     operationsRoutes(routes, deps, deps.allMetrics);
   });
   return app;

@@ -19,11 +19,20 @@ export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
     .execute();
 }
 
+/** The same for bytes that somebody else is to bring within `seconds`. */
+export async function insertIntentUntil(db: Db, { store, key }: IntentKey, seconds: number): Promise<void> {
+  await db
+    .insertInto('storage_intents')
+    .values({ store, key, leased_until: sql<string>`now() + make_interval(secs => ${seconds})` })
+    .execute();
+}
+
 /** Extends the lease while bytes flow; false when the sweeper was faster, so the write must be given up. */
 export async function renewIntent(db: Db, { store, key }: IntentKey): Promise<boolean> {
   const result = await db
     .updateTable('storage_intents')
-    .set({ leased_until: lease })
+    // A longer one stays as it is.
+    .set({ leased_until: sql<string>`greatest(leased_until, ${lease})` })
     .where('store', '=', store)
     .where('key', '=', key)
     .where('marked_at', 'is', null)

@@ -114,6 +114,20 @@ export interface StoreIdentitiesTable {
   created_at: Timestamp;
 }
 
+export interface UploadsTable {
+  id: string;
+  user_id: string;
+  store: string;
+  key: string;
+  home: string | null;
+  content_type: string;
+  bytes: ColumnType<string, number, number>;
+  fields: JSONColumnType<JsonObject, string, string>;
+  item_id: string | null;
+  expires_at: Timestamp;
+  created_at: Timestamp;
+}
+
 export interface Tables {
   generated_images: GeneratedImagesTable;
   media_locations: MediaLocationsTable;
@@ -122,4 +136,5 @@ export interface Tables {
   scenes: ScenesTable;
   store_identities: StoreIdentitiesTable;
   leases: LeasesTable;
+  uploads: UploadsTable;
 }

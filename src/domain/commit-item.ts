@@ -1,5 +1,5 @@
 import type { Trx } from '../db/database.ts';
-import { fulfilIntent, isKnownKey } from '../db/intents.ts';
+import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { insertLocation, insertPendingLocations } from '../db/locations.ts';
 import { type NewItem, insertItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
@@ -32,13 +32,15 @@ export interface NewMedia {
   filename?: string | undefined;
   claim?: Claim | undefined;
   /** Ends with the transaction. */
-  intent?: Staged | undefined;
+  intent?: IntentKey | undefined;
+  /** Further rows of the same transaction. */
+  within?: ((trx: Trx, itemId: string) => Promise<void>) | undefined;
 }
 
 /** The only transaction of an ingest: the item, its location, the end of its intent and the kept answer, all or nothing. */
 export async function commitItem(
   deps: Deps,
-  { fields, source, bytes, filename, claim, intent }: NewMedia,
+  { fields, source, bytes, filename, claim, intent, within }: NewMedia,
 ): Promise<MediaItem> {
   const store = bytes && deps.stores.get(bytes.store);
   const fingerprint = contentFingerprint(fields, source, bytes?.sha256);
@@ -61,6 +63,7 @@ export async function commitItem(
         });
       if (bytes) await insertPendingLocations(trx, inserted.id, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
+      await within?.(trx, inserted.id);
       if (scene !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined) {
         await setCurrentItem(trx, fields.projectId, fields.sceneId, inserted.id);
       }

@@ -106,7 +106,8 @@ function checkSource(deps: Deps, { source, caller }: IngestRequest, fields: Item
   }
 }
 
-async function checkParent(deps: Deps, caller: Caller, parentId: string | undefined): Promise<void> {
+/** @throws AppError not_found: the parent is not there, or not the caller's. */
+export async function checkParent(deps: Deps, caller: Caller, parentId: string | undefined): Promise<void> {
   if (parentId === undefined) return;
   const parent = await findItem(deps.db, parentId);
   if (!parent || parent.deletedAt !== null || !mayReach(caller, parent.userId)) {
@@ -174,12 +175,7 @@ async function stageSource(
   fields: ItemFields,
   claim?: Claim,
 ): Promise<{ staged: Staged; filename: string | undefined }> {
-  const { primary, fallbacks } = deps.stores;
-  // Whoever names a store means it: another one does not take its place.
-  const stores: StageRequest['stores'] =
-    fields.store === undefined || fields.store === primary.name
-      ? [primary, ...fallbacks]
-      : [deps.stores.get(fields.store)];
+  const stores = routesFor(deps, fields);
   const { signal } = request;
   const fetched = source.type === 'url' ? await deps.fetcher.fetch(source.url, { signal }) : undefined;
   const filename = fields.filename ?? suggestedName(source.type === 'bytes' ? source.filename : fetched?.filename);
@@ -197,6 +193,12 @@ async function stageSource(
   return { staged, filename };
 }
 
+/** Where to write: the wanted store first. Whoever names a store means it: another one does not take its place. */
+export function routesFor({ stores }: Deps, { store }: ItemFields): StageRequest['stores'] {
+  if (store === undefined || store === stores.primary.name) return [stores.primary, ...stores.fallbacks];
+  return [stores.get(store)];
+}
+
 const MAX_SUGGESTED_BYTES = 255;
 
 /** A name that somebody else chose, without what could not be stored or would deceive; undefined when nothing is left. */
@@ -211,7 +213,8 @@ function suggestedName(name: string | undefined): string | undefined {
 
 async function* emptyBody(): AsyncGenerator<Uint8Array> {}
 
-function keyFor(fields: ItemFields, filename: string | undefined, ext: string): string {
+/** The key under which an item of these fields is stored. */
+export function keyFor(fields: ItemFields, filename: string | undefined, ext: string): string {
   if (fields.projectId !== undefined && fields.sceneId !== undefined)
     return sceneKey(fields.projectId, fields.sceneId, ext);
   return outputKey({ userId: fields.userId, subfolder: fields.subfolder, filename, ext });

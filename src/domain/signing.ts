@@ -8,9 +8,10 @@ export interface SigningKey {
 
 /** What a service-signed URL allows. */
 export interface Grant {
-  method: 'GET';
+  method: 'GET' | 'PUT';
+  /** The item, or the upload. */
   itemId: string;
-  variant: 'content';
+  variant: 'content' | 'upload';
   download: boolean;
   /** Seconds since 1970; from then on the URL is refused. */
   expires: number;
@@ -63,9 +64,9 @@ export function createSigner(keys: readonly SigningKey[], now: () => number = Da
           'The signed URL was changed or its key has been retired; ask for a new one.',
         );
       const [method, itemId, variant, download, expires] = JSON.parse(text) as [
-        'GET',
+        Grant['method'],
         string,
-        'content',
+        Grant['variant'],
         0 | 1,
         number,
       ];

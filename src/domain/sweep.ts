@@ -3,6 +3,7 @@ import type { Db } from '../db/database.ts';
 import { deleteExpiredKeys } from '../db/idempotency-keys.ts';
 import { deleteIntent, takeExpiredIntents } from '../db/intents.ts';
 import { findStoredItemByKey } from '../db/media.ts';
+import { deleteOldUploads } from '../db/uploads.ts';
 import type { Stores } from '../storage/routing.ts';
 
 const BATCH = 100;
@@ -46,5 +47,6 @@ export async function sweepIntents(deps: { db: Db; stores: Stores; log: Logger }
     if (taken.length < BATCH) break;
   }
   await deleteExpiredKeys(deps.db);
+  await deleteOldUploads(deps.db);
   return report;
 }

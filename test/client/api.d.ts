@@ -256,6 +256,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a direct upload
+         * @description Answers where a browser may PUT the bytes without a token: at the store itself where that can presign, else at this service. Nothing is visible before the upload is completed.
+         */
+        post: operations["createUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads/{id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Send the bytes of a direct upload
+         * @description Takes what was announced, once; the `url` of the upload leads here and holds the token.
+         */
+        put: operations["putUploadContent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads/{id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete a direct upload
+         * @description Reads the bytes, compares size, type and SHA-256 with what was announced, and makes the item. Repeated, it answers the same item with 200.
+         */
+        post: operations["completeUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -1149,6 +1209,148 @@ export interface components {
         BatchResults: {
             /** @description In the order of the items. */
             results: components["schemas"]["BatchResult"][];
+        };
+        /**
+         * @description What is going to be sent, and the fields of its item.
+         * @example {
+         *       "userId": "user-1",
+         *       "filename": "fox.png",
+         *       "contentType": "image/png",
+         *       "bytes": 68,
+         *       "prompt": "a red fox"
+         *     }
+         */
+        UploadRequest: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /** @description Name of the owner to show. */
+            username?: string;
+            /** @description Tool that asked for it. */
+            toolName?: string;
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /** @description Model that made it. */
+            model?: string;
+            /** @description Who generated. */
+            provider?: string;
+            /** @description Size that was asked for. */
+            size?: string;
+            /** @description Quality that was asked for. */
+            quality?: string;
+            /** @description Style that was asked for. */
+            style?: string;
+            /** @description How many were asked for. */
+            n?: number;
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /** @description The caller's message. */
+            messageId?: string;
+            /** @description The caller's request. */
+            requestId?: string;
+            /** @description Job at the generating back end. */
+            jobId?: string;
+            /** @description Pipeline run. */
+            runId?: string;
+            /**
+             * Format: uuid
+             * @description Project of the scene.
+             */
+            projectId?: string;
+            /** @description Scene; the item becomes its next version. */
+            sceneId?: string;
+            /** @description Item that it was made from. */
+            parentId?: string;
+            /** @description Id that it had in an older system. */
+            externalId?: string;
+            /** @description Where it came from. */
+            originalUrl?: string;
+            /**
+             * @description When it was generated.
+             * @example 2026-11-21T01:55:37Z
+             */
+            generatedAt?: string;
+            /**
+             * @description When it may be removed.
+             * @example 2026-11-21T01:55:37Z
+             */
+            expiresAt?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /** @description Folders in the key, below the user's. */
+            subfolder?: string;
+            /** @description Name of the store to write to. Default: the primary one. */
+            store?: string;
+            /** @description SHA-256 of the file, hexadecimal; verified. */
+            sha256?: string;
+            /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made, up to 64 KiB. */
+            generation?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Type of the file; what arrives has to be of that type.
+             * @example image/png
+             */
+            contentType: string;
+            /**
+             * @description Size of the file.
+             * @example 68
+             */
+            bytes: number;
+        };
+        /** @description An upload that was begun: PUT the bytes, then complete it. */
+        Upload: {
+            /**
+             * @description Id of the upload.
+             * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+             */
+            id: string;
+            /**
+             * @description Always `PUT`.
+             * @example PUT
+             */
+            method: string;
+            /**
+             * @description Where to send the bytes; needs no token.
+             * @example http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=jwt.WyJQVVQiXQ.c2ln
+             */
+            url: string;
+            /**
+             * @description Headers to send with them, exactly so.
+             * @example {
+             *       "content-type": "image/png"
+             *     }
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * Format: date-time
+             * @description From then on the bytes are refused.
+             */
+            expiresAt: string;
         };
         /** @description The process answers. */
         Liveness: {
@@ -2227,6 +2429,162 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignedUrlResults"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadRequest"];
+            };
+        };
+        responses: {
+            /** @description The upload. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putUploadContent: {
+        parameters: {
+            query: {
+                /** @description Signature of the upload. */
+                token: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the upload.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/png": string;
+                "image/jpeg": string;
+                "image/webp": string;
+                "image/gif": string;
+                "image/svg+xml": string;
+                "audio/mpeg": string;
+                "audio/wav": string;
+                "video/mp4": string;
+                "video/webm": string;
+                "model/gltf-binary": string;
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The bytes have arrived. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    completeUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the upload.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The item. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The item. */
+            201: {
+                headers: {
+                    /** @description Path of the record. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaItem"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

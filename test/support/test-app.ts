@@ -55,7 +55,7 @@ export async function createTestApp(
     version: '0.0.0-test',
   });
   // Loading and transforming the modules holds up the event loop of a test for seconds, which is no load on the service.
-  const timing = { ...TIMING, ...replaced.timing, maxLagMs: 60_000 };
+  const timing = { ...TIMING, ...replaced.timing, maxLagMs: 0 };
   const app = await buildApp({ ...service.appDeps, ...replaced, timing });
   await app.ready();
   return {

@@ -1,0 +1,20 @@
+import { type Kysely, sql } from 'kysely';
+
+/** Uploads that a caller has begun, whose bytes come straight from a browser. */
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await sql`CREATE TABLE IF NOT EXISTS uploads (
+    id           UUID NOT NULL,
+    user_id      TEXT NOT NULL,
+    store        TEXT NOT NULL,
+    key          TEXT NOT NULL,
+    home         TEXT,
+    content_type TEXT NOT NULL,
+    bytes        BIGINT NOT NULL,
+    fields       JSONB NOT NULL,
+    item_id      BIGINT,
+    expires_at   TIMESTAMPTZ NOT NULL,
+    created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT uploads_pkey PRIMARY KEY (id)
+  )`.execute(db);
+  await sql`CREATE INDEX IF NOT EXISTS uploads_expires_at ON uploads (expires_at)`.execute(db);
+}

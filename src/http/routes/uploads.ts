@@ -1,0 +1,122 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { beginUpload, completeUpload, receiveUpload } from '../../domain/uploads.ts';
+import { AppError } from '../../errors.ts';
+import { abortSignal } from '../abort-signal.ts';
+import { callerOf } from '../auth.ts';
+import { type BodyRate, minimumRate } from '../minimum-rate.ts';
+import { present } from '../present.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems, ref } from '../schemas/common.ts';
+import { binaryContent, empty } from '../schemas/delivery.ts';
+import { itemAnswer } from '../schemas/media.ts';
+import { UploadParams, UploadRequest, uploadAnswer } from '../schemas/uploads.ts';
+
+const tags = ['Uploads'];
+
+/** Uploads straight from a browser: begin, send, complete. */
+export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRate: BodyRate }): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+
+  app.route({
+    method: 'POST',
+    url: '/v1/uploads',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'createUpload',
+      tags,
+      summary: 'Begin a direct upload',
+      description:
+        'Answers where a browser may PUT the bytes without a token: at the store itself where that can presign, else at this service. Nothing is visible before the upload is completed.',
+      body: ref(UploadRequest),
+      response: { 201: uploadAnswer, ...problems },
+    },
+    handler: async (request, reply) => {
+      const { contentType, bytes, ...input } = request.body as UploadRequest;
+      const begun = await beginUpload(deps, {
+        caller: callerOf(request),
+        input,
+        contentType,
+        bytes,
+        direct: deps.delivery === 'redirect',
+      });
+      const { id, expires, expiresAt, presigned } = begun;
+      reply.code(201).header('cache-control', 'no-store');
+      if (presigned) return { id, method: 'PUT', ...presigned, expiresAt };
+      const token = deps.signer.sign({ method: 'PUT', itemId: id, variant: 'upload', download: false, expires });
+      return {
+        id,
+        method: 'PUT',
+        url: `${deps.publicBaseUrl}/v1/uploads/${id}/content?token=${token}`,
+        headers: { 'content-type': begun.contentType },
+        expiresAt,
+      };
+    },
+  });
+
+  app.route({
+    method: 'PUT',
+    url: '/v1/uploads/:id/content',
+    config: { access: 'open' },
+    schema: {
+      operationId: 'putUploadContent',
+      tags,
+      security: [],
+      summary: 'Send the bytes of a direct upload',
+      description: 'Takes what was announced, once; the `url` of the upload leads here and holds the token.',
+      params: UploadParams,
+      querystring: Type.Object(
+        { token: Type.String({ maxLength: 2000, description: 'Signature of the upload.' }) },
+        { additionalProperties: false },
+      ),
+      body: { content: binaryContent },
+      response: { 204: empty('The bytes have arrived.'), ...problems },
+    },
+    handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const { id } = request.params as { id: string };
+      const grant = deps.signer.verify((request.query as { token: string }).token);
+      if (grant.method !== 'PUT' || grant.variant !== 'upload' || grant.itemId !== id)
+        throw new AppError('signature_invalid', 'The token is not one for this upload; begin a new upload.');
+      const length = request.headers['content-length'];
+      await receiveUpload(deps, id, {
+        body: minimumRate(bodyOf(request), deps.bodyRate),
+        size: length === undefined ? undefined : Number(length),
+        signal: abortSignal(request, reply),
+      });
+      return reply.code(204).send();
+    },
+  });
+
+  app.route({
+    method: 'POST',
+    url: '/v1/uploads/:id/complete',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'completeUpload',
+      tags,
+      summary: 'Complete a direct upload',
+      description:
+        'Reads the bytes, compares size, type and SHA-256 with what was announced, and makes the item. Repeated, it answers the same item with 200.',
+      params: UploadParams,
+      response: {
+        200: itemAnswer,
+        201: { ...itemAnswer, headers: { location: { description: 'Path of the record.', type: 'string' } } },
+        ...problems,
+      },
+    },
+    handler: async (request, reply) => {
+      const signal = abortSignal(request, reply);
+      const { item, created } = await completeUpload(deps, callerOf(request), request.params.id, signal);
+      if (created) reply.code(201).header('location', `/v1/media/${item.id}`);
+      return present(item, deps.publicBaseUrl) as never;
+    },
+  });
+}
+
+function bodyOf(request: FastifyRequest): AsyncIterable<Uint8Array> {
+  const { body } = request;
+  if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body)
+    return body as AsyncIterable<Uint8Array>;
+  throw new AppError('file_missing', 'The request has no body; send the bytes of the file.');
+}

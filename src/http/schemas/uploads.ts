@@ -1,0 +1,60 @@
+import { type Static, Type } from 'typebox';
+import { JsonObject, ref, text } from './common.ts';
+import { flatFields } from './ingest.ts';
+
+const { status: _status, error: _error, filename, ...fields } = flatFields;
+
+export const UploadRequest = Type.Object(
+  {
+    ...fields,
+    filename: Type.Optional(filename),
+    metadata: Type.Optional(JsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
+    generation: Type.Optional(JsonObject('How it was made, up to 64 KiB.')),
+    contentType: text('Type of the file; what arrives has to be of that type.', 100, { examples: ['image/png'] }),
+    bytes: Type.Integer({
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'Size of the file.',
+      examples: [68],
+    }),
+  },
+  {
+    $id: 'UploadRequest',
+    additionalProperties: false,
+    description: 'What is going to be sent, and the fields of its item.',
+    examples: [{ userId: 'user-1', filename: 'fox.png', contentType: 'image/png', bytes: 68, prompt: 'a red fox' }],
+  },
+);
+export type UploadRequest = Static<typeof UploadRequest>;
+
+const Upload = Type.Object(
+  {
+    id: Type.String({ description: 'Id of the upload.', examples: ['0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11'] }),
+    method: Type.String({ description: 'Always `PUT`.', examples: ['PUT'] }),
+    url: Type.String({
+      description: 'Where to send the bytes; needs no token.',
+      examples: [
+        'http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=jwt.WyJQVVQiXQ.c2ln',
+      ],
+    }),
+    headers: Type.Record(Type.String(), Type.String(), {
+      description: 'Headers to send with them, exactly so.',
+      examples: [{ 'content-type': 'image/png' }],
+    }),
+    expiresAt: Type.String({ format: 'date-time', description: 'From then on the bytes are refused.' }),
+  },
+  { $id: 'Upload', description: 'An upload that was begun: PUT the bytes, then complete it.' },
+);
+
+export const UPLOAD_SCHEMAS = [UploadRequest, Upload];
+export const uploadAnswer = {
+  description: 'The upload.',
+  content: { 'application/json': { schema: ref(Upload) } },
+};
+export const UploadParams = Type.Object({
+  id: Type.String({
+    format: 'uuid',
+    description: 'Id of the upload.',
+    examples: ['0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11'],
+  }),
+});

@@ -7,6 +7,7 @@ import { isAppError } from '../errors.ts';
 import { createLogger } from '../logger.ts';
 import { EXIT } from './exit-codes.ts';
 import { runImport } from './import-command.ts';
+import { type ImportBlobsCommandOptions, runImportBlobs } from './import-blobs-command.ts';
 import { runMigrate, runVerify } from './schema-commands.ts';
 import { type TransferCommandOptions, runTransfer } from './transfer-command.ts';
 import { runWorker } from './worker-command.ts';
@@ -69,6 +70,29 @@ function build(context: (defaultLevel?: string) => CommandContext, done: (code: 
     .description('copy items into a further store, beside those that they lie in; copies that are there already stay')
     .requiredOption('--to <store>', 'store that gets the copies');
   withFilters(mirror).action(async (options: TransferCommandOptions) => done(await runTransfer(context(), options)));
+  program
+    .command('import-blobs')
+    .description(
+      'store what an older system keeps in a column of its own table (bytea, or text with base64). The old id becomes externalId; the table is only read. Run it again to go on after an interruption',
+    )
+    .requiredOption('--table <name>', 'table, with its schema where that is needed')
+    .requiredOption('--id-column <name>', 'column of the id')
+    .requiredOption('--bytes-column <name>', 'column of the bytes')
+    .option('--user-column <name>', 'column of the owner')
+    .option('--user <id>', 'owner of rows that name none')
+    .option('--mime-type-column <name>', 'column of the type')
+    .option('--filename-column <name>', 'column of the file name')
+    .option('--prompt-column <name>', 'column of the prompt')
+    .option('--tool-column <name>', 'column of the tool')
+    .option('--model-column <name>', 'column of the model')
+    .option('--created-column <name>', 'column of the time, which becomes generatedAt')
+    .option('--tool <name>', 'tool name of rows that name none', 'import-blobs')
+    .option('--visibility <visibility>', 'private or public; default: the setting DEFAULT_VISIBILITY')
+    .option('--database <url>', 'database of the table; default: the one of the service')
+    .option('--concurrency <n>', 'rows at once', positive, 4)
+    .option('--dry-run', 'only tell how many there are')
+    .option('--json', 'print the summary as JSON')
+    .action(async (options: ImportBlobsCommandOptions) => done(await runImportBlobs(context(), options)));
   program
     .command('worker')
     .description('run background work and nothing else, until a signal comes')

@@ -117,6 +117,29 @@ export async function takeExpiredIntents(db: Db, limit: number): Promise<IntentK
     .execute();
 }
 
+/** Leaves a marked intent to whoever comes first: its object could not be deleted just now. */
+export async function abandonIntent(db: Db, { store, key }: IntentKey): Promise<void> {
+  await db
+    .updateTable('storage_intents')
+    .set({ leased_until: sql<string>`now()` })
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .where('marked_at', 'is not', null)
+    .execute();
+}
+
+/** Takes one expired intent like a sweeper; false when it is leased by somebody, or gone. */
+export async function takeExpiredIntent(db: Db, { store, key }: IntentKey): Promise<boolean> {
+  const result = await db
+    .updateTable('storage_intents')
+    .set({ marked_at: sql<string>`coalesce(marked_at, now())`, leased_until: lease })
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .where('leased_until', '<=', sql<string>`now()`)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
 /** Whether an item lies under the key, or an upload or purge is at work on it. */
 export async function isKnownKey(db: Db, { store, key }: IntentKey): Promise<boolean> {
   const { rows } = await sql<{ known: boolean }>`

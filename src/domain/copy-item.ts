@@ -6,14 +6,15 @@ import {
   fulfilIntent,
   insertIntent,
   insertMarkedIntents,
-  markIntent,
+  takeExpiredIntent,
 } from '../db/intents.ts';
 import { type Location, deleteLocation, locationsOf, setLocationState, setStored } from '../db/locations.ts';
-import { findItemForUpdate, findStoredItemByKey, setStorage } from '../db/media.ts';
+import { findItemForUpdate, setStorage } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, codeOf, isAppError } from '../errors.ts';
 import type { Store } from '../storage/stores.ts';
 import type { Deps } from './deps.ts';
+import { discard } from './discard.ts';
 import { keepLease } from './intent-lease.ts';
 import { storageUrlOf } from './storage-url.ts';
 
@@ -45,11 +46,7 @@ export async function copyItem(deps: CopyDeps, item: MediaItem, options: CopyOpt
   const { to, key, signal } = options;
   const locations = await locationsOf(deps.db, item.id, item.storageProvider);
   const intent: IntentKey = { store: to.name, key };
-  await insertIntent(deps.db, intent).catch((error: unknown) => {
-    if (codeOf(error) === '23505')
-      throw new AppError('object_taken', 'Another process is writing or removing that object.', { cause: error });
-    throw error;
-  });
+  await begin(deps, intent, to);
   const lease = keepLease(deps, intent, { signal });
   const dropped: IntentKey[] = [];
   try {
@@ -67,6 +64,23 @@ export async function copyItem(deps: CopyDeps, item: MediaItem, options: CopyOpt
     await discard(deps, intent, to);
     throw error;
   }
+}
+
+/** Takes the key for this copy; what an earlier attempt left there, and could not remove, is removed first. @throws AppError object_taken */
+async function begin(deps: CopyDeps, intent: IntentKey, to: Store): Promise<void> {
+  const insert = () =>
+    insertIntent(deps.db, intent).then(
+      () => undefined,
+      (error: unknown) => {
+        if (codeOf(error) === '23505') return error;
+        throw error;
+      },
+    );
+  if ((await insert()) === undefined) return;
+  if (await takeExpiredIntent(deps.db, intent)) await discard(deps, intent, to);
+  const taken = await insert();
+  if (taken !== undefined)
+    throw new AppError('object_taken', 'Another process is writing or removing that object.', { cause: taken });
 }
 
 /**
@@ -229,16 +243,5 @@ export async function removeDropped(deps: CopyDeps, objects: readonly IntentKey[
         'could not remove an object that is no longer needed; the sweeper will',
       );
     }
-  }
-}
-
-async function discard(deps: CopyDeps, intent: IntentKey, to: Store): Promise<void> {
-  try {
-    // A COMMIT whose answer was lost has ended the intent and made the object the item's.
-    if (!(await markIntent(deps.db, intent)) && (await findStoredItemByKey(deps.db, intent.store, intent.key))) return;
-    await to.delete(intent.key);
-    await deleteIntent(deps.db, intent);
-  } catch (error) {
-    deps.log.warn({ err: error, ...intent }, 'could not remove a copy that was given up; the sweeper will');
   }
 }

@@ -1,11 +1,11 @@
-import { type IntentKey, deleteIntent, insertIntent, markIntent } from '../db/intents.ts';
-import { findStoredItemByKey } from '../db/media.ts';
+import { type IntentKey, insertIntent } from '../db/intents.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { type Inspection, createInspector } from '../media/inspect.ts';
 import type { MediaType } from '../media/media-type.ts';
 import type { Store } from '../storage/stores.ts';
 import { limited, peek } from './body.ts';
 import type { Deps } from './deps.ts';
+import { discard } from './discard.ts';
 import { HEAD_BYTES, identify } from './identify.ts';
 import { keepLease } from './intent-lease.ts';
 import { replayable } from './replay.ts';
@@ -114,20 +114,9 @@ async function write(
   const intent: IntentKey = { store: store.name, key };
   await insertIntent(deps.db, intent);
   const lease = keepLease(deps, intent, request);
-  const discard = async () => {
+  const giveUp = () => {
     lease.stop();
-    try {
-      // Without an intent the item may have been committed after all, its COMMIT's answer lost: then the object is its own.
-      if (!(await markIntent(deps.db, intent)) && (await findStoredItemByKey(deps.db, intent.store, intent.key)))
-        return;
-      await store.delete(intent.key);
-      await deleteIntent(deps.db, intent);
-    } catch (error) {
-      deps.log.warn(
-        { err: error, store: intent.store, key: intent.key },
-        'could not remove an upload that was given up; the sweeper will',
-      );
-    }
+    return discard(deps, intent, store);
   };
   try {
     const inspector = createInspector(type);
@@ -154,11 +143,11 @@ async function write(
         inspection = result.inspection;
       },
     });
-    return { ...intent, ...stored, type, inspection, release: lease.stop, discard };
+    return { ...intent, ...stored, type, inspection, release: lease.stop, discard: giveUp };
   } catch (error) {
     // A store that is down cannot remove anything either, and whoever waits for a fallback need not wait for that.
-    if (hasNext && isAppError(error, 'store_unavailable')) void discard();
-    else await discard();
+    if (hasNext && isAppError(error, 'store_unavailable')) void giveUp();
+    else await giveUp();
     throw error;
   }
 }

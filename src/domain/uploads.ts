@@ -179,7 +179,7 @@ async function arrived(deps: Deps, upload: Upload, signal: AbortSignal): Promise
 }
 
 async function commitUpload(deps: Deps, upload: Upload, found: ReadObject): Promise<MediaItem> {
-  const fields: ItemFields = checkFields(upload.fields as unknown as ItemInput, upload.userId);
+  const fields: ItemFields = checkFields(upload.fields, upload.userId);
   const home = upload.home !== undefined && deps.stores.has(upload.home) ? deps.stores.get(upload.home) : undefined;
   return commitItem(deps, {
     fields,

@@ -58,6 +58,8 @@ export function startJobs(deps: JobsDeps, { connectionString, concurrency }: Job
           ]),
         });
         if (stopping) await runner.stop();
+        // What was put off while nobody worked is due at once.
+        else await runner.addJob('copies', {}, { jobKey: 'copies', maxAttempts: 3 });
         await runner.promise;
       } catch (error) {
         if (!stopping) deps.log.warn({ err: error }, 'background jobs stopped; they start again in five seconds');

@@ -60,7 +60,7 @@ async function begin(bytes: Buffer, first: number) {
     },
   );
   request.write(bytes.subarray(0, first));
-  await sleep(300);
+  while (store('main').received < first - MIB) await sleep(10);
   return { answer, end: () => void request.end(bytes.subarray(first)) };
 }
 

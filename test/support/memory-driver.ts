@@ -15,6 +15,8 @@ export interface MemoryStore extends Driver {
   readonly objects: Map<string, MemoryObject>;
   /** While set, every call fails like a store that is away; a body that flows fails at its next piece. */
   down: boolean;
+  /** Bytes that bodies have brought, finished or not. */
+  received: number;
   /** Waited for before a put becomes visible. */
   gate: Promise<void> | undefined;
 }
@@ -30,6 +32,7 @@ export function createMemoryDriver(): MemoryStore {
   const store: MemoryStore = {
     objects,
     down: false,
+    received: 0,
     gate: undefined,
     capabilities: {
       range: no('it gives whole objects only'),
@@ -46,6 +49,7 @@ export function createMemoryDriver(): MemoryStore {
       for await (const chunk of abortable(body, signal)) {
         up();
         chunks.push(chunk);
+        store.received += chunk.length;
       }
       const bytes = Buffer.concat(chunks);
       if (size !== undefined && bytes.length !== size) throw new StorageError('SIZE', 'not what was announced');

@@ -33,7 +33,7 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps & { body
       response: { 201: uploadAnswer, ...problems },
     },
     handler: async (request, reply) => {
-      const { contentType, bytes, ...input } = request.body as UploadRequest;
+      const { contentType, bytes, ...input } = request.body;
       const begun = await beginUpload(deps, {
         caller: callerOf(request),
         input,
@@ -109,7 +109,7 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps & { body
       const signal = abortSignal(request, reply);
       const { item, created } = await completeUpload(deps, callerOf(request), request.params.id, signal);
       if (created) reply.code(201).header('location', `/v1/media/${item.id}`);
-      return present(item, deps.publicBaseUrl) as never;
+      return present(item, deps.publicBaseUrl);
     },
   });
 }

@@ -1,0 +1,96 @@
+import { type BlobColumns, countBlobs, openBlobTable } from '../db/blob-tables.ts';
+import { openDatabase } from '../db/database.ts';
+import { type ImportBlobsSummary, importBlobs } from '../domain/import-blobs.ts';
+import { AppError } from '../errors.ts';
+import type { CommandContext } from './command-context.ts';
+import { EXIT } from './exit-codes.ts';
+import { createProgressBar } from './progress-bar.ts';
+import { withService } from './with-service.ts';
+
+export interface ImportBlobsCommandOptions {
+  table: string;
+  idColumn: string;
+  bytesColumn: string;
+  userColumn?: string;
+  mimeTypeColumn?: string;
+  filenameColumn?: string;
+  promptColumn?: string;
+  toolColumn?: string;
+  modelColumn?: string;
+  createdColumn?: string;
+  user?: string;
+  tool?: string;
+  visibility?: string;
+  database?: string;
+  concurrency: number;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+/** `mediakeep import-blobs`: stores what an older system kept in a column of its own table. */
+export async function runImportBlobs(context: CommandContext, options: ImportBlobsCommandOptions): Promise<number> {
+  const { visibility, json = false } = options;
+  if (visibility !== undefined && visibility !== 'private' && visibility !== 'public')
+    throw new AppError('invalid_request', '--visibility must be private or public.');
+  if (options.userColumn === undefined && options.user === undefined)
+    throw new AppError('invalid_request', 'Whose are they? Give --user-column, --user, or both.');
+  return withService(context, async (deps, signal, connectionString) => {
+    const source = openDatabase({
+      connectionString: options.database ?? connectionString,
+      poolMax: options.concurrency + 1,
+      statementTimeoutMs: 300_000,
+    });
+    try {
+      const table = await openBlobTable(source.db, options.table, columnsOf(options));
+      const total = await countBlobs(source.db, table);
+      if (options.dryRun === true) {
+        process.stdout.write(
+          json ? `${JSON.stringify({ dryRun: true, rows: total })}\n` : `${total} rows with bytes\n`,
+        );
+        return EXIT.done;
+      }
+      const bar = createProgressBar(total);
+      const summary = await importBlobs(deps, {
+        source: source.db,
+        table,
+        user: options.user,
+        toolName: options.tool,
+        visibility,
+        concurrency: options.concurrency,
+        signal,
+        onProgress: (done, note) => bar.update(done, note),
+      }).finally(() => bar.end());
+      print(summary, json);
+      if (summary.interrupted) return EXIT.interrupted;
+      return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
+    } finally {
+      await source.close();
+    }
+  });
+}
+
+function columnsOf(options: ImportBlobsCommandOptions): BlobColumns {
+  return {
+    id: options.idColumn,
+    bytes: options.bytesColumn,
+    user: options.userColumn,
+    mimeType: options.mimeTypeColumn,
+    filename: options.filenameColumn,
+    prompt: options.promptColumn,
+    tool: options.toolColumn,
+    model: options.modelColumn,
+    createdAt: options.createdColumn,
+  };
+}
+
+function print(summary: ImportBlobsSummary, json: boolean): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(summary)}\n`);
+    return;
+  }
+  for (const { id, reason } of summary.failed) process.stderr.write(`failed  row ${id}: ${reason}\n`);
+  const total = summary.stored + summary.present + summary.failed.length;
+  process.stdout.write(
+    `${total} rows: ${summary.stored} stored (${(summary.bytes / 1024 ** 2).toFixed(1)} MiB in ${summary.seconds.toFixed(1)} s), ${summary.present} stored before, ${summary.failed.length} failed${summary.interrupted ? '; interrupted, run it again to go on' : ''}\n`,
+  );
+}

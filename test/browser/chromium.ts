@@ -1,0 +1,15 @@
+import { execFileSync } from 'node:child_process';
+
+/** The browser on this machine, or undefined: CHROMIUM_PATH, else what the PATH has. */
+export function chromiumPath(): string | undefined {
+  const given = process.env['CHROMIUM_PATH'];
+  if (given !== undefined && given !== '') return given;
+  for (const name of ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) {
+    try {
+      return execFileSync('which', [name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    } catch {
+      // The next one, then.
+    }
+  }
+  return undefined;
+}

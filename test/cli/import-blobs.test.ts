@@ -94,11 +94,8 @@ test('a column of base64 texts or data URIs is decoded piece by piece', async ()
   for (const [index, text] of texts.entries())
     await sql`INSERT INTO pictures VALUES (${index}, ${text}, ${`p${index}.png`})`.execute(t.deps.db);
   await sql`INSERT INTO pictures VALUES (9, 'not base64!', 'x')`.execute(t.deps.db);
-  const run = () =>
-    mediakeep(
-      ...['--table', 'pictures', '--id-column', 'nr', '--bytes-column', 'image', '--filename-column', 'name'],
-      ...['--user', 'cleo', '--tool', 'old', '--concurrency', '1', '--json'],
-    );
+  const columns = ['--table', 'pictures', '--id-column', 'nr', '--bytes-column', 'image', '--filename-column', 'name'];
+  const run = () => mediakeep(...columns, '--user', 'cleo', '--tool', 'old', '--concurrency', '1', '--json');
   expect(JSON.parse((await run()).stdout)).toMatchObject({ stored: 3, failed: [{ id: '9' }] });
   expect(await items('cleo')).toMatchObject(
     bodies.map((body, index) => ({

@@ -74,6 +74,7 @@ test('what was wanted while no worker ran is made by the next one', async () => 
   expect(await locations(id)).toEqual(['main stored', 'database pending']);
   start();
   await until(async () => (await locations(id)).includes('database stored'), 15);
+  expect(await locations(id)).toEqual(['main stored', 'database stored']);
 });
 
 test('a plain upload enqueues nothing', async () => {
@@ -98,4 +99,5 @@ test('jobs go on after the database has cut all connections', async () => {
   await admin.end();
   const second = await upload();
   await until(async () => (await locations(second)).includes('database stored'), 25);
+  expect(await locations(second)).toHaveLength(2);
 });

@@ -114,7 +114,9 @@ async function openStores(config: Config, { db }: Database, log: Logger, metrics
         executor: db,
         log: (level, message, details) => log[level]({ ...details, store: name }, message),
       };
-      return createStore(name, driver, await kind.create(settings, context).catch(asConfigError), metrics?.store);
+      const made = await kind.create(settings, context).catch(asConfigError);
+      await made.check?.().catch(asConfigError);
+      return createStore(name, driver, made, metrics?.store);
     }),
   );
   return createStores(stores, config.STORAGE_PRIMARY);

@@ -48,7 +48,7 @@ export async function writeAll(
 }
 
 /** Passes a body on until the signal fires, also while nothing arrives: a sender that hangs must not hold a file open. */
-async function* abortable(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+export async function* abortable(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   if (!signal) return yield* body;
   const iterator = body[Symbol.asyncIterator]();
   let ended = false;

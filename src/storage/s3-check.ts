@@ -132,7 +132,14 @@ async function createBucket(s3: S3Bucket, options: S3Options, say: Wording): Pro
 /** Writes the probe twice, to learn what the server makes of the condition; answers true when the store is full. */
 async function writeProbe(s3: S3Bucket, probe: { Bucket: string; Key: string }, say: Wording): Promise<boolean> {
   const put = (conditional: boolean) =>
-    s3.client.send(new s3.sdk.PutObjectCommand({ ...probe, Body: '', ...(conditional && { IfNoneMatch: '*' }) }));
+    s3.client.send(
+      new s3.sdk.PutObjectCommand({
+        ...probe,
+        Body: Buffer.from('.'),
+        ContentLength: 1,
+        ...(conditional && { IfNoneMatch: '*' }),
+      }),
+    );
   try {
     await put(true);
   } catch (error) {

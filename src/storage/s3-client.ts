@@ -104,7 +104,7 @@ function retryStrategy(attempts: number): RetryStrategy {
       const asked = retryAfterHint === undefined ? 0 : retryAfterHint.getTime() - Date.now();
       if (errorType === 'CLIENT_ERROR' || isStall(error) || count >= attempts || asked > MAX_WAIT_MS)
         throw new Error('no further attempt');
-      const backoff = Math.random() * 100 * 3 ** count;
+      const backoff = Math.random() * 50 * 3 ** count;
       return token(count, Math.min(Math.max(asked, backoff), MAX_WAIT_MS));
     },
   };

@@ -73,7 +73,7 @@ export async function createTestBucket(server: TestServer, overrides: Partial<S3
       return found.toSorted();
     },
     async close() {
-      await Promise.all(drivers.map((driver) => driver.close?.()));
+      for (const driver of drivers) await driver.close?.();
       client.destroy();
     },
   };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { crc32 } from 'node:zlib';
 import { MemoryBucket, type StoredObject, inOrder } from './s3-buckets.ts';
 import { S3Failure, escapeXml } from './s3-failure.ts';
 
@@ -182,9 +183,13 @@ function checkDigest({ headers, body }: S3Request): void {
   const stated = headers['content-md5'];
   if (stated !== undefined && stated !== createHash('md5').update(body).digest('base64'))
     throw new S3Failure(400, 'BadDigest');
-  for (const name of Object.keys(headers))
-    if (name.startsWith('x-amz-checksum-') || name === 'x-amz-trailer')
-      throw new S3Failure(501, 'NotImplemented', name);
+  const sum = Buffer.alloc(4);
+  sum.writeUInt32BE(crc32(body));
+  for (const [name, value] of Object.entries(headers)) {
+    if (!name.startsWith('x-amz-checksum-') && name !== 'x-amz-trailer') continue;
+    if (name !== 'x-amz-checksum-crc32') throw new S3Failure(501, 'NotImplemented', name);
+    if (value !== sum.toString('base64')) throw new S3Failure(400, 'BadDigest');
+  }
 }
 
 function onlyNew({ headers }: S3Request): boolean {

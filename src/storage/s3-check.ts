@@ -23,7 +23,7 @@ export async function checkBucket(s3: S3Bucket, options: S3Options): Promise<voi
       .send(new s3.sdk.ListMultipartUploadsCommand({ Bucket: s3.name, Prefix: probe.Key }))
       .catch((error: unknown) => {
         if (statusOf(error) !== 501 && nameOf(error) !== 'NotImplemented')
-          throw say.refused('ListMultipartUploads', error);
+          throw say.refused('ListBucketMultipartUploads', error);
         s3.log('warn', 'the S3 server cannot list uploads: parts that a crash leaves need a lifecycle rule');
       });
   } finally {

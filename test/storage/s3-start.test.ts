@@ -121,7 +121,7 @@ test.each([
 test.each([
   ['ListObjectsV2', 's3:ListBucket'],
   ['PutObject', 's3:PutObject'],
-  ['ListMultipartUploads', 's3:ListMultipartUploads'],
+  ['ListMultipartUploads', 's3:ListBucketMultipartUploads'],
   ['DeleteObject', 's3:DeleteObject'],
 ] as const)('a key that may not %s is told what it lacks', async (denied, action) => {
   const strict = await start({ denied: [denied] });

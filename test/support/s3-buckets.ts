@@ -98,7 +98,7 @@ export class MemoryBucket {
   }
 }
 
-export function md5(bytes: Buffer): string {
+function md5(bytes: Buffer): string {
   return createHash('md5').update(bytes).digest('hex');
 }
 

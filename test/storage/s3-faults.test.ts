@@ -10,7 +10,8 @@ import type { S3Operation } from '../support/s3-operations.ts';
 import { type Fault, type S3Server, TEST_KEYS, startS3Server } from '../support/s3-server.ts';
 
 const MIB = 1024 ** 2;
-const STALL_MS = 400;
+/** Long enough for a machine that is busy with other tests. */
+const STALL_MS = 1000;
 const small = randomBytes(100_000);
 /** Three parts. */
 const large = randomBytes(12 * MIB);

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config.ts';
 import { StorageError } from '../../src/storage/driver.ts';
@@ -7,7 +9,7 @@ import { chunked } from '../support/bodies.ts';
 import { createDriverContext } from '../support/driver-context.ts';
 import { type TestBucket, createTestBucket } from '../support/s3-bucket.ts';
 import { type S3Server, type S3ServerOptions, TEST_KEYS, startS3Server } from '../support/s3-server.ts';
-import { freePort, spawnService } from '../support/service-process.ts';
+import { CHECKOUT, freePort, spawnService } from '../support/service-process.ts';
 
 let server: S3Server;
 let bucket: TestBucket;
@@ -191,4 +193,17 @@ test('the service itself stops with the message, and without the secret', { time
   expect(await service.ended).toBe(1);
   expect(service.output()).toContain('S3_ACCESS_KEY_ID: the S3 server at');
   expect(service.output()).not.toContain('wrong-and-secret');
+});
+
+test('whoever has no S3 store does not pay for the SDK', async () => {
+  const program = `
+    import { registerHooks } from 'node:module';
+    const loaded = [];
+    registerHooks({ resolve: (name, context, next) => (loaded.push(name), next(name, context)) });
+    await import('./src/services.ts');
+    console.log(loaded.includes('./s3.ts'), loaded.some((name) => name.startsWith('@aws-sdk')));
+  `;
+  const words = ['--input-type=module', '--eval', program];
+  const { stdout } = await promisify(execFile)(process.execPath, words, { cwd: CHECKOUT });
+  expect(stdout).toBe('true false\n');
 });

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, constants, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { access, constants, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,8 +22,15 @@ export async function startRadosGateway(told: (message: string) => void): Promis
     return undefined;
   }
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-rgw-'));
+  const out = path.join(folder, 'out');
+  // For a run that ends without its teardown: daemons outlive their parent.
+  const killAll = () => {
+    for (const pid of daemons(out)) signalled(pid, 'SIGKILL');
+  };
+  process.on('exit', killAll);
   const stop = async () => {
-    await stopDaemons(path.join(folder, 'out'));
+    await stopDaemons(out);
+    process.off('exit', killAll);
     await rm(folder, { recursive: true, force: true });
   };
   try {
@@ -136,9 +144,13 @@ rgw dns name = s3.test
 }
 
 /** The daemons have put themselves into the background; each has left its pid. */
+function daemons(folder: string): number[] {
+  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.pid')) : [];
+  return files.map((name) => Number(readFileSync(path.join(folder, name), 'utf8')));
+}
+
 async function stopDaemons(folder: string): Promise<void> {
-  const files = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.pid'));
-  const pids = await Promise.all(files.map(async (name) => Number(await readFile(path.join(folder, name), 'utf8'))));
+  const pids = daemons(folder);
   const alive = () => pids.filter((pid) => signalled(pid, 0));
   for (const pid of pids) signalled(pid, 'SIGTERM');
   for (let waited = 0; waited < 5000 && alive().length > 0; waited += 100) await sleep(100);

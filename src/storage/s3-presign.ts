@@ -38,8 +38,8 @@ export async function createPresigner(s3: S3Bucket): Promise<Presigner> {
       });
       const url = await getSignedUrl(s3.signer, command, {
         expiresIn,
-        // A signed header has to be sent with just this value.
-        signableHeaders: new Set(['host', 'content-type', 'content-length', 'if-none-match']),
+        // Every header but this one is signed in any case; a signed one has to be sent with just its value.
+        signableHeaders: new Set(['content-type']),
       });
       return { url, headers: { 'content-type': contentType, ...(conditional && { 'if-none-match': '*' }) } };
     },

@@ -97,6 +97,13 @@ test('deleting a key removes what a crash in mid-upload has left of it, and noth
   );
 });
 
+test('deleting a key does not touch an upload of a longer one', async () => {
+  const { server, bucket } = await onStrict();
+  await bucket.client.send(new CreateMultipartUploadCommand({ Bucket: bucket.name, Key: 'outputs/u/a.bin2' }));
+  await bucket.driver.delete('outputs/u/a.bin');
+  expect(server.asked).not.toContain('AbortMultipartUpload');
+});
+
 test('an upload whose parts a sweep took away fails as unavailable, and leaves nothing', async () => {
   const bucket = await onChosen();
   const { driver } = bucket;

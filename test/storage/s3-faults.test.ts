@@ -11,7 +11,7 @@ import { type Fault, type S3Server, TEST_KEYS, startS3Server } from '../support/
 
 const MIB = 1024 ** 2;
 /** Long enough for a machine that is busy with other tests. */
-const STALL_MS = 1000;
+const STALL_MS = 1500;
 const small = randomBytes(100_000);
 /** Three parts. */
 const large = randomBytes(12 * MIB);

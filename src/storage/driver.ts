@@ -96,6 +96,11 @@ export interface ListPage {
  */
 export interface Driver {
   readonly capabilities: Capabilities;
+  /**
+   * Start check: throws a StorageError that names the setting and the remedy, MISCONFIGURED when nothing but an operator can
+   * help, UNAVAILABLE when the store may come back by itself. May be repeated.
+   */
+  check?(): Promise<void>;
   put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<PutResult>;
   get(key: string, options?: GetOptions): Promise<GetResult | undefined>;
   stat(key: string): Promise<ObjectStat | undefined>;
@@ -118,6 +123,7 @@ export interface Driver {
 /** A failure that the driver can name; anything else is told by its system code. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
+  /** MISCONFIGURED: no waiting helps, a setting or a permission has to be changed. */
   readonly code:
     | 'EXISTS'
     | 'OUTSIDE'

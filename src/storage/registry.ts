@@ -2,6 +2,8 @@ import { Type, type TObject } from 'typebox';
 import type { Driver, DriverContext } from './driver.ts';
 import { createDatabaseDriver } from './database.ts';
 import { createLocalDriver } from './local.ts';
+import { createS3Driver } from './s3.ts';
+import { S3_SETTINGS, s3Options } from './s3-settings.ts';
 
 export interface DriverDefaults {
   /** The service's data folder, absolute. */
@@ -45,4 +47,8 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
       createLocalDriver({ root: String(settings['ROOT']), mountAliases: words(settings['MOUNT_ALIASES']) }, context),
   },
   database: { settings: Type.Object({}), create: async (_settings, context) => createDatabaseDriver(context) },
+  s3: {
+    settings: S3_SETTINGS,
+    create: (settings, context) => createS3Driver(s3Options(settings, context.store), context),
+  },
 };

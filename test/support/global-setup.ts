@@ -3,17 +3,21 @@ import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
 import { migrate } from '../../src/db/migrator.ts';
 import { createDataFolder } from './data-folder.ts';
+import { type S3ForTests, chooseS3 } from './s3-choice.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** A server's URL; its database `template` has the schema. */
     postgresUrl: string;
     templateName: string;
+    s3: S3ForTests;
   }
 }
 
-/** One PostgreSQL for all test files: TEST_DATABASE_URL, else the embedded one in a folder of its own. Each file gets a database. */
+/** One PostgreSQL for all test files: TEST_DATABASE_URL, else the embedded one in a folder of its own. Each file gets a database. And one S3 server. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // Comes up in seconds, beside the database.
+  const choosing = chooseS3(process.env);
   const given = process.env['TEST_DATABASE_URL'];
   const folder = await createDataFolder('test');
   const server =
@@ -30,7 +34,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgresUrl', server.connectionString);
   project.provide('templateName', templateName);
   process.stdout.write(`PostgreSQL for tests: ${given === undefined ? 'embedded' : 'TEST_DATABASE_URL'}\n`);
+  const { s3, stop: stopS3 } = await choosing;
+  project.provide('s3', s3);
   return async () => {
+    await stopS3();
     await admin.query(`DROP DATABASE IF EXISTS ${templateName} WITH (FORCE)`);
     await admin.end();
     await server.stop();

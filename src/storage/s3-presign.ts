@@ -1,0 +1,54 @@
+import type { PresignGetOptions, PresignPutOptions, PresignedPut } from './driver.ts';
+import type { S3Bucket } from './s3-client.ts';
+
+/** The longest that a signature of this kind (SigV4 in the query) is valid: 7 days. */
+const MAX_SECONDS = 604_800;
+
+export interface Presigner {
+  presignGet(key: string, options: PresignGetOptions): Promise<string>;
+  presignPut(key: string, options: PresignPutOptions): Promise<PresignedPut>;
+}
+
+/** Makes URLs that carry a signature of ours; nothing is asked of the server. */
+export async function createPresigner(s3: S3Bucket): Promise<Presigner> {
+  const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner');
+  return {
+    async presignGet(key, { expiresIn, contentType, contentDisposition, cacheControl }) {
+      checkLifetime(expiresIn);
+      const command = new s3.sdk.GetObjectCommand({
+        Bucket: s3.name,
+        Key: s3.path(key),
+        ...(contentType !== undefined && { ResponseContentType: contentType }),
+        ...(contentDisposition !== undefined && { ResponseContentDisposition: contentDisposition }),
+        ...(cacheControl !== undefined && { ResponseCacheControl: cacheControl }),
+      });
+      return getSignedUrl(s3.signer, command, { expiresIn });
+    },
+
+    async presignPut(key, { expiresIn, contentType, bytes }) {
+      checkLifetime(expiresIn);
+      // Without the condition the URL would replace, until it expires, an object that has been taken for stored.
+      const conditional = s3.conditional !== 'refused';
+      const command = new s3.sdk.PutObjectCommand({
+        Bucket: s3.name,
+        Key: s3.path(key),
+        ContentType: contentType,
+        ContentLength: bytes,
+        ...(conditional && { IfNoneMatch: '*' }),
+      });
+      const url = await getSignedUrl(s3.signer, command, {
+        expiresIn,
+        // Every header but this one is signed in any case; a signed one has to be sent with just its value.
+        signableHeaders: new Set(['content-type']),
+      });
+      return { url, headers: { 'content-type': contentType, ...(conditional && { 'if-none-match': '*' }) } };
+    },
+  };
+}
+
+function checkLifetime(seconds: number): void {
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_SECONDS)
+    throw new RangeError(
+      `A presigned URL is valid for a whole number of seconds from 1 to ${MAX_SECONDS} (7 days), not ${seconds}`,
+    );
+}

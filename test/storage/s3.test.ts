@@ -1,0 +1,38 @@
+import { inject } from 'vitest';
+import { TEST_KEYS, startS3Server } from '../support/s3-server.ts';
+import { type TestServer, createTestBucket } from '../support/s3-bucket.ts';
+import { type DriverUnderTest, driverContract } from './driver-contract.ts';
+import { presignContract } from './driver-contract-presign.ts';
+
+const CAPABILITIES = { range: true, list: true, maxObjectBytes: 5 * 1024 ** 4 };
+
+async function under(server: TestServer): Promise<DriverUnderTest> {
+  const bucket = await createTestBucket(server);
+  const { prefix } = bucket.options;
+  return {
+    driver: bucket.driver,
+    everything: async (below) =>
+      (await bucket.everything(`${prefix}${below}/`)).map((name) => name.slice(prefix.length)),
+    close: () => bucket.close(),
+  };
+}
+
+async function strict(): Promise<DriverUnderTest> {
+  const server = await startS3Server();
+  const made = await under({ endpoint: server.endpoint, ...TEST_KEYS });
+  return {
+    ...made,
+    close: async () => {
+      await made.close();
+      await server.close();
+    },
+  };
+}
+
+const chosen = inject('s3');
+driverContract(`s3 (${chosen.kind})`, CAPABILITIES, () => under(chosen));
+presignContract(`s3 (${chosen.kind})`, () => under(chosen));
+if (chosen.kind !== 'strict') {
+  driverContract('s3 (strict)', CAPABILITIES, strict);
+  presignContract('s3 (strict)', strict);
+}

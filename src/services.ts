@@ -114,10 +114,18 @@ async function openStores(config: Config, { db }: Database, log: Logger, metrics
         executor: db,
         log: (level, message, details) => log[level]({ ...details, store: name }, message),
       };
-      return createStore(name, driver, await kind.create(settings, context).catch(asConfigError), metrics?.store);
+      const opened = await kind.create(settings, context).catch(asConfigError);
+      await opened.check?.().catch((error: unknown) => tellFailedCheck(error, name, log));
+      return createStore(name, driver, opened, metrics?.store);
     }),
   );
   return createStores(stores, config.STORAGE_PRIMARY);
+}
+
+/** A wrong setting stops the start; a store that does not answer just now does not, since it may be back in a minute. */
+function tellFailedCheck(error: unknown, store: string, log: Logger): void {
+  if (!(error instanceof StorageError) || error.code === 'MISCONFIGURED') asConfigError(error);
+  log.warn({ err: error, store }, 'a store could not be checked on start');
 }
 
 /** A store that cannot be opened is told like a wrong setting: what it says names the setting and the remedy. */

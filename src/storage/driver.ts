@@ -104,6 +104,8 @@ export interface Driver {
   list(prefix: string, cursor?: string): Promise<ListPage>;
   /** Throws with the reason when the store cannot take or give anything just now. */
   healthy(): Promise<void>;
+  /** Start check: throws a StorageError that names the setting and the remedy. */
+  check?(): Promise<void>;
   /** There exactly when `capabilities.presignGet` is; the object need not exist. Never logged, never stored. */
   presignGet?(key: string, options: PresignGetOptions): Promise<string>;
   /** There exactly when `capabilities.presignPut` is. What it lets through never replaces an object, where the store can refuse that. */
@@ -116,7 +118,15 @@ export interface Driver {
 /** A failure that the driver can name; anything else is told by its system code. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
-  readonly code: 'EXISTS' | 'OUTSIDE' | 'NOT_A_FILE' | 'SIZE' | 'UNAVAILABLE' | 'NO_SPACE' | 'TOO_LARGE';
+  readonly code:
+    | 'EXISTS'
+    | 'OUTSIDE'
+    | 'NOT_A_FILE'
+    | 'SIZE'
+    | 'UNAVAILABLE'
+    | 'NO_SPACE'
+    | 'TOO_LARGE'
+    | 'MISCONFIGURED';
   /** Seconds after which another attempt is worth it, when the store has said so. */
   readonly retryAfter: number | undefined;
 

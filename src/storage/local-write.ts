@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf } from '../errors.ts';
+import { abortable } from './abortable.ts';
 
 /** A trip through libuv's pool costs more than copying: small chunks are gathered up to this size and written at once. */
 const GATHER_BYTES = 512 * 1024;
@@ -45,35 +46,6 @@ export async function writeAll(
   signal?.throwIfAborted();
   if (gathered > 0) await flush();
   return written;
-}
-
-/** Passes a body on until the signal fires, also while nothing arrives: a sender that hangs must not hold a file open. */
-async function* abortable(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  if (!signal) return yield* body;
-  const iterator = body[Symbol.asyncIterator]();
-  let ended = false;
-  try {
-    for (;;) {
-      const next = await unlessAborted(iterator.next(), signal);
-      if (next.done) {
-        ended = true;
-        return;
-      }
-      yield next.value;
-    }
-  } finally {
-    // Not awaited: a generator answers only after the read that hangs.
-    if (!ended) void iterator.return?.().catch(() => {});
-  }
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 /** Makes new names in a folder durable. Some file systems cannot sync a folder; there the rename alone has to do. */

@@ -1,5 +1,7 @@
 import { Type, type TObject } from 'typebox';
 import type { Driver, DriverContext } from './driver.ts';
+import { GITHUB_SETTINGS, githubOptions } from './github-settings.ts';
+import { createGithubDriver } from './github.ts';
 import { createLocalDriver } from './local.ts';
 
 export interface DriverDefaults {
@@ -42,5 +44,9 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
     defaults: ({ dataDir }) => ({ ROOT: `${dataDir}/volume` }),
     create: (settings, context) =>
       createLocalDriver({ root: String(settings['ROOT']), mountAliases: words(settings['MOUNT_ALIASES']) }, context),
+  },
+  github: {
+    settings: GITHUB_SETTINGS,
+    create: (settings, context) => createGithubDriver(githubOptions(settings), context),
   },
 };

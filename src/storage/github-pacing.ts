@@ -17,7 +17,11 @@ export interface Pace {
  * A token bucket of `perMinute` writes in the worst minute: a quarter of them at once, the rest evenly. GitHub asks for a
  * second between writes and allows 80 a minute; a single upload should not have to wait for the second.
  */
-export function createPace(perMinute: number, now: () => number = Date.now): Pace {
+export function createPace(
+  perMinute: number,
+  now: () => number = Date.now,
+  wait: (milliseconds: number) => Promise<unknown> = sleep,
+): Pace {
   if (perMinute === 0) return { next: async () => {}, assertRoom: () => {} };
   const burst = Math.max(1, Math.floor(perMinute / 4));
   const interval = 60_000 / Math.max(1, perMinute - burst);
@@ -27,14 +31,14 @@ export function createPace(perMinute: number, now: () => number = Date.now): Pac
     async next() {
       const at = now();
       fullAt = Math.max(fullAt, at) + interval;
-      const wait = fullAt - at - burst * interval;
-      if (wait > 0) await sleep(wait);
+      const early = fullAt - at - burst * interval;
+      if (early > 0) await wait(early);
     },
     assertRoom(queued) {
-      const wait = Math.max(fullAt - now(), 0) + (queued - burst) * interval;
-      if (wait > MAX_QUEUE_SECONDS * 1000)
+      const ahead = Math.max(fullAt - now(), 0) + (queued - burst) * interval;
+      if (ahead > MAX_QUEUE_SECONDS * 1000)
         throw new StorageError('UNAVAILABLE', 'More waits to be written to GitHub than its limits let through', {
-          retryAfter: Math.ceil(wait / 1000) - MAX_QUEUE_SECONDS + 1,
+          retryAfter: Math.ceil(ahead / 1000) - MAX_QUEUE_SECONDS + 1,
         });
     },
   };

@@ -16,7 +16,7 @@ afterAll(async () => {
 });
 
 driverContract('github', { range: true, list: true, maxObjectBytes: 25 * 1024 ** 2 }, async () => ({
-  driver: await stores.open(fake),
+  driver: await stores.open(fake, { batchWindowMs: 50 }),
   everything: async (prefix) =>
     (await fake.git.files('main', `file-library/${prefix}`))
       .map((file) => file.slice('file-library/'.length))

@@ -205,7 +205,7 @@ export async function createBareRepository(): Promise<BareRepository> {
         '--no-progress',
       ]);
       // An unborn branch is no fault.
-      const complaints = `${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !/^notice:/.test(line));
+      const complaints = `${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !line.startsWith('notice:'));
       if (complaints.length > 0) throw new Error(`git fsck: ${complaints.join('\n')}`);
     },
 

@@ -14,6 +14,8 @@ export interface FakeState {
   archived: boolean;
   /** Entries that one answer with a tree holds at most: real answers have 100,000. */
   treeLimit: number;
+  /** A name that no tree may hold, beside those that git refuses. */
+  refusedName: string;
 }
 
 interface Call {
@@ -122,12 +124,12 @@ export const ROUTES: Route[] = [
   [
     'POST',
     /^\/git\/trees$/,
-    async ({ state: { git }, body }) => {
+    async ({ state: { git, refusedName }, body }) => {
       if (await isEmpty(git)) return EMPTY;
       const changes = body['tree'] as { path: string; mode: string; type: string; sha: string | null }[];
       for (const { path, sha } of changes) {
         if (path.startsWith('/')) return refused('tree.path cannot start with a slash');
-        if (path.split('/').some((part) => /^(|\.|\.\.|\.git|git~1)$/i.test(part)))
+        if (path.split('/').some((part) => part === refusedName || /^(|\.|\.\.|\.git|git~1)$/i.test(part)))
           return refused('tree.path contains a malformed path component');
         if (sha !== null && (await git.read(sha))?.type !== 'blob')
           return refused(`tree.sha ${sha} is not a valid blob`);

@@ -13,9 +13,10 @@ export interface FakeTokens {
   /** Of the App, in PEM. */
   privateKey: string;
   add(token: string, access: { write: boolean }): void;
-  /** How long a token that the App asks for is taken. */
-  lifetimeMs: number;
+  /** How many tokens the App has asked for. */
   issued(): number;
+  /** Those are refused from now on. */
+  endAll(): void;
   issue(): { token: string; expires_at: string };
   /** What a bearer of this header may do; undefined: nothing. */
   access(authorization: string | undefined): Access | undefined;
@@ -33,13 +34,15 @@ export function createFakeTokens(): FakeTokens {
     appId: '4711',
     installationId: 99,
     privateKey: keys.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString(),
-    lifetimeMs: 3_600_000,
     add: (token, { write }) => void tokens.set(token, { write, until: Infinity }),
     issued: () => issued,
+    endAll() {
+      for (const [token, access] of tokens) if (token.startsWith('ghs_')) access.until = 0;
+    },
     issue() {
       issued += 1;
       const token = `ghs_${randomBytes(18).toString('hex')}`;
-      const until = Date.now() + fake.lifetimeMs;
+      const until = Date.now() + 3_600_000;
       tokens.set(token, { write: true, until });
       return { token, expires_at: new Date(until).toISOString() };
     },

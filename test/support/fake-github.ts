@@ -50,6 +50,7 @@ export async function createFakeGithub(options: { empty?: boolean } = {}): Promi
     private: true,
     archived: false,
     treeLimit: 100_000,
+    refusedName: '',
   };
   const requests: string[] = [];
   let faults: Fault[] = [];

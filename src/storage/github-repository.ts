@@ -193,6 +193,6 @@ function asCommit({ sha, tree, committer }: GitCommit): Commit {
 }
 
 /** The name that git gives these bytes. */
-export function blobSha(bytes: Uint8Array): string {
+function blobSha(bytes: Uint8Array): string {
   return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }

@@ -138,8 +138,10 @@ export function createCommitter(
       if (entries.length === 0) return;
       const head = await repository.head();
       if (!head) {
-        await repository.begin();
-        continue;
+        // Nothing is there to be deleted. For anything else a blob was made, and the repository begun for it.
+        const vanished = new StorageError('UNAVAILABLE', 'The repository has become empty');
+        for (const entry of entries) entry.settle(entry.kind === 'delete' ? undefined : vanished);
+        return;
       }
       const { changes, outcomes } = await planChanges(repository, trees, head, entries);
       if (changes.length > 0) {

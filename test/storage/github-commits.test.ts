@@ -110,6 +110,13 @@ test('of writers of one key, or of a key and one below it, in one commit exactly
   expect(await commits()).toBe(before + 2);
 });
 
+test('a key whose bytes are there already is refused like any other that exists', async () => {
+  const [one, two] = [await stores.open(fake), await stores.open(fake)];
+  await one.put('a.png', body('same'), PNG);
+  await expect(one.put('a.png', body('same'), PNG)).rejects.toMatchObject({ code: 'EXISTS' });
+  await expect(two.put('a.png', body('same'), PNG)).rejects.toMatchObject({ code: 'EXISTS' });
+});
+
 test('a key that leads through a file, or to a folder, is refused and nothing is replaced', async () => {
   const driver = await stores.open(fake);
   await driver.put('a/b.png', body('x'), PNG);
@@ -136,6 +143,8 @@ test('an abort while a file waits for its commit takes it out; the others of the
   const kept = driver.put('kept.png', body('kept'), PNG);
   setTimeout(() => controller.abort(new Error('given up')), 150);
   await expect(aborted).rejects.toThrow('given up');
+  // At once, and not with the commit.
+  expect(await fake.git.files('main', 'file-library')).toEqual([]);
   await kept;
   expect(await fake.git.files('main', 'file-library')).toEqual(['file-library/kept.png']);
 });

@@ -131,17 +131,20 @@ test('case 101: 502 that stays is unavailable after some attempts', async () => 
   await expect(driver.list('')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
 });
 
-test('case 101: a body that is cut is the error of its stream', async () => {
-  const bytes = Buffer.alloc(3 * 1024 ** 2, 7);
-  await driver.put('large.bin', chunked(bytes), PNG);
-  fake.fail({ match: /GET .*\/git\/blobs/, then: { cutAfter: 1_000_000 } });
-  const found = await driver.get('large.bin');
-  expect(found?.bytes).toBe(bytes.length);
-  await expect(readAll(found?.stream ?? chunked(Buffer.alloc(0)))).rejects.toThrow();
-  fake.fail({ match: /GET .*\/git\/blobs/, then: { cutAfter: 1_000_000 } });
-  const part = await driver.get('large.bin', { range: { start: 900_000, end: 1_100_000 } });
-  await expect(readAll(part?.stream ?? chunked(Buffer.alloc(0)))).rejects.toThrow();
-});
+test.each<Fault['then']>([{ cutAfter: 1_000_000 }, { shortenTo: 1_000_000 }])(
+  'case 101: a body with %j is the error of its stream',
+  async (then) => {
+    const bytes = Buffer.alloc(3 * 1024 ** 2, 7);
+    await driver.put('large.bin', chunked(bytes), PNG);
+    fake.fail({ match: /GET .*\/git\/blobs/, then });
+    const found = await driver.get('large.bin');
+    expect(found?.bytes).toBe(bytes.length);
+    await expect(readAll(found?.stream ?? chunked(Buffer.alloc(0)))).rejects.toThrow();
+    fake.fail({ match: /GET .*\/git\/blobs/, then });
+    const part = await driver.get('large.bin', { range: { start: 900_000, end: 1_100_000 } });
+    await expect(readAll(part?.stream ?? chunked(Buffer.alloc(0)))).rejects.toThrow();
+  },
+);
 
 test('case 101: a small file whose answer is cut is asked for again', async () => {
   await put('a.png', 'x'.repeat(5000));

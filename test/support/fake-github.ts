@@ -15,8 +15,8 @@ export interface Fault {
   before?: () => Promise<unknown>;
   /** Answered instead of the real answer. */
   answer?: { status: number; message: string; headers?: Record<string, string> };
-  /** The request is carried out, and its answer lost, or cut after so many bytes, or kept back for ever. */
-  then?: 'lose' | 'hang' | { cutAfter: number };
+  /** The request is carried out, and its answer lost, kept back for ever, cut after so many bytes, or whole but too short. */
+  then?: 'lose' | 'hang' | { cutAfter: number } | { shortenTo: number };
 }
 
 export interface FakeGithub {
@@ -79,13 +79,15 @@ export async function createFakeGithub(options: { empty?: boolean } = {}): Promi
     const { status, body, raw } = await answer(request, url, Buffer.concat(chunks));
     if (fault?.then === 'lose') return void response.destroy();
     if (fault?.then === 'hang') return;
-    const bytes = raw ?? Buffer.from(JSON.stringify(body));
+    const whole = raw ?? Buffer.from(JSON.stringify(body));
+    const shorter = fault?.then !== undefined && 'shortenTo' in fault.then ? fault.then.shortenTo : whole.length;
+    const bytes = whole.subarray(0, shorter);
     response.writeHead(status, {
       'content-type': raw ? 'application/vnd.github.raw+json; charset=utf-8' : 'application/json; charset=utf-8',
       'content-length': bytes.length,
       'x-ratelimit-remaining': '4999',
     });
-    if (fault?.then === undefined) return void response.end(bytes);
+    if (fault?.then === undefined || 'shortenTo' in fault.then) return void response.end(bytes);
     response.write(bytes.subarray(0, fault.then.cutAfter));
     await sleep(20);
     response.destroy();

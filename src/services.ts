@@ -109,7 +109,7 @@ async function openStores(config: Config, { db }: Database, log: Logger, metrics
         store: name,
         registeredIdentity: () => registeredIdentity(db, name),
         registerIdentity: (identity) => registerIdentity(db, name, identity),
-        lease: (lease, seconds) => takeLease(db, `${name}:${lease}`, seconds),
+        lease: (lease, seconds) => takeLease(db, lease, seconds),
         executor: db,
         log: (level, message, details) => log[level]({ ...details, store: name }, message),
       };

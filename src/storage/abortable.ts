@@ -1,8 +1,5 @@
-/** Passes a body on until the signal fires, also while nothing arrives: a sender that hangs must not hold a file open. */
-export async function* abortable(
-  body: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
+/** Passes a body on until the signal fires, also while nothing arrives: a sender that hangs must not hold anything open. */
+export async function* abortable(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   if (!signal) return yield* body;
   const iterator = body[Symbol.asyncIterator]();
   let ended = false;
@@ -21,7 +18,8 @@ export async function* abortable(
   }
 }
 
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The work’s outcome, or at once the signal’s reason when that fires first; the work itself goes on. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason as Error);
     if (signal.aborted) abort();

@@ -1,6 +1,8 @@
 import { Type, type TObject } from 'typebox';
 import type { Driver, DriverContext } from './driver.ts';
 import { createDatabaseDriver } from './database.ts';
+import { GITHUB_SETTINGS, githubOptions } from './github-settings.ts';
+import { createGithubDriver } from './github.ts';
 import { createLocalDriver } from './local.ts';
 import { createS3Driver } from './s3.ts';
 import { S3_SETTINGS, s3Options } from './s3-settings.ts';
@@ -50,5 +52,9 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
   s3: {
     settings: S3_SETTINGS,
     create: (settings, context) => createS3Driver(s3Options(settings, context.store), context),
+  },
+  github: {
+    settings: GITHUB_SETTINGS,
+    create: (settings, context) => createGithubDriver(githubOptions(settings), context),
   },
 };

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Browser, type Page, chromium } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { s3Settings } from '../support/s3-service.ts';
 import { freePort } from '../support/service-process.ts';
 import { type TestApp, createTestApp, token } from '../support/test-app.ts';
 import { chromiumPath } from './chromium.ts';
@@ -73,6 +74,26 @@ test.skipIf(executablePath === undefined)(
       expect([shownWidth, readBytes]).toEqual([320, sent.length]);
     } finally {
       await t.close();
+    }
+  },
+);
+
+test.skipIf(executablePath === undefined)(
+  'a page of another origin uploads straight to S3, shows the picture from there, and reads it through the redirect',
+  async () => {
+    const s3 = await s3Settings(inject('s3'), origin);
+    const { t, address } = await serve(s3.env);
+    try {
+      const { putUrl, statuses, item, shownUrl, shownWidth, sent, readFrom, readBytes, sha256 } =
+        await uploadInBrowser(address);
+      expect(statuses).toEqual([201, 200, 201, 200]);
+      const endpoint = s3.env['S3_ENDPOINT'] ?? 'none';
+      for (const url of [putUrl, shownUrl, readFrom]) expect(url.startsWith(endpoint)).toBe(true);
+      expect(item).toMatchObject({ sha256, bytes: sent.length, width: 320, storageProvider: 's3' });
+      expect([shownWidth, readBytes]).toEqual([320, sent.length]);
+    } finally {
+      await t.close();
+      s3.client.destroy();
     }
   },
 );

@@ -1,0 +1,187 @@
+import { createHash } from 'node:crypto';
+import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { makePendingCopies } from '../../src/domain/pending-copies.ts';
+import { sweepIntents } from '../../src/domain/sweep.ts';
+import { filesBelow } from '../support/local-volume.ts';
+import { bigPng } from '../support/sample-files.ts';
+import { type S3Server, TEST_KEYS, startS3Server } from '../support/s3-server.ts';
+import { type S3Settings, s3Settings } from '../support/s3-service.ts';
+import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
+
+const MIB = 1024 ** 2;
+let server: S3Server;
+let s3: S3Settings;
+let t: TestApp;
+let address: string;
+
+beforeEach(async () => {
+  server = await startS3Server();
+  s3 = await s3Settings({ endpoint: server.endpoint, ...TEST_KEYS });
+  t = await createTestApp({
+    ...s3.env,
+    STORAGE_FALLBACKS: 'local',
+    STORAGE_MIRRORS: 'database',
+    DATABASE_POOL_MAX: '10',
+  });
+  address = await t.listen();
+});
+afterEach(async () => {
+  await t.close();
+  s3.client.destroy();
+  await server.close();
+});
+
+interface Answer {
+  status: number;
+  retryAfter: string | undefined;
+  body: { id: string; storageProvider?: string; code?: string };
+}
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+const headers = () => ({ ...asUser('a'), 'content-type': 'image/png' });
+
+/** Sends a body in pieces, `pause` ms apart. */
+function upload(bytes: Buffer, { pieces = 1, pause = 0 } = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = http.request(`${address}/v1/media`, { method: 'POST', headers: headers() }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk as Buffer);
+      resolve({
+        status: response.statusCode ?? 0,
+        retryAfter: response.headers['retry-after'],
+        body: JSON.parse(Buffer.concat(chunks).toString()) as Answer['body'],
+      });
+    });
+    request.on('error', reject);
+    void (async () => {
+      const size = Math.ceil(bytes.length / pieces);
+      for (let at = 0; at < bytes.length; at += size) {
+        request.write(bytes.subarray(at, at + size));
+        await sleep(pause);
+      }
+      request.end();
+    })();
+  });
+}
+const served = async (id: string) => {
+  const response = await t.app.inject({ url: `/v1/media/${id}/content?proxy=1`, headers: asUser('a') });
+  return { from: response.headers['x-storage-provider'], sha256: sha256(response.rawPayload) };
+};
+const objects = () => [...(server.buckets.get(s3.bucket)?.objects.keys() ?? [])];
+const parts = () => server.buckets.get(s3.bucket)?.uploads.size;
+
+test(
+  'S3 stopped in the midst of a load: small and new uploads succeed, large ones in flight get 503, copies are read, all come home',
+  { timeout: 120_000 },
+  async () => {
+    const stored = new Map<string, string>();
+    const keep = (answer: Answer, bytes: Buffer) => {
+      expect(answer).toMatchObject({ status: 201 });
+      stored.set(answer.body.id, sha256(bytes));
+    };
+    // Before: some items with a mirror.
+    for (let index = 0; index < 6; index += 1) {
+      const bytes = bigPng(40_000 + index, index);
+      keep(await upload(bytes), bytes);
+    }
+    expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 6, failed: 0 });
+    const mirrored = [...stored.keys()];
+
+    // A load: small ones one after the other, some of 7 MiB and some of 20 MiB that trickle in while the server goes away.
+    let stop = false;
+    let salt = 100;
+    const stream = Array.from({ length: 4 }, async () => {
+      while (!stop) {
+        salt += 1;
+        const bytes = bigPng(60_000 + salt, salt);
+        keep(await upload(bytes), bytes);
+      }
+    });
+    const slow = [1, 2, 3].map(async (each) => {
+      const bytes = bigPng(7 * MIB, each);
+      keep(await upload(bytes, { pieces: 30, pause: 40 }), bytes);
+    });
+    const large = [4, 5].map((each) => upload(bigPng(40 * MIB, each), { pieces: 40, pause: 40 }));
+    while ((parts() ?? 0) < 2) await sleep(10);
+    await sleep(400);
+    await server.stop();
+    await Promise.all(slow);
+    for (const answer of await Promise.all(large)) {
+      expect(answer).toMatchObject({ status: 503, body: { code: 'store_unavailable' } });
+      expect(Number(answer.retryAfter)).toBeGreaterThan(0);
+    }
+    const during = bigPng(30 * MIB, 9);
+    keep(await upload(during), during);
+    stop = true;
+    await Promise.all(stream);
+
+    // What has another location is read while the server is away.
+    for (const id of mirrored) expect(await served(id)).toEqual({ from: 'database', sha256: stored.get(id) });
+    const records = async () => {
+      const { items } = (await t.app.inject({ url: '/v1/media?limit=200', headers: asUser('a') })).json();
+      return items as { id: string; storageProvider: string }[];
+    };
+    expect((await records()).length).toBe(stored.size);
+    const away = (await records()).filter((item) => item.storageProvider === 'local');
+    expect(away.length).toBeGreaterThan(4);
+    for (const { id } of away) expect((await served(id)).sha256).toBe(stored.get(id));
+
+    // And when it is back, everything comes home.
+    await server.restart();
+    await t.deps.stores.primary.healthy();
+    await t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
+    await sweepIntents(t.deps);
+    await t.deps.db
+      .updateTable('media_locations')
+      .set({ next_attempt_at: '2000-01-01' })
+      .where('state', '=', 'pending')
+      .execute();
+    const report = await makePendingCopies(t.deps);
+    expect(report).toMatchObject({ home: away.length, failed: 0 });
+    for (const [id, digest] of stored) {
+      const item = (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
+      expect(item).toMatchObject({ storageProvider: 's3', sha256: digest });
+      expect(item.locations).toMatchObject([
+        { store: 's3', state: 'stored' },
+        { store: 'database', state: 'stored' },
+      ]);
+      expect(await served(id)).toEqual({ from: 's3', sha256: digest });
+    }
+    expect(objects()).toHaveLength(stored.size);
+    expect(parts()).toBe(0);
+    expect(await filesBelow(t.volume)).toEqual([]);
+    expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
+  },
+);
+
+test('a lost acknowledgement is no second copy: the upload succeeds at one place and nothing else is left', async () => {
+  const bytes = bigPng(100_000, 3);
+  server.break('PutObject', { kind: 'reset-after' });
+  const answer = await upload(bytes);
+  expect(answer.status).toBe(201);
+  expect((await served(answer.body.id)).sha256).toBe(sha256(bytes));
+  await sleep(200);
+  await t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
+  await sweepIntents(t.deps);
+  await makePendingCopies(t.deps);
+  expect(objects()).toHaveLength(1);
+  expect(await filesBelow(t.volume)).toEqual([]);
+  expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
+});
+
+test('the service starts while S3 is away when a fallback can write, and not without one', async () => {
+  await server.stop();
+  const env = { ...s3.env, STORAGE_FALLBACKS: 'local' };
+  const started = await createTestApp(env);
+  const response = await started.app.inject({
+    method: 'POST',
+    url: '/v1/media',
+    headers: headers(),
+    payload: bigPng(900),
+  });
+  expect(response.json()).toMatchObject({ storageProvider: 'local' });
+  expect(started.logged()).toContain('a store cannot be reached; starting without it');
+  await started.close();
+  await expect(createTestApp(s3.env)).rejects.toThrow(/S3_ENDPOINT/);
+});

@@ -102,6 +102,9 @@ test.each(ALWAYS)(
     const started = performance.now();
     await expect(put(small)).rejects.toMatchObject({ code: 'store_unavailable', retryAfter: 5 });
     expect(performance.now() - started).toBeLessThan(5 * STALL_MS);
+    // Silence has cost the caller enough; a refusal stays one.
+    const once = fault.kind === 'hang-up' || (fault.kind === 'refuse' && fault.status < 500);
+    expect(times('PutObject')).toBe(once ? 1 : 3);
     await nothingLeft();
   },
 );
@@ -145,6 +148,7 @@ test.each([
 test('case 98: a part that arrives wrong ends the upload, which is taken back', async () => {
   server.break('UploadPart', { kind: 'wrong-etag' });
   await expect(put(large)).rejects.toMatchObject({ code: 'store_unavailable' });
+  expect(times('CompleteMultipartUpload')).toBe(0);
   await nothingLeft();
 });
 

@@ -58,7 +58,12 @@ interface Outcome {
 /** Has the page upload a picture that it paints. */
 async function uploadInBrowser(address: string): Promise<Outcome & { sha256: string }> {
   const bearer = token({ sub: 'a', scope: 'media:read media:write' });
-  const outcome: Outcome = await page.evaluate(`upload(${JSON.stringify({ address, bearer })})`);
+  const outcome: Outcome = await page
+    .evaluate<Outcome>(`upload(${JSON.stringify({ address, bearer })})`)
+    // The stack of an error of the page names the page's own files, which the runner would look for.
+    .catch((error: unknown) => {
+      throw new Error(`in the page: ${String(error).split('\n')[0]}`);
+    });
   return { ...outcome, sha256: createHash('sha256').update(Buffer.from(outcome.sent)).digest('hex') };
 }
 

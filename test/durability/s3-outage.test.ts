@@ -93,6 +93,7 @@ test(
     let salt = 100;
     const stream = Array.from({ length: 4 }, async () => {
       while (!stop) {
+        await sleep(60);
         salt += 1;
         const bytes = bigPng(60_000 + salt, salt);
         keep(await upload(bytes), bytes);

@@ -117,7 +117,7 @@ async function openStores(config: Config, { db }: Database, log: Logger, metrics
       await made.check?.().catch((error: unknown) => {
         // What is wrong stays wrong; what cannot be reached may come back, and others may do its work until then.
         if (!(error instanceof StorageError) || error.code !== 'UNAVAILABLE') return asConfigError(error);
-        unreachable.set(name, error.message);
+        unreachable.set(name, `the store '${name}' cannot be reached: ${error.message}`);
         return undefined;
       });
       return createStore(name, driver, made, metrics?.store);

@@ -27,8 +27,8 @@ export interface Stats {
 const GROUPS = 50;
 const DAYS = 90;
 
-/** Totals of one user, or of all. Reads every row of theirs. */
-export async function readStats(db: Db, userId: string | undefined): Promise<Stats> {
+/** Totals of one user, or of all. Reads every row of theirs. `databaseStores` keep their bytes in a database. */
+export async function readStats(db: Db, userId: string | undefined, databaseStores: readonly string[]): Promise<Stats> {
   const scope = userId === undefined ? sql`deleted_at IS NULL` : sql`deleted_at IS NULL AND user_id = ${userId}`;
   const totals = await sql<Record<string, string | null>>`
     SELECT count(*) AS total,
@@ -41,7 +41,8 @@ export async function readStats(db: Db, userId: string | undefined): Promise<Sta
       count(*) FILTER (WHERE stored.outside IS NULL AND original_url IS NOT NULL AND status IN ('success', 'pending')) AS at_risk,
       avg(CASE WHEN stored.outside THEN 1.0 WHEN NOT stored.outside THEN 0.0 END) AS outside
     FROM generated_images
-    LEFT JOIN LATERAL (SELECT bool_and(store <> 'database') AS outside FROM media_locations WHERE media_id = generated_images.id) stored ON TRUE
+    LEFT JOIN LATERAL (SELECT bool_and(store <> ALL(${[...databaseStores]}::text[])) AS outside FROM media_locations
+      WHERE media_id = generated_images.id AND state <> 'pending') stored ON TRUE
     WHERE ${scope}`.execute(db);
   const row = totals.rows[0] ?? {};
   const number = (name: string) => Number(row[name] ?? 0);

@@ -89,5 +89,6 @@ export async function tagCounts(
 }
 
 export async function stats(deps: Deps, caller: Caller, userId: string | undefined): Promise<Stats> {
-  return readStats(deps.db, scopeOf(caller, userId));
+  const inDatabase = deps.stores.all.filter((store) => store.driver === 'database').map((store) => store.name);
+  return readStats(deps.db, scopeOf(caller, userId), inDatabase);
 }

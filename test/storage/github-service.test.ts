@@ -61,13 +61,15 @@ test('a file beyond the store’s limit is 413, and a rate limit 503 with the ti
   expect(limited.payload + t.logged()).not.toContain(TOKEN);
 });
 
-test('a wrong setting stops the start with its name; GitHub that does not answer just now does not', async () => {
+test('a wrong setting stops the start with its name; GitHub that does not answer just now only where no other store can write', async () => {
   const wrong = createTestApp({ ...settings(), GITHUB_TOKEN: READ_ONLY_TOKEN });
   await expect(wrong).rejects.toBeInstanceOf(ConfigError);
   await expect(wrong).rejects.toThrow(/GITHUB_TOKEN: may not write/);
   fake.fail({ match: /GET/, times: 4, answer: { status: 503, message: 'Unicorn' } });
-  const started = await createTestApp(settings());
-  expect(started.logged()).toContain('could not be checked on start');
+  await expect(createTestApp(settings())).rejects.toThrow(/store 'github' cannot be reached: .*503/);
+  fake.fail({ match: /GET/, times: 4, answer: { status: 503, message: 'Unicorn' } });
+  const started = await createTestApp({ ...settings(), STORAGE_FALLBACKS: 'local' });
+  expect(started.logged()).toContain('a store cannot be reached; starting without it');
   await started.close();
 });
 

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { DomainMetrics } from './domain/deps.ts';
+import type { Stores } from './storage/routing.ts';
 import type { StoreObserver } from './storage/stores.ts';
 
 export interface Metrics {
@@ -10,6 +11,8 @@ export interface Metrics {
   request(method: string, route: string, status: number, seconds: number): void;
   /** Shows a pool's connections. */
   watchPool(pool: pg.Pool): void;
+  /** Shows which stores are left alone because they fail, and how many copies are still to be made. */
+  watchStores(stores: Stores, countPending: () => Promise<number>): void;
 }
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -70,6 +73,26 @@ export function createMetrics(version: string): Metrics {
     store: (store, operation, outcome, seconds) => operations.observe({ store, operation, outcome }, seconds),
     request: (method, route, status, seconds) =>
       requests.observe({ http_request_method: method, http_route: route, http_response_status_code: status }, seconds),
+    watchStores(stores, countPending) {
+      new Gauge({
+        name: 'storage_breaker_open',
+        help: '1 while a store is left alone because it failed several times in a row.',
+        labelNames: ['store'],
+        registers,
+        collect() {
+          for (const store of stores.all) this.set({ store: store.name }, store.available() ? 0 : 1);
+        },
+      });
+      new Gauge({
+        name: 'mediakeep_pending_copies',
+        help: 'Copies that are still to be made: mirrors, and items on their way home.',
+        registers,
+        async collect() {
+          // A scrape while the database is away still shows everything else.
+          this.set(await countPending().catch(() => Number.NaN));
+        },
+      });
+    },
     watchPool(pool) {
       new Gauge({
         name: 'db_client_connection_count',

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { AppDeps } from './app.ts';
 import type { Config } from './config.ts';
 import { requestCopies } from './db/jobs.ts';
+import { countPending } from './db/locations.ts';
 import { createSigner, derivedSigningKey } from './domain/signing.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import { createMetrics } from './metrics.ts';
@@ -29,6 +30,7 @@ export async function createService(
   const metrics = createMetrics(version);
   const services = await openServices(config, connectionString, log, metrics);
   metrics.watchPool(services.database.pool);
+  metrics.watchStores(services.stores, () => countPending(services.database.db));
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const fetcher = createUrlFetcher({
     trustedHosts: config.FETCH_TRUSTED_HOSTS,

@@ -117,6 +117,16 @@ export async function postponePending(
     .execute();
 }
 
+/** How many copies are wanted and not made yet. */
+export async function countPending(db: Db): Promise<number> {
+  const row = await db
+    .selectFrom('media_locations')
+    .select(({ fn }) => fn.countAll<string>().as('count'))
+    .where('state', '=', 'pending')
+    .executeTakeFirst();
+  return Number(row?.count ?? 0);
+}
+
 /** Seconds until the next pending copy is due, 0 when one is; undefined when none is wanted. */
 export async function secondsToNextPending(db: Db): Promise<number | undefined> {
   const row = await db

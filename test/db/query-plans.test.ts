@@ -1,6 +1,9 @@
-import { sql } from 'kysely';
+import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Database, openDatabase } from '../../src/db/database.ts';
+import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
+import { findItemByKey } from '../../src/db/media.ts';
+import { nextTransfers } from '../../src/db/transfers.ts';
+import { type Database, type Db, openDatabase } from '../../src/db/database.ts';
 import { type ItemFilter, type PageRequest, pageQuery } from '../../src/db/search.ts';
 import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
 
@@ -24,6 +27,12 @@ beforeAll(async () => {
       now() - make_interval(secs => n)
     FROM generate_series(1, ${sql.lit(ROWS)}) AS n`.execute(open.db);
   await sql`INSERT INTO media_locations (media_id, store, key, bytes) SELECT id, 'local', 'outputs/' || id, bytes FROM generated_images`.execute(
+    open.db,
+  );
+  await sql`INSERT INTO media_locations (media_id, store, key, bytes) SELECT id, 'archive', 'outputs/' || id, bytes FROM generated_images WHERE id % 10000 = 0`.execute(
+    open.db,
+  );
+  await sql`INSERT INTO media_locations (media_id, store, key, bytes, state, next_attempt_at) SELECT id, 's3', 'outputs/' || id, bytes, 'pending', now() FROM generated_images WHERE id % 100 = 1`.execute(
     open.db,
   );
   await sql`INSERT INTO scenes (project_id, scene_id, owner, last_version) SELECT project_id, scene_id, min(user_id), max(version) FROM generated_images WHERE project_id IS NOT NULL GROUP BY 1, 2`.execute(
@@ -54,8 +63,9 @@ interface Explained {
   scannedTables: string[];
 }
 
-async function explain(request: PageRequest): Promise<Explained> {
-  const compiled = pageQuery(open.db, request).compile();
+const explain = (request: PageRequest) => explainQuery(pageQuery(open.db, request).compile());
+
+async function explainQuery(compiled: { sql: string; parameters: readonly unknown[] }): Promise<Explained> {
   const { rows } = await open.pool.query<{ 'QUERY PLAN': { Plan: PlanNode & { 'Actual Rows': number } }[] }>({
     text: `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${compiled.sql}`,
     values: [...compiled.parameters],
@@ -107,6 +117,46 @@ test.each(shapes)('%s is read by an index, within its buffers', async (_name, re
   expect(plan.scannedTables).toEqual([]);
   expect(plan.buffers).toBeLessThanOrEqual(maxBuffers);
   expect(plan.rows).toBe(rows);
+});
+
+/** The statement that a repository function runs. */
+async function statementOf(
+  work: (db: Db) => Promise<unknown>,
+): Promise<{ sql: string; parameters: readonly unknown[] }> {
+  const seen: { sql: string; parameters: readonly unknown[] }[] = [];
+  const db: Db = new Kysely({
+    dialect: new PostgresDialect({ pool: open.pool }),
+    log: ({ query }) => void seen.push(query),
+  });
+  await work(db);
+  const [statement] = seen;
+  if (!statement) throw new Error('no statement');
+  return statement;
+}
+
+const STORES = ['local', 's3', 'database', 'archive', 'github'];
+const AFTER = String(ROWS / 2);
+const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<unknown>, maxBuffers: number])[] = [
+  ['the item of a key, in any store', (db) => findItemByKey(db, STORES, 'outputs/777'), 60],
+  ['the next copies to make', (db) => takePendingLocations(db, 4), 400],
+  ['when the next copy is due', (db) => secondsToNextPending(db), 60],
+  [
+    'items to move out of a store that holds all',
+    (db) => nextTransfers(db, { from: 'local', to: 's3', filter: {} }, AFTER, 200),
+    3000,
+  ],
+  [
+    'items to move out of a store that holds few',
+    (db) => nextTransfers(db, { from: 'archive', to: 's3', filter: {} }, '0', 200),
+    3000,
+  ],
+  ['items to mirror', (db) => nextTransfers(db, { to: 's3', filter: {} }, AFTER, 200), 5000],
+];
+
+test.each(storeShapes)('%s: read by an index, within its buffers', async (_name, work, maxBuffers) => {
+  const plan = await explainQuery(await statementOf(work));
+  expect(plan.scannedTables).toEqual([]);
+  expect(plan.buffers).toBeLessThanOrEqual(maxBuffers);
 });
 
 test('a shape without an index is seen to scan the table, so the check above can fail', async () => {

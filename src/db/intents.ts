@@ -117,11 +117,14 @@ export async function takeExpiredIntents(db: Db, limit: number): Promise<IntentK
     .execute();
 }
 
-/** Leaves a marked intent to whoever comes first: its object could not be deleted just now. */
+/** Time in which a deletion that was asked for, and not answered, may still be carried out. */
+const LATE_DELETION_SECONDS = 60;
+
+/** Leaves a marked intent to whoever comes first after a while: its object could not be deleted just now. */
 export async function abandonIntent(db: Db, { store, key }: IntentKey): Promise<void> {
   await db
     .updateTable('storage_intents')
-    .set({ leased_until: sql<string>`now()` })
+    .set({ leased_until: sql<string>`now() + make_interval(secs => ${LATE_DELETION_SECONDS})` })
     .where('store', '=', store)
     .where('key', '=', key)
     .where('marked_at', 'is not', null)

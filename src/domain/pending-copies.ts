@@ -52,6 +52,8 @@ async function makeCopy(deps: CopiesDeps, pending: PendingLocation, signal?: Abo
     if (!deps.stores.has(store))
       throw new AppError('unknown_store', `The store '${store}' is no longer configured on this process.`);
     const to = deps.stores.get(store);
+    // Asked before anything is begun: what a store that is down was sent has to be cleaned up when it is back.
+    await to.healthy();
     const home = purpose === 'home';
     // A fallback that is a mirror as well keeps its copy.
     const leaves = home && !deps.stores.mirrors.some((mirror) => mirror.name === item.storageProvider);

@@ -58,13 +58,14 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
     await body.cancel();
     throw error;
   }
-  const key = request.keyFor(type.ext);
   const [wanted] = request.stores;
   const candidates = writable(request.stores, request.size);
   // With one store there is nothing to replay to, and nothing is kept.
   const source = replayable(body.all(), candidates.length > 1 ? REPLAY_BYTES : 0);
   try {
     for (const [index, store] of candidates.entries()) {
+      // A key of its own for each attempt: a deletion that the failed store carries out late must not meet the item when it comes home.
+      const key = request.keyFor(type.ext);
       try {
         const staged = await write(deps, request, {
           store,

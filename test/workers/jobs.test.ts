@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runMigrations } from 'graphile-worker';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DRIVERS } from '../../src/storage/registry.ts';
@@ -80,8 +81,7 @@ test('what was wanted while no worker ran is made by the next one', async () => 
 test('a plain upload enqueues nothing', async () => {
   await t.close();
   t = await createTestApp();
-  start();
-  await until(async () => (await jobs().catch(() => undefined)) === 0, 15);
+  await runMigrations({ connectionString: t.connectionString });
   await upload();
   await sleep(100);
   expect(await jobs()).toBe(0);

@@ -67,8 +67,24 @@ export interface PendingLocation extends WantedCopy {
 /** Time in which nobody else tries a copy that was taken; a longer one is guarded by its intent. */
 const ATTEMPT_SECONDS = 120;
 
-/** Takes copies that are due for this process; each attempt puts off the next one. */
-export async function takePendingLocations(db: Db, limit: number): Promise<PendingLocation[]> {
+/** Stores that copies are wanted in. */
+export async function pendingStores(db: Db): Promise<string[]> {
+  const rows = await db
+    .selectFrom('media_locations')
+    .select('store')
+    .distinct()
+    .where('state', '=', 'pending')
+    .execute();
+  return rows.map((row) => row.store);
+}
+
+/** Takes copies that are due in one of `stores` for this process; each attempt puts off the next one. */
+export async function takePendingLocations(
+  db: Db,
+  stores: readonly string[],
+  limit: number,
+): Promise<PendingLocation[]> {
+  if (stores.length === 0) return [];
   const rows = await db
     .updateTable('media_locations')
     .set({
@@ -83,6 +99,7 @@ export async function takePendingLocations(db: Db, limit: number): Promise<Pendi
           .selectFrom('media_locations')
           .select(['media_id', 'store'])
           .where('state', '=', 'pending')
+          .where('store', 'in', stores)
           .where('next_attempt_at', '<=', sql<string>`now()`)
           .orderBy('next_attempt_at')
           .limit(limit)

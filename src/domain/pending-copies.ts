@@ -1,6 +1,12 @@
-import { type PendingLocation, postponePending, secondsToNextPending, takePendingLocations } from '../db/locations.ts';
+import {
+  type PendingLocation,
+  pendingStores,
+  postponePending,
+  secondsToNextPending,
+  takePendingLocations,
+} from '../db/locations.ts';
 import { findItem } from '../db/media.ts';
-import { AppError, isAppError } from '../errors.ts';
+import { isAppError } from '../errors.ts';
 import { copyItem } from './copy-item.ts';
 import type { Deps } from './deps.ts';
 
@@ -10,6 +16,8 @@ export interface CopyReport {
   mirrored: number;
   /** Copies that are tried again later. */
   failed: number;
+  /** Stores that are to get copies and cannot be written to just now. */
+  down: string[];
 }
 
 type CopiesDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
@@ -23,9 +31,11 @@ const LONGEST_DELAY_SECONDS = 300;
  * may do so at once. Answers when none is due any more.
  */
 export async function makePendingCopies(deps: CopiesDeps, signal?: AbortSignal): Promise<CopyReport> {
-  const report: CopyReport = { home: 0, mirrored: 0, failed: 0 };
+  const report: CopyReport = { home: 0, mirrored: 0, failed: 0, down: [] };
+  const up: string[] = [];
+  for (const store of await pendingStores(deps.db)) ((await canTake(deps, store)) ? up : report.down).push(store);
   while (signal?.aborted !== true) {
-    const taken = await takePendingLocations(deps.db, AT_ONCE);
+    const taken = await takePendingLocations(deps.db, up, AT_ONCE);
     await Promise.all(
       taken.map(async (pending) => {
         const made = await makeCopy(deps, pending, signal);
@@ -44,16 +54,27 @@ export function secondsToNextCopy(deps: Pick<Deps, 'db'>): Promise<number | unde
   return secondsToNextPending(deps.db);
 }
 
+/** Asked before anything is begun: what a store that is down was sent would have to be cleaned up when it is back. */
+async function canTake(deps: CopiesDeps, store: string): Promise<boolean> {
+  if (!deps.stores.has(store)) {
+    deps.log.warn({ store }, 'copies are wanted in a store that is not configured here; name it in STORES');
+    return false;
+  }
+  try {
+    await deps.stores.get(store).healthy();
+    return true;
+  } catch (error) {
+    deps.log.warn({ err: error, store }, 'a store that is to get copies does not answer');
+    return false;
+  }
+}
+
 async function makeCopy(deps: CopiesDeps, pending: PendingLocation, signal?: AbortSignal): Promise<boolean> {
   const { mediaId, store, key, purpose, attempts } = pending;
   try {
     const item = await findItem(deps.db, mediaId);
     if (!item) return true;
-    if (!deps.stores.has(store))
-      throw new AppError('unknown_store', `The store '${store}' is no longer configured on this process.`);
     const to = deps.stores.get(store);
-    // Asked before anything is begun: what a store that is down was sent has to be cleaned up when it is back.
-    await to.healthy();
     const home = purpose === 'home';
     // A fallback that is a mirror as well keeps its copy.
     const leaves = home && !deps.stores.mirrors.some((mirror) => mirror.name === item.storageProvider);

@@ -17,6 +17,8 @@ export interface Jobs {
 type JobsDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
 
 const RESTART_MS = 5000;
+/** How soon a store that was down is asked again. */
+const DOWN_SECONDS = 10;
 /** What a copy that was put off waits at most beyond its time, should the job that was to make it be lost. */
 const EVERY_MINUTE = '* * * * *';
 
@@ -27,7 +29,8 @@ function tasks(deps: JobsDeps): TaskList {
       if (report.home + report.mirrored + report.failed > 0) deps.log.info(report, 'copied items to further stores');
       const seconds = await secondsToNextCopy(deps);
       if (seconds === undefined) return;
-      const runAt = new Date(Date.now() + Math.max(1, seconds) * 1000);
+      const least = report.down.length > 0 ? DOWN_SECONDS : 1;
+      const runAt = new Date(Date.now() + Math.max(least, seconds) * 1000);
       await helpers.addJob('copies', {}, { jobKey: 'copies', runAt, maxAttempts: 3 });
     },
   };

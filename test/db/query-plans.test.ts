@@ -138,7 +138,7 @@ const STORES = ['local', 's3', 'database', 'archive', 'github'];
 const AFTER = String(ROWS / 2);
 const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<unknown>, maxBuffers: number])[] = [
   ['the item of a key, in any store', (db) => findItemByKey(db, STORES, 'outputs/777'), 60],
-  ['the next copies to make', (db) => takePendingLocations(db, 4), 400],
+  ['the next copies to make', (db) => takePendingLocations(db, STORES, 4), 400],
   ['when the next copy is due', (db) => secondsToNextPending(db), 60],
   [
     'items to move out of a store that holds all',

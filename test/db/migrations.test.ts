@@ -4,6 +4,7 @@ import pg from 'pg';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { sql } from 'kysely';
 import { openDatabase } from '../../src/db/database.ts';
+import { verifySchema } from '../../src/db/verify.ts';
 import { migrate, migrationNames } from '../../src/db/migrator.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
@@ -266,6 +267,27 @@ test('an index whose CONCURRENTLY was interrupted is invalid, and the next migra
   await migrate(connectionString);
   expect(await valid()).toBe(true);
   expect(await schemaOf(client)).toEqual(schema);
+});
+
+test('a database of the first schema, with items and their locations in use, gets the later ones without a change to its rows', async () => {
+  const { client, connectionString } = await database();
+  await migrate(connectionString);
+  await client.query(`
+    DROP TABLE leases, stored_blobs, stored_blob_chunks, stored_blob_writes, uploads;
+    DROP INDEX media_locations_pending, media_locations_of_store;
+    ALTER TABLE media_locations DROP COLUMN purpose, DROP COLUMN attempts, DROP COLUMN next_attempt_at, DROP COLUMN last_error;
+    DELETE FROM kysely_migration WHERE name <> '0001_core';
+    INSERT INTO generated_images (id, user_id, prompt, storage_url) SELECT n, 'u', '', '' FROM generate_series(1, 500) AS n;
+    INSERT INTO media_locations (media_id, store, key, bytes) SELECT id, 'local', 'outputs/' || id, 1 FROM generated_images`);
+  const { applied } = await migrate(connectionString);
+  expect(applied).toEqual((await migrationNames()).slice(1));
+  const open = openDatabase({ connectionString, poolMax: 1, statementTimeoutMs: 10_000 });
+  expect(await verifySchema(open.db)).toEqual([]);
+  await open.close();
+  const { rows } = await client.query('SELECT count(*)::int AS count FROM media_locations WHERE attempts = 0');
+  expect(rows).toEqual([{ count: 500 }]);
+  const invalid = await client.query('SELECT FROM pg_index WHERE NOT indisvalid');
+  expect(invalid.rows).toEqual([]);
 });
 
 // oxlint-disable-next-line vitest/expect-expect -- blocked-migration.ts asserts

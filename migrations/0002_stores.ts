@@ -38,6 +38,13 @@ const STATEMENTS = [
   )`,
   sql`CREATE INDEX IF NOT EXISTS stored_blob_writes_key ON stored_blob_writes (store, key)`,
   sql`CREATE INDEX IF NOT EXISTS stored_blob_writes_replaced ON stored_blob_writes (replaced_at) WHERE replaced_at IS NOT NULL`,
+  // Where a permanent address of the local store led before the item moved away.
+  sql`CREATE TABLE IF NOT EXISTS former_keys (
+    key TEXT NOT NULL,
+    media_id BIGINT NOT NULL REFERENCES generated_images (id) ON DELETE CASCADE,
+    CONSTRAINT former_keys_pkey PRIMARY KEY (key, media_id)
+  )`,
+  sql`CREATE INDEX IF NOT EXISTS former_keys_media_id ON former_keys (media_id)`,
   // A location that is still to be filled: why, and when it is tried next.
   sql`ALTER TABLE media_locations
     ADD COLUMN IF NOT EXISTS purpose TEXT,
@@ -52,10 +59,24 @@ const INDEXES: readonly (readonly [name: string, definition: string])[] = [
   ['media_locations_of_store', '(store, media_id)'],
 ];
 
+/** A table of another system under one of these names: its data would be taken for ours. */
+async function refuseForeign(db: Db): Promise<void> {
+  const { rows } = await sql<{ foreign: boolean }>`
+    SELECT to_regclass('leases') IS NOT NULL AND NOT EXISTS (
+      SELECT FROM pg_attribute WHERE attrelid = to_regclass('leases') AND attname = 'leased_until') AS foreign`.execute(
+    db,
+  );
+  if (rows[0]?.foreign === true)
+    throw new Error(
+      'The database has a table leases of another system; rename it, or give mediakeep a schema or database of its own',
+    );
+}
+
 export async function up(db: Db): Promise<void> {
   await sql`SET lock_timeout = '10s'`.execute(db);
   try {
     await db.transaction().execute(async (trx) => {
+      await refuseForeign(trx);
       for (const statement of STATEMENTS) await statement.execute(trx);
     });
   } finally {

@@ -2,6 +2,15 @@ import { type Kysely, sql } from 'kysely';
 
 /** Uploads that a caller has begun, whose bytes come straight from a browser. */
 export async function up(db: Kysely<unknown>): Promise<void> {
+  const { rows } = await sql<{ foreign: boolean }>`
+    SELECT to_regclass('uploads') IS NOT NULL AND NOT EXISTS (
+      SELECT FROM pg_attribute WHERE attrelid = to_regclass('uploads') AND attname = 'content_type') AS foreign`.execute(
+    db,
+  );
+  if (rows[0]?.foreign === true)
+    throw new Error(
+      'The database has a table uploads of another system; rename it, or give mediakeep a schema or database of its own',
+    );
   await sql`CREATE TABLE IF NOT EXISTS uploads (
     id           UUID NOT NULL,
     user_id      TEXT NOT NULL,
@@ -16,5 +25,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
     CONSTRAINT uploads_pkey PRIMARY KEY (id)
   )`.execute(db);
+  await sql`CREATE INDEX IF NOT EXISTS uploads_key ON uploads (store, key)`.execute(db);
   await sql`CREATE INDEX IF NOT EXISTS uploads_expires_at ON uploads (expires_at)`.execute(db);
 }

@@ -78,7 +78,7 @@ function quoted(name: string): string {
 
 export async function countBlobs(db: Db, { name, columns }: BlobTable): Promise<number> {
   const { rows } = await sql<{ count: string }>`
-    SELECT count(*) AS count FROM ${sql.table(name)} WHERE ${sql.ref(columns.bytes)} IS NOT NULL`.execute(db);
+    SELECT count(*) AS count FROM ${sql.table(name)} WHERE ${sql.id(columns.bytes)} IS NOT NULL`.execute(db);
   return Number(rows[0]?.count ?? 0);
 }
 
@@ -89,18 +89,23 @@ export async function nextBlobs(
   after: string | undefined,
   limit: number,
 ): Promise<BlobRow[]> {
-  const id = sql.ref(columns.id);
-  const bytes = sql.ref(columns.bytes);
+  // Qualified: a bare name in ORDER BY would mean the text in the answer, and another order than the cursor's.
+  const id = sql.id('source', columns.id);
+  const bytes = sql.id('source', columns.bytes);
   const text = (column: string | undefined): RawBuilder<string | null> =>
-    column === undefined ? sql`NULL` : sql`${sql.ref(column)}::text`;
+    column === undefined ? sql`NULL` : sql`${sql.id('source', column)}::text`;
   const time =
-    columns.createdAt === undefined ? sql`NULL` : sql`to_jsonb(${sql.ref(columns.createdAt)}::timestamptz) #>> '{}'`;
+    columns.createdAt === undefined
+      ? sql`NULL`
+      : sql`to_jsonb(${sql.id('source', columns.createdAt)}::timestamptz) #>> '{}'`;
   const beyond = after === undefined ? sql`TRUE` : sql`${id} > ${after}::${sql.raw(idType)}`;
   const { rows } = await sql<Record<keyof BlobRow, string | null>>`
     SELECT ${id}::text AS id, ${encoding === 'bytes' ? sql`encode(sha256(${bytes}), 'hex')` : sql`NULL`} AS sha256,
       ${text(columns.user)} AS user, ${text(columns.mimeType)} AS "mimeType", ${text(columns.filename)} AS filename,
       ${text(columns.prompt)} AS prompt, ${text(columns.tool)} AS tool, ${text(columns.model)} AS model, ${time} AS "createdAt"
-    FROM ${sql.table(name)} WHERE ${bytes} IS NOT NULL AND ${beyond} ORDER BY ${id} LIMIT ${limit}`.execute(db);
+    FROM ${sql.table(name)} AS source WHERE ${bytes} IS NOT NULL AND ${beyond} ORDER BY ${id} LIMIT ${limit}`.execute(
+    db,
+  );
   return rows.map((row) => ({
     id: row.id ?? '',
     sha256: row.sha256 ?? undefined,
@@ -119,11 +124,11 @@ const PIECE = 4 * 1024 * 1024;
 
 /** The bytes of a row, a piece for each statement. @throws AppError content_missing, invalid_base64 */
 export async function* readBlob(db: Db, table: BlobTable, id: string): AsyncGenerator<Uint8Array> {
-  const column = sql.ref(table.columns.bytes);
+  const column = sql.id(table.columns.bytes);
   const piece = async (from: number) => {
     const { rows } = await sql<{ piece: Buffer | string }>`
       SELECT substr(${column}, ${from + 1}::integer, ${PIECE}::integer) AS piece FROM ${sql.table(table.name)}
-      WHERE ${sql.ref(table.columns.id)} = ${id}::${sql.raw(table.idType)}`.execute(db);
+      WHERE ${sql.id(table.columns.id)} = ${id}::${sql.raw(table.idType)}`.execute(db);
     const found = rows[0]?.piece;
     if (found === undefined || found === null) throw new AppError('content_missing', 'The row has gone meanwhile.');
     return found;

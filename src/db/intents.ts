@@ -74,8 +74,16 @@ export async function markIntent(db: Db, { store, key }: IntentKey): Promise<boo
   return result.numUpdatedRows === 1n;
 }
 
-/** Removes an intent whose object has been deleted, or was never written. */
+/**
+ * Removes an intent whose object has been deleted, or was never written. It stays while a client may still send bytes there by
+ * the URL of a direct upload, and a sweep deletes those after that.
+ */
 export async function deleteIntent(db: Db, { store, key }: IntentKey): Promise<void> {
+  const open = await sql<{ until: string }>`
+    UPDATE storage_intents SET leased_until = uploads.expires_at + make_interval(secs => ${LATE_SECONDS})
+    FROM uploads WHERE uploads.store = storage_intents.store AND uploads.key = storage_intents.key AND uploads.expires_at > now()
+      AND storage_intents.store = ${store} AND storage_intents.key = ${key} RETURNING 1`.execute(db);
+  if (open.rows.length > 0) return;
   await db.deleteFrom('storage_intents').where('store', '=', store).where('key', '=', key).execute();
 }
 
@@ -117,30 +125,18 @@ export async function takeExpiredIntents(db: Db, limit: number): Promise<IntentK
     .execute();
 }
 
-/** Time in which a deletion that was asked for, and not answered, may still be carried out. */
-const LATE_DELETION_SECONDS = 60;
+/** Time in which a store may still carry out what it was asked for and has not answered. */
+const LATE_SECONDS = 900;
 
-/** Leaves a marked intent to whoever comes first after a while: its object could not be deleted just now. */
-export async function abandonIntent(db: Db, { store, key }: IntentKey): Promise<void> {
+/** Keeps a marked intent for a while: whatever arrives at its key late is deleted by a sweep after that. */
+export async function keepMarkedIntent(db: Db, { store, key }: IntentKey): Promise<void> {
   await db
     .updateTable('storage_intents')
-    .set({ leased_until: sql<string>`now() + make_interval(secs => ${LATE_DELETION_SECONDS})` })
+    .set({ leased_until: sql<string>`greatest(leased_until, now() + make_interval(secs => ${LATE_SECONDS}))` })
     .where('store', '=', store)
     .where('key', '=', key)
     .where('marked_at', 'is not', null)
     .execute();
-}
-
-/** Takes one expired intent like a sweeper; false when it is leased by somebody, or gone. */
-export async function takeExpiredIntent(db: Db, { store, key }: IntentKey): Promise<boolean> {
-  const result = await db
-    .updateTable('storage_intents')
-    .set({ marked_at: sql<string>`coalesce(marked_at, now())`, leased_until: lease })
-    .where('store', '=', store)
-    .where('key', '=', key)
-    .where('leased_until', '<=', sql<string>`now()`)
-    .executeTakeFirst();
-  return result.numUpdatedRows === 1n;
 }
 
 /** Whether an item lies under the key, or an upload or purge is at work on it. */

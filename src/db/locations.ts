@@ -183,24 +183,43 @@ export async function setStored(trx: Trx, location: NewLocation): Promise<boolea
   return row !== undefined;
 }
 
-/** Notes what was found out about a location. */
+/** Notes that a location is no good, unless it is the last one that the item has: false then, and nothing is changed. */
 export async function setLocationState(
   db: Db,
   { mediaId, store, key }: { mediaId: string; store: string; key: string },
-  state: Location['state'],
-): Promise<void> {
-  await db
+  state: 'missing' | 'corrupt',
+): Promise<boolean> {
+  const result = await db
     .updateTable('media_locations')
     .set({ state })
     .where('media_id', '=', mediaId)
     .where('store', '=', store)
     .where('key', '=', key)
-    .execute();
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('media_locations as other')
+          .select('other.store')
+          .where('other.media_id', '=', mediaId)
+          .where('other.store', '<>', store)
+          .where('other.state', '=', 'stored'),
+      ),
+    )
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
 }
 
-/** Takes a location away from its item; its object is another matter. */
-export async function deleteLocation(trx: Trx, { mediaId, store }: { mediaId: string; store: string }): Promise<void> {
+/** Takes a location away from its item; its object is another matter. Its key stays known where a permanent address holds it. */
+export async function deleteLocation(
+  trx: Trx,
+  { mediaId, store, key }: { mediaId: string; store: string; key: string },
+): Promise<void> {
   await trx.deleteFrom('media_locations').where('media_id', '=', mediaId).where('store', '=', store).execute();
+  if (store === 'local')
+    await trx
+      .insertInto('former_keys')
+      .values({ key, media_id: mediaId })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
 }
 
 /** Where an item's bytes lie, the one in `primary` first. */

@@ -71,20 +71,18 @@ export async function findStoredItemByKey(db: Db, store: string, key: string): P
   return row && toItem(row);
 }
 
-/**
- * The item whose bytes lie, or lay, under a key of the first of `stores`: items keep their key when they are moved, so
- * the others are looked through in turn. One look into an index for each store.
- */
-export async function findItemByKey(db: Db, stores: readonly string[], key: string): Promise<MediaItem | undefined> {
-  const rows = await db
+/** The item that a permanent address of the local store names: its bytes lie under that key there, or did before they were moved. */
+export async function findItemByAddress(db: Db, key: string): Promise<MediaItem | undefined> {
+  const stored = await findStoredItemByKey(db, 'local', key);
+  if (stored) return stored;
+  const row = await db
     .selectFrom('generated_images')
-    .innerJoin('media_locations', 'media_locations.media_id', 'generated_images.id')
+    .innerJoin('former_keys', 'former_keys.media_id', 'generated_images.id')
     .select(itemColumns)
-    .select('media_locations.store as location_store')
-    .where('media_locations.store', 'in', stores)
-    .where('media_locations.key', '=', key)
-    .execute();
-  const [row] = rows.toSorted((a, b) => stores.indexOf(a.location_store) - stores.indexOf(b.location_store));
+    .where('former_keys.key', '=', key)
+    .orderBy('generated_images.id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   return row && toItem(row);
 }
 

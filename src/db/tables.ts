@@ -74,6 +74,11 @@ export interface MediaLocationsTable {
   last_error: string | null;
 }
 
+export interface FormerKeysTable {
+  key: string;
+  media_id: string;
+}
+
 export interface LeasesTable {
   name: string;
   holder: string;
@@ -136,5 +141,6 @@ export interface Tables {
   scenes: ScenesTable;
   store_identities: StoreIdentitiesTable;
   leases: LeasesTable;
+  former_keys: FormerKeysTable;
   uploads: UploadsTable;
 }

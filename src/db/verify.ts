@@ -104,6 +104,7 @@ const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     expires_at: 'timestamp with time zone',
     created_at: 'timestamp with time zone',
   },
+  former_keys: { key: 'text', media_id: 'bigint' },
   leases: { name: 'text', holder: 'uuid', leased_until: 'timestamp with time zone' },
   stored_blobs: {
     store: 'text',
@@ -151,6 +152,9 @@ const INDEXES = [
   'scenes_current_item_id',
   'store_identities_pkey',
   'leases_pkey',
+  'former_keys_pkey',
+  'former_keys_media_id',
+  'uploads_key',
   'uploads_pkey',
   'uploads_expires_at',
   'stored_blobs_pkey',

@@ -7,7 +7,7 @@ import type { MediaItem } from '../db/media-item.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
-import { removeDropped } from './copy-item.ts';
+import { removeDropped } from './discard.ts';
 import { checkFields } from './item-fields.ts';
 import { searchText } from './search-text.ts';
 
@@ -89,17 +89,17 @@ export async function restore(deps: Deps, caller: Caller, id: string): Promise<M
 export async function purge(deps: Deps, caller: Caller, id: string): Promise<void> {
   await reachable(deps, caller, id, 'any');
   const owned = await deps.db.transaction().execute(async (trx) => {
-    const locations = (await locationsOf(trx, id, null)).filter((location) => location.owned);
-    await insertMarkedIntents(
-      trx,
-      locations.map(({ store, key }) => ({ store, key })),
-    );
+    // First, so that a copy that is just being recorded is either seen here or finds the item gone.
+    await findItemForUpdate(trx, id);
+    const objects = (await locationsOf(trx, id, null))
+      .filter((location) => location.owned && location.state !== 'pending')
+      .map(({ store, key }) => ({ store, key }));
+    await insertMarkedIntents(trx, objects);
     await replaceCurrentItem(trx, id);
     // What was answered about it would live on for a day, and tell a repeated upload that it is stored.
     await forgetAnswersAbout(trx, id);
     await deleteItem(trx, id);
-    // A copy that is being made just now hears of the mark; until then its object is not to be touched, and the sweeper's lease waits.
-    return locations.filter((location) => location.state !== 'pending');
+    return objects;
   });
   await removeDropped(deps, owned);
 }

@@ -45,7 +45,7 @@ export async function commitItem(
   const store = bytes && deps.stores.get(bytes.store);
   const fingerprint = contentFingerprint(fields, source, bytes?.sha256);
   try {
-    const copies = bytes ? wantedCopies(deps.stores, bytes, fields.userId) : [];
+    const copies = bytes ? wantedCopies(deps.stores, bytes) : [];
     const item = await deps.db.transaction().execute(async (trx) => {
       // A purge that ran since the object was read has left its intent, and removes the object.
       if (bytes && !bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();

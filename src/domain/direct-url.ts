@@ -29,7 +29,11 @@ export async function directUrl(
   if (!location) return undefined;
   const store = deps.stores.get(location.store);
   if (!store.available()) return undefined;
-  if (store.presignGet) return { url: await store.presignGet(location.key, options), store: store.name };
+  if (store.presignGet) {
+    // A signature that cannot be had is no reason not to serve.
+    const url = await store.presignGet(location.key, options).catch(() => undefined);
+    return url === undefined ? undefined : { url, store: store.name };
+  }
   if (publicUrl && store.publicUrl) return { url: store.publicUrl(location.key), store: store.name };
   return undefined;
 }

@@ -35,7 +35,9 @@ export async function makePendingCopies(deps: CopiesDeps, signal?: AbortSignal):
   const up: string[] = [];
   for (const store of await pendingStores(deps.db)) ((await canTake(deps, store)) ? up : report.down).push(store);
   while (signal?.aborted !== true) {
-    const taken = await takePendingLocations(deps.db, up, AT_ONCE);
+    // A store that went away in the midst of this is left alone, too.
+    const reachable = up.filter((store) => deps.stores.get(store).available());
+    const taken = await takePendingLocations(deps.db, reachable, AT_ONCE);
     await Promise.all(
       taken.map(async (pending) => {
         const made = await makeCopy(deps, pending, signal);
@@ -70,7 +72,7 @@ async function canTake(deps: CopiesDeps, store: string): Promise<boolean> {
 }
 
 async function makeCopy(deps: CopiesDeps, pending: PendingLocation, signal?: AbortSignal): Promise<boolean> {
-  const { mediaId, store, key, purpose, attempts } = pending;
+  const { mediaId, store, purpose, attempts } = pending;
   try {
     const item = await findItem(deps.db, mediaId);
     if (!item) return true;
@@ -79,13 +81,14 @@ async function makeCopy(deps: CopiesDeps, pending: PendingLocation, signal?: Abo
     // A fallback that is a mirror as well keeps its copy.
     const leaves = home && !deps.stores.mirrors.some((mirror) => mirror.name === item.storageProvider);
     const drop = leaves ? (item.storageProvider ?? undefined) : undefined;
-    await copyItem(deps, item, { to, key, home, drop, signal });
+    await copyItem(deps, item, { to, home, drop, signal });
     return true;
   } catch (error) {
-    if (isAppError(error, 'not_found')) return true;
+    // Gone meanwhile, or somebody else has made it.
+    if (isAppError(error, 'not_found', 'object_taken')) return true;
     const seconds = Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (attempts - 1));
     deps.log.warn(
-      { err: error, itemId: mediaId, store, key, purpose, seconds },
+      { err: error, itemId: mediaId, store, purpose, seconds },
       'a copy could not be made; it is tried again',
     );
     const reason = error instanceof Error ? error.message : String(error);

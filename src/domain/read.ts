@@ -1,5 +1,5 @@
 import { type Location, locationsOf, locationsOfMany, primaryFirst } from '../db/locations.ts';
-import { findItem, findItemByKey, findItems } from '../db/media.ts';
+import { findItem, findItemByAddress, findItems } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { ByteRange, GetResult } from '../storage/driver.ts';
@@ -53,8 +53,7 @@ export async function itemForReading(
   reader: Reader,
   where: { id: string } | { key: string },
 ): Promise<MediaItem> {
-  const item =
-    'id' in where ? await findItem(deps.db, where.id) : await findItemByKey(deps.db, uploadStores(deps), where.key);
+  const item = 'id' in where ? await findItem(deps.db, where.id) : await findItemByAddress(deps.db, where.key);
   const allowed =
     item &&
     item.deletedAt === null &&
@@ -71,19 +70,16 @@ export async function itemForReading(
   throw notFound();
 }
 
-/** Permanent addresses name the local store's keys; what was moved away from there is found where it lies now. */
-function uploadStores({ stores }: Deps): string[] {
-  return ['local', ...stores.all.map((store) => store.name).filter((name) => name !== 'local')];
-}
-
 export interface OpenedContent extends GetResult {
   /** The store that serves. */
   store: string;
 }
 
-/** Locations whose bytes can be asked for. */
+/** Locations whose bytes can be asked for; those that were found missing last: a store may have been mounted wrongly that day. */
 export function servable(deps: Pick<Deps, 'stores'>, locations: readonly Location[]): Location[] {
-  return locations.filter((location) => location.state === 'stored' && deps.stores.has(location.store));
+  return locations
+    .filter(({ state, store }) => (state === 'stored' || state === 'missing') && deps.stores.has(store))
+    .toSorted((a, b) => Number(a.state === 'missing') - Number(b.state === 'missing'));
 }
 
 /** Where the bytes of an item lie. @throws AppError not_stored when they lie nowhere that this service can reach. */

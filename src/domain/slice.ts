@@ -3,6 +3,8 @@ import type { ByteRange } from '../storage/driver.ts';
 
 /** A part of a stream, for stores that can only give the whole; ends the stream as soon as the part is out. */
 export function slice(whole: Readable, { start, end }: ByteRange): Readable {
+  // It may break off before anybody reads; the iterator tells it then.
+  whole.on('error', () => {});
   async function* part(): AsyncGenerator<Uint8Array> {
     let at = 0;
     for await (const chunk of whole as AsyncIterable<Uint8Array>) {

@@ -78,6 +78,8 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
           deps.log.warn({ store: store.name, key, wanted: wanted.name }, 'an upload was written to a fallback');
         return { ...staged, home: store === wanted ? undefined : wanted };
       } catch (error) {
+        // A fallback that takes no file of that size is no reason to give up for good.
+        if (store !== wanted && isAppError(error, 'too_large')) throw tooLargeForFallback(error);
         const next = candidates[index + 1];
         const down = isAppError(error, 'store_unavailable', 'storage_full');
         if (!next || !down || request.signal?.aborted === true || !source.whole()) throw error;
@@ -89,6 +91,17 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
     await source.cancel();
     throw error;
   }
+}
+
+function tooLargeForFallback(cause: unknown): AppError {
+  return new AppError(
+    'store_unavailable',
+    'The store is down, and the one that stands in takes no file of that size.',
+    {
+      cause,
+      retryAfter: 30,
+    },
+  );
 }
 
 /** The wanted store is always among them, so that its own refusal is what the caller hears when there is no other. */
@@ -115,9 +128,9 @@ async function write(
   const intent: IntentKey = { store: store.name, key };
   await insertIntent(deps.db, intent);
   const lease = keepLease(deps, intent, request);
-  const giveUp = () => {
+  const giveUp = (failure?: unknown) => {
     lease.stop();
-    return discard(deps, intent, store);
+    return discard(deps, intent, store, failure);
   };
   try {
     const inspector = createInspector(type);
@@ -147,8 +160,8 @@ async function write(
     return { ...intent, ...stored, type, inspection, release: lease.stop, discard: giveUp };
   } catch (error) {
     // A store that is down cannot remove anything either, and whoever waits for a fallback need not wait for that.
-    if (hasNext && isAppError(error, 'store_unavailable')) void giveUp();
-    else await giveUp();
+    if (hasNext && isAppError(error, 'store_unavailable')) void giveUp(error);
+    else await giveUp(error);
     throw error;
   }
 }

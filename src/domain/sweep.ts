@@ -19,11 +19,16 @@ export interface SweepReport {
  * Deletes what interrupted uploads and purges have left: only what an expired intent of ours names, each intent marked and
  * committed before its object is touched.
  */
-export async function sweepIntents(deps: { db: Db; stores: Stores; log: Logger }): Promise<SweepReport> {
+export async function sweepIntents(
+  deps: { db: Db; stores: Stores; log: Logger },
+  signal?: AbortSignal,
+): Promise<SweepReport> {
   const report: SweepReport = { removed: 0, failed: 0 };
   for (;;) {
     const taken = await takeExpiredIntents(deps.db, BATCH);
     for (const intent of taken) {
+      // What was taken and not done comes again when its lease is over.
+      if (signal?.aborted === true) return report;
       try {
         if (await findStoredItemByKey(deps.db, intent.store, intent.key)) {
           deps.log.error({ ...intent }, 'an intent names the object of a live item; the object stays');

@@ -1,14 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { locationsOf } from '../db/locations.ts';
 import { findItem } from '../db/media.ts';
 import type { ItemFilter } from '../db/search.ts';
 import { countTransfers, nextTransfers } from '../db/transfers.ts';
-import { AppError, codeOf } from '../errors.ts';
-import { outputKey } from '../storage/keys.ts';
+import { AppError, isAppError } from '../errors.ts';
 import type { Store } from '../storage/stores.ts';
 import { copyItem, settleCopy } from './copy-item.ts';
 import type { Deps } from './deps.ts';
-import { sweepIntents } from './sweep.ts';
 
 type TransferDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
 
@@ -37,10 +34,6 @@ export interface TransferSummary {
 }
 
 const PAGE = 200;
-/** An intent of a process that was killed runs out after two minutes. */
-const BUSY_WAIT_MS = 150_000;
-const BUSY_POLL_MS = 3000;
-
 /** What a transfer would do. @throws AppError unknown_store */
 export async function planTransfer(
   deps: TransferDeps,
@@ -66,33 +59,21 @@ export async function transferItems(deps: TransferDeps, options: TransferOptions
     seconds: 0,
     interrupted: false,
   };
-  const busy: string[] = [];
   let done = 0;
-  const step = async (id: string, again: string[]) => {
+  await runAll(ids(deps, options), options, async (id) => {
     try {
-      const result = await transferOne(deps, id, options);
-      if (result === undefined) summary.present += 1;
+      const bytes = await transferOnce(deps, id, options);
+      if (bytes === undefined) summary.present += 1;
       else {
         summary.copied += 1;
-        summary.bytes += result;
+        summary.bytes += bytes;
       }
     } catch (error) {
-      if (isBusy(error)) {
-        again.push(id);
-        return;
-      }
       summary.failed.push({ id, reason: reasonOf(error) });
     }
     done += 1;
     options.onProgress(done, `item ${id}`);
-  };
-  await runAll(ids(deps, options), options, (id) => step(id, busy));
-  await retryBusy(deps, options, busy, { step, done: () => done });
-  for (const id of busy)
-    summary.failed.push({
-      id,
-      reason: 'another process is writing its copy, or died doing so a moment ago; run again',
-    });
+  });
   summary.interrupted = options.signal.aborted;
   summary.seconds = (performance.now() - started) / 1000;
   return summary;
@@ -131,21 +112,13 @@ async function runAll(
   await Promise.all(Array.from({ length: concurrency }, worker));
 }
 
-/** What a killed run was in the midst of: its intents have to run out and be swept before the copy can be made anew. */
-async function retryBusy(
-  deps: TransferDeps,
-  options: TransferOptions,
-  busy: string[],
-  { step, done }: { step: (id: string, again: string[]) => Promise<void>; done: () => number },
-): Promise<void> {
-  const giveUp = performance.now() + BUSY_WAIT_MS;
-  while (busy.length > 0 && !options.signal.aborted && performance.now() < giveUp) {
-    options.onProgress(done(), `waiting for ${busy.length} that another process has begun`);
-    await sleep(BUSY_POLL_MS, undefined, { signal: options.signal }).catch(() => {});
-    await sweepIntents(deps);
-    const again: string[] = [];
-    for (const id of busy.splice(0)) await step(id, again);
-    busy.push(...again);
+/** Another process may copy the same item: what it has done by then counts. */
+async function transferOnce(deps: TransferDeps, id: string, options: TransferOptions): Promise<number | undefined> {
+  try {
+    return await transferOne(deps, id, options);
+  } catch (error) {
+    if (!isAppError(error, 'object_taken', 'content_missing')) throw error;
+    return transferOne(deps, id, options);
   }
 }
 
@@ -163,21 +136,11 @@ async function transferOne(deps: TransferDeps, id: string, options: TransferOpti
   const drop = keep || from === undefined ? undefined : from;
   const existing = locations.find((location) => location.store === to.name && location.state === 'stored');
   if (existing) {
-    if (from !== undefined) await settleCopy(deps, item, existing, { to, key: existing.key, home, drop, signal });
+    if (from !== undefined) await settleCopy(deps, item, existing, { to, home, drop, signal });
     return undefined;
   }
   checkSize(to, base.bytes);
-  // A mirror of somebody else's object is ours and gets a key of ours; a move keeps the key, by which the item may be asked for.
-  const key =
-    from === undefined && !base.owned
-      ? outputKey({
-          userId: item.userId,
-          subfolder: undefined,
-          filename: base.key.split('/').at(-1),
-          ext: base.key.split('.').at(-1) ?? 'bin',
-        })
-      : base.key;
-  const { bytes } = await copyItem(deps, item, { to, key, home, drop, signal: undefined });
+  const { bytes } = await copyItem(deps, item, { to, home, drop });
   return bytes;
 }
 
@@ -188,10 +151,6 @@ function checkSize(to: Store, bytes: number): void {
       'too_large',
       `It has ${bytes} bytes; the store '${to.name}' takes at most ${maxObjectBytes}. It stays where it is.`,
     );
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'object_taken' && codeOf(error.cause) === '23505';
 }
 
 function reasonOf(error: unknown): string {

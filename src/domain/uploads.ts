@@ -52,8 +52,8 @@ export async function beginUpload(deps: Deps, request: UploadRequest): Promise<B
       field: 'contentType',
     });
   const [wanted, ...fallbacks] = routesFor(deps, fields);
-  const store = [wanted, ...fallbacks].find((candidate) => candidate.available()) ?? wanted;
-  checkSize(deps, store, request.bytes);
+  checkSize(deps, wanted, request.bytes);
+  const store = [wanted, ...fallbacks].find((each) => each.available() && takes(each, request.bytes)) ?? wanted;
   const upload = {
     id: randomUUID(),
     userId,
@@ -66,11 +66,12 @@ export async function beginUpload(deps: Deps, request: UploadRequest): Promise<B
   };
   const { expiresAt } = await insertUpload(deps.db, upload, UPLOAD_SECONDS);
   const presigned = request.direct
-    ? await store.presignPut?.(upload.key, {
-        expiresIn: UPLOAD_SECONDS,
-        contentType: type.mime,
-        bytes: request.bytes,
-      })
+    ? await store
+        .presignPut?.(upload.key, { expiresIn: UPLOAD_SECONDS, contentType: type.mime, bytes: request.bytes })
+        .catch((error: unknown) => {
+          deps.log.warn({ err: error, store: store.name }, 'could not presign; the upload goes through the service');
+          return undefined;
+        })
     : undefined;
   return {
     id: upload.id,
@@ -79,6 +80,10 @@ export async function beginUpload(deps: Deps, request: UploadRequest): Promise<B
     contentType: type.mime,
     presigned,
   };
+}
+
+function takes({ capabilities: { maxObjectBytes } }: Store, bytes: number): boolean {
+  return maxObjectBytes === undefined || bytes <= maxObjectBytes;
 }
 
 function checkSize(deps: Deps, store: Store, bytes: number): void {
@@ -94,6 +99,7 @@ export async function receiveUpload(
 ): Promise<void> {
   const upload = await findUpload(deps.db, id);
   if (!upload) throw notFound();
+  checkStore(deps, upload);
   if (upload.itemId !== undefined) throw taken();
   if (size !== undefined && size !== upload.bytes) throw wrongLength(size, upload.bytes);
   const store = deps.stores.get(upload.store);
@@ -139,6 +145,7 @@ export async function completeUpload(
 ): Promise<{ item: MediaItem; created: boolean }> {
   const upload = await findUpload(deps.db, id);
   if (!upload || !mayReach(caller, upload.userId)) throw notFound();
+  checkStore(deps, upload);
   if (upload.itemId !== undefined) return { item: await itemOf(deps, upload.itemId), created: false };
   const intent = intentOf(upload);
   const lease = keepLease(deps, intent, { signal });
@@ -202,12 +209,19 @@ async function removeUpload(deps: Deps, upload: Upload): Promise<void> {
   const intent = intentOf(upload);
   try {
     if (!(await markIntent(deps.db, intent))) return;
-    await deleteUpload(deps.db, upload.id);
     await deps.stores.get(upload.store).delete(upload.key);
+    // It outlives the URL, which lets bytes in again until its time is over.
     await deleteIntent(deps.db, intent);
+    await deleteUpload(deps.db, upload.id);
   } catch (error) {
     deps.log.warn({ err: error, ...intent }, 'could not remove an upload that was refused; the sweeper will');
   }
+}
+
+/** The configuration may have changed since the upload was begun. */
+function checkStore({ stores }: Deps, { store }: Upload): void {
+  if (!stores.has(store))
+    throw new AppError('upload_expired', 'The store of this upload is no longer in use; begin a new one.');
 }
 
 function checkType(upload: Upload, mime: string): void {

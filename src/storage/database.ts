@@ -85,6 +85,11 @@ export function createDatabaseDriver({ store, executor }: Pick<DriverContext, 's
     },
 
     async delete(key) {
+      // Writes first: one that is about to become visible is stopped by it, or is seen below.
+      await run(
+        executor,
+        sql`UPDATE stored_blob_writes SET replaced_at = coalesce(replaced_at, now()) WHERE store = ${store} AND key = ${key}`,
+      );
       await run(
         executor,
         sql`
@@ -180,7 +185,8 @@ async function publish(
         DELETE FROM stored_blob_writes USING changed WHERE stored_blob_writes.blob_id = changed.blob_id RETURNING 1`,
     );
     if (done.length === 1) {
-      if (old) await reclaim(executor);
+      // It is visible already; what could not be reclaimed is by the next one.
+      if (old) await reclaim(executor).catch(() => {});
       return;
     }
     const [mineStill] = await run(executor, mine);

@@ -109,12 +109,13 @@ export interface Driver {
   list(prefix: string, cursor?: string): Promise<ListPage>;
   /** Throws with the reason when the store cannot take or give anything just now. */
   healthy(): Promise<void>;
-  /** Start check: throws a StorageError that names the setting and the remedy. */
-  check?(): Promise<void>;
   /** There exactly when `capabilities.presignGet` is; the object need not exist. Never logged, never stored. */
   presignGet?(key: string, options: PresignGetOptions): Promise<string>;
-  /** There exactly when `capabilities.presignPut` is. What it lets through never replaces an object, where the store can refuse that. */
-  presignPut?(key: string, options: PresignPutOptions): Promise<PresignedPut>;
+  /**
+   * There exactly when `capabilities.presignPut` is. Undefined when this server would let the URL replace what was stored by it,
+   * or takes no object of that size in one request: the bytes come through the service then.
+   */
+  presignPut?(key: string, options: PresignPutOptions): Promise<PresignedPut | undefined>;
   /** There exactly when `capabilities.publicUrl` is: an address without signature that never expires. */
   publicUrl?(key: string): string;
   close?(): Promise<void>;

@@ -13,6 +13,8 @@ import { createTrees, lookUp, walk } from './github-trees.ts';
 
 /** Blobs that go up at once. Each is held in memory three times over: as bytes, in base64, and on its way. */
 const PARALLEL_UPLOADS = 6;
+/** Bodies that are held at once, each whole: GitHub takes a file in one piece. */
+const PARALLEL_BODIES = 16;
 const PAGE = 1000;
 
 /**
@@ -30,6 +32,7 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
     leaseName: `commit ${owner}/${repo} ${branch}`.toLowerCase(),
     batchWindowMs: options.batchWindowMs,
   });
+  const bodies = createGate(PARALLEL_BODIES);
   const uploads = createGate(PARALLEL_UPLOADS);
   const pathOf = (key: string) => `${directory}/${key}`;
   const { maxObjectBytes } = options;
@@ -87,11 +90,13 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
     async put(key, body, { size, overwrite = false, signal }) {
       if (size !== undefined && size > maxObjectBytes) throw tooLarge();
       if (key.split('/').some(isDotGit)) throw new StorageError('NOT_A_FILE', 'Git takes no name like .git');
-      client.assertRoom(uploads.waiting());
-      const bytes = await collect(body, size, signal);
-      const sha = await uploads.run(() => upload(bytes, signal), signal);
-      await committer.put(pathOf(key), sha, { overwrite, signal });
-      return { bytes: bytes.length, etag: sha };
+      client.assertRoom(bodies.waiting() + uploads.waiting());
+      const stored = await bodies.run(async () => {
+        const bytes = await collect(body, size, signal);
+        return { bytes: bytes.length, etag: await uploads.run(() => upload(bytes, signal), signal) };
+      }, signal);
+      await committer.put(pathOf(key), stored.etag, { overwrite, signal });
+      return stored;
     },
 
     async get(key, { range, signal } = {}) {

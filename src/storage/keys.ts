@@ -100,6 +100,17 @@ export function sceneKey(projectId: string, sceneId: string, ext: string): strin
 }
 
 /**
+ * A key for a further copy of an object of ours: beside the old one, with a unique part of its own. Keys are never used twice, so
+ * that a deletion that a store carries out late meets nothing but what it was meant for.
+ */
+export function copyKey(key: string): string {
+  const folders = key.split('/');
+  const name = folders.pop() ?? '';
+  const [, stem = '', ext = ''] = /^(.*?)(?:-[0-9a-f]{16})?(\.[^.]{1,20})?$/su.exec(name) ?? [];
+  return [...folders, `${cutBytes(stem, MAX_SEGMENT_BYTES)}-${unique()}${ext}`].join('/');
+}
+
+/**
  * Checks a key before any driver sees it, ours or one that a caller names (`source.key`).
  * @throws AppError invalid_key: absolute, empty or dot segments, backslashes, control characters, too long.
  */

@@ -3,14 +3,16 @@ import type { S3Bucket } from './s3-client.ts';
 
 /** The longest that a signature of this kind (SigV4 in the query) is valid: 7 days. */
 const MAX_SECONDS = 604_800;
+/** The largest object that one request can store: 5 GiB. */
+const MAX_PUT_BYTES = 5 * 1024 ** 3;
 
 export interface Presigner {
   presignGet(key: string, options: PresignGetOptions): Promise<string>;
-  presignPut(key: string, options: PresignPutOptions): Promise<PresignedPut>;
+  presignPut(key: string, options: PresignPutOptions): Promise<PresignedPut | undefined>;
 }
 
 /** Makes URLs that carry a signature of ours; nothing is asked of the server. */
-export async function createPresigner(s3: S3Bucket): Promise<Presigner> {
+export async function createPresigner(s3: S3Bucket, honoursConditions: () => Promise<boolean>): Promise<Presigner> {
   const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner');
   return {
     async presignGet(key, { expiresIn, contentType, contentDisposition, cacheControl }) {
@@ -27,21 +29,22 @@ export async function createPresigner(s3: S3Bucket): Promise<Presigner> {
 
     async presignPut(key, { expiresIn, contentType, bytes }) {
       checkLifetime(expiresIn);
+      if (bytes > MAX_PUT_BYTES) return undefined;
       // Without the condition the URL would replace, until it expires, an object that has been taken for stored.
-      const conditional = s3.conditional !== 'refused';
+      if (!(await honoursConditions())) return undefined;
       const command = new s3.sdk.PutObjectCommand({
         Bucket: s3.name,
         Key: s3.path(key),
         ContentType: contentType,
         ContentLength: bytes,
-        ...(conditional && { IfNoneMatch: '*' }),
+        IfNoneMatch: '*',
       });
       const url = await getSignedUrl(s3.signer, command, {
         expiresIn,
         // Every header but this one is signed in any case; a signed one has to be sent with just its value.
         signableHeaders: new Set(['content-type']),
       });
-      return { url, headers: { 'content-type': contentType, ...(conditional && { 'if-none-match': '*' }) } };
+      return { url, headers: { 'content-type': contentType, 'if-none-match': '*' } };
     },
   };
 }

@@ -17,7 +17,17 @@ const TIB = 1024 ** 4;
  */
 export async function createS3Driver(options: S3Options, context: DriverContext): Promise<Driver> {
   const s3 = await openBucket(options, context);
-  const presigner = options.presign ? await createPresigner(s3) : undefined;
+  let checked = false;
+  const check = async () => {
+    await checkBucket(s3, options);
+    checked = true;
+  };
+  const presigner = options.presign
+    ? await createPresigner(s3, async () => {
+        if (s3.conditional === 'unknown') await check();
+        return s3.conditional === 'honoured';
+      })
+    : undefined;
   const presign = (reason: string) =>
     options.presign
       ? { able: true, reason }
@@ -35,7 +45,7 @@ export async function createS3Driver(options: S3Options, context: DriverContext)
     },
     ...presigner,
 
-    check: () => checkBucket(s3, options),
+    check,
     put: (key, body, put) => putObject(s3, key, body, put),
     get: (key, get) => getObject(s3, key, get),
 
@@ -62,7 +72,8 @@ export async function createS3Driver(options: S3Options, context: DriverContext)
     },
 
     list: (prefix, cursor) => listObjects(s3, prefix, cursor),
-    healthy: () => headBucket(s3),
+    // What the start could not learn, because the server was away, is learned when it is back.
+    healthy: () => (checked ? headBucket(s3) : check()),
     close: async () => s3.close(),
   };
 }

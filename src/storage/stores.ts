@@ -46,9 +46,9 @@ export interface Store {
   healthy(): Promise<void>;
   /** Whether a call would reach the store: its breaker is not open. */
   available(): boolean;
-  /** There exactly when the capability is. Signing asks nobody, so the store need not be up. */
+  /** There exactly when the capability is. @throws AppError store_unavailable: credentials cannot be had just now */
   presignGet?: (key: string, options: PresignGetOptions) => Promise<string>;
-  presignPut?: (key: string, options: PresignPutOptions) => Promise<PresignedPut>;
+  presignPut?: (key: string, options: PresignPutOptions) => Promise<PresignedPut | undefined>;
   publicUrl?: (key: string) => string;
   close(): Promise<void>;
 }
@@ -81,6 +81,11 @@ export function createStore(
       observe(name, operation, 'ok', (performance.now() - started) / 1000);
       return result;
     } catch (error) {
+      // A sender that went away is no failure of the store, whatever system code that has.
+      if (error instanceof BodyFailure) {
+        observe(name, operation, 'body_failed', (performance.now() - started) / 1000);
+        throw error.cause;
+      }
       const wrapped = wrap(name, error);
       // A body that broke off, a full disk or a wrong key says nothing about whether the store answers.
       if (wrapped instanceof AppError && wrapped.code === 'store_unavailable') breaker.failed();
@@ -109,7 +114,8 @@ export function createStore(
           return { bytes, sha256: measured.sha256() };
         } catch (error) {
           // The body's own failure is what the caller must hear, whatever the driver made of it.
-          throw measured.failure()?.error ?? error;
+          const failure = measured.failure();
+          throw failure ? new BodyFailure(failure.error) : error;
         }
       }),
     get: (key, options) =>
@@ -123,13 +129,13 @@ export function createStore(
     list: (prefix, cursor) => call('list', undefined, () => driver.list(prefix, cursor)),
     healthy: () => call('healthy', undefined, () => driver.healthy()),
     available: () => breaker.state() !== 'open',
-    ...withAddresses(driver),
+    ...withAddresses(name, driver),
     close: async () => driver.close?.(),
   };
 }
 
 /** What the driver declares to be able to, behind the check of the key. */
-function withAddresses(driver: Driver): Pick<Store, 'presignGet' | 'presignPut' | 'publicUrl'> {
+function withAddresses(name: string, driver: Driver): Pick<Store, 'presignGet' | 'presignPut' | 'publicUrl'> {
   const { capabilities } = driver;
   const presignGet = capabilities.presignGet.able ? driver.presignGet?.bind(driver) : undefined;
   const presignPut = capabilities.presignPut.able ? driver.presignPut?.bind(driver) : undefined;
@@ -138,13 +144,41 @@ function withAddresses(driver: Driver): Pick<Store, 'presignGet' | 'presignPut' 
     <O, R>(work: (key: string, options: O) => Promise<R>) =>
     async (key: string, options: O): Promise<R> => {
       checkKey(key);
-      return work(key, options);
+      try {
+        return await within(PRESIGN_MS, work(key, options));
+      } catch (error) {
+        throw wrap(name, error);
+      }
     };
   return {
     ...(presignGet && { presignGet: checked(presignGet) }),
     ...(presignPut && { presignPut: checked(presignPut) }),
     ...(publicUrl && { publicUrl }),
   };
+}
+
+/** Signing is arithmetic, but its credentials may have to be fetched. */
+const PRESIGN_MS = 5000;
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new StorageError('UNAVAILABLE', `no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What a body has thrown, on its way past everything that looks at the store's own failures. */
+class BodyFailure extends Error {
+  override readonly name = 'BodyFailure';
+
+  constructor(cause: unknown) {
+    super('the body failed', { cause });
+  }
 }
 
 interface Measured {
@@ -195,6 +229,7 @@ const UNAVAILABLE = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'UNAVAILABLE',
+  'MISCONFIGURED',
 ]);
 
 /** The key runs through or into something that is no regular file in the store. */

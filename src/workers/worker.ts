@@ -14,16 +14,18 @@ export interface Worker {
  * each takes intents that no other has.
  */
 export function startWorker(deps: Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>, options: JobsOptions): Worker {
-  let running: Promise<void> = Promise.resolve();
+  const stopping = new AbortController();
+  let running: Promise<void> | undefined;
   const sweep = () => {
-    running = running.then(async () => {
-      try {
-        const report = await sweepIntents(deps);
-        if (report.removed + report.failed > 0) deps.log.info(report, 'swept what interrupted uploads left');
-      } catch (error) {
-        deps.log.warn({ err: error }, 'a sweep failed; the next one is in a minute');
-      }
-    });
+    // One that takes longer than a minute, because a store is slow, is not joined by others.
+    running ??= sweepIntents(deps, stopping.signal)
+      .then(
+        (report) => {
+          if (report.removed + report.failed > 0) deps.log.info(report, 'swept what interrupted uploads left');
+        },
+        (error: unknown) => deps.log.warn({ err: error }, 'a sweep failed; the next one is in a minute'),
+      )
+      .finally(() => (running = undefined));
   };
   sweep();
   const timer = setInterval(sweep, SWEEP_MS);
@@ -31,6 +33,7 @@ export function startWorker(deps: Pick<Deps, 'db' | 'stores' | 'log' | 'publicBa
   return {
     async stop() {
       clearInterval(timer);
+      stopping.abort();
       await Promise.all([jobs.stop(), running]);
     },
   };

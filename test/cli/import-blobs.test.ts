@@ -120,3 +120,21 @@ test('tables and columns that are not there, and rows without an owner, are told
     '--user-column',
   );
 });
+
+test('every row of a table with a numeric id is read, in the order of its numbers', async () => {
+  await sql`CREATE TABLE numbered (id BIGINT PRIMARY KEY, bytes BYTEA)`.execute(t.deps.db);
+  await sql`INSERT INTO numbered SELECT n, ${png()} FROM generate_series(1, 350) AS n`.execute(t.deps.db);
+  const columns = [
+    '--table',
+    'numbered',
+    '--id-column',
+    'id',
+    '--bytes-column',
+    'bytes',
+    '--user',
+    'numbers',
+    '--json',
+  ];
+  expect(JSON.parse((await mediakeep(...columns)).stdout)).toMatchObject({ stored: 350, present: 0, failed: [] });
+  expect(JSON.parse((await mediakeep(...columns)).stdout)).toMatchObject({ stored: 0, present: 350, failed: [] });
+});

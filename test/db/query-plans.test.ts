@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
-import { findItemByKey } from '../../src/db/media.ts';
+import { findItemByAddress } from '../../src/db/media.ts';
 import { nextTransfers } from '../../src/db/transfers.ts';
 import { type Database, type Db, openDatabase } from '../../src/db/database.ts';
 import { type ItemFilter, type PageRequest, pageQuery } from '../../src/db/search.ts';
@@ -137,7 +137,7 @@ async function statementOf(
 const STORES = ['local', 's3', 'database', 'archive', 'github'];
 const AFTER = String(ROWS / 2);
 const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<unknown>, maxBuffers: number])[] = [
-  ['the item of a key, in any store', (db) => findItemByKey(db, STORES, 'outputs/777'), 60],
+  ['the item of a permanent address', (db) => findItemByAddress(db, 'outputs/777'), 60],
   ['the next copies to make', (db) => takePendingLocations(db, STORES, 4), 400],
   ['when the next copy is due', (db) => secondsToNextPending(db), 60],
   [

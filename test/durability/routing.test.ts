@@ -179,7 +179,8 @@ test('mirrors get a copy afterwards; reads fall through to it when the primary o
   expect(locations.map((location: { store: string; state: string }) => `${location.store} ${location.state}`)).toEqual(
     expect.arrayContaining(['main stored', 'copy stored', 'database stored']),
   );
-  expect(store('copy').objects.get(storageKey)).toMatchObject({ contentType: 'image/png', bytes });
+  expect([...store('copy').objects.values()]).toMatchObject([{ contentType: 'image/png' }]);
+  expect([...store('copy').objects.keys()]).not.toEqual([storageKey]);
 
   const served = async () => {
     const response = await content(id);
@@ -199,17 +200,44 @@ test('mirrors get a copy afterwards; reads fall through to it when the primary o
   expect(blobs.rows).toEqual([]);
 });
 
-test('a source that gives other bytes than were stored is not copied: the location is marked, the next one is used', async () => {
+test('a source that gives other bytes than were stored is not copied: it is marked, and another one is used', async () => {
   await t.close();
-  await start({ STORES: 'main:memory,copy:memory', STORAGE_PRIMARY: 'main', STORAGE_MIRRORS: 'copy' });
+  await start({ STORES: 'main:memory,copy:memory', STORAGE_PRIMARY: 'main', STORAGE_MIRRORS: 'copy,database' });
   const bytes = bigPng(200_000);
   const { id, storageKey } = (await post(bytes)).json();
-  const kept = store('main').objects.get(storageKey);
-  if (kept) kept.bytes = Buffer.from(bytes).fill(7, 100_000, 100_001);
-  expect(await makePendingCopies(t.deps)).toEqual({ home: 0, mirrored: 0, failed: 1, down: [] });
-  expect((await item(id)).locations).toMatchObject([{ state: 'corrupt' }, { state: 'pending' }]);
-  expect(store('copy').objects.size).toBe(0);
+  const rot = () => {
+    const kept = store('main').objects.get(storageKey);
+    if (kept) kept.bytes = Buffer.from(bytes).fill(7, 100_000, 100_001);
+  };
+  store('copy').down = true;
+  expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 1, down: ['copy'] });
+  store('copy').down = false;
+  rot();
+  expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 1, failed: 0 });
+  const { locations } = await item(id);
+  const states = locations.map((each: { store: string; state: string }) => `${each.store} ${each.state}`);
+  expect(states).toEqual(expect.arrayContaining(['main corrupt', 'database stored', 'copy stored']));
+  expect((await content(id)).rawPayload.equals(bytes)).toBe(true);
+  expect([...store('copy').objects.values()][0]?.bytes.equals(bytes)).toBe(true);
+});
+
+test('the last copy of an item is never given up: it stays as it is, is told of, and is served again when it is back', async () => {
+  await t.close();
+  await start({ STORES: 'main:memory,copy:memory', STORAGE_PRIMARY: 'main', STORAGE_MIRRORS: 'copy' });
+  const bytes = bigPng(100_000);
+  const { id, storageKey } = (await post(bytes)).json();
+  const object = store('main').objects.get(storageKey);
+  store('main').objects.delete(storageKey);
+  expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 0, failed: 1 });
   expect((await content(id)).json()).toMatchObject({ code: 'content_missing' });
+  if (object) store('main').objects.set(storageKey, object);
+  expect((await content(id)).rawPayload.equals(bytes)).toBe(true);
+  await t.deps.db
+    .updateTable('media_locations')
+    .set({ next_attempt_at: '2000-01-01' })
+    .where('state', '=', 'pending')
+    .execute();
+  expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 1, failed: 0 });
 });
 
 test('a purge in the midst of a copy wins: nothing of either is left', async () => {

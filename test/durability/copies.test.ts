@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { discard } from '../../src/domain/discard.ts';
+import { makePendingCopies } from '../../src/domain/pending-copies.ts';
+import { sweepIntents } from '../../src/domain/sweep.ts';
+import { type TransferSummary, transferItems } from '../../src/domain/transfer.ts';
+import { DRIVERS } from '../../src/storage/registry.ts';
+import { type MemoryStore, memoryKind } from '../support/memory-driver.ts';
+import { bigPng } from '../support/sample-files.ts';
+import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
+
+let t: TestApp;
+let stores: Map<string, MemoryStore>;
+beforeEach(async () => {
+  const { kind, made } = memoryKind();
+  stores = made;
+  const env = { STORES: 'one:memory,two:memory,three:memory', STORAGE_PRIMARY: 'one', STORAGE_MIRRORS: 'three' };
+  t = await createTestApp({ ...env, DATABASE_POOL_MAX: '10' }, {}, { ...DRIVERS, memory: kind });
+});
+afterEach(() => t.close());
+
+const store = (name: string): MemoryStore => {
+  const found = stores.get(name);
+  if (!found) throw new Error(`no store ${name}`);
+  return found;
+};
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+async function upload(count: number, bytes = 20_000): Promise<Map<string, string>> {
+  const made = new Map<string, string>();
+  for (let index = 0; index < count; index += 1) {
+    const payload = bigPng(bytes + index, index);
+    const headers = { ...asUser('a'), 'content-type': 'image/png' };
+    const { id } = (await t.app.inject({ method: 'POST', url: '/v1/media', headers, payload })).json();
+    made.set(id, sha256(payload));
+  }
+  return made;
+}
+const transfer = (from: string | undefined, to: string): Promise<TransferSummary> =>
+  transferItems(t.deps, {
+    from,
+    to,
+    filter: {},
+    keep: false,
+    concurrency: 4,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  });
+const objects = () => [...stores.values()].reduce((sum, each) => sum + each.objects.size, 0);
+const intents = () => t.deps.db.selectFrom('storage_intents').selectAll().execute();
+async function sweepAll(): Promise<void> {
+  await t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
+  await sweepIntents(t.deps);
+}
+/** Every item is read with its own bytes, and every object belongs to a location of an item. */
+async function allWell(items: ReadonlyMap<string, string>): Promise<void> {
+  let locations = 0;
+  for (const [id, digest] of items) {
+    const response = await t.app.inject({ url: `/v1/media/${id}/content`, headers: asAdmin() });
+    expect([id, response.statusCode, sha256(response.rawPayload)]).toEqual([id, 200, digest]);
+    const item = (await t.app.inject({ url: `/v1/media/${id}`, headers: asAdmin() })).json();
+    for (const { store: name, key, state } of item.locations as { store: string; key: string; state: string }[]) {
+      if (state === 'pending') continue;
+      locations += 1;
+      expect(sha256(store(name).objects.get(key)?.bytes ?? Buffer.alloc(0))).toBe(digest);
+    }
+  }
+  await sweepAll();
+  expect([objects(), await intents()]).toEqual([locations, []]);
+}
+
+test('two moves of the same items at once: each item moves once, none is lost', async () => {
+  const items = await upload(60);
+  const [first, second] = await Promise.all([transfer('one', 'two'), transfer('one', 'two')]);
+  expect([first.failed, second.failed, first.copied + second.copied]).toEqual([[], [], 60]);
+  expect(store('one').objects.size).toBe(0);
+  await allWell(items);
+});
+
+test('moves in opposite directions, and to different places, leave each item at least one copy', async () => {
+  const items = await upload(30);
+  await transfer(undefined, 'two');
+  await Promise.all([transfer('one', 'two'), transfer('two', 'one'), transfer('one', 'three')]);
+  await allWell(items);
+});
+
+test('a worker that makes mirrors beside a move: both come to their end', async () => {
+  const items = await upload(40);
+  const [moved] = await Promise.all([transfer('one', 'two'), makePendingCopies(t.deps), makePendingCopies(t.deps)]);
+  expect(moved.failed).toEqual([]);
+  await t.deps.db
+    .updateTable('media_locations')
+    .set({ next_attempt_at: '2000-01-01' })
+    .where('state', '=', 'pending')
+    .execute();
+  await makePendingCopies(t.deps);
+  expect([store('one').objects.size, store('two').objects.size, store('three').objects.size]).toEqual([0, 40, 40]);
+  await allWell(items);
+});
+
+test('a copy that comes due again while it is still being made is made once', async () => {
+  const items = await upload(1, 2_000_000);
+  let open = () => {};
+  store('three').gate = new Promise<void>((resolve) => (open = resolve));
+  const slow = makePendingCopies(t.deps);
+  while ((await intents()).length === 0) await sleep(5);
+  await t.deps.db
+    .updateTable('media_locations')
+    .set({ next_attempt_at: '2000-01-01' })
+    .where('state', '=', 'pending')
+    .execute();
+  store('three').gate = undefined;
+  await makePendingCopies(t.deps);
+  open();
+  await slow;
+  expect(store('three').objects.size).toBe(1);
+  await allWell(items);
+});
+
+test('purges beside moves and mirrors leave nothing of what was purged, and everything else', async () => {
+  const items = await upload(40);
+  const purged = [...items.keys()].filter((_id, index) => index % 2 === 0);
+  const purging = (async () => {
+    const statuses: number[] = [];
+    for (const id of purged) {
+      const response = await t.app.inject({
+        method: 'DELETE',
+        url: `/v1/media/${id}?purge=true`,
+        headers: asUser('a'),
+      });
+      statuses.push(response.statusCode);
+    }
+    return new Set(statuses);
+  })();
+  const [statuses] = await Promise.all([purging, transfer('one', 'two'), makePendingCopies(t.deps)]);
+  expect(statuses).toEqual(new Set([204]));
+  for (const id of purged) items.delete(id);
+  await allWell(items);
+});
+
+test('an object that has become an item’s is never discarded, whatever intent names it', async () => {
+  const [id = ''] = (await upload(1)).keys();
+  const item = (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
+  const intent = { store: 'one', key: item.storageKey as string };
+  await t.deps.db
+    .insertInto('storage_intents')
+    .values({ ...intent, leased_until: '2000-01-01' })
+    .execute();
+  await discard(t.deps, intent, t.deps.stores.get('one'));
+  expect([store('one').objects.size, await intents()]).toEqual([1, []]);
+});
+
+test('an object of somebody else under the key of an item that moves stays theirs, and the item moves', async () => {
+  const [id = ''] = (await upload(1)).keys();
+  const item = (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
+  const theirs = { bytes: Buffer.from('theirs'), contentType: 'text/plain', modifiedAt: new Date() };
+  store('two').objects.set(item.storageKey, theirs);
+  expect(await transfer('one', 'two')).toMatchObject({ copied: 1, failed: [] });
+  expect(store('two').objects.get(item.storageKey)).toBe(theirs);
+});

@@ -86,7 +86,7 @@ export const SETTINGS = Type.Object({
   DELIVERY: Type.Enum(['redirect', 'proxy'], {
     default: 'redirect',
     description:
-      'Whether content of a store that can presign is answered by a redirect, or streamed through the service. No store can presign yet, so all is streamed.',
+      'Whether content of a store that can presign (S3) is answered by a redirect to a presigned URL, or sent by the service.',
   }),
   EXTERNAL_URL_HOSTS: list(
     'Hosts to which content of items that were only recorded may be redirected.',

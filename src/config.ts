@@ -79,7 +79,7 @@ export function loadConfig(
   const settings = check<Settings>(SETTINGS, given, '', problems);
   const dataDir = path.resolve(settings.DATA_DIR ?? './.data');
   const stores = loadStores({ settings, env: given, dataDir, drivers }, problems);
-  checkRouting(settings, stores, problems);
+  checkRouting(settings, stores, Object.keys(drivers), problems);
   const production = settings.NODE_ENV === 'production';
   if (production) checkProduction(settings, problems);
   const config: Config = {
@@ -218,12 +218,19 @@ function loadStores(
   });
 }
 
-function checkRouting(settings: Settings, stores: readonly StoreConfig[], problems: string[]): void {
+function checkRouting(
+  settings: Settings,
+  stores: readonly StoreConfig[],
+  drivers: readonly string[],
+  problems: string[],
+): void {
   const names = stores.map((store) => store.name);
   for (const setting of ['STORAGE_PRIMARY', 'STORAGE_FALLBACKS', 'STORAGE_MIRRORS'] as const) {
     for (const name of words(settings[setting])) {
       if (!names.includes(name))
-        problems.push(`${setting}: "${name}" is not a store; allowed: ${names.join(', ')}, or a name from STORES`);
+        problems.push(
+          `${setting}: "${name}" is not a store; allowed: ${[...new Set([...drivers, ...names])].join(', ')}, or a name from STORES`,
+        );
     }
   }
   for (const setting of ['STORAGE_FALLBACKS', 'STORAGE_MIRRORS'] as const) {

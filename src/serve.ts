@@ -9,6 +9,7 @@ import { freePort } from './db/free-port.ts';
 import { createLogger } from './logger.ts';
 import { createService } from './service.ts';
 import { openConfiguredDatabase, resolveJwtSecret } from './services.ts';
+import { watchStores } from './storage/monitor.ts';
 import { startWorker } from './workers/worker.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -53,6 +54,8 @@ async function serve(
         })
       : undefined;
 
+  const monitor = watchStores(deps.stores, log);
+
   const grace = config.SHUTDOWN_GRACE_SECONDS * 1000;
   closeWithGrace({ delay: grace + 10_000, logger: log }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'closing after an error that nobody caught');
@@ -67,6 +70,7 @@ async function serve(
     clearInterval(idle);
     clearTimeout(cut);
     await app.handlersEnded();
+    monitor.stop();
     await worker?.stop();
     await service.close();
     await embedded.stop();

@@ -9,7 +9,8 @@ import { takeLease } from './db/leases.ts';
 import { registerIdentity, registeredIdentity } from './db/store-identities.ts';
 import { codeOf, isAppError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
-import { type DriverContext, StorageError } from './storage/driver.ts';
+import { type Driver, type DriverContext, StorageError } from './storage/driver.ts';
+import type { DriverKind } from './storage/registry.ts';
 import { type Stores, createStores } from './storage/routing.ts';
 import { createStore } from './storage/stores.ts';
 
@@ -103,6 +104,7 @@ async function requireSchema({ db }: Database): Promise<void> {
 
 async function openStores(config: Config, { db }: Database, log: Logger, metrics?: Metrics): Promise<Stores> {
   const unreachable = new Map<string, string>();
+  const places = new Map<string, string>();
   const stores = await Promise.all(
     config.stores.map(async ({ name, driver, kind, settings }) => {
       const context: DriverContext = {
@@ -113,7 +115,8 @@ async function openStores(config: Config, { db }: Database, log: Logger, metrics
         executor: db,
         log: (level, message, details) => log[level]({ ...details, store: name }, message),
       };
-      const made = await kind.create(settings, context).catch(asConfigError);
+      const made = await create(kind, settings, context);
+      refuseSamePlace(places, name, made.place);
       await made.check?.().catch((error: unknown) => {
         // What is wrong stays wrong; what cannot be reached may come back, and others may do its work until then.
         if (!(error instanceof StorageError) || error.code !== 'UNAVAILABLE') return asConfigError(error);
@@ -132,6 +135,26 @@ async function openStores(config: Config, { db }: Database, log: Logger, metrics
     fallbacks: config.STORAGE_FALLBACKS,
     mirrors: config.STORAGE_MIRRORS,
   });
+}
+
+/** A kind may refuse its settings before it has anything to wait for. */
+async function create(kind: DriverKind, settings: Record<string, unknown>, context: DriverContext): Promise<Driver> {
+  try {
+    return await kind.create(settings, context);
+  } catch (error) {
+    return asConfigError(error);
+  }
+}
+
+/** Two stores of one place would count one copy for two, and take each other's objects for foreign ones. */
+function refuseSamePlace(places: Map<string, string>, name: string, place: string | undefined): void {
+  if (place === undefined) return;
+  const other = places.get(place);
+  if (other !== undefined)
+    throw new ConfigError([
+      `STORES: '${other}' and '${name}' are the same place (${place}); give each store a folder, bucket, prefix or repository of its own`,
+    ]);
+  places.set(place, name);
 }
 
 /** A store that cannot be opened is told like a wrong setting: what it says names the setting and the remedy. */

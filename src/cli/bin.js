@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Starts the command line with a Node that can run TypeScript: this one, or the one that comes with the packages.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,15 @@ if (major > 22 || (major === 22 && minor >= 18)) {
     process.stderr.write(`mediakeep needs Node 22.18 or newer; this is ${process.versions.node}\n`);
     process.exit(1);
   }
-  const { status, signal } = spawnSync(packaged, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
-  if (signal) process.kill(process.pid, signal);
-  process.exit(status ?? 1);
+  const child = spawn(packaged, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // A supervisor signals this process alone. Ctrl-C reaches both, so it is waited out here.
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  process.on('SIGHUP', () => child.kill('SIGHUP'));
+  process.on('SIGINT', () => {});
+  child.on('close', (status, signal) => {
+    if (signal) {
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    } else process.exit(status ?? 1);
+  });
 }

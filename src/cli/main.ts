@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, Option, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { ConfigError, loadConfig } from '../config.ts';
 import { asAppError } from '../db/database.ts';
@@ -106,7 +106,9 @@ function withFilters(command: Command): Command {
     .option('--tool <name>', 'only items of this tool')
     .option('--model <name>', 'only items of this model')
     .option('--provider <name>', 'only items of this provider')
-    .option('--media-type <type>', 'only image, audio, video or model')
+    .addOption(
+      new Option('--media-type <type>', 'only items of this type').choices(['image', 'audio', 'video', 'model']),
+    )
     .option('--run <id>', 'only items of this run')
     .option('--project <uuid>', 'only items of this project')
     .option('--tag <tag>', 'only items with this tag; may be repeated, then with all of them', collect)

@@ -66,11 +66,16 @@ function filterOf(options: FilterOptions): ItemFilter {
     provider: options.provider,
     mediaType: options.mediaType,
     runId: options.run,
-    projectId: options.project,
+    projectId: uuid('--project', options.project),
     tags: options.tag,
     createdAfter: time('--created-after', options.createdAfter),
     createdBefore: time('--created-before', options.createdBefore),
   };
+}
+
+function uuid(option: string, text: string | undefined): string | undefined {
+  if (text === undefined || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text?.toLowerCase();
+  throw new AppError('invalid_request', `${option} must be a UUID.`);
 }
 
 function time(option: string, text: string | undefined): string | undefined {

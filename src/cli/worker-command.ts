@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { watchStores } from '../storage/monitor.ts';
 import { AppError } from '../errors.ts';
 import { startWorker } from '../workers/worker.ts';
 import type { CommandContext } from './command-context.ts';
@@ -12,9 +13,11 @@ export async function runWorker(context: CommandContext): Promise<number> {
     throw new AppError('invalid_request', 'WORKER_CONCURRENCY is 0: this process would do nothing; set 1 or more.');
   return withService(context, async (deps, signal, connectionString) => {
     const worker = startWorker(deps, { connectionString, concurrency: config.WORKER_CONCURRENCY });
+    const monitor = watchStores(deps.stores, log);
     log.info({ jobs: config.WORKER_CONCURRENCY }, 'the worker runs');
     if (!signal.aborted) await once(signal, 'abort');
     log.info('closing: running jobs get a moment');
+    monitor.stop();
     await worker.stop();
     return EXIT.done;
   });

@@ -195,7 +195,7 @@ async function stageSource(
 
 /** Where to write: the wanted store first. Whoever names a store means it: another one does not take its place. */
 export function routesFor({ stores }: Deps, { store }: ItemFields): StageRequest['stores'] {
-  if (store === undefined || store === stores.primary.name) return [stores.primary, ...stores.fallbacks];
+  if (store === undefined) return [stores.primary, ...stores.fallbacks];
   return [stores.get(store)];
 }
 

@@ -75,7 +75,7 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
           hasNext: index + 1 < candidates.length,
         });
         if (store !== wanted)
-          deps.log.warn({ store: store.name, key, wanted: wanted.name }, 'an upload was written to a fallback');
+          deps.log.debug({ store: store.name, key, wanted: wanted.name }, 'an upload was written to a fallback');
         return { ...staged, home: store === wanted ? undefined : wanted };
       } catch (error) {
         // A fallback that takes no file of that size is no reason to give up for good.
@@ -107,8 +107,8 @@ function tooLargeForFallback(cause: unknown): AppError {
 /** The wanted store is always among them, so that its own refusal is what the caller hears when there is no other. */
 function writable([wanted, ...others]: StageRequest['stores'], size = 0): Store[] {
   const fits = others.filter(({ capabilities: { maxObjectBytes: max } }) => max === undefined || size <= max);
-  const open = fits.filter((store) => store.available());
-  return wanted.available() || open.length === 0 ? [wanted, ...open] : open;
+  const up = fits.filter((store) => store.available());
+  return wanted.available() || up.length === 0 ? [wanted, ...up] : up;
 }
 
 interface Attempt {

@@ -3,6 +3,8 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 
 const FAILURES_TO_OPEN = 5;
 const OPEN_MS = 5000;
+/** Longer than the time between two questions, so that no caller's request is sent to see whether the store is back. */
+const TRIPPED_MS = 15_000;
 
 export interface Breaker {
   state(): BreakerState;
@@ -10,6 +12,8 @@ export interface Breaker {
   allows(): boolean;
   succeeded(): void;
   failed(): void;
+  /** Opens at once: the store itself was asked, and did not answer. */
+  trip(): void;
 }
 
 /** Opens after five failures in a row, so that a store that is down costs callers a millisecond instead of a timeout. */
@@ -30,6 +34,10 @@ export function createBreaker(now: () => number = Date.now): Breaker {
     },
     succeeded() {
       failures = 0;
+    },
+    trip() {
+      failures = Math.max(failures, FAILURES_TO_OPEN);
+      openUntil = now() + TRIPPED_MS;
     },
     failed() {
       failures += 1;

@@ -96,6 +96,10 @@ export interface ListPage {
  */
 export interface Driver {
   readonly capabilities: Capabilities;
+  /** Reached over a network: when it does not say how it is, it gives nothing either. A full or read-only disk still does. */
+  readonly remote?: boolean;
+  /** Where the objects lie, without secrets; the same for two drivers that would see each other's objects. */
+  readonly place?: string;
   /**
    * Start check: throws a StorageError that names the setting and the remedy, MISCONFIGURED when nothing but an operator can
    * help, UNAVAILABLE when the store may come back by itself. May be repeated.
@@ -107,7 +111,7 @@ export interface Driver {
   /** Also removes whatever an interrupted `put` of that key has left. */
   delete(key: string): Promise<void>;
   list(prefix: string, cursor?: string): Promise<ListPage>;
-  /** Throws with the reason when the store cannot take or give anything just now. */
+  /** Throws with the reason when the store cannot take, or cannot give, anything just now. */
   healthy(): Promise<void>;
   /** There exactly when `capabilities.presignGet` is; the object need not exist. Never logged, never stored. */
   presignGet?(key: string, options: PresignGetOptions): Promise<string>;

@@ -76,6 +76,8 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
   }
 
   const driver: Driver = {
+    remote: true,
+    place: `${place.apiUrl}/${owner}/${repo} ${branch} ${directory}`.toLowerCase(),
     capabilities: {
       range: { able: true, reason: 'GitHub sends whole files; the part is cut out of them while they flow.' },
       presignGet: { able: false, reason: 'GitHub signs no URLs; the service signs URLs of its own.' },

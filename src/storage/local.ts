@@ -42,6 +42,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
   const resolve = (key: string) => path.join(root.path, key);
 
   return {
+    place: `volume ${root.identity}`,
     capabilities: {
       range: { able: true, reason: 'Files can be read from any byte.' },
       presignGet: { able: false, reason: 'A folder has no web server; the service signs URLs of its own.' },

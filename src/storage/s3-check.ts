@@ -60,6 +60,15 @@ function wording(s3: S3Bucket, options: S3Options): Wording {
       return failure instanceof StorageError ? failure : say.unreachable(error);
     },
     unreachable(error) {
+      const code = reasonOf(error);
+      if (code.includes('ENOTFOUND') && !options.forcePathStyle)
+        return new StorageError(
+          'UNAVAILABLE',
+          `${s3.setting('FORCE_PATH_STYLE')}: no host of the bucket's name is found at ${where}; set it to true, or let ${s3.name}.… lead to the server`,
+          { cause: error },
+        );
+      if (code.includes('EPROTO') || code.includes('SSL'))
+        return wrong(`${s3.setting('ENDPOINT')}: ${where} does not speak TLS (${code}); write http:// instead`, error);
       return new StorageError(
         'UNAVAILABLE',
         `${s3.setting('ENDPOINT')}: the S3 server at ${where} cannot be reached (${reasonOf(error)}); start it, or correct the address`,

@@ -34,6 +34,8 @@ export async function createS3Driver(options: S3Options, context: DriverContext)
       : { able: false, reason: `${s3.setting('PRESIGN')} is false; the bytes go through the service.` };
 
   return {
+    remote: true,
+    place: `${options.endpoint ?? 'AWS'}/${options.bucket}/${s3.prefix}`,
     capabilities: {
       range: { able: true, reason: 'S3 serves ranges of bytes.' },
       presignGet: presign('A signature in the URL lets a client fetch one object for a limited time.'),

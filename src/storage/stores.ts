@@ -44,7 +44,7 @@ export interface Store {
   list(prefix: string, cursor?: string): Promise<ListPage>;
   /** Asks the store itself, also while the breaker is open, and closes it on a good answer. @throws AppError store_unavailable */
   healthy(): Promise<void>;
-  /** Whether a call would reach the store: its breaker is not open. */
+  /** Whether the store is known to work: its breaker is closed. */
   available(): boolean;
   /** There exactly when the capability is. @throws AppError store_unavailable: credentials cannot be had just now */
   presignGet?: (key: string, options: PresignGetOptions) => Promise<string>;
@@ -88,7 +88,9 @@ export function createStore(
       }
       const wrapped = wrap(name, error);
       // A body that broke off, a full disk or a wrong key says nothing about whether the store answers.
-      if (wrapped instanceof AppError && wrapped.code === 'store_unavailable') breaker.failed();
+      if (operation === 'healthy') {
+        if (driver.remote === true) breaker.trip();
+      } else if (wrapped instanceof AppError && wrapped.code === 'store_unavailable') breaker.failed();
       else breaker.succeeded();
       observe(
         name,
@@ -127,8 +129,8 @@ export function createStore(
     stat: (key) => call('stat', key, () => driver.stat(key)),
     delete: (key) => call('delete', key, () => driver.delete(key)),
     list: (prefix, cursor) => call('list', undefined, () => driver.list(prefix, cursor)),
-    healthy: () => call('healthy', undefined, () => driver.healthy()),
-    available: () => breaker.state() !== 'open',
+    healthy: () => call('healthy', undefined, () => within(HEALTH_MS, driver.healthy())),
+    available: () => breaker.state() === 'closed',
     ...withAddresses(name, driver),
     close: async () => driver.close?.(),
   };
@@ -159,9 +161,12 @@ function withAddresses(name: string, driver: Driver): Pick<Store, 'presignGet' |
 
 /** Signing is arithmetic, but its credentials may have to be fetched. */
 const PRESIGN_MS = 5000;
+/** A store that takes longer to say how it is is of no use. */
+const HEALTH_MS = 5000;
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
+  work.catch(() => {});
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new StorageError('UNAVAILABLE', `no answer within ${ms} ms`)), ms);
   });

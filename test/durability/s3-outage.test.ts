@@ -53,7 +53,8 @@ function upload(bytes: Buffer, { pieces = 1, pause = 0 } = {}): Promise<Answer> 
         body: JSON.parse(Buffer.concat(chunks).toString()) as Answer['body'],
       });
     });
-    request.on('error', reject);
+    // The answer may be on its way while the rest of the body can no longer be sent.
+    request.on('error', (error) => void setTimeout(() => reject(error), 3000));
     void (async () => {
       const size = Math.ceil(bytes.length / pieces);
       for (let at = 0; at < bytes.length; at += size) {

@@ -165,3 +165,13 @@ if (!MOUNTS)
   process.stdout.write(
     `case 99${ROOT ? ' and the read-only volume are' : ' is'} not tested: this process may not mount\n`,
   );
+
+test('two stores in one folder are refused at the start, for they would be one copy taken for two', async () => {
+  const env = { STORES: 'archive:local', ARCHIVE_ROOT: '/tmp/mediakeep-never-made' };
+  const first = await createTestApp();
+  const same = { ...env, ARCHIVE_ROOT: first.volume, LOCAL_ROOT: first.volume };
+  await expect(createTestApp(same)).rejects.toThrow(
+    /'local' and 'archive' are the same place|'archive' and 'local' are/,
+  );
+  await first.close();
+});

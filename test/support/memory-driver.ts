@@ -30,6 +30,7 @@ export function createMemoryDriver(): MemoryStore {
     if (store.down) throw new StorageError('UNAVAILABLE', 'the memory was switched off');
   };
   const store: MemoryStore = {
+    remote: true,
     objects,
     down: false,
     received: 0,

@@ -57,7 +57,7 @@ export async function copyItem(deps: CopyDeps, item: MediaItem, options: CopyOpt
 }
 
 /** Beside the original where that is ours; somebody else's key may be anything in another store. */
-export function keyForCopy(item: MediaItem, locations: readonly Location[]): string {
+function keyForCopy(item: MediaItem, locations: readonly Location[]): string {
   const base = locations.find((location) => location.owned && location.state !== 'pending');
   if (base) return copyKey(base.key);
   return outputKey({

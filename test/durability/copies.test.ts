@@ -81,6 +81,7 @@ test('moves in opposite directions, and to different places, leave each item at 
   const items = await upload(30);
   await transfer(undefined, 'two');
   await Promise.all([transfer('one', 'two'), transfer('two', 'one'), transfer('one', 'three')]);
+  expect(objects()).toBeGreaterThanOrEqual(30);
   await allWell(items);
 });
 

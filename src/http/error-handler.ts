@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { asAppError } from '../db/database.ts';
 import { AppError, ERROR_CODES, type ErrorCode } from '../errors.ts';
 import { validationError } from './validation.ts';
+import { lingering } from './linger.ts';
 import { STATUS_OF } from './statuses.ts';
 
 /** RFC 9457. */
@@ -99,7 +100,7 @@ export function problemOf(thrown: unknown, request: Pick<FastifyRequest, 'id'>):
   };
 }
 
-function send(reply: FastifyReply, request: FastifyRequest, error: AppError): FastifyReply {
+function send(reply: FastifyReply, request: FastifyRequest, error: AppError, unread = false): FastifyReply {
   const problem = problemOf(error, request);
   const { status } = problem;
   if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter);
@@ -116,12 +117,14 @@ function send(reply: FastifyReply, request: FastifyRequest, error: AppError): Fa
   ]) {
     if (!(status === 416 && name === 'content-range')) reply.removeHeader(name);
   }
-  return reply
+  reply
     .code(status)
     .header('cache-control', 'no-store')
     .type('application/problem+json; charset=utf-8')
-    .serializer((payload: unknown) => JSON.stringify(payload))
-    .send(problem);
+    .serializer((payload: unknown) => JSON.stringify(payload));
+  if (!unread) return reply.send(problem);
+  const text = JSON.stringify(problem);
+  return reply.header('content-length', Buffer.byteLength(text)).send(lingering(request.raw, text));
 }
 
 /** Answers every failure as application/problem+json; a 500 is logged with its cause and shows nothing of it. */
@@ -138,7 +141,7 @@ export function registerErrorHandler(app: FastifyInstance): void {
       );
     // A body that is still on its way would be read to its end for nothing, or be taken for the next request.
     if (!request.raw.complete) reply.header('connection', 'close');
-    return send(reply, request, error);
+    return send(reply, request, error, !request.raw.complete);
   });
   app.setNotFoundHandler((request, reply) =>
     send(

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { AppError } from '../errors.ts';
 
 /** The least that a body must bring while it is waited for. */
@@ -71,7 +72,8 @@ export async function* paced(
   pace: Pace,
   arrived: (chunk: Uint8Array) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
-  const iterator = body[Symbol.asyncIterator]();
+  // Whoever stops reading a request must not destroy it: its sender is still to hear why.
+  const iterator = body instanceof Readable ? body.iterator({ destroyOnReturn: false }) : body[Symbol.asyncIterator]();
   let ended = false;
   try {
     for (;;) {

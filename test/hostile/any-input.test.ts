@@ -138,8 +138,10 @@ test('cases 45 to 58: each text of an upload that is taken is answered and found
   const kept = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
   await fc.assert(
     fc.asyncProperty(kept, kept, kept, async (model, externalId, tag) => {
-      // As a key of metadata, that one is refused.
-      fc.pre(tag.trim() !== '' && model !== '__proto__');
+      // As a key of metadata, that one is refused; in a query, U+FFFD stands for bytes that were not UTF-8.
+      fc.pre(
+        tag.trim() !== '' && model !== '__proto__' && ![model, externalId, tag].some((text) => text.includes('\ufffd')),
+      );
       const payload = { model, externalId, tags: [tag], metadata: { [model]: tag }, status: 'failed', error: 'x' };
       const response = await t.app.inject({ method: 'POST', url: '/v1/media', headers: asUser('dora'), payload });
       expect(response.json()).toMatchObject({ model, externalId, tags: [tag.normalize('NFC').trim()] });

@@ -1,0 +1,48 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { importAnswer } from '../../domain/import-answer.ts';
+import { PROVIDERS } from '../../sources/answers/providers.ts';
+import { abortSignal } from '../abort-signal.ts';
+import { callerOf } from '../auth.ts';
+import { idempotencyKey } from '../ingest-request.ts';
+import { present } from '../present.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
+import { ImportRequest, importedAnswer } from '../schemas/imports.ts';
+
+/** Answers of providers, stored with all of their outputs. */
+export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+
+  app.route({
+    method: 'POST',
+    url: '/v1/import/:provider',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'importAnswer',
+      tags: ['Import'],
+      summary: "Store a provider's answer",
+      description:
+        'Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in `generation`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. `gemini`, `stability` and `automatic1111` are understood as a best effort.',
+      params: Type.Object({
+        provider: Type.Enum([...PROVIDERS], { description: 'Whose answer it is.', examples: ['openai'] }),
+      }),
+      headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
+      body: ref(ImportRequest),
+      response: { 201: importedAnswer, ...problems },
+    },
+    handler: async (request, reply) => {
+      const { response, ...input } = request.body;
+      const items = await importAnswer(deps, {
+        caller: callerOf(request),
+        provider: request.params.provider,
+        input,
+        response,
+        idempotencyKey: idempotencyKey(request),
+        signal: abortSignal(request, reply),
+      });
+      return reply.code(201).send({ items: items.map((item) => present(item, deps.publicBaseUrl)) } as never);
+    },
+  });
+}

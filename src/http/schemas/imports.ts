@@ -1,0 +1,43 @@
+import { type Static, Type } from 'typebox';
+import { JsonObject, ref } from './common.ts';
+import { flatFields } from './ingest.ts';
+import { MediaItem } from './media.ts';
+
+const { status: _status, error: _error, sha256: _sha256, ...fields } = flatFields;
+
+export const ImportRequest = Type.Object(
+  {
+    ...fields,
+    metadata: Type.Optional(JsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
+    generation: Type.Optional(JsonObject('How it was made; added to what the answer says.')),
+    response: Type.Unsafe<Record<string, unknown>>({
+      type: 'object',
+      additionalProperties: true,
+      description: "The provider's answer, verbatim.",
+      examples: [{ created: 1_732_000_000, data: [{ url: 'https://cdn.example.com/out.png' }] }],
+    }),
+  },
+  {
+    $id: 'ImportRequest',
+    additionalProperties: false,
+    description: "A provider's answer, and the fields of its items.",
+    examples: [
+      { userId: 'user-1', prompt: 'a red fox', response: { data: [{ url: 'https://cdn.example.com/out.png' }] } },
+    ],
+  },
+);
+export type ImportRequest = Static<typeof ImportRequest>;
+
+const ImportedItems = Type.Object(
+  { items: Type.Array(ref(MediaItem), { description: 'One for each output, in the order of the answer.' }) },
+  {
+    $id: 'ImportedItems',
+    description: 'What was stored; an output that could not be had is a failed item with the reason.',
+  },
+);
+
+export const IMPORT_SCHEMAS = [ImportRequest, ImportedItems];
+export const importedAnswer = {
+  description: 'The items.',
+  content: { 'application/json': { schema: ref(ImportedItems) } },
+};

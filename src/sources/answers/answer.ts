@@ -1,0 +1,84 @@
+/** A JSON value as it was parsed. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/** Where one output's bytes are, as a provider says. */
+export type OutputBytes =
+  | { type: 'url'; url: string }
+  /** Base64 or a data URI. */
+  | { type: 'base64'; data: string }
+  /** An object that lies in a store already: a key, or an absolute path under the volume's mount. */
+  | { type: 'object'; path: string };
+
+/** One thing that was generated. */
+export interface AnswerOutput {
+  /** The best place first; the others serve when it fails. */
+  from: OutputBytes[];
+  filename?: string | undefined;
+  subfolder?: string | undefined;
+  contentType?: string | undefined;
+  /** What is known of this output alone: its seed, its revised prompt. */
+  generation?: JsonObject | undefined;
+}
+
+export type AnswerState = 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled';
+
+/** What a provider has said about one piece of work, in our words. */
+export interface ProviderAnswer {
+  /** The provider's own id of the work. */
+  id?: string | undefined;
+  state: AnswerState;
+  /** 0 to 100. */
+  progress?: number | undefined;
+  error?: { class?: string | undefined; message: string } | undefined;
+  outputs: AnswerOutput[];
+  prompt?: string | undefined;
+  model?: string | undefined;
+  size?: string | undefined;
+  quality?: string | undefined;
+  /** Seed, timings, tokens, cost and the like, for all outputs. */
+  generation: JsonObject;
+}
+
+export function asObject(value: unknown): JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
+}
+
+export function asArray(value: unknown): Json[] {
+  return Array.isArray(value) ? (value as Json[]) : [];
+}
+
+/** A text that says something; numbers count, for ids come as either. */
+export function asText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value.trim() === '' ? undefined : value;
+  return typeof value === 'number' && Number.isFinite(value) ? String(value) : undefined;
+}
+
+export function asNumber(value: unknown): number | undefined {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
+}
+
+/** The entries of `values` that say something. */
+export function present(values: Record<string, Json | undefined>): JsonObject {
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, Json] => entry[1] !== undefined && entry[1] !== null),
+  );
+}
+
+/** What a text that stands for bytes is: an address, or the bytes themselves. */
+export function bytesOf(text: string): OutputBytes {
+  return /^https?:\/\//i.test(text.trim()) ? { type: 'url', url: text.trim() } : { type: 'base64', data: text };
+}
+
+/** An error in whatever shape it came: a text, or an object with a message. */
+export function errorOf(value: unknown): { class?: string | undefined; message: string } | undefined {
+  const text = asText(value);
+  if (text !== undefined) return { message: text };
+  const object = asObject(value);
+  const message =
+    asText(object['message']) ?? asText(object['error']) ?? asText(object['detail']) ?? asText(object['msg']);
+  if (message !== undefined)
+    return { message, class: asText(object['type']) ?? asText(object['code']) ?? asText(object['error_type']) };
+  return Object.keys(object).length > 0 || asArray(value).length > 0 ? { message: JSON.stringify(value) } : undefined;
+}

@@ -1,0 +1,46 @@
+import { type AnswerState, type Json, type ProviderAnswer, asObject, asText, errorOf, present } from './answer.ts';
+
+const STATES: Readonly<Record<string, AnswerState>> = {
+  starting: 'queued',
+  queued: 'queued',
+  processing: 'running',
+  succeeded: 'succeeded',
+  failed: 'failed',
+  canceled: 'canceled',
+  aborted: 'canceled',
+};
+
+/** Replicate: a prediction, from its API or a webhook. Its output URLs are deleted after one hour. */
+export function replicateAnswer(response: unknown): ProviderAnswer {
+  const prediction = asObject(response);
+  const input = asObject(prediction['input']);
+  const error = errorOf(prediction['error']);
+  const state = STATES[asText(prediction['status']) ?? ''] ?? (error ? 'failed' : 'running');
+  return {
+    id: asText(prediction['id']),
+    state,
+    error,
+    outputs: urlsIn(prediction['output'] ?? null).map((url) => ({
+      from: [url.startsWith('data:') ? { type: 'base64', data: url } : { type: 'url', url }],
+    })),
+    prompt: asText(input['prompt']),
+    model: asText(prediction['model']) ?? asText(prediction['version']),
+    generation: present({
+      seed: input['seed'],
+      version: prediction['version'],
+      metrics: prediction['metrics'],
+      startedAt: prediction['started_at'],
+      completedAt: prediction['completed_at'],
+      negativePrompt: input['negative_prompt'],
+      steps: input['num_inference_steps'],
+      cfgScale: input['guidance_scale'],
+    }),
+  };
+}
+
+/** Models answer a text, a list or an object; whatever in it is an address of a file is an output. */
+function urlsIn(output: Json): string[] {
+  if (typeof output === 'string') return /^(https?:\/\/|data:[a-z]+\/)/i.test(output) ? [output] : [];
+  if (Array.isArray(output)) return output.flatMap((entry) => urlsIn(entry));
+  return output !== null && typeof output === 'object' ? Object.values(output).flatMap((entry) => urlsIn(entry)) : [];
+}

@@ -1,0 +1,158 @@
+import {
+  type AnswerOutput,
+  type AnswerState,
+  type OutputBytes,
+  type ProviderAnswer,
+  asArray,
+  asNumber,
+  asObject,
+  asText,
+  bytesOf,
+  errorOf,
+  present,
+} from './answer.ts';
+
+const STATES: Readonly<Record<string, AnswerState>> = {
+  IN_QUEUE: 'queued',
+  QUEUED: 'queued',
+  PENDING: 'queued',
+  IN_PROGRESS: 'running',
+  PROCESSING: 'running',
+  RUNNING: 'running',
+  COMPLETED: 'succeeded',
+  SUCCESS: 'succeeded',
+  FAILED: 'failed',
+  ERROR: 'failed',
+  TIMED_OUT: 'failed',
+  CANCELLED: 'canceled',
+  CANCELED: 'canceled',
+};
+
+/**
+ * RunPod: the body of `/status/{id}` and of its webhook, with worker-comfyui's output in any of its ages, or with the fields of a
+ * handler of one's own (`network_volume_paths`, `s3Keys`, `images`), at the top or inside of `output`.
+ */
+export function runpodAnswer(response: unknown): ProviderAnswer {
+  const body = asObject(response);
+  const output = asObject(body['output']);
+  const errors = asArray(output['errors']);
+  const error = errorOf(body['error']) ?? errorOf(output['error']) ?? (errors.length > 0 ? errorOf(errors) : undefined);
+  const outputs = [
+    ...(namesPlaces(output) ? handlerOutputs(output) : workerOutputs(body['output'])),
+    ...handlerOutputs(body),
+  ];
+  const status = (asText(body['status']) ?? '').toUpperCase();
+  const state = STATES[status] ?? (error ? 'failed' : outputs.length > 0 ? 'succeeded' : 'running');
+  return {
+    id: asText(body['id']) ?? asText(body['job_id']) ?? asText(output['job_id']),
+    // Some images and an error about another is a success with a note; none at all is a failure.
+    state: state === 'succeeded' && error && outputs.length === 0 ? 'failed' : state,
+    progress: asNumber(body['progress']) ?? asNumber(output['progress']),
+    error:
+      error ??
+      (status === 'TIMED_OUT' ? { class: 'TIMED_OUT', message: 'the job took longer than it may' } : undefined),
+    outputs,
+    prompt: asText(body['prompt']) ?? asText(output['prompt']) ?? asText(asObject(body['input'])['prompt']),
+    model: asText(body['model']) ?? asText(output['model']),
+    generation: present({
+      delayTime: body['delayTime'],
+      executionTime: body['executionTime'],
+      seed: output['seed'] ?? body['seed'],
+      outputStatus: output['status'],
+    }),
+  };
+}
+
+/** worker-comfyui from version 5 on: `images` with a type; before: one `message`. Other workers: a text, or a list of them. */
+function workerOutputs(output: unknown): AnswerOutput[] {
+  const text = asText(output);
+  if (text !== undefined) return looksLikeBytes(text) ? [{ from: [bytesOf(text)] }] : [];
+  if (Array.isArray(output))
+    return output.flatMap((entry) => (typeof entry === 'string' ? workerOutputs(entry) : imageOutputs([entry])));
+  const object = asObject(output);
+  const message = asText(object['message']);
+  const images = object['images'] ?? object['videos'] ?? object['audio'];
+  if (images !== undefined) return imageOutputs(asArray(images));
+  const single = message ?? asText(object['image']) ?? asText(object['image_url']) ?? asText(object['video']);
+  return single !== undefined && looksLikeBytes(single) ? [{ from: [bytesOf(single)] }] : [];
+}
+
+/** Long enough for the smallest picture there is, and of the letters that base64 has. */
+function looksLikeBytes(text: string): boolean {
+  return /^(https?:\/\/|data:)/i.test(text.trim()) || (text.length >= 60 && /^[A-Za-z0-9+/=_\-\s]+$/.test(text));
+}
+
+/** Entries of a handler's `images`: a text, or a file with its bytes, its URL and where it was put already. */
+export function imageOutputs(images: readonly unknown[]): AnswerOutput[] {
+  return images.flatMap((entry) => {
+    const text = asText(entry);
+    if (text !== undefined) return [{ from: [bytesOf(text)] }];
+    const image = asObject(entry);
+    if (image['type'] === 'temp') return [];
+    const from: OutputBytes[] = [];
+    for (const path of [asText(image['s3Key']), asText(image['networkVolumePath'])])
+      if (path !== undefined) from.push({ type: 'object', path });
+    for (const data of [asText(image['data']), asText(image['base64']), asText(image['url']), asText(image['image'])])
+      if (data !== undefined) from.push(bytesOf(data));
+    if (from.length === 0) return [];
+    return [
+      {
+        from: byPriority(from),
+        filename: asText(image['filename']),
+        subfolder: asText(image['subfolder']) || undefined,
+      },
+    ];
+  });
+}
+
+/** The stored object first, then the bytes, then a URL that may die. */
+function byPriority(from: readonly OutputBytes[]): OutputBytes[] {
+  const rank = { object: 0, base64: 1, url: 2 } as const;
+  return from.toSorted((a, b) => rank[a.type] - rank[b.type]);
+}
+
+/** Whether an output is of a handler of one's own, which names where it has put things. */
+function namesPlaces(output: Record<string, unknown>): boolean {
+  return ['network_volume_paths', 's3Keys', 'networkVolumePaths', 'resultUrls'].some((name) => name in output);
+}
+
+/**
+ * The fields of a handler of one's own. They name the same outputs in several ways: paths, keys, result URLs and images by
+ * position; each position is one output.
+ */
+export function handlerOutputs(body: Record<string, unknown>): AnswerOutput[] {
+  const paths = asArray(body['network_volume_paths']).map((entry) => pathOf(entry));
+  const more = [asArray(body['s3Keys']), asArray(body['networkVolumePaths'])].map((list) =>
+    list.map((entry) => pathOf(entry)),
+  );
+  const urls = asArray(body['resultUrls'] ?? body['result_urls']).map(
+    (entry) => asText(entry) ?? asText(asObject(entry)['url']),
+  );
+  const images = imageOutputs(asArray(body['images']));
+  const count = Math.max(paths.length, ...more.map((list) => list.length), urls.length, images.length);
+  return Array.from({ length: count }, (_value, index): AnswerOutput => {
+    const found: OutputBytes[] = [];
+    for (const path of [paths[index], ...more.map((list) => list[index])])
+      if (path !== undefined && !found.some((each) => each.type === 'object' && each.path === path))
+        found.push({ type: 'object', path });
+    const url = urls[index];
+    const image = images[index];
+    for (const each of image?.from ?? [])
+      if (!found.some((other) => JSON.stringify(other) === JSON.stringify(each))) found.push(each);
+    if (url !== undefined) found.push({ type: 'url', url });
+    return { ...image, from: byPriority(found) };
+  }).filter((output) => output.from.length > 0);
+}
+
+function pathOf(entry: unknown): string | undefined {
+  const object = asObject(entry);
+  return (
+    asText(entry) ??
+    asText(object['path']) ??
+    asText(object['network_volume_path']) ??
+    asText(object['networkVolumePath']) ??
+    asText(object['s3Key']) ??
+    asText(object['s3_key']) ??
+    asText(object['key'])
+  );
+}

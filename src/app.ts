@@ -18,6 +18,7 @@ import type { RouteDeps } from './http/route-deps.ts';
 import { trackHandlers } from './http/running-handlers.ts';
 import { batchRoutes } from './http/routes/batches.ts';
 import { deliveryRoutes } from './http/routes/delivery.ts';
+import { importRoutes } from './http/routes/imports.ts';
 import { mediaRoutes } from './http/routes/media.ts';
 import { OPERATIONS_SCHEMAS, operationsRoutes } from './http/routes/operations.ts';
 import { searchRoutes } from './http/routes/search.ts';
@@ -25,6 +26,7 @@ import { uploadRoutes } from './http/routes/uploads.ts';
 import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
+import { IMPORT_SCHEMAS } from './http/schemas/imports.ts';
 import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
 import { SEARCH_SCHEMAS } from './http/schemas/search.ts';
 import { TIMING, type Timing, registerPatience } from './http/timing.ts';
@@ -72,6 +74,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ...SEARCH_SCHEMAS,
     ...DELIVERY_SCHEMAS,
     ...UPLOAD_SCHEMAS,
+    ...IMPORT_SCHEMAS,
     ...OPERATIONS_SCHEMAS,
   ];
   closeOnlyIdleConnections(app.server);
@@ -136,6 +139,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     batchRoutes(routes, deps);
     searchRoutes(routes, deps);
     deliveryRoutes(routes, deps);
+    importRoutes(routes, deps);
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     operationsRoutes(routes, deps, deps.allMetrics);
   });

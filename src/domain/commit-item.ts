@@ -129,6 +129,7 @@ function toRow(
     error: fields.error,
     metadata: JSON.stringify(fields.metadata ?? {}),
     generation: fields.generation && JSON.stringify(fields.generation),
+    provider_response: fields.providerResponse && JSON.stringify(fields.providerResponse),
     search_text: searchText(fields),
     message_id: fields.messageId,
     request_id: fields.requestId,

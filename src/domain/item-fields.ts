@@ -35,6 +35,8 @@ export interface ItemInput {
   subfolder?: string | undefined;
   store?: string | undefined;
   sha256?: string | undefined;
+  /** A provider's answer, already compact; kept beside the item and never answered. */
+  providerResponse?: JsonObject | undefined;
 }
 
 /** The same, within the limits and in one canonical form. */

@@ -80,6 +80,11 @@ const TABLE: Readonly<Record<string, Row>> = {
   },
   'GET /v1/signed/:token': { path: (item) => `/v1/signed/${item.signature}`, expected: OPEN },
   'HEAD /v1/signed/:token': { path: (item) => `/v1/signed/${item.signature}`, expected: OPEN },
+  'POST /v1/import/:provider': {
+    path: () => '/v1/import/openai',
+    body: ({ userId }) => ({ userId, response: { data: [{ b64_json: png().toString('base64') }] } }),
+    expected: CREATE,
+  },
   'POST /v1/uploads': {
     path: () => '/v1/uploads',
     body: ({ userId }) => ({ userId, contentType: 'image/png', bytes: png().length }),

@@ -22,7 +22,7 @@ export function compactAnswer(response: unknown): JsonObject {
 function shorten(value: Json, depth: number): Json {
   if (typeof value === 'string') {
     const looksLikeBytes =
-      value.length > 200 && /^(data:[^,]{0,200},)?[A-Za-z0-9+/=_\-\s]+$/.test(value.slice(0, 2000));
+      /^\s*data:/i.test(value) || (value.length > 200 && /^[A-Za-z0-9+/=_\-\s]+$/.test(value.slice(0, 2000)));
     return looksLikeBytes || value.length > LONG_TEXT ? `[${value.length} characters left out]` : clean(value);
   }
   if (typeof value !== 'object' || value === null) return value ?? null;

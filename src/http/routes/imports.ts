@@ -42,7 +42,7 @@ export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         idempotencyKey: idempotencyKey(request),
         signal: abortSignal(request, reply),
       });
-      return reply.code(201).send({ items: items.map((item) => present(item, deps.publicBaseUrl)) } as never);
+      return reply.code(201).send({ items: items.map((item) => present(item, deps.publicBaseUrl)) });
     },
   });
 }

@@ -256,6 +256,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/import/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a provider's answer
+         * @description Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in `generation`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. `gemini`, `stability` and `automatic1111` are understood as a best effort.
+         */
+        post: operations["importAnswer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/uploads": {
         parameters: {
             query?: never;
@@ -1352,6 +1372,127 @@ export interface components {
              */
             expiresAt: string;
         };
+        /**
+         * @description A provider's answer, and the fields of its items.
+         * @example {
+         *       "userId": "user-1",
+         *       "prompt": "a red fox",
+         *       "response": {
+         *         "data": [
+         *           {
+         *             "url": "https://cdn.example.com/out.png"
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        ImportRequest: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /** @description Name of the owner to show. */
+            username?: string;
+            /** @description Tool that asked for it. */
+            toolName?: string;
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /** @description Model that made it. */
+            model?: string;
+            /** @description Who generated. */
+            provider?: string;
+            /** @description Size that was asked for. */
+            size?: string;
+            /** @description Quality that was asked for. */
+            quality?: string;
+            /** @description Style that was asked for. */
+            style?: string;
+            /** @description How many were asked for. */
+            n?: number;
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /** @description The caller's message. */
+            messageId?: string;
+            /** @description The caller's request. */
+            requestId?: string;
+            /** @description Job at the generating back end. */
+            jobId?: string;
+            /** @description Pipeline run. */
+            runId?: string;
+            /**
+             * Format: uuid
+             * @description Project of the scene.
+             */
+            projectId?: string;
+            /** @description Scene; the item becomes its next version. */
+            sceneId?: string;
+            /** @description Item that it was made from. */
+            parentId?: string;
+            /** @description Id that it had in an older system. */
+            externalId?: string;
+            /** @description Where it came from. */
+            originalUrl?: string;
+            /**
+             * @description When it was generated.
+             * @example 2026-11-21T01:55:37Z
+             */
+            generatedAt?: string;
+            /**
+             * @description When it may be removed.
+             * @example 2026-11-21T01:55:37Z
+             */
+            expiresAt?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /** @description Folders in the key, below the user's. */
+            subfolder?: string;
+            /** @description Name of the store to write to. Default: the primary one. */
+            store?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made; added to what the answer says. */
+            generation?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The provider's answer, verbatim.
+             * @example {
+             *       "created": 1732000000,
+             *       "data": [
+             *         {
+             *           "url": "https://cdn.example.com/out.png"
+             *         }
+             *       ]
+             *     }
+             */
+            response: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description What was stored; an output that could not be had is a failed item with the reason. */
+        ImportedItems: {
+            /** @description One for each output, in the order of the answer. */
+            items: components["schemas"]["MediaItem"][];
+        };
         /** @description The process answers. */
         Liveness: {
             /**
@@ -2429,6 +2570,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignedUrlResults"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    importAnswer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description Whose answer it is.
+                 * @example openai
+                 */
+                provider: "openai" | "fal" | "replicate" | "runpod" | "comfyui" | "gemini" | "stability" | "automatic1111";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description The items. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedItems"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

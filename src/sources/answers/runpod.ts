@@ -83,7 +83,7 @@ function looksLikeBytes(text: string): boolean {
 }
 
 /** Entries of a handler's `images`: a text, or a file with its bytes, its URL and where it was put already. */
-export function imageOutputs(images: readonly unknown[]): AnswerOutput[] {
+function imageOutputs(images: readonly unknown[]): AnswerOutput[] {
   return images.flatMap((entry) => {
     const text = asText(entry);
     if (text !== undefined) return [{ from: [bytesOf(text)] }];
@@ -120,7 +120,7 @@ function namesPlaces(output: Record<string, unknown>): boolean {
  * The fields of a handler of one's own. They name the same outputs in several ways: paths, keys, result URLs and images by
  * position; each position is one output.
  */
-export function handlerOutputs(body: Record<string, unknown>): AnswerOutput[] {
+function handlerOutputs(body: Record<string, unknown>): AnswerOutput[] {
   const paths = asArray(body['network_volume_paths']).map((entry) => pathOf(entry));
   const more = [asArray(body['s3Keys']), asArray(body['networkVolumePaths'])].map((list) =>
     list.map((entry) => pathOf(entry)),

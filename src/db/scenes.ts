@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { AppError } from '../errors.ts';
-import type { Trx } from './database.ts';
+import type { Db, Trx } from './database.ts';
 
 /**
  * Takes the next version of a scene, in the transaction that inserts the item: the row lock makes concurrent writers
@@ -52,4 +52,38 @@ export async function fillCurrentItem(trx: Trx, itemId: string): Promise<void> {
       AND scenes.project_id = item.project_id AND scenes.scene_id = item.scene_id AND scenes.current_item_id IS NULL`.execute(
     trx,
   );
+}
+
+/** Who owns a scene, and which item is its current version. */
+export async function findScene(
+  db: Db,
+  projectId: string,
+  sceneId: string,
+): Promise<{ owner: string; currentItemId: string | undefined } | undefined> {
+  const row = await db
+    .selectFrom('scenes')
+    .select(['owner', 'current_item_id'])
+    .where('project_id', '=', projectId)
+    .where('scene_id', '=', sceneId)
+    .executeTakeFirst();
+  return row && { owner: row.owner, currentItemId: row.current_item_id ?? undefined };
+}
+
+/** The item of a version that was not deleted, locked against deletion until the transaction ends. */
+export async function findVersion(
+  trx: Trx,
+  projectId: string,
+  sceneId: string,
+  version: number,
+): Promise<string | undefined> {
+  const row = await trx
+    .selectFrom('generated_images')
+    .select('id')
+    .where('project_id', '=', projectId)
+    .where('scene_id', '=', sceneId)
+    .where('version', '=', version)
+    .where('deleted_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
+  return row?.id;
 }

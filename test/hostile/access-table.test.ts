@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -20,6 +21,7 @@ interface Item {
   storageKey: string;
   /** Of a signed URL. */
   signature: string;
+  projectId: string;
   /** An upload of the same owner, its bytes still to come. */
   upload: { id: string; url: string };
   /** One whose bytes have arrived. */
@@ -47,6 +49,7 @@ const change = (ok: number) => ({ none: all(401), read: all(403), write: [ok, 40
 
 const source = { type: 'base64', data: png().toString('base64') };
 const record = (item: Item) => `/v1/media/${item.id}`;
+const scene = ({ projectId }: Item) => `/v1/projects/${projectId}/scenes/s`;
 const content = (item: Item) => `/v1/media/${item.id}/content`;
 const about = (path: string) => (item: Item) => `${path}?userId=${item.userId}`;
 
@@ -80,6 +83,24 @@ const TABLE: Readonly<Record<string, Row>> = {
   },
   'GET /v1/signed/:token': { path: (item) => `/v1/signed/${item.signature}`, expected: OPEN },
   'HEAD /v1/signed/:token': { path: (item) => `/v1/signed/${item.signature}`, expected: OPEN },
+  'GET /v1/projects/:projectId/scenes/:sceneId': { path: (item) => scene(item), expected: READ },
+  'GET /v1/projects/:projectId/scenes/:sceneId/versions': { path: (item) => `${scene(item)}/versions`, expected: READ },
+  'PUT /v1/projects/:projectId/scenes/:sceneId/current': {
+    path: (item) => `${scene(item)}/current`,
+    body: () => ({ version: 1 }),
+    expected: change(200),
+  },
+  'POST /v1/projects/:projectId/scenes/:sceneId': {
+    path: (item) => scene(item),
+    body: ({ userId }) => ({ userId, source }),
+    expected: CREATE,
+  },
+  'POST /v1/projects/:projectId/scenes': {
+    path: ({ projectId }) => `/v1/projects/${projectId}/scenes`,
+    body: ({ userId }) => ({ items: [{ userId, sceneId: 's', source }] }),
+    expected: CREATE,
+    inner: 'results',
+  },
   'POST /v1/import/:provider': {
     path: () => '/v1/import/openai',
     body: ({ userId }) => ({ userId, response: { data: [{ b64_json: png().toString('base64') }] } }),
@@ -130,9 +151,9 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
     method: 'POST',
     url: '/v1/media',
     headers: asUser(owner),
-    payload: { source, visibility },
+    payload: { source, visibility, projectId: randomUUID(), sceneId: 's' },
   });
-  const { id, userId, storageKey } = made.json();
+  const { id, userId, storageKey, projectId } = made.json();
   const signed = await t.app.inject({
     method: 'POST',
     url: `/v1/media/${id}/url`,
@@ -142,7 +163,7 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
   const upload = await beginUpload(owner);
   const arrived = await beginUpload(owner);
   await t.app.inject({ method: 'PUT', url: arrived.url, headers: RAW, payload: png() });
-  return { id, userId, storageKey, signature: signed.json().url.split('/').at(-1), upload, arrived };
+  return { id, userId, storageKey, projectId, signature: signed.json().url.split('/').at(-1), upload, arrived };
 }
 
 const RAW = { 'content-type': 'image/png' };

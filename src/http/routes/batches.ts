@@ -1,5 +1,5 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { Type } from 'typebox';
 import { ingest } from '../../domain/ingest.ts';
 import { abortSignal } from '../abort-signal.ts';
@@ -39,29 +39,49 @@ export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       body: ref(BatchRequest),
       response: { 200: batchAnswer, ...problems },
     },
-    // Each item is checked on its own, so that one of a wrong shape does not refuse the others.
-    validatorCompiler: (part) => (part.httpPart === 'body' ? () => true : (app.validatorCompiler ?? refuseAll)(part)),
-    handler: async (request, reply) => {
-      const { items } = checkEnvelope(request.body);
-      const signal = abortSignal(request, reply);
-      const key = idempotencyKey(request);
-      return {
-        results: await inOrder(items, (item, index) =>
-          one(deps, request, item, { signal, idempotencyKey: key === undefined ? undefined : `${key}#${index}` }),
-        ),
-      };
-    },
+    ...withItemsUnchecked(app),
+    handler: async (request, reply) => batchOf(deps, request, reply),
   });
+}
+
+/** Each item is checked on its own, so that one of a wrong shape does not refuse the others. */
+export function withItemsUnchecked(app: FastifyInstance): Pick<RouteOptions, 'validatorCompiler'> {
+  return {
+    validatorCompiler: (part) => (part.httpPart === 'body' ? () => true : (app.validatorCompiler ?? refuseAll)(part)),
+  };
+}
+
+/** Stores the items of a batch, each changed by `change` when it has been found to be of the right shape. */
+export async function batchOf(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  change: (item: IngestJson) => IngestJson = (item) => item,
+) {
+  const { items } = checkEnvelope(request.body);
+  const signal = abortSignal(request, reply);
+  const key = idempotencyKey(request);
+  const results = await inOrder(items, (item, index) =>
+    one(deps, request, item, {
+      signal,
+      change,
+      idempotencyKey: key === undefined ? undefined : `${key}#${index}`,
+    }),
+  );
+  return { results };
 }
 
 async function one(
   deps: RouteDeps,
   request: FastifyRequest,
   value: unknown,
-  options: { signal: AbortSignal; idempotencyKey: string | undefined },
+  {
+    change,
+    ...options
+  }: { signal: AbortSignal; idempotencyKey: string | undefined; change: (item: IngestJson) => IngestJson },
 ) {
   try {
-    const { source, ...input } = checkItem(value);
+    const { source, ...input } = change(checkItem(value));
     const { item } = await ingest(deps, { caller: callerOf(request), input, source: jsonSource(source), ...options });
     return { status: 201, item: present(item, deps.publicBaseUrl) };
   } catch (error) {

@@ -1,0 +1,149 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { type IngestRequest, ingest } from '../../domain/ingest.ts';
+import { type SceneName, currentVersion, rollBack, sceneVersions } from '../../domain/scenes.ts';
+import { abortSignal } from '../abort-signal.ts';
+import { callerOf } from '../auth.ts';
+import { toIngestRequest } from '../ingest-request.ts';
+import type { BodyRate } from '../minimum-rate.ts';
+import { present } from '../present.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
+import { BatchRequest, batchAnswer, binaryContent } from '../schemas/delivery.ts';
+import { IngestFields, IngestForm, IngestJson } from '../schemas/ingest.ts';
+import { itemAnswer, pageAnswer } from '../schemas/media.ts';
+import { ProjectParams, RollBack, SceneParams, VersionsQuery } from '../schemas/scenes.ts';
+import { batchOf, withItemsUnchecked } from './batches.ts';
+
+const tags = ['Scenes'];
+
+/** Named slots in a project, whose items are versions 1, 2, 3 …, one of them current. */
+export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRate: BodyRate }): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  const scene = '/v1/projects/:projectId/scenes/:sceneId';
+
+  app.route({
+    method: 'GET',
+    url: scene,
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'getScene',
+      tags,
+      summary: 'Read the current version of a scene',
+      description: 'The item that is current: the newest version, or the one that was rolled back to.',
+      params: SceneParams,
+      response: { 200: itemAnswer, ...problems },
+    },
+    handler: async (request) =>
+      present(await currentVersion(deps, callerOf(request), request.params), deps.publicBaseUrl),
+  });
+
+  app.route({
+    method: 'POST',
+    url: scene,
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'createSceneVersion',
+      tags,
+      summary: 'Store a new version of a scene',
+      description:
+        'Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it.',
+      params: SceneParams,
+      querystring: Type.Object(IngestFields.properties, { additionalProperties: false }),
+      headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
+      body: {
+        content: {
+          'application/json': { schema: ref(IngestJson) },
+          'multipart/form-data': { schema: ref(IngestForm) },
+          ...binaryContent,
+        },
+      },
+      response: {
+        201: { ...itemAnswer, headers: { location: { description: 'Path of the record.', type: 'string' } } },
+        ...problems,
+      },
+    },
+    handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const parsed = await toIngestRequest(request, {
+        maxFileBytes: deps.limits.maxUploadBytes,
+        rate: deps.bodyRate,
+        signal: abortSignal(request, reply),
+      });
+      const { item, replayed } = await ingest(deps, intoScene(parsed, request.params as SceneName));
+      if (replayed) reply.header('idempotency-replayed', 'true');
+      return reply.code(201).header('location', `/v1/media/${item.id}`).send(present(item, deps.publicBaseUrl));
+    },
+  });
+
+  app.route({
+    method: 'GET',
+    url: `${scene}/versions`,
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'listSceneVersions',
+      tags,
+      summary: 'List the versions of a scene',
+      description: 'Newest first, page by page; deleted ones are left out.',
+      params: SceneParams,
+      querystring: VersionsQuery,
+      response: { 200: pageAnswer, ...problems },
+    },
+    handler: async (request) => {
+      const { limit, cursor } = request.query;
+      const result = await sceneVersions(deps, callerOf(request), request.params, { limit, cursor });
+      return { ...result, items: result.items.map((item) => present(item, deps.publicBaseUrl)) } as never;
+    },
+  });
+
+  app.route({
+    method: 'PUT',
+    url: `${scene}/current`,
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'setSceneVersion',
+      tags,
+      summary: 'Roll a scene back',
+      description: 'Makes a version the current one; the next that is stored gets the next number all the same.',
+      params: SceneParams,
+      body: ref(RollBack),
+      response: { 200: itemAnswer, ...problems },
+    },
+    handler: async (request) =>
+      present(await rollBack(deps, callerOf(request), request.params, request.body.version), deps.publicBaseUrl),
+  });
+
+  app.route({
+    method: 'POST',
+    url: '/v1/projects/:projectId/scenes',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'createSceneVersions',
+      tags,
+      summary: 'Store versions of several scenes',
+      description: 'Up to 100 JSON ingests, each with its `sceneId`; each succeeds or fails on its own.',
+      params: ProjectParams,
+      headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
+      body: ref(BatchRequest),
+      response: { 200: batchAnswer, ...problems },
+    },
+    ...withItemsUnchecked(app),
+    handler: async (request, reply) => {
+      const { projectId } = request.params as { projectId: string };
+      return batchOf(deps, request, reply, (item) => ({ ...item, projectId }));
+    },
+  });
+}
+
+/** The path says which scene; what the body says of that does not count. */
+function intoScene(request: IngestRequest, { projectId, sceneId }: SceneName): IngestRequest {
+  const name = { projectId, sceneId };
+  const { source } = request;
+  if (source.type !== 'bytes' || !source.finish) return { ...request, input: { ...request.input, ...name } };
+  const finish = source.finish.bind(source);
+  return {
+    ...request,
+    input: { ...request.input, ...name },
+    source: { ...source, finish: async (stored) => ({ ...(await finish(stored)), ...name }) },
+  };
+}

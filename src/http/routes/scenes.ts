@@ -92,7 +92,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
     handler: async (request) => {
       const { limit, cursor } = request.query;
       const result = await sceneVersions(deps, callerOf(request), request.params, { limit, cursor });
-      return { ...result, items: result.items.map((item) => present(item, deps.publicBaseUrl)) } as never;
+      return { ...result, items: result.items.map((item) => present(item, deps.publicBaseUrl)) };
     },
   });
 
@@ -129,7 +129,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
     },
     ...withItemsUnchecked(app),
     handler: async (request, reply) => {
-      const { projectId } = request.params as { projectId: string };
+      const { projectId } = request.params;
       return batchOf(deps, request, reply, (item) => ({ ...item, projectId }));
     },
   });

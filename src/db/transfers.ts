@@ -3,7 +3,7 @@ import type { Db } from './database.ts';
 import { type ItemFilter, matching } from './search.ts';
 import type { Tables } from './tables.ts';
 
-/** Items whose bytes are to get into the store `to`: those that lie in `from`, or without it those that `to` has no copy of. */
+/** Items whose bytes are to get into the store `to`: those that lie in `from`, or without it those that `to` has no good copy of. */
 export interface TransferScope {
   from?: string | undefined;
   to: string;
@@ -21,7 +21,10 @@ function inScope<O>(
         .whereRef('media_locations.media_id', '=', 'generated_images.id')
         .where('media_locations.state', '<>', 'pending');
     return from === undefined
-      ? and([exists(held()), not(exists(held().where('media_locations.store', '=', to)))])
+      ? and([
+          exists(held()),
+          not(exists(held().where('media_locations.store', '=', to).where('media_locations.state', '=', 'stored'))),
+        ])
       : exists(held().where('media_locations.store', '=', from));
   });
 }

@@ -103,11 +103,17 @@ async function record(
   { to, home, drop }: CopyOptions,
 ): Promise<IntentKey[]> {
   await lockItem(trx, itemId);
+  const replaced = (await locationsOf(trx, itemId, null)).filter(
+    ({ store, state, owned }) => store === to.name && owned && (state === 'corrupt' || state === 'missing'),
+  );
   const location = { mediaId: itemId, store: to.name, ...copied, owned: true };
   if (!(await setStored(trx, location)))
     throw new AppError('object_taken', `The store '${to.name}' has a copy of this item already.`);
   if (home) await makeHome(deps, trx, itemId, { to, key: copied.key });
-  return drop === undefined ? [] : dropLocation(trx, itemId, drop);
+  // What lay there and was no good would else be an object that nothing knows.
+  const objects = replaced.map(({ store, key }) => ({ store, key }));
+  await insertMarkedIntents(trx, objects);
+  return drop === undefined ? objects : [...objects, ...(await dropLocation(trx, itemId, drop))];
 }
 
 /** Whoever changes an item's locations holds its row first: changes of one item come one after the other. */

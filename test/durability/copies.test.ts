@@ -159,3 +159,13 @@ test('an object of somebody else under the key of an item that moves stays their
   expect(await transfer('one', 'two')).toMatchObject({ copied: 1, failed: [] });
   expect(store('two').objects.get(item.storageKey)).toBe(theirs);
 });
+
+test('a copy that was found to be no good is replaced by a mirror run, and its object goes', async () => {
+  const items = await upload(1);
+  await transfer(undefined, 'two');
+  const [key = ''] = store('two').objects.keys();
+  await t.deps.db.updateTable('media_locations').set({ state: 'corrupt' }).where('store', '=', 'two').execute();
+  expect(await transfer(undefined, 'two')).toMatchObject({ copied: 1, failed: [] });
+  expect(store('two').objects.has(key)).toBe(false);
+  await allWell(items);
+});

@@ -1,6 +1,8 @@
 import { Logger as JobLogger, type Runner, type TaskList, parseCronItems, run } from 'graphile-worker';
 import type { Logger } from 'pino';
 import type { Deps } from '../domain/deps.ts';
+import { fetchPending } from '../domain/fetch-pending.ts';
+import { removeOldDeliveries } from '../domain/old-deliveries.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/pending-copies.ts';
 
 export interface JobsOptions {
@@ -14,15 +16,14 @@ export interface Jobs {
   stop(): Promise<void>;
 }
 
-type JobsDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
-
 const RESTART_MS = 5000;
 /** How soon a store that was down is asked again. */
 const DOWN_SECONDS = 10;
 /** What a copy that was put off waits at most beyond its time, should the job that was to make it be lost. */
 const EVERY_MINUTE = '* * * * *';
+const EVERY_HOUR = '17 * * * *';
 
-function tasks(deps: JobsDeps): TaskList {
+function tasks(deps: Deps): TaskList {
   return {
     copies: async (_payload, helpers) => {
       const report = await makePendingCopies(deps, helpers.abortSignal);
@@ -33,11 +34,25 @@ function tasks(deps: JobsDeps): TaskList {
       const runAt = new Date(Date.now() + Math.max(least, seconds) * 1000);
       await helpers.addJob('copies', {}, { jobKey: 'copies', runAt, maxAttempts: 3 });
     },
+    // Each job is one attempt at whatever dies first, not at the item that it was made for.
+    fetch: async (_payload, helpers) => {
+      await fetchPending(deps, { signal: helpers.abortSignal });
+    },
+    // For fetches whose job was lost with its worker.
+    fetches: async (_payload, helpers) => {
+      while (!helpers.abortSignal?.aborted) {
+        if (!(await fetchPending(deps, { signal: helpers.abortSignal }))) return;
+      }
+    },
+    deliveries: async () => {
+      const removed = await removeOldDeliveries(deps);
+      if (removed > 0) deps.log.info({ removed }, 'removed webhooks whose time was over');
+    },
   };
 }
 
 /** Runs graphile-worker in this process, and again when it ends by itself because the database was away. */
-export function startJobs(deps: JobsDeps, { connectionString, concurrency }: JobsOptions): Jobs {
+export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOptions): Jobs {
   let stopping = false;
   let runner: Runner | undefined;
   let wake = () => {};
@@ -58,11 +73,18 @@ export function startJobs(deps: JobsDeps, { connectionString, concurrency }: Job
               identifier: 'copies',
               options: { backfillPeriod: 0, maxAttempts: 1, jobKey: 'copies', jobKeyMode: 'preserve_run_at' },
             },
+            {
+              task: 'fetches',
+              match: EVERY_MINUTE,
+              identifier: 'fetches',
+              options: { backfillPeriod: 0, maxAttempts: 1, jobKey: 'fetches', jobKeyMode: 'preserve_run_at' },
+            },
+            { task: 'deliveries', match: EVERY_HOUR, identifier: 'deliveries', options: { backfillPeriod: 0 } },
           ]),
         });
         if (stopping) await runner.stop();
         // What was put off while nobody worked is due at once.
-        else await runner.addJob('copies', {}, { jobKey: 'copies', maxAttempts: 3 });
+        else for (const task of ['copies', 'fetches']) await runner.addJob(task, {}, { jobKey: task, maxAttempts: 3 });
         await runner.promise;
       } catch (error) {
         if (!stopping) deps.log.warn({ err: error }, 'background jobs stopped; they start again in five seconds');

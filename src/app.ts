@@ -24,6 +24,7 @@ import { OPERATIONS_SCHEMAS, operationsRoutes } from './http/routes/operations.t
 import { sceneRoutes } from './http/routes/scenes.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { uploadRoutes } from './http/routes/uploads.ts';
+import { workflowRoutes } from './http/routes/workflow.ts';
 import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
@@ -106,6 +107,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
         'retry-after',
         'x-request-id',
         'x-storage-provider',
+        'x-workflow-format',
         'idempotency-replayed',
       ],
       maxAge: 600,
@@ -142,6 +144,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     batchRoutes(routes, deps);
     searchRoutes(routes, deps);
     deliveryRoutes(routes, deps);
+    workflowRoutes(routes, deps);
     importRoutes(routes, deps);
     sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });

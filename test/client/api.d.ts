@@ -256,6 +256,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/media/{id}/workflow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the ComfyUI workflow
+         * @description The workflow that the file of an item holds, as a JSON file to load into ComfyUI: what its editor keeps if that is there, else the graph that was run. 404 `not_found` when there is none.
+         */
+        get: operations["getMediaWorkflow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/import/{provider}": {
         parameters: {
             query?: never;
@@ -619,7 +639,7 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             };
-            /** @description How it was made: seed, steps, sampler, timings, … */
+            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
             generation: {
                 [key: string]: unknown;
             };
@@ -796,7 +816,7 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             };
-            /** @description How it was made: seed, steps, sampler, timings, … */
+            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
             generation: {
                 [key: string]: unknown;
             };
@@ -1664,7 +1684,7 @@ export interface operations {
                 projectId?: string;
                 /** @description Scene. */
                 sceneId?: string;
-                /** @description Seed, as in `generation.seed`. */
+                /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
                 /** @description Sampler, as in `generation.sampler`. */
                 sampler?: string;
@@ -1683,7 +1703,7 @@ export interface operations {
                  */
                 metadata?: string;
                 /**
-                 * @description Words to look for in prompt, model, tool, file name and tags; "phrases", `or` and `-not` work.
+                 * @description Words to look for in prompt, negative prompt, model, sampler, tool, file name and tags; "phrases", `or` and `-not` work.
                  * @example red fox
                  */
                 q?: string;
@@ -2156,7 +2176,7 @@ export interface operations {
                 projectId?: string;
                 /** @description Scene. */
                 sceneId?: string;
-                /** @description Seed, as in `generation.seed`. */
+                /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
                 /** @description Sampler, as in `generation.sampler`. */
                 sampler?: string;
@@ -2175,7 +2195,7 @@ export interface operations {
                  */
                 metadata?: string;
                 /**
-                 * @description Words to look for in prompt, model, tool, file name and tags; "phrases", `or` and `-not` work.
+                 * @description Words to look for in prompt, negative prompt, model, sampler, tool, file name and tags; "phrases", `or` and `-not` work.
                  * @example red fox
                  */
                 q?: string;
@@ -2322,6 +2342,8 @@ export interface operations {
     getMediaContent: {
         parameters: {
             query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
                  * @example 1
@@ -2420,6 +2442,8 @@ export interface operations {
     getUpload: {
         parameters: {
             query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
                  * @example 1
@@ -2517,7 +2541,10 @@ export interface operations {
     };
     getSigned: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
+            };
             header?: never;
             path: {
                 /** @description What was signed, and the signature. */
@@ -2667,6 +2694,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignedUrlResults"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMediaWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of a media item.
+                 * @example 42
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The workflow. */
+            200: {
+                headers: {
+                    /** @description `editor`, or `api`: the graph as it was run. */
+                    "x-workflow-format"?: string;
+                    /** @description Offers it as `{id}.workflow.json`. */
+                    "content-disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

@@ -26,6 +26,7 @@ import { sceneRoutes } from './http/routes/scenes.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { uploadRoutes } from './http/routes/uploads.ts';
 import { webhookRoutes } from './http/routes/webhooks.ts';
+import { workflowRoutes } from './http/routes/workflow.ts';
 import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
@@ -112,6 +113,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
         'retry-after',
         'x-request-id',
         'x-storage-provider',
+        'x-workflow-format',
         'idempotency-replayed',
       ],
       maxAge: 600,
@@ -151,6 +153,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await importRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
     jobRoutes(routes, deps);
     await webhookRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
+    workflowRoutes(routes, deps);
     sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     operationsRoutes(routes, deps, deps.allMetrics);

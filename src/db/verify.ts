@@ -180,6 +180,8 @@ const INDEXES = [
   'generated_images_failed',
   'generated_images_deleted',
   'generated_images_text',
+  'generated_images_of_seed',
+  'generated_images_of_sampler',
   'media_locations_pkey',
   'media_locations_store_key',
   'media_locations_pending',

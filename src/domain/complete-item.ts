@@ -1,12 +1,14 @@
 import { deleteFetch } from '../db/fetches.ts';
 import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
-import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
+import { type ItemChange, findItem, findItemForUpdate, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, codeOf } from '../errors.ts';
 import { objectTaken } from './adopt-object.ts';
 import { type Bytes, insertBytes } from './commit-item.ts';
 import { wantedCopies } from './copies.ts';
 import type { Deps } from './deps.ts';
+import { withFileData } from './file-data.ts';
+import { searchText } from './search-text.ts';
 import { storageUrlOf } from './storage-url.ts';
 
 /**
@@ -29,6 +31,7 @@ export async function completeItem(
       await insertBytes(trx, itemId, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
       await deleteFetch(trx, itemId);
+      const known = knownOf(waiting, bytes);
       await updateItem(
         trx,
         itemId,
@@ -44,6 +47,7 @@ export async function completeItem(
           width: bytes.inspection.width,
           height: bytes.inspection.height,
           duration_ms: bytes.inspection.durationMs,
+          ...known,
           ...(waiting.filename === null && filename !== undefined && { filename }),
         },
         'any',
@@ -59,4 +63,28 @@ export async function completeItem(
       throw objectTaken(error);
     throw error;
   }
+}
+
+/** What the file says of itself fills the gaps that are left. */
+function knownOf(item: MediaItem, bytes: Bytes): ItemChange {
+  const fields = withFileData(
+    {
+      userId: item.userId,
+      tags: item.tags,
+      toolName: item.toolName,
+      filename: item.filename ?? undefined,
+      prompt: item.prompt === '' ? undefined : item.prompt,
+      model: item.model ?? undefined,
+      size: item.size ?? undefined,
+      generation: item.generation,
+    },
+    bytes.inspection.generation,
+  );
+  return {
+    prompt: fields.prompt ?? '',
+    model: fields.model ?? null,
+    size: fields.size ?? null,
+    generation: JSON.stringify(fields.generation ?? {}),
+    search_text: searchText(fields),
+  };
 }

@@ -77,6 +77,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   'HEAD /v1/media/:id/content': { path: content, expected: BYTES },
   'GET /uploads/*': { path: (item) => `/uploads/${item.storageKey}`, expected: BYTES },
   'HEAD /uploads/*': { path: (item) => `/uploads/${item.storageKey}`, expected: BYTES },
+  'GET /v1/media/:id/workflow': { path: (item) => `${record(item)}/workflow`, expected: READ },
   'POST /v1/media/:id/url': { path: (item) => `${record(item)}/url`, body: () => ({}), expected: READ },
   'POST /v1/signed-urls': {
     path: () => '/v1/signed-urls',
@@ -168,7 +169,7 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
     method: 'POST',
     url: '/v1/media',
     headers: asUser(owner),
-    payload: { source, visibility, projectId: randomUUID(), sceneId: 's' },
+    payload: { source, visibility, projectId: randomUUID(), sceneId: 's', generation: { workflow: { nodes: [] } } },
   });
   const { id, userId, storageKey, projectId } = made.json();
   const signed = await t.app.inject({

@@ -349,7 +349,7 @@ test.each([[[0, 1, 2]], [[2, 1, 0]], [[1, 2, 0]], [[0, 1, 2, 0, 2, 1, 2]]])(
         .update(png(4, 4, salt))
         .digest('hex'),
     );
-    expect(found.map((item) => item['sha256']).toSorted()).toEqual(hashes.toSorted());
+    expect(new Set(found.map((item) => item['sha256']))).toEqual(new Set(hashes));
     expect(found).toHaveLength(2);
     expect(await job('generation', id)).toMatchObject({ status: 'succeeded', progress: 100 });
   },

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { ItemId, Problem, ref } from './common.ts';
+import { ItemId, JsonObject, Problem, ref } from './common.ts';
 import { MediaItem } from './media.ts';
 
 const ttl = Type.Optional(
@@ -139,4 +139,12 @@ export const headAnswers = {
   200: empty('The headers of the whole file.'),
   302: contentAnswers[302],
   304: contentAnswers[304],
+};
+export const workflowAnswer = {
+  description: 'The workflow.',
+  headers: {
+    'x-workflow-format': { description: '`editor`, or `api`: the graph as it was run.', type: 'string' },
+    'content-disposition': { description: 'Offers it as `{id}.workflow.json`.', type: 'string' },
+  },
+  content: { 'application/json': { schema: JsonObject('A workflow as ComfyUI loads it.') } },
 };

@@ -21,6 +21,7 @@ import { deliveryRoutes } from './http/routes/delivery.ts';
 import { importRoutes } from './http/routes/imports.ts';
 import { mediaRoutes } from './http/routes/media.ts';
 import { OPERATIONS_SCHEMAS, operationsRoutes } from './http/routes/operations.ts';
+import { runRoutes } from './http/routes/runs.ts';
 import { sceneRoutes } from './http/routes/scenes.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { uploadRoutes } from './http/routes/uploads.ts';
@@ -29,6 +30,7 @@ import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
 import { IMPORT_SCHEMAS } from './http/schemas/imports.ts';
 import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
+import { RUN_SCHEMAS } from './http/schemas/runs.ts';
 import { SCENE_SCHEMAS } from './http/schemas/scenes.ts';
 import { SEARCH_SCHEMAS } from './http/schemas/search.ts';
 import { TIMING, type Timing, registerPatience } from './http/timing.ts';
@@ -77,6 +79,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ...DELIVERY_SCHEMAS,
     ...UPLOAD_SCHEMAS,
     ...SCENE_SCHEMAS,
+    ...RUN_SCHEMAS,
     ...IMPORT_SCHEMAS,
     ...OPERATIONS_SCHEMAS,
   ];
@@ -143,6 +146,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     searchRoutes(routes, deps);
     deliveryRoutes(routes, deps);
     importRoutes(routes, deps);
+    runRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     operationsRoutes(routes, deps, deps.allMetrics);

@@ -3,6 +3,7 @@ import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { insertLocation, insertPendingLocations } from '../db/locations.ts';
 import { type NewItem, insertItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
+import { touchRun } from '../db/runs.ts';
 import { setCurrentItem, takeSceneVersion } from '../db/scenes.ts';
 import { codeOf } from '../errors.ts';
 import { objectTaken } from './adopt-object.ts';
@@ -12,6 +13,7 @@ import type { Deps } from './deps.ts';
 import { type Claim, fingerprintOf } from './idempotency.ts';
 import type { ItemFields } from './item-fields.ts';
 import { wantedCopies } from './copies.ts';
+import { refreshRun } from './run-files.ts';
 import { searchText } from './search-text.ts';
 import type { Source } from './source.ts';
 import { storageUrlOf } from './storage-url.ts';
@@ -44,6 +46,7 @@ export async function commitItem(
 ): Promise<MediaItem> {
   const store = bytes && deps.stores.get(bytes.store);
   const fingerprint = contentFingerprint(fields, source, bytes?.sha256);
+  let inRun = false;
   try {
     const copies = bytes ? wantedCopies(deps.stores, bytes) : [];
     const item = await deps.db.transaction().execute(async (trx) => {
@@ -64,6 +67,7 @@ export async function commitItem(
       if (bytes) await insertPendingLocations(trx, inserted.id, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
       await within?.(trx, inserted.id);
+      inRun = await touchRun(trx, fields.runId, fields.userId);
       if (scene !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined) {
         await setCurrentItem(trx, fields.projectId, fields.sceneId, inserted.id);
       }
@@ -76,6 +80,7 @@ export async function commitItem(
       return made;
     });
     if (copies.length > 0) deps.copiesWanted();
+    if (inRun) await refreshRun(deps, item.runId);
     return item;
   } catch (error) {
     if (codeOf(error) === '23505' && (error as { constraint?: string }).constraint === 'media_locations_store_key')
@@ -94,8 +99,9 @@ function storageUrl(deps: Deps, source: Source, store: Store | undefined, key: s
   return store && key !== undefined ? storageUrlOf(deps.publicBaseUrl, store, key, id) : '';
 }
 
-function toRow(
-  deps: Deps,
+/** An item's row. */
+export function toRow(
+  deps: Pick<Deps, 'defaultVisibility'>,
   fields: ItemFields,
   source: Source,
   bytes: Bytes | undefined,

@@ -2,6 +2,7 @@ import { Logger as JobLogger, type Runner, type TaskList, parseCronItems, run } 
 import type { Logger } from 'pino';
 import type { Deps } from '../domain/deps.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/pending-copies.ts';
+import { secondsToNextRunFiles, writeDueRunFiles } from '../domain/run-files.ts';
 
 export interface JobsOptions {
   connectionString: string;
@@ -21,6 +22,8 @@ const RESTART_MS = 5000;
 const DOWN_SECONDS = 10;
 /** What a copy that was put off waits at most beyond its time, should the job that was to make it be lost. */
 const EVERY_MINUTE = '* * * * *';
+/** Tasks that look for rows that are due. */
+const WATCHES = ['copies', 'run-files'] as const;
 
 function tasks(deps: JobsDeps): TaskList {
   return {
@@ -32,6 +35,14 @@ function tasks(deps: JobsDeps): TaskList {
       const least = report.down.length > 0 ? DOWN_SECONDS : 1;
       const runAt = new Date(Date.now() + Math.max(least, seconds) * 1000);
       await helpers.addJob('copies', {}, { jobKey: 'copies', runAt, maxAttempts: 3 });
+    },
+    'run-files': async (_payload, helpers) => {
+      const report = await writeDueRunFiles(deps, helpers.abortSignal);
+      if (report.written + report.failed > 0) deps.log.info(report, 'wrote the files of runs');
+      const seconds = await secondsToNextRunFiles(deps);
+      if (seconds === undefined) return;
+      const runAt = new Date(Date.now() + Math.max(1, seconds) * 1000);
+      await helpers.addJob('run-files', {}, { jobKey: 'run-files', runAt, maxAttempts: 3 });
     },
   };
 }
@@ -51,18 +62,18 @@ export function startJobs(deps: JobsDeps, { connectionString, concurrency }: Job
           noHandleSignals: true,
           logger: jobLogger(deps.log),
           taskList: tasks(deps),
-          parsedCronItems: parseCronItems([
-            {
-              task: 'copies',
+          parsedCronItems: parseCronItems(
+            WATCHES.map((task) => ({
+              task,
               match: EVERY_MINUTE,
-              identifier: 'copies',
-              options: { backfillPeriod: 0, maxAttempts: 1, jobKey: 'copies', jobKeyMode: 'preserve_run_at' },
-            },
-          ]),
+              identifier: task,
+              options: { backfillPeriod: 0, maxAttempts: 1, jobKey: task, jobKeyMode: 'preserve_run_at' as const },
+            })),
+          ),
         });
         if (stopping) await runner.stop();
         // What was put off while nobody worked is due at once.
-        else await runner.addJob('copies', {}, { jobKey: 'copies', maxAttempts: 3 });
+        else for (const task of WATCHES) await runner.addJob(task, {}, { jobKey: task, maxAttempts: 3 });
         await runner.promise;
       } catch (error) {
         if (!stopping) deps.log.warn({ err: error }, 'background jobs stopped; they start again in five seconds');

@@ -78,19 +78,48 @@ export async function runItems(
   return rows.map((row) => toItem(row));
 }
 
-/** Gives an item the times that it had before its row was made again. */
+interface ItemTimes {
+  createdAt: string | undefined;
+  updatedAt: string | undefined;
+  deletedAt: string | undefined;
+}
+
+/** Gives an item the times that it had before its row was made again, where they are known. */
 export async function setItemTimes(
   trx: Trx,
   id: string,
-  {
-    createdAt,
-    updatedAt,
-    deletedAt,
-  }: { createdAt: string; updatedAt: string | undefined; deletedAt: string | undefined },
+  { createdAt, updatedAt, deletedAt }: ItemTimes,
 ): Promise<void> {
+  if (createdAt === undefined && updatedAt === undefined && deletedAt === undefined) return;
   await trx
     .updateTable('generated_images')
-    .set({ created_at: createdAt, updated_at: updatedAt ?? null, deleted_at: deletedAt ?? null })
+    .set({
+      ...(createdAt !== undefined && { created_at: createdAt }),
+      updated_at: updatedAt ?? null,
+      deleted_at: deletedAt ?? null,
+    })
     .where('id', '=', id)
     .execute();
+}
+
+/** Whether there is an item without bytes that was recorded at that time, or, without a time, for that reason. */
+export async function hasRecord(
+  db: Db,
+  {
+    runId,
+    userId,
+    createdAt,
+    status,
+    error,
+  }: { runId: string; userId: string; createdAt: string | undefined; status: string; error: string | undefined },
+): Promise<boolean> {
+  let query = db
+    .selectFrom('generated_images')
+    .select('id')
+    .where('run_id', '=', runId)
+    .where('user_id', '=', userId)
+    .where('status', '=', status)
+    .where('error', 'is not distinct from', error ?? null);
+  if (createdAt !== undefined) query = query.where('created_at', '=', createdAt);
+  return (await query.limit(1).executeTakeFirst()) !== undefined;
 }

@@ -59,6 +59,7 @@ export function runEntry(item: MediaItem, place: RunPlace, locations: readonly L
     object: file ? undefined : objectOf(locations),
     storage_url: file || item.storageUrl === '' ? undefined : item.storageUrl,
     storage_provider: file ? undefined : item.storageProvider,
+    item_id: item.id,
     status: item.status,
     error: item.error,
     username: item.username,

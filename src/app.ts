@@ -22,6 +22,7 @@ import { importRoutes } from './http/routes/imports.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { mediaRoutes } from './http/routes/media.ts';
 import { OPERATIONS_SCHEMAS, operationsRoutes } from './http/routes/operations.ts';
+import { runRoutes } from './http/routes/runs.ts';
 import { sceneRoutes } from './http/routes/scenes.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { uploadRoutes } from './http/routes/uploads.ts';
@@ -34,6 +35,7 @@ import { IMPORT_SCHEMAS } from './http/schemas/imports.ts';
 import { JOB_SCHEMAS } from './http/schemas/jobs.ts';
 import { WEBHOOK_SCHEMAS } from './http/schemas/webhooks.ts';
 import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
+import { RUN_SCHEMAS } from './http/schemas/runs.ts';
 import { SCENE_SCHEMAS } from './http/schemas/scenes.ts';
 import { SEARCH_SCHEMAS } from './http/schemas/search.ts';
 import { TIMING, type Timing, registerPatience } from './http/timing.ts';
@@ -82,6 +84,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ...DELIVERY_SCHEMAS,
     ...UPLOAD_SCHEMAS,
     ...SCENE_SCHEMAS,
+    ...RUN_SCHEMAS,
     ...IMPORT_SCHEMAS,
     ...JOB_SCHEMAS,
     ...WEBHOOK_SCHEMAS,
@@ -154,6 +157,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     jobRoutes(routes, deps);
     await webhookRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
     workflowRoutes(routes, deps);
+    runRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     operationsRoutes(routes, deps, deps.allMetrics);

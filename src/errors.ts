@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   idempotency_in_progress: 'A request with the same idempotency key is still running.',
   not_stored: 'The item was only recorded: its bytes lie elsewhere and cannot be served from here.',
   object_taken: 'Another item stands for that object already.',
+  run_completed: 'The run has been completed: nothing can be added to it or changed in it.',
   upload_incomplete: 'The bytes of the upload have not arrived yet.',
   upload_expired: 'The time in which the upload could be completed is over.',
   content_missing: 'The store no longer has the bytes of this item.',

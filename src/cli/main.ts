@@ -8,6 +8,7 @@ import { createLogger } from '../logger.ts';
 import { EXIT } from './exit-codes.ts';
 import { runImport } from './import-command.ts';
 import { type ImportBlobsCommandOptions, runImportBlobs } from './import-blobs-command.ts';
+import { type RebuildCommandOptions, runRebuild } from './rebuild-command.ts';
 import { runMigrate, runVerify } from './schema-commands.ts';
 import { type TransferCommandOptions, runTransfer } from './transfer-command.ts';
 import { runWorker } from './worker-command.ts';
@@ -93,6 +94,18 @@ function build(context: (defaultLevel?: string) => CommandContext, done: (code: 
     .option('--dry-run', 'only tell how many there are')
     .option('--json', 'print the summary as JSON')
     .action(async (options: ImportBlobsCommandOptions) => done(await runImportBlobs(context(), options)));
+  program
+    .command('rebuild')
+    .description(
+      'make the rows of runs again from their folders runs/{runId}/ alone, ours or those of an older system; every file is read and compared. Run it again to go on after an interruption',
+    )
+    .requiredOption('--from <store>', 'store whose folders are read')
+    .option('--user <id>', 'only runs of this user; it also owns those whose metadata.json names none')
+    .option('--take-unnamed', 'files that metadata.json does not name become items, too')
+    .option('--concurrency <n>', 'folders at once', positive, 4)
+    .option('--dry-run', 'read and compare, but make nothing')
+    .option('--json', 'print the summary as JSON')
+    .action(async (options: RebuildCommandOptions) => done(await runRebuild(context(), options)));
   program
     .command('worker')
     .description('run background work and nothing else, until a signal comes')

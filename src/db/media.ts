@@ -11,18 +11,44 @@ export async function insertItem(
   trx: Trx,
   item: Omit<NewItem, 'id' | 'storage_url'>,
   storageUrl: (id: string) => string,
+  formerId?: string,
 ): Promise<MediaItem> {
-  const reserved = await sql<{
-    id: string;
-  }>`SELECT nextval(pg_get_serial_sequence('generated_images', 'id')) AS id`.execute(trx);
-  const id = reserved.rows[0]?.id;
-  if (id === undefined) throw new Error('The sequence of generated_images gave no id');
+  const id = (await freeId(trx, formerId)) ?? (await nextId(trx));
   const row = await trx
     .insertInto('generated_images')
     .values({ ...item, id, storage_url: storageUrl(id) })
     .returning(itemColumns)
     .executeTakeFirstOrThrow();
   return toItem(row);
+}
+
+async function nextId(trx: Trx): Promise<string> {
+  const reserved = await sql<{
+    id: string;
+  }>`SELECT nextval(pg_get_serial_sequence('generated_images', 'id')) AS id`.execute(trx);
+  const id = reserved.rows[0]?.id;
+  if (id === undefined) throw new Error('The sequence of generated_images gave no id');
+  return id;
+}
+
+/** The id that an item had before its row was lost, unless another has it by now. */
+async function freeId(trx: Trx, id: string | undefined): Promise<string | undefined> {
+  if (id === undefined) return undefined;
+  const taken = await trx.selectFrom('generated_images').select('id').where('id', '=', id).executeTakeFirst();
+  return taken ? undefined : id;
+}
+
+/** Sees to it that ids to come are greater than `id`, so that it may be given to an item that had it before. */
+export async function reserveIdsUpTo(db: Db, id: string): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    // One after the other, or the lower of two would turn the sequence back.
+    await sql`SELECT pg_advisory_xact_lock(hashtext('mediakeep item ids'))`.execute(trx);
+    await sql`
+      SELECT setval(s, ${id}::bigint) FROM pg_get_serial_sequence('generated_images', 'id') AS s
+      WHERE ${id}::bigint > (SELECT coalesce(last_value, 0) FROM pg_sequences WHERE (quote_ident(schemaname) || '.' || quote_ident(sequencename))::regclass = s::regclass)`.execute(
+      trx,
+    );
+  });
 }
 
 const MAX_BIGINT = 9_223_372_036_854_775_807n;

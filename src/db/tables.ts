@@ -153,6 +153,33 @@ export interface GenerationJobsTable {
   updated_at: Timestamp;
 }
 
+export interface RunsTable {
+  id: string;
+  user_id: string;
+  input_text: string;
+  transformed_text: string | null;
+  schema: string | null;
+  execution_mode: string | null;
+  safety_level: string | null;
+  metadata: JSONColumnType<JsonObject, string | undefined, string>;
+  store: string;
+  completed_at: NullableTimestamp;
+  /** Counts the changes of what metadata.json tells. */
+  revision: Generated<number>;
+  /** The revision that metadata.json has. */
+  written_revision: Generated<number>;
+  /** The texts' own files have to be written, too. */
+  texts_due: Generated<boolean>;
+  /** When a worker writes the files, should nobody have done so. */
+  due_at: NullableTimestamp;
+  attempts: Generated<number>;
+  last_error: string | null;
+  /** When a write ended without saying whether it will still be carried out. */
+  uncertain_at: NullableTimestamp;
+  created_at: Timestamp;
+  updated_at: Timestamp;
+}
+
 export interface JobOutputsTable {
   provider: string;
   job_id: string;
@@ -185,6 +212,13 @@ export interface WebhookDeliveriesTable {
   expires_at: Timestamp;
 }
 
+export interface RunSlotsTable {
+  run_id: string;
+  store: string;
+  type: string;
+  n: number;
+}
+
 export interface Tables {
   generated_images: GeneratedImagesTable;
   media_locations: MediaLocationsTable;
@@ -199,4 +233,6 @@ export interface Tables {
   job_outputs: JobOutputsTable;
   fetches: FetchesTable;
   webhook_deliveries: WebhookDeliveriesTable;
+  runs: RunsTable;
+  run_slots: RunSlotsTable;
 }

@@ -2,6 +2,7 @@ import { insertMarkedIntents } from '../db/intents.ts';
 import { locationsOf } from '../db/locations.ts';
 import { forgetAnswersAbout } from '../db/idempotency-keys.ts';
 import { type ItemChange, deleteItem, findItem, findItemForUpdate, setDeleted, updateItem } from '../db/media.ts';
+import { touchRun } from '../db/runs.ts';
 import { fillCurrentItem, replaceCurrentItem } from '../db/scenes.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError } from '../errors.ts';
@@ -9,6 +10,7 @@ import { type Caller, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { removeDropped } from './discard.ts';
 import { checkFields } from './item-fields.ts';
+import { refreshRun } from './run-files.ts';
 import { searchText } from './search-text.ts';
 
 export interface ItemPatch {
@@ -44,9 +46,12 @@ export async function patchItem(deps: Deps, caller: Caller, id: string, patch: I
       ...(expiresAt !== undefined && { expires_at: expiresAt === null ? null : fields.expiresAt }),
       ...(current && { search_text: searchText(wordsOf(current, fields.tags, patch)) }),
     };
-    return updateItem(trx, id, change);
+    const updated = await updateItem(trx, id, change);
+    await touchRun(trx, item.runId, item.userId);
+    return updated;
   });
   if (!changed) throw new AppError('not_found', 'The item was deleted meanwhile.');
+  await refreshRun(deps, item.runId);
   return changed;
 }
 
@@ -64,21 +69,26 @@ function wordsOf(item: MediaItem, tags: string[], patch: ItemPatch) {
 
 /** Puts a tombstone on an item; deleting twice is not an error. @throws AppError not_found */
 export async function softDelete(deps: Deps, caller: Caller, id: string): Promise<void> {
-  await reachable(deps, caller, id, 'any');
+  const item = await reachable(deps, caller, id, 'any');
   await deps.db.transaction().execute(async (trx) => {
     await setDeleted(trx, id, true);
     await replaceCurrentItem(trx, id);
+    await touchRun(trx, item.runId, item.userId);
   });
+  await refreshRun(deps, item.runId);
 }
 
 /** Takes the tombstone off again; an item that has none is answered as it is. @throws AppError not_found */
 export async function restore(deps: Deps, caller: Caller, id: string): Promise<MediaItem> {
   const item = await reachable(deps, caller, id, 'any');
-  return deps.db.transaction().execute(async (trx) => {
-    const restored = await setDeleted(trx, id, false);
+  const restored = await deps.db.transaction().execute(async (trx) => {
+    const changed = await setDeleted(trx, id, false);
     await fillCurrentItem(trx, id);
-    return (await findItem(trx, id)) ?? restored ?? item;
+    await touchRun(trx, item.runId, item.userId);
+    return (await findItem(trx, id)) ?? changed ?? item;
   });
+  await refreshRun(deps, item.runId);
+  return restored;
 }
 
 /**
@@ -87,7 +97,7 @@ export async function restore(deps: Deps, caller: Caller, id: string): Promise<M
  * @throws AppError not_found
  */
 export async function purge(deps: Deps, caller: Caller, id: string): Promise<void> {
-  await reachable(deps, caller, id, 'any');
+  const item = await reachable(deps, caller, id, 'any');
   const owned = await deps.db.transaction().execute(async (trx) => {
     // First, so that a copy that is just being recorded is either seen here or finds the item gone.
     await findItemForUpdate(trx, id);
@@ -99,7 +109,10 @@ export async function purge(deps: Deps, caller: Caller, id: string): Promise<voi
     // What was answered about it would live on for a day, and tell a repeated upload that it is stored.
     await forgetAnswersAbout(trx, id);
     await deleteItem(trx, id);
+    await touchRun(trx, item.runId, item.userId);
     return objects;
   });
+  // First the file that names the object, then the object.
+  await refreshRun(deps, item.runId);
   await removeDropped(deps, owned);
 }

@@ -3,6 +3,7 @@ import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { type WantedCopy, insertLocation, insertPendingLocations } from '../db/locations.ts';
 import { type NewItem, insertItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
+import { touchRun } from '../db/runs.ts';
 import { setCurrentItem, takeSceneVersion } from '../db/scenes.ts';
 import { codeOf } from '../errors.ts';
 import { objectTaken } from './adopt-object.ts';
@@ -13,6 +14,7 @@ import { type Claim, fingerprintOf } from './idempotency.ts';
 import type { ItemFields } from './item-fields.ts';
 import { wantedCopies } from './copies.ts';
 import { withFileData } from './file-data.ts';
+import { refreshRun } from './run-files.ts';
 import { searchText } from './search-text.ts';
 import type { Source } from './source.ts';
 import { storageUrlOf } from './storage-url.ts';
@@ -45,6 +47,7 @@ export async function commitItem(
 ): Promise<MediaItem> {
   const store = bytes && deps.stores.get(bytes.store);
   const fingerprint = contentFingerprint(fields, source, bytes?.sha256);
+  let inRun = false;
   try {
     const copies = bytes ? wantedCopies(deps.stores, bytes) : [];
     const item = await deps.db.transaction().execute(async (trx) => {
@@ -57,6 +60,7 @@ export async function commitItem(
       if (bytes) await insertBytes(trx, inserted.id, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
       await within?.(trx, inserted.id);
+      inRun = await touchRun(trx, fields.runId, fields.userId);
       if (scene !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined) {
         await setCurrentItem(trx, fields.projectId, fields.sceneId, inserted.id);
       }
@@ -69,6 +73,7 @@ export async function commitItem(
       return made;
     });
     if (copies.length > 0) deps.copiesWanted();
+    if (inRun) await refreshRun(deps, item.runId);
     return item;
   } catch (error) {
     if (codeOf(error) === '23505' && (error as { constraint?: string }).constraint === 'media_locations_store_key')
@@ -98,8 +103,9 @@ function storageUrl(deps: Deps, source: Source, store: Store | undefined, key: s
   return store && key !== undefined ? storageUrlOf(deps.publicBaseUrl, store, key, id) : '';
 }
 
+/** An item's row. */
 export function toRow(
-  deps: Deps,
+  deps: Pick<Deps, 'defaultVisibility'>,
   fields: ItemFields,
   source: Source,
   bytes: Bytes | undefined,

@@ -1,6 +1,7 @@
 import { deleteFetch } from '../db/fetches.ts';
 import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { type ItemChange, findItem, findItemForUpdate, updateItem } from '../db/media.ts';
+import { touchRun } from '../db/runs.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, codeOf } from '../errors.ts';
 import { objectTaken } from './adopt-object.ts';
@@ -8,6 +9,7 @@ import { type Bytes, insertBytes } from './commit-item.ts';
 import { wantedCopies } from './copies.ts';
 import type { Deps } from './deps.ts';
 import { withFileData } from './file-data.ts';
+import { refreshRun } from './run-files.ts';
 import { searchText } from './search-text.ts';
 import { storageUrlOf } from './storage-url.ts';
 
@@ -22,6 +24,7 @@ export async function completeItem(
 ): Promise<MediaItem> {
   const store = deps.stores.get(bytes.store);
   const copies = wantedCopies(deps.stores, bytes);
+  let inRun = false;
   try {
     const item = await deps.db.transaction().execute(async (trx) => {
       if (!bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();
@@ -52,11 +55,13 @@ export async function completeItem(
         },
         'any',
       );
+      inRun = await touchRun(trx, waiting.runId ?? undefined, waiting.userId);
       const made = await findItem(trx, itemId);
       if (!made) throw new Error('an item vanished from its own transaction');
       return made;
     });
     if (copies.length > 0) deps.copiesWanted();
+    if (inRun) await refreshRun(deps, item.runId);
     return item;
   } catch (error) {
     if (codeOf(error) === '23505' && (error as { constraint?: string }).constraint === 'media_locations_store_key')

@@ -2,15 +2,18 @@ import type { Trx } from '../db/database.ts';
 import { type IntentKey, fulfilIntent, insertIntent, insertMarkedIntents } from '../db/intents.ts';
 import { type Location, deleteLocation, locationsOf, setStored } from '../db/locations.ts';
 import { findItemForUpdate, setStorage } from '../db/media.ts';
+import { touchRun } from '../db/runs.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError } from '../errors.ts';
 import { mediaTypeByMime } from '../media/media-type.ts';
-import { copyKey, outputKey } from '../storage/keys.ts';
+import { copyKey, outputKey, runFolder, runSlotOf } from '../storage/keys.ts';
 import type { Store } from '../storage/stores.ts';
 import { type Copied, copyBytes, verifyStored } from './copy-bytes.ts';
 import type { Deps } from './deps.ts';
 import { discard, removeDropped } from './discard.ts';
 import { keepLease } from './intent-lease.ts';
+import { runOutputKey } from './place.ts';
+import { refreshRun } from './run-files.ts';
 import { storageUrlOf } from './storage-url.ts';
 
 type CopyDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
@@ -35,7 +38,7 @@ export interface CopyOptions {
 export async function copyItem(deps: CopyDeps, item: MediaItem, options: CopyOptions): Promise<Copied> {
   const { to, signal } = options;
   const locations = await locationsOf(deps.db, item.id, item.storageProvider);
-  const intent: IntentKey = { store: to.name, key: keyForCopy(item, locations) };
+  const intent: IntentKey = { store: to.name, key: await keyForCopy(deps, item, locations, to) };
   await insertIntent(deps.db, intent);
   const lease = keepLease(deps, intent, { signal });
   try {
@@ -44,9 +47,11 @@ export async function copyItem(deps: CopyDeps, item: MediaItem, options: CopyOpt
     const dropped = await deps.db.transaction().execute(async (trx) => {
       const objects = await record(deps, trx, item.id, { ...copied, key: intent.key }, options);
       await fulfilIntent(trx, intent);
+      await touchRun(trx, item.runId, item.userId);
       return objects;
     });
     lease.stop();
+    await refreshRun(deps, item.runId);
     await removeDropped(deps, dropped);
     return copied;
   } catch (error) {
@@ -56,15 +61,26 @@ export async function copyItem(deps: CopyDeps, item: MediaItem, options: CopyOpt
   }
 }
 
-/** Beside the original where that is ours; somebody else's key may be anything in another store. */
-function keyForCopy(item: MediaItem, locations: readonly Location[]): string {
+/** Beside the original where that is ours; somebody else's key may be anything in another store. In a run's folder a name of the run's. */
+async function keyForCopy(deps: CopyDeps, item: MediaItem, locations: readonly Location[], to: Store): Promise<string> {
   const base = locations.find((location) => location.owned && location.state !== 'pending');
-  if (base) return copyKey(base.key);
+  if (base) return (await runKeyForCopy(deps, item, base.key, to)) ?? copyKey(base.key);
   return outputKey({
     userId: item.userId,
     filename: item.filename ?? locations[0]?.key.split('/').at(-1),
     ext: mediaTypeByMime(item.mimeType ?? '')?.ext ?? 'bin',
   });
+}
+
+/** The same name as in the other store, or the next one that is free. */
+async function runKeyForCopy(deps: CopyDeps, item: MediaItem, key: string, to: Store): Promise<string | undefined> {
+  const { runId } = item;
+  if (runId === null || !key.startsWith(runFolder(runId))) return undefined;
+  const name = key.slice(runFolder(runId).length);
+  const slot = runSlotOf(name);
+  const ext = name.split('.').at(-1);
+  if (!slot || ext === undefined) return undefined;
+  return runOutputKey(deps, { runId, store: to.name, type: slot.type, ext, wanted: slot.n });
 }
 
 /**
@@ -89,8 +105,11 @@ export async function settleCopy(
     );
     if (!still) throw new AppError('content_missing', `The copy in '${to.name}' has gone meanwhile.`);
     if (home) await makeHome(deps, trx, item.id, { to, key: existing.key });
-    return drop === undefined ? [] : dropLocation(trx, item.id, drop);
+    const objects = drop === undefined ? [] : await dropLocation(trx, item.id, drop);
+    await touchRun(trx, item.runId, item.userId);
+    return objects;
   });
+  await refreshRun(deps, item.runId);
   await removeDropped(deps, dropped);
 }
 

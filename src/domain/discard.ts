@@ -16,21 +16,25 @@ export async function discard(
   intent: IntentKey,
   store: Store,
   failure?: unknown,
-): Promise<void> {
+): Promise<boolean> {
   const { store: name, key } = intent;
   try {
     const marked = await markIntent(deps.db, intent);
     // A COMMIT whose answer was lost has ended the intent, and the object is the item's own.
     if (await findStoredItemByKey(deps.db, name, key)) {
       if (marked) await deleteIntent(deps.db, intent);
-      return;
+      return false;
     }
     await store.delete(key);
-    if (isAppError(failure, 'store_unavailable') && failure.cause !== undefined)
+    if (isAppError(failure, 'store_unavailable') && failure.cause !== undefined) {
       await keepMarkedIntent(deps.db, intent);
-    else await deleteIntent(deps.db, intent);
+      return false;
+    }
+    await deleteIntent(deps.db, intent);
+    return marked;
   } catch (error) {
     deps.log.warn({ err: error, store: name, key }, 'could not remove what was given up; the sweeper will');
+    return false;
   }
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { findItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
+import type { Run } from '../db/runs.ts';
 import { AppError } from '../errors.ts';
-import { cutBytes, outputKey, sceneKey } from '../storage/keys.ts';
+import { cutBytes } from '../storage/keys.ts';
 import { adoptObject } from './adopt-object.ts';
 import { limited } from './body.ts';
 import { type Caller, isAdmin, mayReach, ownerFor } from './caller.ts';
@@ -11,8 +12,9 @@ import type { Deps } from './deps.ts';
 import { type Claim, assertSameContent, openKey } from './idempotency.ts';
 import { addressToKeep, keepPending } from './keep-pending.ts';
 import { type ItemFields, type ItemInput, checkFields } from './item-fields.ts';
+import { assertOpen, placeOf, runOf } from './place.ts';
 import type { BytesSource, Source } from './source.ts';
-import { type StageRequest, type Staged, stage } from './stage.ts';
+import { type Staged, stage } from './stage.ts';
 
 export interface IngestRequest {
   caller: Caller;
@@ -22,6 +24,8 @@ export interface IngestRequest {
   signal?: AbortSignal | undefined;
   /** When the bytes cannot be stored just now, but may be had from an address later: keep the item as `pending`. */
   keepPending?: boolean | undefined;
+  /** The run that the fields name took it before it was completed. */
+  admitted?: boolean | undefined;
 }
 
 export interface IngestResult {
@@ -120,6 +124,8 @@ export async function checkParent(deps: Deps, caller: Caller, parentId: string |
 
 async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim?: Claim): Promise<MediaItem> {
   const { source } = request;
+  const run = await runOf(deps, early);
+  if (request.admitted !== true) assertOpen(run);
   if (source.type === 'object') {
     const adopted = await adoptObject(deps, source, early.sha256);
     await stillThere(deps, adopted);
@@ -128,7 +134,7 @@ async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim
   if (source.type !== 'bytes' && source.type !== 'url') return commitItem(deps, { fields: early, source, claim });
   let arrived: Awaited<ReturnType<typeof stageSource>>;
   try {
-    arrived = await stageSource(deps, request, source, early, claim);
+    arrived = await stageSource(deps, request, source, { fields: early, run, claim });
   } catch (error) {
     const url = request.keepPending === true ? addressToKeep(source, early, error) : undefined;
     if (url === undefined) throw error;
@@ -143,6 +149,7 @@ async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim
       await checkParent(deps, request.caller, late.parentId);
       checkSource(deps, request, fields);
       checkLateDigest(fields, staged);
+      await checkLateRun(deps, early, fields);
     }
     const item = await commitItem(deps, {
       fields,
@@ -180,35 +187,36 @@ function checkLateDigest(fields: ItemFields, staged: Staged): void {
   }
 }
 
+/** The folder was chosen before the run was named. */
+async function checkLateRun(deps: Deps, early: ItemFields, late: ItemFields): Promise<void> {
+  if (late.runId !== early.runId && (await runOf(deps, late)))
+    throw new AppError(
+      'field_after_file',
+      "'runId' decides where the file is put; send it before the file, or in the query.",
+      { field: 'runId' },
+    );
+}
+
 async function stageSource(
   deps: Deps,
   request: IngestRequest,
   source: BytesSource | { type: 'url'; url: string },
-  fields: ItemFields,
-  claim?: Claim,
+  { fields, run, claim }: { fields: ItemFields; run: Run | undefined; claim: Claim | undefined },
 ): Promise<{ staged: Staged; filename: string | undefined }> {
-  const stores = routesFor(deps, fields);
   const { signal } = request;
   const fetched = source.type === 'url' ? await deps.fetcher.fetch(source.url, { signal }) : undefined;
   const filename = fields.filename ?? suggestedName(source.type === 'bytes' ? source.filename : fetched?.filename);
   const staged = await stage(deps, {
-    stores,
+    ...placeOf(deps, fields, filename, run),
     body: source.type === 'bytes' ? source.body : (fetched?.body ?? emptyBody()),
     filename,
     declaredType: source.type === 'bytes' ? source.declaredType : fetched?.contentType,
     size: source.type === 'bytes' ? source.size : fetched?.contentLength,
     sha256: fields.sha256,
     signal,
-    keyFor: (ext) => keyFor(fields, filename, ext),
     onRenew: claim && (() => claim.renew()),
   });
   return { staged, filename };
-}
-
-/** Where to write: the wanted store first. Whoever names a store means it: another one does not take its place. */
-export function routesFor({ stores }: Deps, { store }: ItemFields): StageRequest['stores'] {
-  if (store === undefined) return [stores.primary, ...stores.fallbacks];
-  return [stores.get(store)];
 }
 
 const MAX_SUGGESTED_BYTES = 255;
@@ -224,13 +232,6 @@ export function suggestedName(name: string | undefined): string | undefined {
 }
 
 async function* emptyBody(): AsyncGenerator<Uint8Array> {}
-
-/** The key under which an item of these fields is stored. */
-export function keyFor(fields: ItemFields, filename: string | undefined, ext: string): string {
-  if (fields.projectId !== undefined && fields.sceneId !== undefined)
-    return sceneKey(fields.projectId, fields.sceneId, ext);
-  return outputKey({ userId: fields.userId, subfolder: fields.subfolder, filename, ext });
-}
 
 /** What the fingerprint of this request would have been: its bytes are read and hashed, and go nowhere. */
 async function fingerprintWithoutStoring(deps: Deps, request: IngestRequest, early: ItemFields): Promise<string> {

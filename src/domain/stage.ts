@@ -1,4 +1,4 @@
-import { type IntentKey, insertIntent } from '../db/intents.ts';
+import { type IntentKey, deleteIntent, insertIntent } from '../db/intents.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { type Inspection, createInspector } from '../media/inspect.ts';
 import type { MediaType } from '../media/media-type.ts';
@@ -20,8 +20,10 @@ export interface StageRequest {
   size?: number | undefined;
   /** Hexadecimal; what the caller says the bytes are. */
   sha256?: string | undefined;
-  /** The key for the sniffed extension. */
-  keyFor: (ext: string) => string;
+  /** A key for the sniffed extension that was never used in that store. */
+  keyFor: (ext: string, where: { type: MediaType; store: Store }) => string | Promise<string>;
+  /** Told of a key at which surely nothing lies (any more). */
+  keyUnused?: ((key: IntentKey) => Promise<void>) | undefined;
   signal?: AbortSignal | undefined;
   /** Called at every renewal of the lease. */
   onRenew?: (() => Promise<void>) | undefined;
@@ -65,7 +67,7 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
   try {
     for (const [index, store] of candidates.entries()) {
       // A key of its own for each attempt: a deletion that the failed store carries out late must not meet the item when it comes home.
-      const key = request.keyFor(type.ext);
+      const key = await request.keyFor(type.ext, { type, store });
       try {
         const staged = await write(deps, request, {
           store,
@@ -128,9 +130,11 @@ async function write(
   const intent: IntentKey = { store: store.name, key };
   await insertIntent(deps.db, intent);
   const lease = keepLease(deps, intent, request);
-  const giveUp = (failure?: unknown) => {
+  const giveUp = async (failure?: unknown) => {
     lease.stop();
-    return discard(deps, intent, store, failure);
+    // A client that went away may have sent all of it: the store may still be at work.
+    if ((await discard(deps, intent, store, failure)) && request.signal?.aborted !== true)
+      await request.keyUnused?.(intent);
   };
   try {
     const inspector = createInspector(type);
@@ -159,6 +163,12 @@ async function write(
     });
     return { ...intent, ...stored, type, inspection, release: lease.stop, discard: giveUp };
   } catch (error) {
+    if (isAppError(error, 'object_taken')) {
+      // Not what this attempt has written, so not its to delete.
+      lease.stop();
+      await deleteIntent(deps.db, intent);
+      throw error;
+    }
     // A store that is down cannot remove anything either, and whoever waits for a fallback need not wait for that.
     if (hasNext && isAppError(error, 'store_unavailable')) void giveUp(error);
     else await giveUp(error);

@@ -4,8 +4,9 @@ import { decodeData } from '../sources/base64.ts';
 import { adoptObject } from './adopt-object.ts';
 import { completeItem } from './complete-item.ts';
 import type { Deps } from './deps.ts';
-import { keyFor, routesFor, suggestedName } from './ingest.ts';
+import { suggestedName } from './ingest.ts';
 import type { ItemFields } from './item-fields.ts';
+import { placeOf, runOf } from './place.ts';
 import { stage } from './stage.ts';
 
 /** Where the bytes of one item come from, once it is decided. */
@@ -42,13 +43,12 @@ export async function storeInto(
   const said = from.type === 'base64' ? (from.declaredType ?? decoded?.declaredType) : fetched?.contentType;
   const filename = fields.filename ?? suggestedName(fetched?.filename);
   const staged = await stage(deps, {
-    stores: routesFor(deps, fields),
+    ...placeOf(deps, fields, filename, await runOf(deps, fields)),
     body: fetched?.body ?? once(decoded?.bytes ?? Buffer.alloc(0)),
     filename,
     declaredType: said ?? options.contentType,
     size: decoded?.bytes.length ?? fetched?.contentLength,
     signal,
-    keyFor: (ext) => keyFor(fields, filename, ext),
     onRenew,
   });
   try {

@@ -14,9 +14,10 @@ import { type Caller, mayReach, ownerFor } from './caller.ts';
 import { commitItem } from './commit-item.ts';
 import type { Deps } from './deps.ts';
 import { HEAD_BYTES, identify } from './identify.ts';
-import { checkParent, keyFor, routesFor } from './ingest.ts';
+import { checkParent } from './ingest.ts';
 import { keepLease } from './intent-lease.ts';
 import { type ItemFields, type ItemInput, checkFields } from './item-fields.ts';
+import { assertOpen, placeOf, runOf } from './place.ts';
 import { type ReadObject, readObject } from './read-object.ts';
 
 /** Long enough for a large file over a slow line. */
@@ -51,14 +52,17 @@ export async function beginUpload(deps: Deps, request: UploadRequest): Promise<B
     throw new AppError('unsupported_media', `'${request.contentType}' is no type that this service keeps.`, {
       field: 'contentType',
     });
-  const [wanted, ...fallbacks] = routesFor(deps, fields);
+  const run = await runOf(deps, fields);
+  assertOpen(run);
+  const place = placeOf(deps, fields, fields.filename, run);
+  const [wanted, ...fallbacks] = place.stores;
   checkSize(deps, wanted, request.bytes);
   const store = [wanted, ...fallbacks].find((each) => each.available() && takes(each, request.bytes)) ?? wanted;
   const upload = {
     id: randomUUID(),
     userId,
     store: store.name,
-    key: keyFor(fields, fields.filename, type.ext),
+    key: await place.keyFor(type.ext, { type, store }),
     home: store === wanted ? undefined : wanted.name,
     contentType: type.mime,
     bytes: request.bytes,

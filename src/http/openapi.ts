@@ -20,6 +20,7 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
         { name: 'Media', description: 'Items: store, read, change, delete.' },
         { name: 'Search', description: 'Listings and totals.' },
         { name: 'Delivery', description: 'Bytes and signed URLs.' },
+        { name: 'Runs', description: 'Pipeline runs and their folders.' },
         { name: 'Operations', description: 'Health and metrics.' },
       ],
       components: {

@@ -25,6 +25,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   idempotency_in_progress: 409,
   not_stored: 409,
   object_taken: 409,
+  run_completed: 409,
   upload_incomplete: 409,
   upload_expired: 410,
   content_missing: 410,

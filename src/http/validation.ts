@@ -85,9 +85,13 @@ function fromAjv(problem: ErrorObject | undefined, context: string): AppError {
         { field: path },
       );
     case 'discriminator':
-      return new AppError('invalid_request', `'${inner('type')}' must be one of: base64, url, object, external.`, {
-        field: inner('type'),
-      });
+      return new AppError(
+        'invalid_request',
+        `'${inner('type')}' must be one of: base64, url, object, external; in a run also comfyui.`,
+        {
+          field: inner('type'),
+        },
+      );
     default:
       return new AppError('invalid_request', `${subject} ${problem.message ?? 'is not valid'}.`, { field: path });
   }

@@ -99,6 +99,27 @@ export function sceneKey(projectId: string, sceneId: string, ext: string): strin
   return `projects/${projectId.toLowerCase()}/scenes/${scene}_${Date.now()}-${unique()}.${ext}`;
 }
 
+/** The texts of a run, beside its outputs: the only objects of ours that are ever replaced. */
+export const RUN_FILES = ['metadata.json', 'input_text.txt', 'transformed_text.txt'] as const;
+export type RunFile = (typeof RUN_FILES)[number];
+
+/** `runs/{runId}/`; what lies below belongs to one run. */
+export function runFolder(runId: string): string {
+  return `runs/${runId}/`;
+}
+
+/** `runs/{runId}/output_{type}[_{n}].{ext}`; the first of a type has no number. */
+export function runKey(runId: string, type: string, n: number, ext: string): string {
+  return `${runFolder(runId)}output_${type}${n === 1 ? '' : `_${n}`}.${ext}`;
+}
+
+/** The place that an output's name stands for; undefined for a name that no run gives out. */
+export function runSlotOf(filename: string): { type: string; n: number } | undefined {
+  const [, type, n = '1'] =
+    /^output_(image|audio|video|model)(?:_([1-9][0-9]{0,8}))?\.[^.]{1,20}$/.exec(filename) ?? [];
+  return type === undefined ? undefined : { type, n: Number(n) };
+}
+
 /**
  * A key for a further copy of an object of ours: beside the old one, with a unique part of its own. Keys are never used twice, so
  * that a deletion that a store carries out late meets nothing but what it was meant for.

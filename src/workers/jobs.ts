@@ -4,6 +4,7 @@ import type { Deps } from '../domain/deps.ts';
 import { fetchPending } from '../domain/fetch-pending.ts';
 import { removeOldDeliveries } from '../domain/old-deliveries.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/pending-copies.ts';
+import { secondsToNextRunFiles, writeDueRunFiles } from '../domain/run-files.ts';
 
 export interface JobsOptions {
   connectionString: string;
@@ -21,7 +22,8 @@ const RESTART_MS = 5000;
 const DOWN_SECONDS = 10;
 /** What a copy that was put off waits at most beyond its time, should the job that was to make it be lost. */
 const EVERY_MINUTE = '* * * * *';
-const EVERY_HOUR = '17 * * * *';
+/** Tasks that look for rows that are due. */
+const WATCHES = ['copies', 'fetches', 'run-files', 'deliveries'] as const;
 
 function tasks(deps: Deps): TaskList {
   return {
@@ -48,6 +50,14 @@ function tasks(deps: Deps): TaskList {
       const removed = await removeOldDeliveries(deps);
       if (removed > 0) deps.log.info({ removed }, 'removed webhooks whose time was over');
     },
+    'run-files': async (_payload, helpers) => {
+      const report = await writeDueRunFiles(deps, helpers.abortSignal);
+      if (report.written + report.failed > 0) deps.log.info(report, 'wrote the files of runs');
+      const seconds = await secondsToNextRunFiles(deps);
+      if (seconds === undefined) return;
+      const runAt = new Date(Date.now() + Math.max(1, seconds) * 1000);
+      await helpers.addJob('run-files', {}, { jobKey: 'run-files', runAt, maxAttempts: 3 });
+    },
   };
 }
 
@@ -66,25 +76,18 @@ export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOpt
           noHandleSignals: true,
           logger: jobLogger(deps.log),
           taskList: tasks(deps),
-          parsedCronItems: parseCronItems([
-            {
-              task: 'copies',
+          parsedCronItems: parseCronItems(
+            WATCHES.map((task) => ({
+              task,
               match: EVERY_MINUTE,
-              identifier: 'copies',
-              options: { backfillPeriod: 0, maxAttempts: 1, jobKey: 'copies', jobKeyMode: 'preserve_run_at' },
-            },
-            {
-              task: 'fetches',
-              match: EVERY_MINUTE,
-              identifier: 'fetches',
-              options: { backfillPeriod: 0, maxAttempts: 1, jobKey: 'fetches', jobKeyMode: 'preserve_run_at' },
-            },
-            { task: 'deliveries', match: EVERY_HOUR, identifier: 'deliveries', options: { backfillPeriod: 0 } },
-          ]),
+              identifier: task,
+              options: { backfillPeriod: 0, maxAttempts: 1, jobKey: task, jobKeyMode: 'preserve_run_at' as const },
+            })),
+          ),
         });
         if (stopping) await runner.stop();
         // What was put off while nobody worked is due at once.
-        else for (const task of ['copies', 'fetches']) await runner.addJob(task, {}, { jobKey: task, maxAttempts: 3 });
+        else for (const task of WATCHES) await runner.addJob(task, {}, { jobKey: task, maxAttempts: 3 });
         await runner.promise;
       } catch (error) {
         if (!stopping) deps.log.warn({ err: error }, 'background jobs stopped; they start again in five seconds');

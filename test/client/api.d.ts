@@ -380,6 +380,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a run
+         * @description Makes a run and its folder `runs/{runId}/` in the store, with `input_text.txt` and `metadata.json`. While the store is down the files follow later.
+         */
+        post: operations["createRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a run
+         * @description The run with its items in the order in which they came; deleted ones are left out.
+         */
+        get: operations["getRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{runId}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add media to a run
+         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.
+         */
+        post: operations["addRunMedia"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{runId}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete a run
+         * @description Closes the run, with its transformed text if it has one. From then on adding media is answered with 409 `run_completed`; outputs of prompts that were accepted before still come in. May be repeated.
+         */
+        post: operations["completeRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{runId}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export a run
+         * @description The whole run as a zip, streamed: `metadata.json`, the texts, and every output as it was stored. Outputs whose bytes are lost are named in `missing.txt`.
+         */
+        get: operations["exportRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{projectId}/scenes/{sceneId}": {
         parameters: {
             query?: never;
@@ -1572,6 +1672,319 @@ export interface components {
              * @example 1
              */
             version: number;
+        };
+        /**
+         * @description A run that begins.
+         * @example {
+         *       "userId": "user-1",
+         *       "inputText": "a red fox",
+         *       "schema": "dada",
+         *       "executionMode": "eco",
+         *       "safetyLevel": "kids"
+         *     }
+         */
+        RunRequest: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /**
+             * @description What the user entered, up to 256 KiB.
+             * @example a red fox
+             */
+            inputText: string;
+            /**
+             * @description The text as it went to the generator, up to 256 KiB.
+             * @example a red fox, woodcut
+             */
+            transformedText?: string;
+            /**
+             * @description Schema of the pipeline.
+             * @example dada
+             */
+            schema?: string;
+            /**
+             * @description Mode of the pipeline.
+             * @example eco
+             */
+            executionMode?: string;
+            /**
+             * @description Safety level of the pipeline.
+             * @example kids
+             */
+            safetyLevel?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * @description The end of a run.
+         * @example {}
+         */
+        RunCompletion: {
+            /**
+             * @description The text as it went to the generator, up to 256 KiB.
+             * @example a red fox, woodcut
+             */
+            transformedText?: string;
+        };
+        /** @description All outputs of a ComfyUI prompt. */
+        ComfyuiSource: {
+            /**
+             * @description Kind of the source. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "comfyui";
+            /**
+             * @description Id that ComfyUI gave the prompt.
+             * @example 6f1c7f0e-0000-4000-8000-000000000001
+             */
+            promptId: string;
+        };
+        /**
+         * @description An output of the run, with a `source` or an `output`.
+         * @example {
+         *       "prompt": "a red fox",
+         *       "source": {
+         *         "type": "url",
+         *         "url": "https://cdn.example.com/out.png"
+         *       }
+         *     }
+         */
+        RunMediaJson: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /** @description Name of the owner to show. */
+            username?: string;
+            /** @description Tool that asked for it. */
+            toolName?: string;
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /** @description Model that made it. */
+            model?: string;
+            /** @description Who generated. */
+            provider?: string;
+            /** @description Size that was asked for. */
+            size?: string;
+            /** @description Quality that was asked for. */
+            quality?: string;
+            /** @description Style that was asked for. */
+            style?: string;
+            /** @description How many were asked for. */
+            n?: number;
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /**
+             * @description `failed` records a generation that gave nothing, with `error`.
+             * @enum {unknown}
+             */
+            status?: "success" | "failed";
+            /** @description Why the generation failed. */
+            error?: string;
+            /** @description The caller's message. */
+            messageId?: string;
+            /** @description The caller's request. */
+            requestId?: string;
+            /** @description Job at the generating back end. */
+            jobId?: string;
+            /** @description Pipeline run. */
+            runId?: string;
+            /**
+             * Format: uuid
+             * @description Project of the scene.
+             */
+            projectId?: string;
+            /** @description Scene; the item becomes its next version. */
+            sceneId?: string;
+            /** @description Item that it was made from. */
+            parentId?: string;
+            /** @description Id that it had in an older system. */
+            externalId?: string;
+            /** @description Where it came from. */
+            originalUrl?: string;
+            /**
+             * @description When it was generated.
+             * @example 2026-11-21T01:55:37Z
+             */
+            generatedAt?: string;
+            /**
+             * @description When it may be removed.
+             * @example 2026-11-21T01:55:37Z
+             */
+            expiresAt?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /** @description Folders in the key, below the user's. */
+            subfolder?: string;
+            /** @description Name of the store to write to. Default: the primary one. */
+            store?: string;
+            /** @description SHA-256 of the file, hexadecimal; verified. */
+            sha256?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made, up to 64 KiB. */
+            generation?: {
+                [key: string]: unknown;
+            };
+            source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"] | components["schemas"]["ComfyuiSource"];
+            /**
+             * @description In place of `source`, what a generator gave, whichever it is: a text that starts with `http` is a URL, any other a ComfyUI prompt id.
+             * @example https://cdn.example.com/out.png
+             */
+            output?: string;
+        };
+        /** @description One run of a pipeline. */
+        Run: {
+            /**
+             * @description Id of the run.
+             * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+             */
+            runId: string;
+            /**
+             * @description Who owns it.
+             * @example user-1
+             */
+            userId: string;
+            /**
+             * @description `open` or `completed`.
+             * @example open
+             */
+            status: string;
+            /**
+             * @description What the user entered.
+             * @example a red fox
+             */
+            inputText: string;
+            /** @description The text as it went to the generator. */
+            transformedText: string | null;
+            /** @description Schema of the pipeline. */
+            schema: string | null;
+            /** @description Mode of the pipeline. */
+            executionMode: string | null;
+            /** @description Safety level of the pipeline. */
+            safetyLevel: string | null;
+            /** @description The caller's own data. */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Store in which its folder `runs/{runId}/` lies.
+             * @example local
+             */
+            store: string;
+            /**
+             * Format: date-time
+             * @description When it was completed.
+             */
+            completedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it or an output of it last changed.
+             */
+            updatedAt: string;
+        };
+        /** @description A run with its items. */
+        RunDetails: {
+            /**
+             * @description Id of the run.
+             * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+             */
+            runId: string;
+            /**
+             * @description Who owns it.
+             * @example user-1
+             */
+            userId: string;
+            /**
+             * @description `open` or `completed`.
+             * @example open
+             */
+            status: string;
+            /**
+             * @description What the user entered.
+             * @example a red fox
+             */
+            inputText: string;
+            /** @description The text as it went to the generator. */
+            transformedText: string | null;
+            /** @description Schema of the pipeline. */
+            schema: string | null;
+            /** @description Mode of the pipeline. */
+            executionMode: string | null;
+            /** @description Safety level of the pipeline. */
+            safetyLevel: string | null;
+            /** @description The caller's own data. */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Store in which its folder `runs/{runId}/` lies.
+             * @example local
+             */
+            store: string;
+            /**
+             * Format: date-time
+             * @description When it was completed.
+             */
+            completedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it or an output of it last changed.
+             */
+            updatedAt: string;
+            /** @description Its items in the order in which they came, 1,000 at most. */
+            items: components["schemas"]["MediaItem"][];
+            /** @description There are more; `GET /v1/media?runId=` lists them. */
+            moreItems: boolean;
+        };
+        /** @description Work at a generator that has not ended. */
+        JobReference: {
+            /**
+             * @description Who generates.
+             * @example comfyui
+             */
+            provider: string;
+            /** @description Id of the work there. */
+            jobId: string;
+        };
+        /** @description What was added to a run, or the work that will add it. */
+        RunMedia: {
+            /** @description What was stored. */
+            items: components["schemas"]["MediaItem"][];
+            job?: components["schemas"]["JobReference"];
         };
         /**
          * @description A provider's answer, and the fields of its items.
@@ -3321,6 +3734,356 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        responses: {
+            /** @description The run. */
+            201: {
+                headers: {
+                    /** @description Path of the run. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run with its items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetails"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addRunMedia: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner. A user token may leave it out; a service token must give it.
+                 * @example user-1
+                 */
+                userId?: string;
+                /** @description Name of the owner to show. */
+                username?: string;
+                /** @description Tool that asked for it. */
+                toolName?: string;
+                /**
+                 * @description What was asked for.
+                 * @example a red fox in the snow
+                 */
+                prompt?: string;
+                /** @description Model that made it. */
+                model?: string;
+                /** @description Who generated. */
+                provider?: string;
+                /** @description Size that was asked for. */
+                size?: string;
+                /** @description Quality that was asked for. */
+                quality?: string;
+                /** @description Style that was asked for. */
+                style?: string;
+                /** @description How many were asked for. */
+                n?: number;
+                /**
+                 * @description Up to 64 tags of up to 64 characters.
+                 * @example [
+                 *       "portrait"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description `failed` records a generation that gave nothing, with `error`. */
+                status?: "success" | "failed";
+                /** @description Why the generation failed. */
+                error?: string;
+                /** @description The caller's message. */
+                messageId?: string;
+                /** @description The caller's request. */
+                requestId?: string;
+                /** @description Job at the generating back end. */
+                jobId?: string;
+                /** @description Pipeline run. */
+                runId?: string;
+                /** @description Project of the scene. */
+                projectId?: string;
+                /** @description Scene; the item becomes its next version. */
+                sceneId?: string;
+                /** @description Item that it was made from. */
+                parentId?: string;
+                /** @description Id that it had in an older system. */
+                externalId?: string;
+                /** @description Where it came from. */
+                originalUrl?: string;
+                /**
+                 * @description When it was generated.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                generatedAt?: string;
+                /**
+                 * @description When it may be removed.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                expiresAt?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Folders in the key, below the user's. */
+                subfolder?: string;
+                /** @description Name of the store to write to. Default: the primary one. */
+                store?: string;
+                /** @description SHA-256 of the file, hexadecimal; verified. */
+                sha256?: string;
+                /**
+                 * @description The caller's own data: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                metadata?: string;
+                /**
+                 * @description How it was made: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                generation?: string;
+            };
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunMediaJson"];
+                "multipart/form-data": components["schemas"]["IngestForm"];
+                "image/png": string;
+                "image/jpeg": string;
+                "image/webp": string;
+                "image/gif": string;
+                "image/svg+xml": string;
+                "audio/mpeg": string;
+                "audio/wav": string;
+                "video/mp4": string;
+                "video/webm": string;
+                "model/gltf-binary": string;
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The items. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunMedia"];
+                };
+            };
+            /** @description The prompt has not ended; a worker stores its outputs when it has. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunMedia"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    completeRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunCompletion"];
+            };
+        };
+        responses: {
+            /** @description The run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A zip with `metadata.json`, the texts and the outputs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

@@ -2,6 +2,8 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
 import { findItemByAddress } from '../../src/db/media.ts';
+import { hasRecord, runItems } from '../../src/db/run-outputs.ts';
+import { secondsToNextDueRun, takeDueRuns } from '../../src/db/runs.ts';
 import { nextTransfers } from '../../src/db/transfers.ts';
 import { type Database, type Db, openDatabase } from '../../src/db/database.ts';
 import { type ItemFilter, type PageRequest, pageQuery } from '../../src/db/search.ts';
@@ -40,6 +42,10 @@ beforeAll(async () => {
     open.db,
   );
   await sql`VACUUM ANALYZE scenes`.execute(open.db);
+  await sql`INSERT INTO runs (id, user_id, input_text, store, due_at) SELECT 'run-' || n, 'user-' || n % 1000, 'text', 'local', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
+    open.db,
+  );
+  await sql`VACUUM ANALYZE runs`.execute(open.db);
   // VACUUM sets the visibility map and merges the pending lists of the GIN indexes, as autovacuum does on a live server.
   await sql`VACUUM ANALYZE generated_images`.execute(open.db);
   await sql`VACUUM ANALYZE media_locations`.execute(open.db);
@@ -156,6 +162,19 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
     (db) => nextTransfers(db, { from: 'archive', to: 's3', filter: {} }, '0', 200),
     3000,
   ],
+  [
+    'the items of a run',
+    (db) => runItems(db, { id: 'run-77', userId: 'user-777' }, { limit: 100, deleted: true }),
+    100,
+  ],
+  [
+    'a failure of a run that is known already',
+    (db) =>
+      hasRecord(db, { runId: 'run-77', userId: 'user-777', createdAt: undefined, status: 'failed', error: undefined }),
+    60,
+  ],
+  ['runs whose files are due', (db) => takeDueRuns(db, 10), 400],
+  ['when the next files of a run are due', (db) => secondsToNextDueRun(db), 60],
   ['items to mirror', (db) => nextTransfers(db, { to: 's3', filter: {} }, AFTER, 200), 5000],
 ];
 

@@ -24,6 +24,7 @@ interface Item {
   projectId: string;
   /** A job of the same owner. */
   jobId: string;
+  runId: string;
   /** An upload of the same owner, its bytes still to come. */
   upload: { id: string; url: string };
   /** One whose bytes have arrived. */
@@ -53,6 +54,7 @@ const source = { type: 'base64', data: png().toString('base64') };
 const record = (item: Item) => `/v1/media/${item.id}`;
 const scene = ({ projectId }: Item) => `/v1/projects/${projectId}/scenes/s`;
 const job = ({ jobId }: Pick<Item, 'jobId'>) => `/v1/jobs/runpod/${jobId}`;
+const run = ({ runId }: Item) => `/v1/runs/${runId}`;
 const content = (item: Item) => `/v1/media/${item.id}/content`;
 const about = (path: string) => (item: Item) => `${path}?userId=${item.userId}`;
 
@@ -105,6 +107,23 @@ const TABLE: Readonly<Record<string, Row>> = {
     expected: CREATE,
     inner: 'results',
   },
+  'POST /v1/runs': {
+    path: () => '/v1/runs',
+    body: ({ userId }) => ({ userId, inputText: 'x' }),
+    expected: CREATE,
+  },
+  'GET /v1/runs/:runId': { path: (item) => run(item), expected: READ },
+  'POST /v1/runs/:runId/media': {
+    path: (item) => `${run(item)}/media`,
+    body: () => ({ source }),
+    expected: change(201),
+  },
+  'POST /v1/runs/:runId/complete': {
+    path: (item) => `${run(item)}/complete`,
+    body: () => ({}),
+    expected: change(200),
+  },
+  'GET /v1/runs/:runId/export': { path: (item) => `${run(item)}/export`, expected: READ },
   'POST /v1/import/:provider': {
     path: () => '/v1/import/openai',
     body: ({ userId }) => ({ userId, response: { data: [{ b64_json: png().toString('base64') }] } }),
@@ -165,6 +184,13 @@ afterAll(async () => {
 async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
   const owner = kind === 'own' ? 'alice' : 'bob';
   const visibility = kind === "another's public" ? 'public' : 'private';
+  const begun = await t.app.inject({
+    method: 'POST',
+    url: '/v1/runs',
+    headers: asUser(owner),
+    payload: { inputText: 'x' },
+  });
+  const { runId } = begun.json();
   const made = await t.app.inject({
     method: 'POST',
     url: '/v1/media',
@@ -183,7 +209,17 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
   await t.app.inject({ method: 'PUT', url: arrived.url, headers: RAW, payload: png() });
   const jobId = randomUUID();
   await t.app.inject({ method: 'PUT', url: job({ jobId }), headers: asUser(owner), payload: {} });
-  return { id, userId, storageKey, projectId, jobId, signature: signed.json().url.split('/').at(-1), upload, arrived };
+  return {
+    id,
+    userId,
+    storageKey,
+    projectId,
+    runId,
+    jobId,
+    signature: signed.json().url.split('/').at(-1),
+    upload,
+    arrived,
+  };
 }
 
 const RAW = { 'content-type': 'image/png' };

@@ -78,14 +78,14 @@ export const IngestForm = Type.Object(
 
 const source = <T extends string>(type: T) => Type.Literal(type, { description: 'Kind of the source.' });
 
-const Base64Source = Type.Object(
+export const Base64Source = Type.Object(
   {
     type: source('base64'),
     data: Type.String({ minLength: 1, description: 'Base64, or a data URI.', examples: ['iVBORw0KGgo='] }),
   },
   { $id: 'Base64Source', additionalProperties: false, description: 'The bytes themselves.' },
 );
-const UrlSource = Type.Object(
+export const UrlSource = Type.Object(
   {
     type: source('url'),
     url: Type.String({
@@ -97,7 +97,7 @@ const UrlSource = Type.Object(
   },
   { $id: 'UrlSource', additionalProperties: false, description: 'A URL that is fetched at once.' },
 );
-const ObjectSource = Type.Object(
+export const ObjectSource = Type.Object(
   {
     type: source('object'),
     store: Type.String({ minLength: 1, maxLength: 40, description: 'Name of the store.' }),
@@ -109,7 +109,7 @@ const ObjectSource = Type.Object(
     description: 'An object that is in a store already; it is not deleted with the item. Needs media:admin.',
   },
 );
-const ExternalSource = Type.Object(
+export const ExternalSource = Type.Object(
   {
     type: source('external'),
     storageUrl: Type.String({

@@ -1,0 +1,47 @@
+import { type RebuildSummary, rebuildRuns } from '../domain/rebuild-runs.ts';
+import type { CommandContext } from './command-context.ts';
+import { EXIT } from './exit-codes.ts';
+import { createProgressBar } from './progress-bar.ts';
+import { withService } from './with-service.ts';
+
+export interface RebuildCommandOptions {
+  from: string;
+  user?: string;
+  takeUnnamed?: boolean;
+  dryRun?: boolean;
+  concurrency: number;
+  json?: boolean;
+}
+
+/** `mediakeep rebuild`: makes the rows of runs again from their folders alone. */
+export async function runRebuild(context: CommandContext, options: RebuildCommandOptions): Promise<number> {
+  const { from, user, takeUnnamed = false, dryRun = false, concurrency } = options;
+  const summary = await withService(context, async (deps, signal) => {
+    // Nobody knows how many folders there are before all have been listed.
+    const bar = createProgressBar(0);
+    return rebuildRuns(deps, {
+      from,
+      user,
+      takeUnnamed,
+      dryRun,
+      concurrency,
+      signal,
+      onProgress: (folders, note) => bar.update(folders, note),
+    }).finally(() => bar.end());
+  });
+  print(summary, dryRun, options.json === true);
+  if (summary.interrupted) return EXIT.interrupted;
+  return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
+}
+
+function print(summary: RebuildSummary, dryRun: boolean, json: boolean): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ ...(dryRun && { dryRun }), ...summary })}\n`);
+    return;
+  }
+  for (const { path, reason } of summary.failed) process.stderr.write(`failed   ${path}: ${reason}\n`);
+  for (const key of summary.unnamed) process.stderr.write(`unnamed  ${key}\n`);
+  process.stdout.write(
+    `${summary.folders} folders: ${summary.runs} runs and ${summary.items} items ${dryRun ? 'to make' : 'made'}, ${summary.present} items were there already, ${summary.failed.length} failed, ${summary.unnamed.length} files that no metadata.json names${summary.interrupted ? '; interrupted, run it again to go on' : ''}\n`,
+  );
+}

@@ -1,0 +1,125 @@
+import { sql } from 'kysely';
+import type { Db, Trx } from './database.ts';
+import { type MediaItem, itemColumns, toItem } from './media-item.ts';
+
+/** A place for one output of a run: the n-th of its type in one store. */
+export interface RunSlot {
+  runId: string;
+  store: string;
+  type: string;
+  n: number;
+}
+
+/**
+ * Reserves a place: `wanted`, if it was never given out, else the next one. Whoever comes at the same time gets another; what was
+ * given out is never given out again, unless it is freed.
+ */
+export async function takeRunSlot(
+  db: Db,
+  { runId, store, type, wanted }: Omit<RunSlot, 'n'> & { wanted?: number | undefined },
+): Promise<number> {
+  if (wanted !== undefined && (await insertRunSlot(db, { runId, store, type, n: wanted }))) return wanted;
+  for (;;) {
+    const { rows } = await sql<{ n: number }>`
+      INSERT INTO run_slots (run_id, store, type, n)
+      SELECT ${runId}::text, ${store}::text, ${type}::text, coalesce(max(n), 0) + 1 FROM run_slots
+      WHERE run_id = ${runId} AND store = ${store} AND type = ${type}
+      ON CONFLICT DO NOTHING RETURNING n`.execute(db);
+    // Somebody else took it between the look and the insert.
+    if (rows[0]) return rows[0].n;
+  }
+}
+
+/** False when the place has been given out already. */
+export async function insertRunSlot(db: Db, { runId, store, type, n }: RunSlot): Promise<boolean> {
+  const result = await db
+    .insertInto('run_slots')
+    .values({ run_id: runId, store, type, n })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  return result.numInsertedOrUpdatedRows === 1n;
+}
+
+/** Gives a place back at which surely nothing lies. */
+export async function freeRunSlot(db: Db, { runId, store, type, n }: RunSlot): Promise<void> {
+  await db
+    .deleteFrom('run_slots')
+    .where('run_id', '=', runId)
+    .where('store', '=', store)
+    .where('type', '=', type)
+    .where('n', '=', n)
+    .execute();
+}
+
+export interface RunItemsPage {
+  after?: { createdAt: string; id: string } | undefined;
+  limit: number;
+  /** Deleted ones, too. */
+  deleted: boolean;
+}
+
+/** Items of a user's run, the oldest first. */
+export async function runItems(
+  db: Db,
+  { id, userId }: { id: string; userId: string },
+  { after, limit, deleted }: RunItemsPage,
+): Promise<MediaItem[]> {
+  let query = db
+    .selectFrom('generated_images')
+    .select(itemColumns)
+    .where('run_id', '=', id)
+    .where('user_id', '=', userId);
+  if (!deleted) query = query.where('deleted_at', 'is', null);
+  if (after)
+    query = query.where(
+      sql<boolean>`(created_at, generated_images.id) > (${after.createdAt}::timestamptz, ${after.id}::bigint)`,
+    );
+  const rows = await query.orderBy('created_at').orderBy('generated_images.id').limit(limit).execute();
+  return rows.map((row) => toItem(row));
+}
+
+interface ItemTimes {
+  createdAt: string | undefined;
+  updatedAt: string | undefined;
+  deletedAt: string | undefined;
+}
+
+/** Gives an item the times that it had before its row was made again, where they are known. */
+export async function setItemTimes(
+  trx: Trx,
+  id: string,
+  { createdAt, updatedAt, deletedAt }: ItemTimes,
+): Promise<void> {
+  if (createdAt === undefined && updatedAt === undefined && deletedAt === undefined) return;
+  await trx
+    .updateTable('generated_images')
+    .set({
+      ...(createdAt !== undefined && { created_at: createdAt }),
+      updated_at: updatedAt ?? null,
+      deleted_at: deletedAt ?? null,
+    })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Whether there is an item without bytes that was recorded at that time, or, without a time, for that reason. */
+export async function hasRecord(
+  db: Db,
+  {
+    runId,
+    userId,
+    createdAt,
+    status,
+    error,
+  }: { runId: string; userId: string; createdAt: string | undefined; status: string; error: string | undefined },
+): Promise<boolean> {
+  let query = db
+    .selectFrom('generated_images')
+    .select('id')
+    .where('run_id', '=', runId)
+    .where('user_id', '=', userId)
+    .where('status', '=', status)
+    .where('error', 'is not distinct from', error ?? null);
+  if (createdAt !== undefined) query = query.where('created_at', '=', createdAt);
+  return (await query.limit(1).executeTakeFirst()) !== undefined;
+}

@@ -1,0 +1,35 @@
+import type { FastifyRequest } from 'fastify';
+import type { RunMediaRequest } from '../domain/runs.ts';
+import { AppError } from '../errors.ts';
+import { callerOf } from './auth.ts';
+import { type BodyLimits, idempotencyKey, toIngestRequest } from './ingest-request.ts';
+import type { RunMediaJson } from './schemas/runs.ts';
+
+/** Turns a request for a run's media in any of its forms into what the domain takes. @throws AppError */
+export async function toRunMediaRequest(request: FastifyRequest, limits: BodyLimits): Promise<RunMediaRequest> {
+  const body = request.body as RunMediaJson | undefined;
+  const isJson = body !== undefined && (request.headers['content-type'] ?? '').includes('json');
+  if (!isJson) return { type: 'item', ingest: await toIngestRequest(request, limits) };
+  const { output, source = told(output), ...input } = body;
+  if (output !== undefined && body.source !== undefined)
+    throw new AppError('invalid_request', "Send 'source' or 'output', not both.", { field: 'output' });
+  if (source?.type === 'comfyui') {
+    const { status: _status, error: _error, sha256: _sha256, ...fields } = input;
+    return {
+      type: 'comfyui',
+      promptId: source.promptId,
+      input: fields,
+      caller: callerOf(request),
+      idempotencyKey: idempotencyKey(request),
+      signal: limits.signal,
+    };
+  }
+  request.body = { ...input, ...(source && { source }) };
+  return { type: 'item', ingest: await toIngestRequest(request, limits) };
+}
+
+/** A generator's answer is a URL when it starts with `http`, else the id of a ComfyUI prompt. */
+function told(output: string | undefined): RunMediaJson['source'] {
+  if (output === undefined) return undefined;
+  return output.startsWith('http') ? { type: 'url', url: output } : { type: 'comfyui', promptId: output };
+}

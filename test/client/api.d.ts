@@ -1518,6 +1518,10 @@ export interface components {
             /** @description In the order of the items. */
             results: components["schemas"]["BatchResult"][];
         };
+        /** @description A workflow as ComfyUI loads it. */
+        Workflow: {
+            [key: string]: unknown;
+        };
         /**
          * @description What is going to be sent, and the fields of its item.
          * @example {
@@ -2227,13 +2231,23 @@ export interface components {
             status: "queued" | "running" | "succeeded" | "failed" | "canceled";
             /** @description In percent. */
             progress: number | null;
+            /** @description What went wrong. */
             error: string | null;
+            /** @description The provider's name for that kind of error. */
             errorClass: string | null;
             /** @description What the provider tells of times, in its own names and units. */
             timings: {
                 [key: string]: unknown;
             };
+            /**
+             * Format: date-time
+             * @description When it was first seen at work.
+             */
             startedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was known to have ended.
+             */
             completedAt: string | null;
             /**
              * Format: date-time
@@ -3731,9 +3745,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["Workflow"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { ItemId, JsonObject, Problem, ref } from './common.ts';
+import { ItemId, Problem, ref } from './common.ts';
 import { MediaItem } from './media.ts';
 
 const ttl = Type.Optional(

@@ -38,7 +38,7 @@ export function workflowRoutes(instance: FastifyInstance, deps: RouteDeps): void
         'x-workflow-format': format,
       });
       // As it is in the file: parsed and written again, a seed of 20 digits would be another one.
-      return reply.send(Buffer.from(json) as never);
+      return reply.send(Buffer.from(json));
     },
   });
 }

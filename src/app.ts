@@ -19,16 +19,20 @@ import { trackHandlers } from './http/running-handlers.ts';
 import { batchRoutes } from './http/routes/batches.ts';
 import { deliveryRoutes } from './http/routes/delivery.ts';
 import { importRoutes } from './http/routes/imports.ts';
+import { jobRoutes } from './http/routes/jobs.ts';
 import { mediaRoutes } from './http/routes/media.ts';
 import { OPERATIONS_SCHEMAS, operationsRoutes } from './http/routes/operations.ts';
 import { runRoutes } from './http/routes/runs.ts';
 import { sceneRoutes } from './http/routes/scenes.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { uploadRoutes } from './http/routes/uploads.ts';
+import { webhookRoutes } from './http/routes/webhooks.ts';
 import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
 import { IMPORT_SCHEMAS } from './http/schemas/imports.ts';
+import { JOB_SCHEMAS } from './http/schemas/jobs.ts';
+import { WEBHOOK_SCHEMAS } from './http/schemas/webhooks.ts';
 import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
 import { RUN_SCHEMAS } from './http/schemas/runs.ts';
 import { SCENE_SCHEMAS } from './http/schemas/scenes.ts';
@@ -81,6 +85,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ...SCENE_SCHEMAS,
     ...RUN_SCHEMAS,
     ...IMPORT_SCHEMAS,
+    ...JOB_SCHEMAS,
+    ...WEBHOOK_SCHEMAS,
     ...OPERATIONS_SCHEMAS,
   ];
   closeOnlyIdleConnections(app.server);
@@ -145,7 +151,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     batchRoutes(routes, deps);
     searchRoutes(routes, deps);
     deliveryRoutes(routes, deps);
-    importRoutes(routes, deps);
+    await importRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
+    jobRoutes(routes, deps);
+    await webhookRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
     runRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });

@@ -22,6 +22,9 @@ const whole = (description: string, defaultValue: number, minimum: number, maxim
     allowed: `a whole number from ${minimum} to ${maximum}`,
   });
 
+const webhookSecret = (description: string) =>
+  Type.Optional(Type.String({ description, secret: true, minLength: 1, allowed: 'a secret' }));
+
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 
@@ -106,6 +109,26 @@ export const SETTINGS = Type.Object({
   TRUSTED_PROXIES: list(
     'Addresses of reverse proxies whose `X-Forwarded-For` names the caller (rate limit, logs). URLs are never made from it.',
     'addresses or CIDR ranges separated by commas',
+  ),
+  WEBHOOK_SECRET_RUNPOD: webhookSecret(
+    'Secret that the address of a RunPod webhook bears as `?secret=`; RunPod cannot sign.',
+  ),
+  WEBHOOK_SECRET_GENERATION: webhookSecret(
+    "Secret of a handler's own webhook, as `?secret=` or to sign with. Unset: the one of RunPod, on which such handlers run.",
+  ),
+  WEBHOOK_SECRET_REPLICATE: webhookSecret('Signing key of Replicate webhooks (`whsec_…`).'),
+  WEBHOOK_SECRET_COMFYUI_API: webhookSecret(
+    'Signing key of comfyui-api webhooks; its older versions bear it as `?secret=`.',
+  ),
+  WEBHOOK_SECRET_GENERIC: webhookSecret('Signing key of webhooks in our own form (Standard Webhooks).'),
+  WEBHOOK_SECRET_FAL: webhookSecret(
+    'Secret that FAL webhooks must bear as `?secret=`, in addition to their signature.',
+  ),
+  FAL_JWKS_URL: httpUrl(
+    'Key set that FAL webhooks are checked with (https://rest.alpha.fal.ai/.well-known/jwks.json). Unset: they are refused.',
+  ),
+  FAL_ACCOUNTS: list(
+    'FAL accounts whose webhooks are taken. Unset: those of any account, since FAL signs all with the same keys; then a webhook may not name its owner (nor with `WEBHOOK_SECRET_FAL` unset), and only registered jobs are carried out.',
   ),
   WORKER_CONCURRENCY: whole('Background jobs at once; 0: this process runs none.', 2, 0, 100),
   RATE_LIMIT_MAX: whole('Requests a minute for each caller; 0: no limit.', 0, 0, 10_000_000),

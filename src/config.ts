@@ -30,6 +30,7 @@ type Parsed =
   | 'CORS_ORIGINS'
   | 'EXTERNAL_URL_HOSTS'
   | 'FETCH_TRUSTED_HOSTS'
+  | 'FAL_ACCOUNTS'
   | 'TRUSTED_PROXIES';
 
 /** All settings, checked and typed; frozen. Names are those of the environment. */
@@ -48,6 +49,7 @@ export type Config = Readonly<
     CORS_ORIGINS: readonly string[];
     EXTERNAL_URL_HOSTS: readonly string[];
     FETCH_TRUSTED_HOSTS: readonly string[];
+    FAL_ACCOUNTS: readonly string[];
     TRUSTED_PROXIES: readonly string[];
   }
 >;
@@ -94,6 +96,7 @@ export function loadConfig(
     CORS_ORIGINS: words(settings.CORS_ORIGINS),
     EXTERNAL_URL_HOSTS: words(settings.EXTERNAL_URL_HOSTS).map((host) => host.toLowerCase()),
     FETCH_TRUSTED_HOSTS: words(settings.FETCH_TRUSTED_HOSTS),
+    FAL_ACCOUNTS: words(settings.FAL_ACCOUNTS),
     TRUSTED_PROXIES: words(settings.TRUSTED_PROXIES),
   };
   checkOrigins(config, problems);

@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   insufficient_scope: 'The token lacks the scope that this needs.',
   user_mismatch: "The token may not act for that user; only a token with media:admin may name another user's id.",
   signature_invalid: 'The signed URL was changed, or its key is no longer accepted.',
+  webhook_refused: "The webhook's sender could not be proven: its signature or secret is missing or wrong.",
   signature_expired: 'The signed URL has expired.',
   not_found: 'There is no such thing, or the token may not see it.',
   request_timeout: 'The request did not arrive in time.',

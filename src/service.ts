@@ -5,9 +5,11 @@ import { requestCopies } from './db/jobs.ts';
 import { countPending } from './db/locations.ts';
 import { createSigner, derivedSigningKey } from './domain/signing.ts';
 import type { RouteDeps } from './http/route-deps.ts';
+import type { WebhookTrust } from './http/webhook-sender.ts';
 import { createMetrics } from './metrics.ts';
 import { openServices } from './services.ts';
 import { createUrlFetcher } from './sources/fetch-url.ts';
+import { createKeySource } from './sources/webhook-proof.ts';
 
 export interface ServiceOptions {
   connectionString: string;
@@ -58,6 +60,7 @@ export async function createService(
     limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES },
     defaultVisibility: config.DEFAULT_VISIBILITY,
     publicBaseUrl: config.PUBLIC_BASE_URL ?? `http://${host}:${config.PORT}`,
+    webhooks: webhookTrust(config),
     urlTtlSeconds: config.URL_TTL_SECONDS,
     delivery: config.DELIVERY,
     externalHosts: config.EXTERNAL_URL_HOSTS,
@@ -69,6 +72,21 @@ export async function createService(
       await fetcher.close();
       await services.close();
     },
+  };
+}
+
+function webhookTrust(config: Config): WebhookTrust {
+  return {
+    secrets: {
+      runpod: config.WEBHOOK_SECRET_RUNPOD,
+      generation: config.WEBHOOK_SECRET_GENERATION ?? config.WEBHOOK_SECRET_RUNPOD,
+      replicate: config.WEBHOOK_SECRET_REPLICATE,
+      fal: config.WEBHOOK_SECRET_FAL,
+      'comfyui-api': config.WEBHOOK_SECRET_COMFYUI_API,
+      generic: config.WEBHOOK_SECRET_GENERIC,
+    },
+    fal: config.FAL_JWKS_URL === undefined ? undefined : createKeySource(config.FAL_JWKS_URL),
+    falAccounts: config.FAL_ACCOUNTS.length > 0 ? config.FAL_ACCOUNTS : undefined,
   };
 }
 

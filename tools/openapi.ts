@@ -38,6 +38,7 @@ const unused: Stores = {
 const metrics = createMetrics(version);
 const app = await buildApp({
   delivery: 'redirect',
+  webhooks: { secrets: {}, fal: undefined, falAccounts: undefined },
   copiesWanted: () => {},
   config,
   jwtSecret: config.JWT_SECRET,

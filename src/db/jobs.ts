@@ -16,3 +16,13 @@ export async function requestCopies(db: Db): Promise<void> {
     if (!['3F000', '42883'].includes(codeOf(error) ?? '')) throw error;
   }
 }
+
+/** What a worker can be asked to do. */
+export type TaskName = 'fetch';
+
+/** Has workers do `task` so many times, from the commit of this transaction on, and not before so many seconds have passed. */
+export async function enqueue(db: Db, task: TaskName, times = 1, runInSeconds = 0): Promise<void> {
+  await sql`
+    SELECT graphile_worker.add_job(${task}, run_at := now() + make_interval(secs => ${runInSeconds}), max_attempts := 3)
+    FROM generate_series(1, ${times})`.execute(db);
+}

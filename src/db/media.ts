@@ -112,13 +112,18 @@ export async function findItemByAddress(db: Db, key: string): Promise<MediaItem 
   return row && toItem(row);
 }
 
-/** Changes an item that is not deleted; undefined when there is none. */
-export async function updateItem(db: Db, id: string, change: ItemChange): Promise<MediaItem | undefined> {
+/** Changes an item, one that is not deleted unless `which` says any; undefined when there is none. */
+export async function updateItem(
+  db: Db,
+  id: string,
+  change: ItemChange,
+  which: 'alive' | 'any' = 'alive',
+): Promise<MediaItem | undefined> {
   const row = await db
     .updateTable('generated_images')
     .set({ ...change, updated_at: sql<string>`now()` })
     .where('id', '=', id)
-    .where('deleted_at', 'is', null)
+    .$if(which === 'alive', (query) => query.where('deleted_at', 'is', null))
     .returning(itemColumns)
     .executeTakeFirst();
   return row && toItem(row);

@@ -1,10 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger as JobLogger, runMigrations } from 'graphile-worker';
 import { sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { type Db, openDatabase } from './database.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
+const QUIET = new JobLogger(() => () => {});
 /** Any fixed number will do; it only has to be the same in every process. */
 const LOCK_ID = '7165283746512';
 
@@ -60,6 +62,8 @@ export async function migrate(
         });
         const { error, results = [] } = await migrator.migrateToLatest();
         if (error !== undefined) throw error;
+        // The job queue's own schema: rows that need work are committed together with their job.
+        await runMigrations({ connectionString, logger: QUIET });
         return { applied: results.map((result) => result.migrationName), waited };
       } finally {
         await sql`SELECT pg_advisory_unlock(${LOCK_ID}::bigint)`.execute(locked);

@@ -39,7 +39,7 @@ export async function replaceCurrentItem(trx: Trx, itemId: string): Promise<void
     UPDATE scenes SET current_item_id = (
       SELECT id FROM generated_images AS left_over
       WHERE left_over.project_id = scenes.project_id AND left_over.scene_id = scenes.scene_id
-        AND left_over.version IS NOT NULL AND left_over.deleted_at IS NULL AND left_over.id <> ${itemId}::bigint
+        AND left_over.version IS NOT NULL AND left_over.deleted_at IS NULL AND left_over.status <> 'failed' AND left_over.id <> ${itemId}::bigint
       ORDER BY left_over.version DESC LIMIT 1)
     WHERE current_item_id = ${itemId}::bigint`.execute(trx);
 }

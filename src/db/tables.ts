@@ -167,6 +167,58 @@ export interface RunSlotsTable {
   n: number;
 }
 
+export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled';
+
+export interface GenerationJobsTable {
+  provider: string;
+  job_id: string;
+  user_id: string;
+  status: Generated<JobStatus>;
+  progress: number | null;
+  error: string | null;
+  error_class: string | null;
+  fields: JSONColumnType<JsonObject, string, string>;
+  timings: JSONColumnType<JsonObject, string, string>;
+  poll_at: NullableTimestamp;
+  poll_until: NullableTimestamp;
+  started_at: NullableTimestamp;
+  completed_at: NullableTimestamp;
+  created_at: Timestamp;
+  updated_at: Timestamp;
+}
+
+export interface JobOutputsTable {
+  provider: string;
+  job_id: string;
+  identity: string;
+  media_id: string;
+}
+
+export interface FetchesTable {
+  media_id: string;
+  sources: JSONColumnType<Json[], string, string>;
+  options: JSONColumnType<JsonObject, string, string>;
+  dies_at: NullableTimestamp;
+  next_attempt_at: Timestamp;
+  attempts: Generated<number>;
+  last_error: string | null;
+  gave_up_at: NullableTimestamp;
+  created_at: Timestamp;
+}
+
+export interface WebhookDeliveriesTable {
+  id: Generated<string>;
+  provider: string;
+  delivery_key: string;
+  job_id: string;
+  state: 'parked' | 'done';
+  body: Buffer | null;
+  body_store: string | null;
+  body_key: string | null;
+  received_at: Timestamp;
+  expires_at: Timestamp;
+}
+
 export interface Tables {
   generated_images: GeneratedImagesTable;
   media_locations: MediaLocationsTable;
@@ -179,4 +231,8 @@ export interface Tables {
   uploads: UploadsTable;
   runs: RunsTable;
   run_slots: RunSlotsTable;
+  generation_jobs: GenerationJobsTable;
+  job_outputs: JobOutputsTable;
+  fetches: FetchesTable;
+  webhook_deliveries: WebhookDeliveriesTable;
 }

@@ -1,6 +1,6 @@
 import type { Trx } from '../db/database.ts';
 import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
-import { insertLocation, insertPendingLocations } from '../db/locations.ts';
+import { type WantedCopy, insertLocation, insertPendingLocations } from '../db/locations.ts';
 import { type NewItem, insertItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { touchRun } from '../db/runs.ts';
@@ -20,7 +20,7 @@ import { storageUrlOf } from './storage-url.ts';
 import type { Staged } from './stage.ts';
 
 /** Bytes that are durable, ours or somebody else's. */
-type Bytes = Pick<Staged, 'store' | 'key' | 'bytes' | 'sha256' | 'type' | 'inspection'> & {
+export type Bytes = Pick<Staged, 'store' | 'key' | 'bytes' | 'sha256' | 'type' | 'inspection'> & {
   owned: boolean;
   /** The store that should have taken them; they lie in a fallback. */
   home?: Store | undefined;
@@ -52,19 +52,10 @@ export async function commitItem(
     const item = await deps.db.transaction().execute(async (trx) => {
       // A purge that ran since the object was read has left its intent, and removes the object.
       if (bytes && !bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();
-      const scene = await takeScene(trx, fields, bytes !== undefined);
+      const scene = await takeScene(trx, fields, bytes !== undefined || fields.status === 'pending');
       const row = toRow(deps, { ...fields, filename: fields.filename ?? filename }, source, bytes, scene);
       const inserted = await insertItem(trx, row, (id) => storageUrl(deps, source, store, bytes?.key, id));
-      if (bytes)
-        await insertLocation(trx, {
-          mediaId: inserted.id,
-          store: bytes.store,
-          key: bytes.key,
-          bytes: bytes.bytes,
-          sha256: bytes.sha256,
-          owned: bytes.owned,
-        });
-      if (bytes) await insertPendingLocations(trx, inserted.id, bytes, copies);
+      if (bytes) await insertBytes(trx, inserted.id, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
       await within?.(trx, inserted.id);
       inRun = await touchRun(trx, fields.runId, fields.userId);
@@ -89,8 +80,19 @@ export async function commitItem(
   }
 }
 
-async function takeScene(trx: Trx, fields: ItemFields, hasBytes: boolean): Promise<number | undefined> {
-  if (fields.projectId === undefined || fields.sceneId === undefined || !hasBytes) return undefined;
+/** Where an item's bytes lie, and the copies that are still to be made of them. */
+export async function insertBytes(
+  trx: Trx,
+  itemId: string,
+  { store, key, bytes, sha256, owned }: Bytes,
+  copies: readonly WantedCopy[],
+): Promise<void> {
+  await insertLocation(trx, { mediaId: itemId, store, key, bytes, sha256, owned });
+  await insertPendingLocations(trx, itemId, { bytes, sha256 }, copies);
+}
+
+export async function takeScene(trx: Trx, fields: ItemFields, counts: boolean): Promise<number | undefined> {
+  if (fields.projectId === undefined || fields.sceneId === undefined || !counts) return undefined;
   return takeSceneVersion(trx, fields.projectId, fields.sceneId, fields.userId);
 }
 

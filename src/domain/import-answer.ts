@@ -1,14 +1,16 @@
 import type { MediaItem } from '../db/media-item.ts';
-import type { JsonObject } from '../db/tables.ts';
 import { AppError, isAppError } from '../errors.ts';
-import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../sources/answers/answer.ts';
-import { compactAnswer } from '../sources/answers/compact-answer.ts';
+import type { AnswerOutput, OutputBytes } from '../sources/answers/answer.ts';
 import { ANSWERS, type Provider } from '../sources/answers/providers.ts';
 import { decodeData } from '../sources/base64.ts';
-import type { Caller } from './caller.ts';
+import { answerInput, outputFields } from './answer-fields.ts';
+import { lastDeath } from './apply-answer.ts';
+import { type Caller, ownerFor } from './caller.ts';
 import type { Deps } from './deps.ts';
+import { importJob } from './import-job.ts';
 import { type IngestRequest, ingest } from './ingest.ts';
 import type { ItemInput } from './item-fields.ts';
+import { mayAdopt, objectSources } from './object-references.ts';
 import type { Source } from './source.ts';
 
 export interface ImportAnswerRequest {
@@ -31,7 +33,6 @@ const AT_ONCE = 4;
  */
 export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Promise<MediaItem[]> {
   const answer = ANSWERS[request.provider](request.response);
-  const input = inputOf(request, answer);
   if (answer.outputs.length === 0) {
     if (answer.state !== 'failed' && answer.state !== 'canceled')
       throw new AppError(
@@ -41,110 +42,108 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
           : `The work is not finished (${answer.state}): send the answer that holds its outputs.`,
         { field: 'response' },
       );
-    return [await failure(deps, request, input, answer.error?.message ?? `the work was ${answer.state}`)];
   }
+  const jobId = request.input.jobId ?? answer.id;
+  // Longer ones are no ids.
+  if (jobId !== undefined && jobId.length <= 500)
+    return importJob(deps, { ...request, response: request.response, answer, jobId });
+  const userId = ownerFor(request.caller, request.input.userId);
+  const context = {
+    base: request.input,
+    userId,
+    provider: request.provider,
+    jobId: undefined,
+    answer,
+    body: request.response,
+  };
+  const input = { ...answerInput(context), userId };
+  if (answer.outputs.length === 0)
+    return [await failure(deps, request, input, answer.error?.message ?? `the work was ${answer.state}`)];
   const items: MediaItem[] = [];
-  const queue = answer.outputs.entries();
+  const deaths = answer.outputs.map(
+    ({ from }) => lastDeath(from, request.provider, answer)?.getTime() ?? Number.MAX_SAFE_INTEGER,
+  );
+  const queue = [...answer.outputs.entries()].toSorted(([a], [b]) => (deaths[a] ?? 0) - (deaths[b] ?? 0)).values();
   const worker = async () => {
-    for (const [index, output] of queue) items[index] = await storeOutput(deps, request, input, output, index);
+    for (const [index, output] of queue)
+      items[index] = await storeOutput(deps, request, outputFields(context, output), output, index);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return items;
 }
 
-/** What the caller says counts; the answer fills in the rest. */
-function inputOf({ input, provider, response }: ImportAnswerRequest, answer: ProviderAnswer): ItemInput {
-  return {
-    ...input,
-    provider: input.provider ?? provider,
-    prompt: input.prompt ?? answer.prompt,
-    model: input.model ?? answer.model,
-    size: input.size ?? short(answer.size),
-    quality: input.quality ?? short(answer.quality),
-    jobId: input.jobId ?? answer.id,
-    generation: { ...answer.generation, ...(input.generation as JsonObject | undefined) },
-    providerResponse: compactAnswer(response),
-  };
-}
-
-/** These columns are narrow; what does not fit is in the kept answer. */
-function short(text: string | undefined): string | undefined {
-  return text !== undefined && text.length <= 20 ? text : undefined;
-}
-
 async function storeOutput(
   deps: Deps,
   request: ImportAnswerRequest,
-  input: ItemInput,
+  fields: ItemInput,
   output: AnswerOutput,
   index: number,
 ): Promise<MediaItem> {
   let last: unknown;
-  for (const from of output.from) {
+  for (const source of sourcesOf(deps, request, fields, output)) {
     try {
-      return await store(deps, request, fieldsOf(input, output), sourceOf(from, output), String(index));
+      return await store(deps, request, fields, source(), String(index));
     } catch (error) {
       // Who may not write, or what is wrong with the fields, is the same for every place.
-      if (
-        !isAppError(
-          error,
-          'fetch_failed',
-          'url_not_allowed',
-          'unsupported_media',
-          'invalid_base64',
-          'file_missing',
-          'too_large',
-          'length_mismatch',
-          'not_stored',
-        )
-      )
-        throw error;
+      if (!isAppError(error, ...PLACE_ERRORS)) throw error;
       last = error;
     }
   }
-  const reason = last instanceof Error ? last.message : 'the output could not be had';
-  return failure(
-    deps,
-    request,
-    fieldsOf(input, output),
-    reason,
-    output.from.find((from) => from.type === 'url'),
-    index,
-  );
+  const reason = last instanceof Error ? last.message : 'No place is known that has the bytes.';
+  const url = output.from.find((from) => from.type === 'url');
+  return failure(deps, request, fields, reason, url, index);
 }
 
-function fieldsOf(input: ItemInput, output: AnswerOutput): ItemInput {
-  return {
-    ...input,
-    filename: input.filename ?? output.filename,
-    generation: { ...(input.generation as JsonObject | undefined), ...output.generation },
-  };
-}
+/** What is wrong with one place of an output, and need not be with another. */
+const PLACE_ERRORS = [
+  'fetch_failed',
+  'url_not_allowed',
+  'unsupported_media',
+  'invalid_base64',
+  'file_missing',
+  'too_large',
+  'length_mismatch',
+  'not_found',
+  'object_taken',
+] as const;
 
-function sourceOf(from: OutputBytes, output: AnswerOutput): Source {
-  if (from.type === 'url') return { type: 'url', url: from.url };
-  if (from.type === 'object')
-    throw new AppError(
-      'not_stored',
-      `The object ${from.path} is not taken over by this version; send its bytes or its URL.`,
+/** Where an output can be had, the best place first; made when its turn comes, for base64 is decoded then. */
+function sourcesOf(
+  deps: Deps,
+  { caller }: ImportAnswerRequest,
+  { userId }: ItemInput,
+  output: AnswerOutput,
+): (() => Source)[] {
+  return output.from.flatMap((from): (() => Source)[] => {
+    if (from.type === 'url') return [() => ({ type: 'url', url: from.url })];
+    if (from.type === 'base64') return [() => bytesSource(from.data, output.contentType)];
+    return objectSources(deps, from.path).flatMap((source) =>
+      source.type === 'object' && userId !== undefined && mayAdopt(caller, userId, source.key) ? [() => source] : [],
     );
-  const { bytes, declaredType } = decodeData(from.data);
+  });
+}
+
+function bytesSource(data: string, contentType: string | undefined): Source {
+  const { bytes, declaredType } = decodeData(data);
   return {
     type: 'bytes',
     via: 'base64',
     body: (async function* () {
       yield bytes;
     })(),
-    declaredType: output.contentType ?? declaredType,
+    declaredType: contentType ?? declaredType,
     size: bytes.length,
   };
 }
 
-/** A repeated import answers the items of the first: told from the caller's key, or from the provider's own id. */
-function keyOf({ idempotencyKey, provider }: ImportAnswerRequest, input: ItemInput, part: string): string | undefined {
-  const base = idempotencyKey ?? (input.jobId === undefined ? undefined : `import:${provider}:${input.jobId}`);
-  const key = base === undefined ? undefined : `${base}:${part}`;
-  return key !== undefined && key.length <= 255 && /^[\x21-\x7e]+$/.test(key) ? key : undefined;
+function asService(caller: Caller): Caller {
+  return { ...caller, scopes: new Set([...caller.scopes, 'media:admin']) };
+}
+
+/** A repeated import answers the items of the first. */
+function keyOf({ idempotencyKey }: ImportAnswerRequest, part: string): string | undefined {
+  const key = idempotencyKey === undefined ? undefined : `${idempotencyKey}:${part}`;
+  return key !== undefined && key.length <= 255 ? key : undefined;
 }
 
 async function store(
@@ -154,8 +153,17 @@ async function store(
   source: Source,
   part: string,
 ): Promise<MediaItem> {
-  const { caller, signal } = request;
-  const ingestRequest: IngestRequest = { caller, input, source, signal, idempotencyKey: keyOf(request, input, part) };
+  const { signal } = request;
+  // An object was looked at above: what a user may have taken over is less than what a service may.
+  const caller = source.type === 'object' ? asService(request.caller) : request.caller;
+  const ingestRequest: IngestRequest = {
+    caller,
+    input,
+    source,
+    signal,
+    idempotencyKey: keyOf(request, part),
+    keepPending: true,
+  };
   return (await ingest(deps, ingestRequest)).item;
 }
 

@@ -10,6 +10,7 @@ import { type Caller, isAdmin, mayReach, ownerFor } from './caller.ts';
 import { commitItem, contentFingerprint } from './commit-item.ts';
 import type { Deps } from './deps.ts';
 import { type Claim, assertSameContent, openKey } from './idempotency.ts';
+import { addressToKeep, keepPending } from './keep-pending.ts';
 import { type ItemFields, type ItemInput, checkFields } from './item-fields.ts';
 import { assertOpen, placeOf, runOf } from './place.ts';
 import type { BytesSource, Source } from './source.ts';
@@ -23,6 +24,8 @@ export interface IngestRequest {
   signal?: AbortSignal | undefined;
   /** The run that the fields name took it before it was completed. */
   admitted?: boolean | undefined;
+  /** When the bytes cannot be stored just now, but may be had from an address later: keep the item as `pending`. */
+  keepPending?: boolean | undefined;
 }
 
 export interface IngestResult {
@@ -129,7 +132,16 @@ async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim
     return commitItem(deps, { fields: early, source, bytes: { ...adopted, owned: false }, claim });
   }
   if (source.type !== 'bytes' && source.type !== 'url') return commitItem(deps, { fields: early, source, claim });
-  const { staged, filename } = await stageSource(deps, request, source, { fields: early, run, claim });
+  let arrived: Awaited<ReturnType<typeof stageSource>>;
+  try {
+    arrived = await stageSource(deps, request, source, { fields: early, run, claim });
+  } catch (error) {
+    const url = request.keepPending === true ? addressToKeep(source, early, error) : undefined;
+    if (url === undefined) throw error;
+    deps.log.warn({ err: error }, 'the bytes of an item could not be stored; it is kept as pending');
+    return keepPending(deps, { fields: early, source, url, claim });
+  }
+  const { staged, filename } = arrived;
   try {
     const late = source.type === 'bytes' ? await source.finish?.({ sha256: staged.sha256 }) : undefined;
     const fields = late ? checkFields({ ...request.input, ...late, userId: early.userId }, early.userId) : early;
@@ -210,7 +222,7 @@ async function stageSource(
 const MAX_SUGGESTED_BYTES = 255;
 
 /** A name that somebody else chose, without what could not be stored or would deceive; undefined when nothing is left. */
-function suggestedName(name: string | undefined): string | undefined {
+export function suggestedName(name: string | undefined): string | undefined {
   const clean =
     name
       ?.toWellFormed()

@@ -78,6 +78,9 @@ async function checkRecord(
   found: FoundItem,
   fields: ItemFields,
 ): Promise<CheckedItem | 'present'> {
+  // Where its bytes could be had is no longer known.
+  if (fields.status === 'pending')
+    Object.assign(fields, { status: 'failed', error: 'Its bytes had not been fetched.' });
   const { status = 'success', error } = fields;
   const { external, createdAt } = found;
   const usable = status !== 'success' || (external !== undefined && !deps.stores.has(external.storageProvider));

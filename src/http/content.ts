@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { MediaItem } from '../db/media-item.ts';
 import { directUrl, reachableFirst } from '../domain/direct-url.ts';
 import { contentLocations, openContent } from '../domain/read.ts';
+import { hasOriginal, openOriginal } from '../domain/read-original.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { RouteDeps } from './route-deps.ts';
 import { contentHeaders } from './content-headers.ts';
@@ -46,8 +47,9 @@ export async function sendContent(
     locations = reachableFirst(deps, await contentLocations(deps, item));
   } catch (error) {
     const redirect = isAppError(error, 'not_stored') ? externalRedirect(item, deps.externalHosts) : undefined;
-    if (redirect === undefined) throw error;
-    return reply.redirect(redirect, 302);
+    if (redirect !== undefined) return reply.redirect(redirect, 302);
+    if (isAppError(error, 'not_stored') && hasOriginal(item)) return sendOriginal(deps, request, reply, item, options);
+    throw error;
   }
   const size = locations[0]?.bytes ?? 0;
   const etag = `"${item.sha256 ?? locations[0]?.sha256 ?? `${item.id}-${size}`}"`;
@@ -90,6 +92,27 @@ export async function sendContent(
       request.log.error({ err: error, itemId: item.id, store: content.store }, 'a delivery broke off');
   });
   return reply.header('content-length', content.bytes).header('x-storage-provider', content.store).send(content.stream);
+}
+
+/** A pending item is read from where it came; nothing of that may be cached. */
+async function sendOriginal(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  item: MediaItem & { originalUrl: string },
+  { download }: ContentOptions,
+): Promise<FastifyReply> {
+  const { stream, type } = await openOriginal(deps, item, abortSignal(request, reply));
+  const { contentType, contentDisposition } = contentHeaders({ ...item, mimeType: type.mime }, download);
+  reply.headers({
+    'cache-control': 'no-store',
+    'content-type': contentType,
+    'content-disposition': contentDisposition,
+    'x-storage-provider': 'original',
+  });
+  if (request.method !== 'HEAD') return reply.send(stream);
+  stream.destroy();
+  return reply.send();
 }
 
 function asText(header: string | string[] | undefined): string | undefined {

@@ -15,6 +15,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   unknown_store: 400,
   token_missing: 401,
   token_invalid: 401,
+  webhook_refused: 401,
   insufficient_scope: 403,
   user_mismatch: 403,
   signature_invalid: 403,

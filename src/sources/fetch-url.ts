@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts';
 import { type CheckedUrl, checkUrl, trustedHostSet } from './check-url.ts';
 import { type Deadline, startDeadline } from './deadline.ts';
 import { contentCoding } from './decode-body.ts';
-import { tooLarge } from './fetch-failure.ts';
+import { tooLarge, unexpectedStatus } from './fetch-failure.ts';
 import { type Hop, openHop } from './fetch-hop.ts';
 import type { Lookup } from './resolve-host.ts';
 import { responseBody } from './response-body.ts';
@@ -114,7 +114,7 @@ export function createUrlFetcher(options: UrlFetcherOptions): UrlFetcher {
   async function start(url: string, download: Download, release: () => Promise<void>): Promise<FetchedUrl> {
     const { target, hop } = await follow(checkUrl(url, trustedHosts), download);
     if (!WHOLE_FILE.has(hop.status)) {
-      throw new AppError('fetch_failed', `${target.host} answered with status ${hop.status} instead of the file.`);
+      throw unexpectedStatus(target.host, hop.status);
     }
     const coding = contentCoding(hop.header('content-encoding'));
     const length = hop.header('content-length');

@@ -29,6 +29,15 @@ function words(value: unknown): string[] {
     : [];
 }
 
+const MOUNT_ALIASES = Type.Optional(
+  Type.String({
+    pattern: '^/',
+    allowed: 'absolute paths separated by commas, such as /runpod-volume,/workspace',
+    description:
+      'Absolute paths under which others have mounted the same volume; a path below one of them, in what a back end sends, names an object of this store.',
+  }),
+);
+
 export const DRIVERS: Readonly<Record<string, DriverKind>> = {
   local: {
     settings: Type.Object({
@@ -36,13 +45,7 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
         minLength: 1,
         description: 'Folder that holds the files: a disk or a mounted network volume.',
       }),
-      MOUNT_ALIASES: Type.Optional(
-        Type.String({
-          pattern: '^/',
-          description:
-            'Absolute paths, separated by commas, under which the same volume is mounted elsewhere. Nothing reads them yet.',
-        }),
-      ),
+      MOUNT_ALIASES,
     }),
     defaults: ({ dataDir }) => ({ ROOT: `${dataDir}/volume` }),
     create: (settings, context) =>
@@ -50,8 +53,11 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
   },
   database: { settings: Type.Object({}), create: async (_settings, context) => createDatabaseDriver(context) },
   s3: {
-    settings: S3_SETTINGS,
-    create: (settings, context) => createS3Driver(s3Options(settings, context.store), context),
+    settings: Type.Object({ ...S3_SETTINGS.properties, MOUNT_ALIASES }),
+    create: async (settings, context) => ({
+      ...(await createS3Driver(s3Options(settings, context.store), context)),
+      mounts: words(settings['MOUNT_ALIASES']),
+    }),
   },
   github: {
     settings: GITHUB_SETTINGS,

@@ -36,6 +36,8 @@ export interface Store {
   readonly name: string;
   readonly driver: string;
   readonly capabilities: Capabilities;
+  /** Absolute paths under which others see these objects as files. */
+  readonly mounts: readonly string[];
   put(key: string, put: StorePut): Promise<Stored>;
   /** @throws AppError content_missing when there is no such object. */
   get(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<GetResult>;
@@ -106,6 +108,7 @@ export function createStore(
     name,
     driver: driverName,
     capabilities: driver.capabilities,
+    mounts: driver.mounts ?? [],
     put: (key, put) =>
       call('put', key, async () => {
         const measured = measure(put, driver.capabilities.maxObjectBytes);

@@ -1,6 +1,8 @@
 import { Logger as JobLogger, type Runner, type TaskList, parseCronItems, run } from 'graphile-worker';
 import type { Logger } from 'pino';
 import type { Deps } from '../domain/deps.ts';
+import { fetchPending } from '../domain/fetch-pending.ts';
+import { removeOldDeliveries } from '../domain/old-deliveries.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/pending-copies.ts';
 import { secondsToNextRunFiles, writeDueRunFiles } from '../domain/run-files.ts';
 
@@ -15,17 +17,16 @@ export interface Jobs {
   stop(): Promise<void>;
 }
 
-type JobsDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
-
 const RESTART_MS = 5000;
 /** How soon a store that was down is asked again. */
 const DOWN_SECONDS = 10;
 /** What a copy that was put off waits at most beyond its time, should the job that was to make it be lost. */
 const EVERY_MINUTE = '* * * * *';
 /** Tasks that look for rows that are due. */
-const WATCHES = ['copies', 'run-files'] as const;
+const WATCHES = ['copies', 'fetches', 'run-files'] as const;
+const EVERY_HOUR = '17 * * * *';
 
-function tasks(deps: JobsDeps): TaskList {
+function tasks(deps: Deps): TaskList {
   return {
     copies: async (_payload, helpers) => {
       const report = await makePendingCopies(deps, helpers.abortSignal);
@@ -44,11 +45,25 @@ function tasks(deps: JobsDeps): TaskList {
       const runAt = new Date(Date.now() + Math.max(1, seconds) * 1000);
       await helpers.addJob('run-files', {}, { jobKey: 'run-files', runAt, maxAttempts: 3 });
     },
+    // Each job is one attempt at whatever dies first, not at the item that it was made for.
+    fetch: async (_payload, helpers) => {
+      await fetchPending(deps, { signal: helpers.abortSignal });
+    },
+    // For fetches whose job was lost with its worker.
+    fetches: async (_payload, helpers) => {
+      while (!helpers.abortSignal?.aborted) {
+        if (!(await fetchPending(deps, { signal: helpers.abortSignal }))) return;
+      }
+    },
+    deliveries: async () => {
+      const removed = await removeOldDeliveries(deps);
+      if (removed > 0) deps.log.info({ removed }, 'removed webhooks whose time was over');
+    },
   };
 }
 
 /** Runs graphile-worker in this process, and again when it ends by itself because the database was away. */
-export function startJobs(deps: JobsDeps, { connectionString, concurrency }: JobsOptions): Jobs {
+export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOptions): Jobs {
   let stopping = false;
   let runner: Runner | undefined;
   let wake = () => {};
@@ -62,14 +77,15 @@ export function startJobs(deps: JobsDeps, { connectionString, concurrency }: Job
           noHandleSignals: true,
           logger: jobLogger(deps.log),
           taskList: tasks(deps),
-          parsedCronItems: parseCronItems(
-            WATCHES.map((task) => ({
+          parsedCronItems: parseCronItems([
+            ...WATCHES.map((task) => ({
               task,
               match: EVERY_MINUTE,
               identifier: task,
               options: { backfillPeriod: 0, maxAttempts: 1, jobKey: task, jobKeyMode: 'preserve_run_at' as const },
             })),
-          ),
+            { task: 'deliveries', match: EVERY_HOUR, identifier: 'deliveries', options: { backfillPeriod: 0 } },
+          ]),
         });
         if (stopping) await runner.stop();
         // What was put off while nobody worked is due at once.

@@ -13,7 +13,7 @@ export interface Worker {
  * All background work of a process: the jobs, and a sweep now and every minute. Any number of processes may sweep at once:
  * each takes intents that no other has.
  */
-export function startWorker(deps: Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>, options: JobsOptions): Worker {
+export function startWorker(deps: Deps, options: JobsOptions): Worker {
   const stopping = new AbortController();
   let running: Promise<void> | undefined;
   const sweep = () => {

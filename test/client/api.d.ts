@@ -276,6 +276,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{provider}/{jobId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a job
+         * @description Its state, progress, times and error, as far as its provider has told.
+         */
+        get: operations["getJob"];
+        /**
+         * Register a job
+         * @description Says whose job it is and what its items are to be given, before its webhook comes. What has come already is carried out now. Again with other fields: they count for what is still to come.
+         */
+        put: operations["registerJob"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{provider}/{jobId}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the items of a job
+         * @description Newest first, page by page; those whose bytes are still being fetched are `pending`.
+         */
+        get: operations["listJobMedia"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{provider}/{jobId}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch again what could not be stored
+         * @description Asks once more for the bytes of items of this job that have failed, or wait for their next attempt.
+         */
+        post: operations["retryJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a provider's webhook in
+         * @description The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the one of the registered job, else the one whom the body names, else `userId`; without any it is kept, and carried out when the job is registered. A repetition is recognised and changes nothing. Downloads are not waited for.
+         */
+        post: operations["receiveWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/runs": {
         parameters: {
             query?: never;
@@ -2003,6 +2087,171 @@ export interface components {
             /** @description One for each output, in the order of the answer. */
             items: components["schemas"]["MediaItem"][];
         };
+        /**
+         * @description Whose job it is, and the fields that its items get.
+         * @example {
+         *       "userId": "user-1",
+         *       "toolName": "text-to-image",
+         *       "prompt": "a red fox in the snow",
+         *       "tags": [
+         *         "fox"
+         *       ]
+         *     }
+         */
+        JobRequest: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /** @description Name of the owner to show. */
+            username?: string;
+            /** @description Tool that asked for it. */
+            toolName?: string;
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /** @description Model that made it. */
+            model?: string;
+            /** @description Size that was asked for. */
+            size?: string;
+            /** @description Quality that was asked for. */
+            quality?: string;
+            /** @description Style that was asked for. */
+            style?: string;
+            /** @description How many were asked for. */
+            n?: number;
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /** @description The caller's message. */
+            messageId?: string;
+            /** @description The caller's request. */
+            requestId?: string;
+            /** @description Pipeline run. */
+            runId?: string;
+            /**
+             * Format: uuid
+             * @description Project of the scene.
+             */
+            projectId?: string;
+            /** @description Scene; the item becomes its next version. */
+            sceneId?: string;
+            /** @description Item that it was made from. */
+            parentId?: string;
+            /** @description Id that it had in an older system. */
+            externalId?: string;
+            /** @description Where it came from. */
+            originalUrl?: string;
+            /**
+             * @description When it was generated.
+             * @example 2026-11-21T01:55:37Z
+             */
+            generatedAt?: string;
+            /**
+             * @description When it may be removed.
+             * @example 2026-11-21T01:55:37Z
+             */
+            expiresAt?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /** @description Folders in the key, below the user's. */
+            subfolder?: string;
+            /** @description Name of the store to write to. Default: the primary one. */
+            store?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description How it is made; added to what the provider says. */
+            generation?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description The work at a generating back end. */
+        Job: {
+            /**
+             * @description Who does the work.
+             * @example runpod
+             */
+            provider: string;
+            /**
+             * @description The provider's id of the job.
+             * @example 9f0c-u1
+             */
+            jobId: string;
+            /**
+             * @description Owner.
+             * @example user-1
+             */
+            userId: string;
+            /**
+             * @description A later state is never overwritten by an earlier one.
+             * @example running
+             * @enum {unknown}
+             */
+            status: "queued" | "running" | "succeeded" | "failed" | "canceled";
+            /** @description In percent. */
+            progress: number | null;
+            error: string | null;
+            errorClass: string | null;
+            /** @description What the provider tells of times, in its own names and units. */
+            timings: {
+                [key: string]: unknown;
+            };
+            startedAt: string | null;
+            completedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was registered.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description Last change.
+             */
+            updatedAt: string;
+        };
+        /** @description Items whose bytes are asked for once more. */
+        RetriedItems: {
+            /** @description What is being fetched again; empty: nothing was missing. */
+            items: components["schemas"]["MediaItem"][];
+        };
+        /** @description What became of a webhook. */
+        WebhookReceipt: {
+            /**
+             * @description Always `true`.
+             * @enum {boolean}
+             */
+            received: true;
+            /**
+             * @description `accepted`: the items exist, and what is to be downloaded is on its way; `duplicate`: it was here before, nothing was changed; `parked`: kept until the job is registered.
+             * @example accepted
+             * @enum {unknown}
+             */
+            state: "accepted" | "duplicate" | "parked";
+            /**
+             * @description The job that it is about.
+             * @example 9f0c-u1
+             */
+            jobId: string;
+            /** @description Ids of the items that it tells of. */
+            items: string[];
+        };
         /** @description The process answers. */
         Liveness: {
             /**
@@ -3134,6 +3383,280 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImportedItems"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Who does the work.
+                 * @example runpod
+                 */
+                provider: string;
+                /**
+                 * @description The provider's id of the job.
+                 * @example 9f0c-u1
+                 */
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    registerJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Who does the work.
+                 * @example runpod
+                 */
+                provider: string;
+                /**
+                 * @description The provider's id of the job.
+                 * @example 9f0c-u1
+                 */
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobRequest"];
+            };
+        };
+        responses: {
+            /** @description The job. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The job. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listJobMedia: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Who does the work.
+                 * @example runpod
+                 */
+                provider: string;
+                /**
+                 * @description The provider's id of the job.
+                 * @example 9f0c-u1
+                 */
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaPage"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Who does the work.
+                 * @example runpod
+                 */
+                provider: string;
+                /**
+                 * @description The provider's id of the job.
+                 * @example 9f0c-u1
+                 */
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetriedItems"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receiveWebhook: {
+        parameters: {
+            query?: {
+                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
+                secret?: string;
+                /** @description Owner, when neither a registered job nor the body names one. */
+                userId?: string;
+                /** @description The job, when the body does not name it. */
+                jobId?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Who calls back.
+                 * @example replicate
+                 */
+                provider: "runpod" | "generation" | "replicate" | "fal" | "comfyui-api" | "generic";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It was taken in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description It was taken in. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

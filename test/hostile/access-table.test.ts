@@ -23,6 +23,8 @@ interface Item {
   signature: string;
   projectId: string;
   runId: string;
+  /** A job of the same owner. */
+  jobId: string;
   /** An upload of the same owner, its bytes still to come. */
   upload: { id: string; url: string };
   /** One whose bytes have arrived. */
@@ -52,6 +54,7 @@ const source = { type: 'base64', data: png().toString('base64') };
 const record = (item: Item) => `/v1/media/${item.id}`;
 const scene = ({ projectId }: Item) => `/v1/projects/${projectId}/scenes/s`;
 const run = ({ runId }: Item) => `/v1/runs/${runId}`;
+const job = ({ jobId }: Pick<Item, 'jobId'>) => `/v1/jobs/runpod/${jobId}`;
 const content = (item: Item) => `/v1/media/${item.id}/content`;
 const about = (path: string) => (item: Item) => `${path}?userId=${item.userId}`;
 
@@ -125,6 +128,20 @@ const TABLE: Readonly<Record<string, Row>> = {
     body: ({ userId }) => ({ userId, response: { data: [{ b64_json: png().toString('base64') }] } }),
     expected: CREATE,
   },
+  'PUT /v1/jobs/:provider/:jobId': {
+    path: (item) => job(item),
+    body: () => ({ userId: 'alice' }),
+    expected: { none: all(401), read: all(403), write: [200, 404, 404], admin: [200, 404, 404] },
+  },
+  'GET /v1/jobs/:provider/:jobId': { path: (item) => job(item), expected: READ },
+  'GET /v1/jobs/:provider/:jobId/media': { path: (item) => `${job(item)}/media`, expected: READ },
+  'POST /v1/jobs/:provider/:jobId/retry': { path: (item) => `${job(item)}/retry`, expected: change(200) },
+  // Its sender is proven by a secret, not by a token.
+  'POST /v1/webhooks/:provider': {
+    path: () => '/v1/webhooks/generic?userId=bob',
+    body: ({ id }) => ({ jobId: id, outputs: [] }),
+    expected: { none: all(401), read: all(401), write: all(401), admin: all(401) },
+  },
   'POST /v1/uploads': {
     path: () => '/v1/uploads',
     body: ({ userId }) => ({ userId, contentType: 'image/png', bytes: png().length }),
@@ -189,7 +206,10 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
   const upload = await beginUpload(owner);
   const arrived = await beginUpload(owner);
   await t.app.inject({ method: 'PUT', url: arrived.url, headers: RAW, payload: png() });
-  return { id, userId, storageKey, projectId, runId, signature: signed.json().url.split('/').at(-1), upload, arrived };
+  const jobId = randomUUID();
+  await t.app.inject({ method: 'PUT', url: job({ jobId }), headers: asUser(owner), payload: {} });
+  const signature = signed.json().url.split('/').at(-1);
+  return { id, userId, storageKey, projectId, runId, jobId, signature, upload, arrived };
 }
 
 const RAW = { 'content-type': 'image/png' };

@@ -11,6 +11,7 @@ import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { BatchRequest, batchAnswer } from '../schemas/delivery.ts';
 import { INGEST_SCHEMAS, type IngestJson } from '../schemas/ingest.ts';
+import { urlDiesAt } from '../../sources/url-expiry.ts';
 import { createJsonCheck } from '../validation.ts';
 
 /** URLs are mostly waited for, so a few items of a batch go at once; more would starve other callers. */
@@ -56,7 +57,10 @@ export async function batchOf(
   deps: RouteDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  change: (item: IngestJson) => IngestJson = (item) => item,
+  {
+    change = (item) => item,
+    keepPending = false,
+  }: { change?: (item: IngestJson) => IngestJson; keepPending?: boolean } = {},
 ) {
   const { items } = checkEnvelope(request.body);
   const signal = abortSignal(request, reply);
@@ -65,6 +69,7 @@ export async function batchOf(
     one(deps, request, item, {
       signal,
       change,
+      keepPending,
       idempotencyKey: key === undefined ? undefined : `${key}#${index}`,
     }),
   );
@@ -78,7 +83,12 @@ async function one(
   {
     change,
     ...options
-  }: { signal: AbortSignal; idempotencyKey: string | undefined; change: (item: IngestJson) => IngestJson },
+  }: {
+    signal: AbortSignal;
+    idempotencyKey: string | undefined;
+    keepPending: boolean;
+    change: (item: IngestJson) => IngestJson;
+  },
 ) {
   try {
     const { source, ...input } = change(checkItem(value));
@@ -94,12 +104,25 @@ function refuseAll(): never {
   throw new Error('the app has no validator');
 }
 
-async function inOrder<T, R>(inputs: readonly T[], work: (input: T, index: number) => Promise<R>): Promise<R[]> {
+/** The results keep the order; what dies first is fetched first. */
+async function inOrder<R>(
+  inputs: readonly unknown[],
+  work: (input: unknown, index: number) => Promise<R>,
+): Promise<R[]> {
   const results: R[] = [];
-  const next = inputs.entries();
+  const next = [...inputs.entries()].toSorted(([, a], [, b]) => deathOf(a) - deathOf(b)).values();
   const worker = async () => {
     for (const [index, input] of next) results[index] = await work(input, index);
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   return results;
+}
+
+function deathOf(item: unknown): number {
+  const { source, provider } = (typeof item === 'object' && item !== null ? item : {}) as Partial<IngestJson>;
+  if (source?.type !== 'url' || typeof source.url !== 'string') return Number.MAX_SAFE_INTEGER;
+  return (
+    urlDiesAt(source.url, { provider: typeof provider === 'string' ? provider : undefined })?.getTime() ??
+    Number.MAX_SAFE_INTEGER
+  );
 }

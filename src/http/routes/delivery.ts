@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import type { Location } from '../../db/locations.ts';
 import { directUrl } from '../../domain/direct-url.ts';
 import { type Reader, itemForReading, locationsOfItems, readItem, readItems, servable } from '../../domain/read.ts';
+import { hasOriginal } from '../../domain/read-original.ts';
 import type { MediaItem } from '../../db/media-item.ts';
 import { AppError } from '../../errors.ts';
 import { checkKey } from '../../storage/keys.ts';
@@ -208,7 +209,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
 }
 
 function assertBytes(item: MediaItem, externalHosts: readonly string[]): void {
-  if (item.storageKey !== null || externalRedirect(item, externalHosts) !== undefined) return;
+  if (item.storageKey !== null || hasOriginal(item) || externalRedirect(item, externalHosts) !== undefined) return;
   throw new AppError(
     'not_stored',
     'This item has no bytes here: it was only recorded, its generation failed, or it has not ended.',

@@ -7,12 +7,23 @@ import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
 import { idempotencyKey } from '../ingest-request.ts';
 import { present } from '../present.ts';
+import { takeProviderJson } from '../raw-body.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { ImportRequest, importedAnswer } from '../schemas/imports.ts';
 
 /** Answers of providers, stored with all of their outputs. */
-export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+export async function importRoutes(
+  instance: FastifyInstance,
+  deps: RouteDeps & { maxJsonBytes: number },
+): Promise<void> {
+  await instance.register(async (scope) => {
+    takeProviderJson(scope, deps.maxJsonBytes);
+    importRoute(scope, deps);
+  });
+}
+
+function importRoute(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 
   app.route({

@@ -70,7 +70,10 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
         rate: deps.bodyRate,
         signal: abortSignal(request, reply),
       });
-      const { item, replayed } = await ingest(deps, intoScene(parsed, request.params as SceneName));
+      const { item, replayed } = await ingest(deps, {
+        ...intoScene(parsed, request.params as SceneName),
+        keepPending: true,
+      });
       if (replayed) reply.header('idempotency-replayed', 'true');
       return reply.code(201).header('location', `/v1/media/${item.id}`).send(present(item, deps.publicBaseUrl));
     },
@@ -130,7 +133,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
     ...withItemsUnchecked(app),
     handler: async (request, reply) => {
       const { projectId } = request.params;
-      return batchOf(deps, request, reply, (item) => ({ ...item, projectId }));
+      return batchOf(deps, request, reply, { change: (item) => ({ ...item, projectId }), keepPending: true });
     },
   });
 }

@@ -1,0 +1,166 @@
+import { sql } from 'kysely';
+import type { Db, Trx } from './database.ts';
+
+/** One place where a pending item's bytes can be had. */
+export type FetchSource =
+  | { type: 'url'; url: string }
+  /** An object that lies in a store of ours and stays somebody else's. */
+  | { type: 'object'; store: string; key: string }
+  /** Base64 in the kept body of a webhook: which output of it, and which of that output's places. */
+  | { type: 'delivery'; deliveryId: string; output: number; place: number };
+
+/** What decides about the key, and is no column of the item. */
+export interface FetchOptions {
+  subfolder?: string | undefined;
+  store?: string | undefined;
+  /** What the provider says the bytes are. */
+  contentType?: string | undefined;
+}
+
+export interface Fetch {
+  mediaId: string;
+  /** The best place first. */
+  sources: FetchSource[];
+  options: FetchOptions;
+  /** When the last of its addresses dies; undefined: unknown. */
+  diesAt: Date | undefined;
+  /** This attempt counted. */
+  attempts: number;
+  createdAt: Date;
+}
+
+/** Nobody else tries meanwhile; renewed while bytes flow. */
+const ATTEMPT_SECONDS = 120;
+const leased = sql<string>`now() + make_interval(secs => ${ATTEMPT_SECONDS})`;
+
+export interface NewFetch {
+  /** The best place first. */
+  sources: readonly FetchSource[];
+  options: FetchOptions;
+  /** When the last address dies; undefined: nobody knows. */
+  diesAt: Date | undefined;
+  /** The request itself gets the bytes; a worker takes over when it has not done so within two minutes. */
+  held?: boolean | undefined;
+}
+
+export async function insertFetch(
+  trx: Trx,
+  mediaId: string,
+  { sources, options, diesAt, held }: NewFetch,
+): Promise<void> {
+  await trx
+    .insertInto('fetches')
+    .values({
+      media_id: mediaId,
+      sources: JSON.stringify(sources),
+      options: JSON.stringify(options),
+      dies_at: diesAt?.toISOString() ?? null,
+      next_attempt_at: held === true ? leased : sql<string>`now()`,
+    })
+    .execute();
+}
+
+/** Gives an item that waits, or was given up, further places, and has it tried again at once. */
+export async function extendFetch(trx: Trx, mediaId: string, { sources, options, diesAt }: NewFetch): Promise<void> {
+  const row = await trx
+    .selectFrom('fetches')
+    .selectAll()
+    .where('media_id', '=', mediaId)
+    .forUpdate()
+    .executeTakeFirst();
+  if (!row) return insertFetch(trx, mediaId, { sources, options, diesAt });
+  const known = row.sources as unknown as FetchSource[];
+  const seen = new Set(known.map((source) => JSON.stringify(source)));
+  const all = [...known, ...sources.filter((source) => !seen.has(JSON.stringify(source)))];
+  const dies = [row.dies_at === null ? undefined : new Date(row.dies_at), diesAt].filter((date) => date !== undefined);
+  await trx
+    .updateTable('fetches')
+    .set({
+      sources: JSON.stringify(all.toSorted((a, b) => RANK[a.type] - RANK[b.type])),
+      options: JSON.stringify({ ...row.options, ...options }),
+      dies_at: dies.length === 0 ? null : new Date(Math.max(...dies.map(Number))).toISOString(),
+      // One that is under way keeps its lease.
+      next_attempt_at: row.gave_up_at === null ? row.next_attempt_at : sql<string>`now()`,
+      gave_up_at: null,
+    })
+    .where('media_id', '=', mediaId)
+    .execute();
+}
+
+const RANK = { object: 0, delivery: 1, url: 2 } as const;
+
+/** Takes the fetch that is due and dies first, or that of one item, due or not; undefined when there is none. */
+export async function takeFetch(db: Db, mediaId?: string): Promise<Fetch | undefined> {
+  const row = await db
+    .updateTable('fetches')
+    .set({ attempts: sql<number>`attempts + 1`, next_attempt_at: leased })
+    .where('media_id', '=', (eb) => {
+      const open = eb.selectFrom('fetches as due').select('due.media_id').where('due.gave_up_at', 'is', null);
+      if (mediaId !== undefined) return open.where('due.media_id', '=', mediaId);
+      return open
+        .where('due.next_attempt_at', '<=', sql<string>`now()`)
+        .orderBy(sql`due.dies_at ASC NULLS LAST`)
+        .orderBy('due.next_attempt_at')
+        .limit(1)
+        .forUpdate()
+        .skipLocked();
+    })
+    .returningAll()
+    .executeTakeFirst();
+  return (
+    row && {
+      mediaId: row.media_id,
+      sources: row.sources as unknown as FetchSource[],
+      options: row.options,
+      diesAt: row.dies_at === null ? undefined : new Date(row.dies_at),
+      attempts: row.attempts,
+      createdAt: new Date(row.created_at),
+    }
+  );
+}
+
+export async function renewFetch(db: Db, mediaId: string): Promise<void> {
+  await db
+    .updateTable('fetches')
+    .set({ next_attempt_at: leased })
+    .where('media_id', '=', mediaId)
+    .where('gave_up_at', 'is', null)
+    .execute();
+}
+
+export async function postponeFetch(
+  db: Db,
+  mediaId: string,
+  { seconds, error }: { seconds: number; error: string },
+): Promise<void> {
+  await db
+    .updateTable('fetches')
+    .set({ next_attempt_at: sql<string>`now() + make_interval(secs => ${seconds})`, last_error: error })
+    .where('media_id', '=', mediaId)
+    .execute();
+}
+
+/** Ends the attempts; what was known stays, for a retry. */
+export async function giveUpFetch(trx: Trx, mediaId: string, error: string): Promise<void> {
+  await trx
+    .updateTable('fetches')
+    .set({ gave_up_at: sql<string>`now()`, last_error: error })
+    .where('media_id', '=', mediaId)
+    .execute();
+}
+
+export async function deleteFetch(trx: Trx, mediaId: string): Promise<void> {
+  await trx.deleteFrom('fetches').where('media_id', '=', mediaId).execute();
+}
+
+/** Has those of `mediaIds` that were given up, or wait for their time, tried at once; answers their ids. */
+export async function reviveFetches(trx: Trx, mediaIds: readonly string[]): Promise<string[]> {
+  if (mediaIds.length === 0) return [];
+  const rows = await trx
+    .updateTable('fetches')
+    .set({ gave_up_at: null, attempts: 0, next_attempt_at: sql<string>`now()` })
+    .where('media_id', 'in', [...mediaIds])
+    .returning('media_id')
+    .execute();
+  return rows.map((row) => row.media_id);
+}

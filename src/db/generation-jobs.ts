@@ -1,0 +1,111 @@
+import { type Selectable, sql } from 'kysely';
+import type { Db, Trx } from './database.ts';
+import type { JobName } from './job-outputs.ts';
+import type { GenerationJobsTable, JobStatus, JsonObject } from './tables.ts';
+import { toIsoTime } from './timestamps.ts';
+
+/** The work at a generating back end. */
+export interface GenerationJob extends JobName {
+  userId: string;
+  status: JobStatus;
+  /** 0 to 100. */
+  progress: number | null;
+  error: string | null;
+  errorClass: string | null;
+  /** What its items are given. */
+  fields: JsonObject;
+  timings: JsonObject;
+  startedAt: string | null;
+  completedAt: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+function toJob(row: Selectable<GenerationJobsTable>): GenerationJob {
+  const createdAt = toIsoTime(row.created_at) ?? '1970-01-01T00:00:00.000Z';
+  return {
+    provider: row.provider,
+    jobId: row.job_id,
+    userId: row.user_id,
+    status: row.status,
+    progress: row.progress,
+    error: row.error,
+    errorClass: row.error_class,
+    fields: row.fields,
+    timings: row.timings,
+    startedAt: toIsoTime(row.started_at),
+    completedAt: toIsoTime(row.completed_at),
+    createdAt,
+    updatedAt: toIsoTime(row.updated_at) ?? createdAt,
+  };
+}
+
+export async function findJob(db: Db, { provider, jobId }: JobName): Promise<GenerationJob | undefined> {
+  const row = await db
+    .selectFrom('generation_jobs')
+    .selectAll()
+    .where('provider', '=', provider)
+    .where('job_id', '=', jobId)
+    .executeTakeFirst();
+  return row && toJob(row);
+}
+
+/** The only job of that id, whoever does it; undefined when there is none, or more than one. */
+export async function findJobById(db: Db, jobId: string): Promise<GenerationJob | undefined> {
+  const rows = await db.selectFrom('generation_jobs').selectAll().where('job_id', '=', jobId).limit(2).execute();
+  return rows.length === 1 && rows[0] ? toJob(rows[0]) : undefined;
+}
+
+/**
+ * Makes the job unless it is there, and locks it until the transaction ends: all that is said about one job comes one after the
+ * other. Fields that are given count from now on.
+ */
+export async function lockJob(
+  trx: Trx,
+  { provider, jobId }: JobName,
+  { userId, fields }: { userId: string; fields?: JsonObject | undefined },
+): Promise<{ job: GenerationJob; made: boolean }> {
+  const made = await trx
+    .insertInto('generation_jobs')
+    .values({ provider, job_id: jobId, user_id: userId, fields: JSON.stringify(fields ?? {}), timings: '{}' })
+    .onConflict((conflict) => conflict.doNothing())
+    .returningAll()
+    .executeTakeFirst();
+  if (made) return { job: toJob(made), made: true };
+  const row = await trx
+    .selectFrom('generation_jobs')
+    .selectAll()
+    .where('provider', '=', provider)
+    .where('job_id', '=', jobId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  return { job: toJob(row), made: false };
+}
+
+export type JobChange = Partial<
+  Pick<
+    GenerationJob,
+    'status' | 'progress' | 'error' | 'errorClass' | 'fields' | 'timings' | 'startedAt' | 'completedAt'
+  >
+>;
+
+export async function updateJob(trx: Trx, { provider, jobId }: JobName, change: JobChange): Promise<GenerationJob> {
+  const row = await trx
+    .updateTable('generation_jobs')
+    .set({
+      ...(change.status !== undefined && { status: change.status }),
+      ...(change.progress !== undefined && { progress: change.progress }),
+      ...(change.error !== undefined && { error: change.error }),
+      ...(change.errorClass !== undefined && { error_class: change.errorClass }),
+      ...(change.fields !== undefined && { fields: JSON.stringify(change.fields) }),
+      ...(change.timings !== undefined && { timings: JSON.stringify(change.timings) }),
+      ...(change.startedAt !== undefined && { started_at: change.startedAt }),
+      ...(change.completedAt !== undefined && { completed_at: change.completedAt }),
+      updated_at: sql<string>`now()`,
+    })
+    .where('provider', '=', provider)
+    .where('job_id', '=', jobId)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return toJob(row);
+}

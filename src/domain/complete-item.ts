@@ -1,0 +1,66 @@
+import { deleteFetch } from '../db/fetches.ts';
+import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
+import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
+import type { MediaItem } from '../db/media-item.ts';
+import { touchRun } from '../db/runs.ts';
+import { AppError, codeOf } from '../errors.ts';
+import { objectTaken } from './adopt-object.ts';
+import { type Bytes, insertBytes } from './commit-item.ts';
+import { wantedCopies } from './copies.ts';
+import type { Deps } from './deps.ts';
+import { refreshRun } from './run-files.ts';
+import { storageUrlOf } from './storage-url.ts';
+
+/**
+ * Gives an item that has waited for them its bytes: from here on it is a success. One transaction, as for a new item.
+ * @throws AppError not_found: it was purged, or has its bytes already; object_taken
+ */
+export async function completeItem(
+  deps: Deps,
+  itemId: string,
+  { bytes, filename, intent }: { bytes: Bytes; filename?: string | undefined; intent?: IntentKey | undefined },
+): Promise<MediaItem> {
+  const store = deps.stores.get(bytes.store);
+  const copies = wantedCopies(deps.stores, bytes);
+  try {
+    const item = await deps.db.transaction().execute(async (trx) => {
+      if (!bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();
+      const waiting = await findItemForUpdate(trx, itemId);
+      if (!waiting || waiting.status === 'success' || waiting.storageKey !== null)
+        throw new AppError('not_found', 'The item was removed, or has got its bytes meanwhile.');
+      await insertBytes(trx, itemId, bytes, copies);
+      if (intent) await fulfilIntent(trx, intent);
+      await deleteFetch(trx, itemId);
+      await updateItem(
+        trx,
+        itemId,
+        {
+          status: 'success',
+          error: null,
+          storage_provider: bytes.store,
+          storage_url: storageUrlOf(deps.publicBaseUrl, store, bytes.key, itemId),
+          mime_type: bytes.type.mime,
+          media_type: bytes.type.mediaType,
+          bytes: bytes.bytes,
+          sha256: bytes.sha256,
+          width: bytes.inspection.width,
+          height: bytes.inspection.height,
+          duration_ms: bytes.inspection.durationMs,
+          ...(waiting.filename === null && filename !== undefined && { filename }),
+        },
+        'any',
+      );
+      await touchRun(trx, waiting.runId, waiting.userId);
+      const made = await findItem(trx, itemId);
+      if (!made) throw new Error('an item vanished from its own transaction');
+      return made;
+    });
+    if (copies.length > 0) deps.copiesWanted();
+    await refreshRun(deps, item.runId);
+    return item;
+  } catch (error) {
+    if (codeOf(error) === '23505' && (error as { constraint?: string }).constraint === 'media_locations_store_key')
+      throw objectTaken(error);
+    throw error;
+  }
+}

@@ -1,0 +1,147 @@
+import { type Fetch, type FetchSource, giveUpFetch, postponeFetch, renewFetch, takeFetch } from '../db/fetches.ts';
+import { enqueue } from '../db/jobs.ts';
+import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
+import type { MediaItem } from '../db/media-item.ts';
+import { touchRun } from '../db/runs.ts';
+import { replaceCurrentItem } from '../db/scenes.ts';
+import { isAppError } from '../errors.ts';
+import { isGone } from '../sources/fetch-failure.ts';
+import { deliveredOutput } from './delivered-output.ts';
+import type { Deps } from './deps.ts';
+import { refreshRun } from './run-files.ts';
+import { type BytesFrom, storeInto } from './store-into.ts';
+
+export type FetchOutcome =
+  | { state: 'stored'; item: MediaItem }
+  /** Tried again after so many seconds. */
+  | { state: 'later'; seconds: number }
+  | { state: 'failed'; reason: string }
+  /** The only bytes were those that the request held, and they could not be stored just now; the item waits for others. */
+  | { state: 'lost'; error: unknown }
+  /** Somebody else has done it, or the item was removed. */
+  | { state: 'gone' };
+
+const FIRST_DELAY_SECONDS = 5;
+const LONGEST_DELAY_SECONDS = 300;
+const EARLY_ATTEMPTS = 3;
+/** For addresses of which nobody knows when they die. */
+const PATIENCE_MS = 7 * 24 * 60 * 60_000;
+
+/**
+ * Gets the bytes of the pending item whose address dies first, or of one that is named. Each place is tried, the best first. What may
+ * come right is tried again with growing pauses, until the last address is dead; then the item has failed, with the reason.
+ * Undefined: none is due. Any number of processes may do so at once.
+ * @param held bytes that the caller has in hand, better than any address
+ */
+export async function fetchPending(
+  deps: Deps,
+  {
+    itemId,
+    held = [],
+    signal,
+  }: { itemId?: string; held?: readonly BytesFrom[]; signal?: AbortSignal | undefined } = {},
+): Promise<FetchOutcome | undefined> {
+  const fetch = await takeFetch(deps.db, itemId);
+  if (!fetch) return undefined;
+  const item = await findItem(deps.db, fetch.mediaId);
+  if (!item) return { state: 'gone' };
+  const failures: unknown[] = [];
+  const places: readonly (FetchSource | BytesFrom)[] = [
+    ...fetch.sources.filter((source) => source.type === 'object'),
+    ...held,
+    ...fetch.sources.filter((source) => source.type !== 'object'),
+  ];
+  for (const place of places) {
+    try {
+      const from = place.type === 'delivery' ? await deliveredOutput(deps, place) : place;
+      const stored = await storeInto(deps, item, from, {
+        options: fetch.options,
+        signal,
+        onRenew: () => renewFetch(deps.db, fetch.mediaId),
+      });
+      return { state: 'stored', item: stored };
+    } catch (error) {
+      const still = await findItem(deps.db, item.id);
+      if (!still || still.storageKey !== null) return { state: 'gone' };
+      failures.push(error);
+      deps.log.debug({ err: error, itemId: item.id, source: place.type }, 'a place did not give the bytes of an item');
+    }
+  }
+  if (fetch.sources.length === 0 && held.length > 0) {
+    const passing = failures.find((error) => !isFinal(error));
+    if (passing !== undefined) return { state: 'lost', error: passing };
+  }
+  return settleFailure(deps, fetch, failures, signal?.aborted === true);
+}
+
+async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], aborted: boolean): Promise<FetchOutcome> {
+  const reason =
+    [...new Set(failures.map((error) => reasonOf(error)))].join(' ') || 'No place is known that has the bytes.';
+  const left = Number(fetch.diesAt ?? fetch.createdAt.getTime() + PATIENCE_MS) - Date.now();
+  // A volume shows what was written elsewhere after a moment.
+  const early = fetch.attempts <= EARLY_ATTEMPTS && fetch.sources.some((source) => source.type === 'object');
+  const worthARetry = failures.some((error) => !isFinal(error) || (early && isAppError(error, 'not_found')));
+  if (aborted || (worthARetry && left > 0)) {
+    const pause = Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** Math.min(10, fetch.attempts - 1));
+    // The last attempt is made just before the address dies.
+    const seconds = aborted ? 1 : Math.max(1, Math.min(pause, left > 2000 ? (left - 1000) / 1000 : 1));
+    await deps.db.transaction().execute(async (trx) => {
+      await postponeFetch(trx, fetch.mediaId, { seconds, error: reason.slice(0, 500) });
+      await enqueue(trx, 'fetch', 1, seconds);
+    });
+    if (!aborted)
+      deps.log.warn(
+        { err: failures.at(-1), itemId: fetch.mediaId, attempts: fetch.attempts, seconds, diesAt: fetch.diesAt },
+        'the bytes of a pending item could not be had; it is tried again',
+      );
+    return { state: 'later', seconds };
+  }
+  await failItem(deps, fetch.mediaId, reason);
+  deps.log.error(
+    { err: failures.at(-1), itemId: fetch.mediaId, attempts: fetch.attempts, diesAt: fetch.diesAt },
+    worthARetry
+      ? 'the addresses of a pending item have died before its bytes could be had; it has failed'
+      : 'the bytes of a pending item cannot be had; it has failed',
+  );
+  return { state: 'failed', reason };
+}
+
+/** What is for us to mend, or for a store or a host to come back from, is worth another try; what an answer says for good is not. */
+function isFinal(error: unknown): boolean {
+  return (
+    isGone(error) ||
+    isAppError(
+      error,
+      'url_not_allowed',
+      'unsupported_media',
+      'invalid_base64',
+      'invalid_key',
+      'file_missing',
+      'too_large',
+      'length_mismatch',
+      'object_taken',
+      'unknown_store',
+      'not_found',
+      'content_missing',
+    )
+  );
+}
+
+/** Never the text of an error that was not meant for callers: it may hold anything. */
+function reasonOf(error: unknown): string {
+  return isAppError(error) ? error.message : 'The bytes could not be stored.';
+}
+
+async function failItem(deps: Deps, id: string, reason: string): Promise<void> {
+  const failed = await deps.db.transaction().execute(async (trx) => {
+    const item = await findItemForUpdate(trx, id);
+    if (!item || item.status !== 'pending') return undefined;
+    await giveUpFetch(trx, id, reason.slice(0, 500));
+    await replaceCurrentItem(trx, id);
+    const updated = await updateItem(trx, id, { status: 'failed', error: reason.slice(0, 10_000) }, 'any');
+    await touchRun(trx, item.runId, item.userId);
+    return updated;
+  });
+  await refreshRun(deps, failed?.runId);
+  if (failed) deps.metrics.generationFailed(failed.toolName, failed.provider ?? 'unknown');
+}

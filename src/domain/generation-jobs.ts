@@ -1,0 +1,91 @@
+import { type GenerationJob, findJob, lockJob, updateJob } from '../db/generation-jobs.ts';
+import { reviveFetches } from '../db/fetches.ts';
+import { type JobName, findJobOutputs } from '../db/job-outputs.ts';
+import { enqueue } from '../db/jobs.ts';
+import { findItems, updateItem } from '../db/media.ts';
+import type { MediaItem } from '../db/media-item.ts';
+import { fillCurrentItem } from '../db/scenes.ts';
+import type { JsonObject } from '../db/tables.ts';
+import { AppError } from '../errors.ts';
+import { type Caller, mayReach, ownerFor } from './caller.ts';
+import type { Deps } from './deps.ts';
+import { checkParent } from './ingest.ts';
+import { type ItemInput, checkFields } from './item-fields.ts';
+import { assertOpen, runOf } from './place.ts';
+import { type SearchResult, search } from './search.ts';
+import type { Signer } from './signing.ts';
+import { checkText } from './text-limits.ts';
+import { unpark } from './webhooks.ts';
+
+function notFound(): AppError {
+  return new AppError('not_found', 'There is no such job, or this token may not see it.');
+}
+
+/** The job, if the caller may see it. @throws AppError not_found */
+export async function readJob(deps: Pick<Deps, 'db'>, caller: Caller, name: JobName): Promise<GenerationJob> {
+  const job = await findJob(deps.db, name);
+  if (!job || !mayReach(caller, job.userId)) throw notFound();
+  return job;
+}
+
+/**
+ * Registers a job before its webhook comes, with the fields that its items are to have; again, with other fields, for what still
+ * comes. Webhooks that came first are carried out now.
+ * @throws AppError not_found: the job is another user's; and as for the fields of an item
+ */
+export async function registerJob(
+  deps: Deps,
+  caller: Caller,
+  name: JobName,
+  input: ItemInput,
+): Promise<{ job: GenerationJob; made: boolean }> {
+  checkText('jobId', name.jobId, 500);
+  const userId = ownerFor(caller, input.userId);
+  const checked = checkFields({ ...input, provider: input.provider ?? name.provider }, userId);
+  assertOpen(await runOf(deps, checked));
+  const { userId: _owner, ...fields } = checked;
+  if (fields.store !== undefined) deps.stores.get(fields.store);
+  await checkParent(deps, caller, fields.parentId);
+  const kept = JSON.parse(JSON.stringify(fields)) as JsonObject;
+  const registered = await deps.db.transaction().execute(async (trx) => {
+    const { job, made } = await lockJob(trx, name, { userId, fields: kept });
+    if (made) return { job, made };
+    if (job.userId !== userId) throw notFound();
+    return { job: await updateJob(trx, name, { fields: kept }), made };
+  });
+  const items = await unpark(deps, registered.job);
+  return items.length === 0 ? registered : { ...registered, job: await readJob(deps, caller, name) };
+}
+
+/** The items of a job, newest first. @throws AppError not_found, invalid_cursor */
+export async function jobItems(
+  deps: Deps & { signer: Signer },
+  caller: Caller,
+  name: JobName,
+  page: { limit: number; cursor: string | undefined },
+): Promise<SearchResult> {
+  const job = await readJob(deps, caller, name);
+  return search(deps, caller, { filter: { jobId: job.jobId, userId: job.userId }, order: 'desc', ...page });
+}
+
+/** Has the bytes of a job's items that could not be had asked for once more. Answers those items. @throws AppError not_found */
+export async function retryJob(deps: Deps, caller: Caller, name: JobName): Promise<MediaItem[]> {
+  const { userId } = await readJob(deps, caller, name);
+  return deps.db.transaction().execute(async (trx) => {
+    await lockJob(trx, name, { userId });
+    const ids = [...(await findJobOutputs(trx, name)).keys()];
+    const without = (await findItems(trx, ids)).filter((item) => item.storageKey === null && item.deletedAt === null);
+    const revived = await reviveFetches(
+      trx,
+      without.map((item) => item.id),
+    );
+    if (revived.length === 0) return [];
+    for (const id of revived) {
+      await updateItem(trx, id, { status: 'pending', error: null });
+      await fillCurrentItem(trx, id);
+    }
+    await enqueue(trx, 'fetch', revived.length);
+    const items = await findItems(trx, revived);
+    return items.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
+  });
+}

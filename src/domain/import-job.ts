@@ -1,0 +1,125 @@
+import { lockJob, updateJob } from '../db/generation-jobs.ts';
+import { deleteItem, findItem, findItems } from '../db/media.ts';
+import type { MediaItem } from '../db/media-item.ts';
+import { AppError } from '../errors.ts';
+import type { AnswerOutput, ProviderAnswer } from '../sources/answers/answer.ts';
+import { type AnswerContext, outputFields } from './answer-fields.ts';
+import { newOutput } from './apply-answer.ts';
+import { type Caller, ownerFor } from './caller.ts';
+import type { Deps } from './deps.ts';
+import { fetchPending } from './fetch-pending.ts';
+import { checkParent } from './ingest.ts';
+import { type ItemInput, checkFields } from './item-fields.ts';
+import { changeOf } from './job-state.ts';
+import { mayAdopt } from './object-references.ts';
+import { assertOpen, runOf } from './place.ts';
+import { type NewOutput, type RecordedOutput, recordFailure, recordOutputs } from './record-outputs.ts';
+import type { BytesFrom } from './store-into.ts';
+import { unpark } from './webhooks.ts';
+
+export interface ImportJobRequest {
+  caller: Caller;
+  provider: string;
+  jobId: string;
+  input: ItemInput;
+  /** The provider's answer, verbatim, and what it says. */
+  response: unknown;
+  answer: ProviderAnswer;
+  signal?: AbortSignal | undefined;
+}
+
+/** Outputs of one answer that are fetched and stored at once. */
+const AT_ONCE = 4;
+
+/**
+ * Stores the outputs of an answer that names its job: told again, by an import or a webhook, they are the same items. What cannot be
+ * had just now stays pending, and a worker goes on. The order of the outputs is kept.
+ * @throws AppError not_found: the job is another user's; store_unavailable: bytes that came with the answer could not be stored
+ */
+export async function importJob(deps: Deps, request: ImportJobRequest): Promise<MediaItem[]> {
+  const { caller, answer, signal } = request;
+  const userId = ownerFor(caller, request.input.userId);
+  assertOpen(await runOf(deps, checkFields(request.input, userId)));
+  await checkParent(deps, caller, request.input.parentId);
+  const { job, recorded, outputs } = await recordJob(deps, request, userId);
+  const failures: unknown[] = [];
+  const queue = [...recorded.entries()].toSorted(([a], [b]) => deathOf(outputs[a]) - deathOf(outputs[b])).values();
+  const worker = async () => {
+    for (const [index, one] of queue) await fetchNow(deps, one, heldBytes(answer.outputs[index]), failures, signal);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  if (failures.length > 0) throw failures[0];
+  await unpark(deps, job);
+  const items = new Map(
+    (
+      await findItems(
+        deps.db,
+        recorded.map(({ id }) => id),
+      )
+    ).map((item) => [item.id, item]),
+  );
+  return recorded.flatMap(({ id }) => items.get(id) ?? []);
+
+  function deathOf(output: NewOutput | undefined): number {
+    return output?.wanted.diesAt?.getTime() ?? Number.MAX_SAFE_INTEGER;
+  }
+}
+
+/** The job and its items, in one transaction; none of the items has bytes yet. */
+async function recordJob(deps: Deps, request: ImportJobRequest, userId: string) {
+  const { caller, provider, jobId, answer, response } = request;
+  return deps.db.transaction().execute(async (trx) => {
+    const { job } = await lockJob(trx, { provider, jobId }, { userId });
+    if (job.userId !== userId)
+      throw new AppError('not_found', 'There is no such job, or it belongs to another user.', { field: 'response' });
+    const change = changeOf(job, answer, new Date());
+    if (change) await updateJob(trx, job, change);
+    const said = Object.fromEntries(Object.entries(request.input).filter(([, value]) => value !== undefined));
+    const context: AnswerContext = {
+      base: { ...(job.fields as ItemInput), ...said, userId },
+      userId,
+      provider,
+      jobId,
+      answer,
+      body: response,
+    };
+    const outputs = answer.outputs.map((output, index): NewOutput => {
+      const made = newOutput(deps, context, output, { index });
+      const sources = made.wanted.sources.filter(
+        (source) => source.type !== 'object' || mayAdopt(caller, userId, source.key),
+      );
+      const held = sources.length > 0 || output.from.some((from) => from.type === 'base64');
+      return { ...made, wanted: { ...made.wanted, sources, held } };
+    });
+    const recorded = await recordOutputs(deps, trx, job, outputs);
+    if (outputs.length === 0) {
+      const error = answer.error?.message ?? `the work was ${answer.state}`;
+      const fields = outputFields(context, { from: [] });
+      const id = await recordFailure(deps, trx, job, { fields, error: error.slice(0, 10_000) });
+      if (id !== undefined) recorded.push({ id, made: false });
+    }
+    return { job, recorded, outputs };
+  });
+}
+
+function heldBytes(output: AnswerOutput | undefined): BytesFrom[] {
+  return (output?.from ?? []).flatMap((from) =>
+    from.type === 'base64' ? [{ type: 'base64', data: from.data, declaredType: output?.contentType }] : [],
+  );
+}
+
+async function fetchNow(
+  deps: Deps,
+  { id, made }: RecordedOutput,
+  held: readonly BytesFrom[],
+  failures: unknown[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const item = await findItem(deps.db, id);
+  if (!item || item.deletedAt !== null || item.storageKey !== null) return;
+  const outcome = await fetchPending(deps, { itemId: id, held, signal });
+  if (outcome?.state !== 'lost') return;
+  failures.push(outcome.error);
+  // Nobody was told of it, and nothing has its bytes but the caller, who will send them again.
+  if (made) await deps.db.transaction().execute((trx) => deleteItem(trx, id));
+}

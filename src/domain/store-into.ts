@@ -1,0 +1,81 @@
+import type { FetchOptions } from '../db/fetches.ts';
+import type { MediaItem } from '../db/media-item.ts';
+import { decodeData } from '../sources/base64.ts';
+import { adoptObject } from './adopt-object.ts';
+import { completeItem } from './complete-item.ts';
+import type { Deps } from './deps.ts';
+import { suggestedName } from './ingest.ts';
+import type { ItemFields } from './item-fields.ts';
+import { placeOf, runOf } from './place.ts';
+import { stage } from './stage.ts';
+
+/** Where the bytes of one item come from, once it is decided. */
+export type BytesFrom =
+  /** Base64 or a data URI. */
+  | { type: 'base64'; data: string; declaredType?: string | undefined }
+  | { type: 'url'; url: string }
+  | { type: 'object'; store: string; key: string };
+
+/**
+ * Gets the bytes of an item that has none yet, and makes it a success.
+ * @throws AppError whatever kept the bytes from being had or stored; the item is as it was, and nothing is left behind
+ */
+export async function storeInto(
+  deps: Deps,
+  item: MediaItem,
+  from: BytesFrom,
+  {
+    options,
+    signal,
+    onRenew,
+  }: { options: FetchOptions; signal?: AbortSignal | undefined; onRenew?: (() => Promise<void>) | undefined },
+): Promise<MediaItem> {
+  const fields = fieldsOf(item, options);
+  if (from.type === 'object') {
+    const adopted = await adoptObject(deps, from, undefined);
+    return completeItem(deps, item.id, {
+      bytes: { ...adopted, owned: false },
+      filename: suggestedName(from.key.split('/').at(-1)),
+    });
+  }
+  const decoded = from.type === 'base64' ? decodeData(from.data) : undefined;
+  const fetched = from.type === 'url' ? await deps.fetcher.fetch(from.url, { ...(signal && { signal }) }) : undefined;
+  const said = from.type === 'base64' ? (from.declaredType ?? decoded?.declaredType) : fetched?.contentType;
+  const filename = fields.filename ?? suggestedName(fetched?.filename);
+  const staged = await stage(deps, {
+    // A run took it before it was completed.
+    ...placeOf(deps, fields, filename, await runOf(deps, fields)),
+    body: fetched?.body ?? once(decoded?.bytes ?? Buffer.alloc(0)),
+    filename,
+    declaredType: said ?? options.contentType,
+    size: decoded?.bytes.length ?? fetched?.contentLength,
+    signal,
+    onRenew,
+  });
+  try {
+    const stored = await completeItem(deps, item.id, { bytes: { ...staged, owned: true }, filename, intent: staged });
+    staged.release();
+    return stored;
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+}
+
+/** What decides where the bytes go. */
+function fieldsOf(item: MediaItem, { subfolder, store }: FetchOptions): ItemFields {
+  return {
+    userId: item.userId,
+    tags: [],
+    filename: item.filename ?? undefined,
+    subfolder,
+    store,
+    runId: item.runId ?? undefined,
+    projectId: item.projectId ?? undefined,
+    sceneId: item.sceneId ?? undefined,
+  };
+}
+
+async function* once(data: Buffer): AsyncGenerator<Uint8Array> {
+  yield data;
+}

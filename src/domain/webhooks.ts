@@ -1,0 +1,152 @@
+import { type GenerationJob, findJob, findJobById, lockJob } from '../db/generation-jobs.ts';
+import { fulfilIntent } from '../db/intents.ts';
+import {
+  type Delivery,
+  claimDelivery,
+  insertDelivery,
+  isKnownDelivery,
+  parkedDeliveries,
+} from '../db/webhook-deliveries.ts';
+import { AppError } from '../errors.ts';
+import { type Webhook, type WebhookProvider, readWebhook } from '../sources/answers/webhooks.ts';
+import { applyAnswer } from './apply-answer.ts';
+import type { Deps } from './deps.ts';
+import { checkUserId } from './item-fields.ts';
+import { keepBody, readKeptBody } from './kept-body.ts';
+import { checkText } from './text-limits.ts';
+
+/** A webhook whose sender was proven. */
+export interface IncomingWebhook {
+  provider: WebhookProvider;
+  /** The same for every repetition of a delivery, and for nothing else. */
+  deliveryKey: string;
+  raw: Buffer;
+  /** Whether the body and the address may say whose the job is. */
+  namesOwner: boolean;
+  /** The owner, and the job, that its address names. */
+  userId?: string | undefined;
+  jobId?: string | undefined;
+}
+
+export interface WebhookOutcome {
+  /** `parked`: kept until the job is registered; `duplicate`: was here before, and changes nothing. */
+  state: 'accepted' | 'duplicate' | 'parked';
+  jobId: string;
+  itemIds: string[];
+}
+
+/** How long the raw body is kept, to look into what a provider has really sent; a parked one waits longer for its job. */
+const KEEP_DAYS = 7;
+const PARKED_DAYS = 30;
+/** Their ids are made by the back end that calls back, and may be registered under the name of whoever does the work. */
+const KNOWS_ID_ALONE = new Set<string>(['runpod', 'generation', 'comfyui-api', 'generic']);
+
+/**
+ * Takes a webhook in: its raw body becomes durable, and its job and items say what it says. No download is waited for; a worker
+ * does them.
+ * @throws AppError invalid_json, invalid_request: it names no job; store_unavailable
+ */
+export async function receiveWebhook(deps: Deps, incoming: IncomingWebhook): Promise<WebhookOutcome> {
+  const { provider, deliveryKey, raw } = incoming;
+  const webhook = readWebhook(provider, raw);
+  const ids = [...(incoming.jobId === undefined ? [] : [incoming.jobId]), ...webhook.jobIds];
+  const [jobId] = ids;
+  if (jobId === undefined)
+    throw new AppError('invalid_request', 'The webhook names no job: its body has no id of one, nor has its address.');
+  for (const id of ids) checkText('jobId', id, 500);
+  if (await isKnownDelivery(deps.db, provider, deliveryKey)) return { state: 'duplicate', jobId, itemIds: [] };
+  const registered = await findRegistered(deps, provider, ids);
+  const userId = registered?.userId ?? (incoming.namesOwner ? (webhook.userId ?? incoming.userId) : undefined);
+  if (userId !== undefined) checkUserId(userId);
+  const name = registered ?? { provider, jobId };
+  const kept = await keepBody(deps, provider, raw);
+  try {
+    const outcome = await deps.db.transaction().execute(async (trx): Promise<WebhookOutcome> => {
+      const locked = userId === undefined ? undefined : await lockJob(trx, name, { userId });
+      const deliveryId = await insertDelivery(trx, {
+        provider,
+        jobId: name.jobId,
+        deliveryKey,
+        state: locked ? 'done' : 'parked',
+        body: kept.body,
+        keepDays: locked ? KEEP_DAYS : PARKED_DAYS,
+      });
+      if (deliveryId === undefined) return { state: 'duplicate', jobId: name.jobId, itemIds: [] };
+      if (kept.intent) await fulfilIntent(trx, kept.intent);
+      if (!locked) return { state: 'parked', jobId: name.jobId, itemIds: [] };
+      const { itemIds } = await apply(deps, trx, locked.job, webhook, deliveryId);
+      return { state: 'accepted', jobId: name.jobId, itemIds };
+    });
+    if (outcome.state === 'duplicate') await kept.discard();
+    else kept.release();
+    if (outcome.state === 'parked') return await afterParking(deps, outcome, ids);
+    const job = await findJob(deps.db, name);
+    if (job) await unpark(deps, job);
+    return outcome;
+  } catch (error) {
+    await kept.discard();
+    throw error;
+  }
+}
+
+/** The job may have been registered while its webhook was being parked. */
+async function afterParking(deps: Deps, outcome: WebhookOutcome, ids: readonly string[]): Promise<WebhookOutcome> {
+  for (const id of ids) {
+    const job = await findJobById(deps.db, id);
+    if (!job) continue;
+    const itemIds = await unpark(deps, job);
+    if (itemIds.length > 0) return { ...outcome, state: 'accepted', itemIds };
+  }
+  deps.log.warn(
+    { jobId: outcome.jobId },
+    'a webhook came for a job that nobody has registered; it is kept for 30 days',
+  );
+  return outcome;
+}
+
+async function findRegistered(
+  deps: Deps,
+  provider: WebhookProvider,
+  ids: readonly string[],
+): Promise<GenerationJob | undefined> {
+  for (const jobId of ids) {
+    const job = await findJob(deps.db, { provider, jobId });
+    if (job) return job;
+  }
+  if (!KNOWS_ID_ALONE.has(provider)) return undefined;
+  for (const jobId of ids) {
+    const job = await findJobById(deps.db, jobId);
+    if (job) return job;
+  }
+  return undefined;
+}
+
+/** Carries out what was parked for a job. Answers the ids of its items. */
+export async function unpark(deps: Deps, job: GenerationJob): Promise<string[]> {
+  const itemIds: string[] = [];
+  for (const delivery of await parkedDeliveries(deps.db, job.jobId)) {
+    if (delivery.provider !== job.provider && !KNOWS_ID_ALONE.has(delivery.provider)) continue;
+    itemIds.push(...(await unparkOne(deps, job, delivery)));
+  }
+  return itemIds;
+}
+
+async function unparkOne(deps: Deps, job: GenerationJob, delivery: Delivery): Promise<string[]> {
+  const webhook = readWebhook(delivery.provider, await readKeptBody(deps, delivery.body));
+  return deps.db.transaction().execute(async (trx) => {
+    const locked = await lockJob(trx, job, { userId: job.userId });
+    if (!(await claimDelivery(trx, delivery.id, KEEP_DAYS))) return [];
+    const { itemIds } = await apply(deps, trx, locked.job, webhook, delivery.id);
+    return itemIds;
+  });
+}
+
+function apply(
+  deps: Deps,
+  trx: Parameters<typeof applyAnswer>[1],
+  job: GenerationJob,
+  { answer, body }: Webhook,
+  deliveryId: string,
+) {
+  return applyAnswer(deps, trx, { job, answer, body, deliveryId });
+}

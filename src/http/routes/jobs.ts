@@ -1,0 +1,100 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance } from 'fastify';
+import type { GenerationJob } from '../../db/generation-jobs.ts';
+import { jobItems, readJob, registerJob, retryJob } from '../../domain/generation-jobs.ts';
+import { callerOf } from '../auth.ts';
+import { present } from '../present.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems, ref } from '../schemas/common.ts';
+import { JobItemsQuery, JobParams, JobRequest, jobAnswer, retriedAnswer } from '../schemas/jobs.ts';
+import { pageAnswer } from '../schemas/media.ts';
+
+const tags = ['Jobs'];
+
+/** The work at generating back ends: registered before its webhook comes, read, and what could not be had fetched again. */
+export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+  const job = '/v1/jobs/:provider/:jobId';
+
+  app.route({
+    method: 'PUT',
+    url: job,
+    config: { access: 'media:write' },
+    // Whose job it is may be all there is to say, and a user's token says that.
+    preValidation: async (request) => {
+      request.body ??= {};
+    },
+    schema: {
+      operationId: 'registerJob',
+      tags,
+      summary: 'Register a job',
+      description:
+        'Says whose job it is and what its items are to be given, before its webhook comes. What has come already is carried out now. Again with other fields: they count for what is still to come.',
+      params: JobParams,
+      body: ref(JobRequest),
+      response: { 200: jobAnswer, 201: jobAnswer, ...problems },
+    },
+    handler: async (request, reply) => {
+      const registered = await registerJob(deps, callerOf(request), request.params, request.body);
+      return reply.code(registered.made ? 201 : 200).send(presentJob(registered.job));
+    },
+  });
+
+  app.route({
+    method: 'GET',
+    url: job,
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'getJob',
+      tags,
+      summary: 'Read a job',
+      description: 'Its state, progress, times and error, as far as its provider has told.',
+      params: JobParams,
+      response: { 200: jobAnswer, ...problems },
+    },
+    handler: async (request) => presentJob(await readJob(deps, callerOf(request), request.params)),
+  });
+
+  app.route({
+    method: 'GET',
+    url: `${job}/media`,
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'listJobMedia',
+      tags,
+      summary: 'List the items of a job',
+      description: 'Newest first, page by page; those whose bytes are still being fetched are `pending`.',
+      params: JobParams,
+      querystring: JobItemsQuery,
+      response: { 200: pageAnswer, ...problems },
+    },
+    handler: async (request) => {
+      const { limit, cursor } = request.query;
+      const result = await jobItems(deps, callerOf(request), request.params, { limit, cursor });
+      return { ...result, items: result.items.map((item) => present(item, deps.publicBaseUrl)) };
+    },
+  });
+
+  app.route({
+    method: 'POST',
+    url: `${job}/retry`,
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'retryJob',
+      tags,
+      summary: 'Fetch again what could not be stored',
+      description:
+        'Asks once more for the bytes of items of this job that have failed, or wait for their next attempt.',
+      params: JobParams,
+      response: { 200: retriedAnswer, ...problems },
+    },
+    handler: async (request) => {
+      const items = await retryJob(deps, callerOf(request), request.params);
+      return { items: items.map((item) => present(item, deps.publicBaseUrl)) };
+    },
+  });
+}
+
+function presentJob({ fields: _fields, ...job }: GenerationJob) {
+  return job;
+}

@@ -1,0 +1,56 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { receiveWebhook } from '../../domain/webhooks.ts';
+import type { WebhookProvider } from '../../sources/answers/webhooks.ts';
+import { takeRawBodies } from '../raw-body.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems } from '../schemas/common.ts';
+import { WebhookParams, WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
+import { proveSender } from '../webhook-sender.ts';
+
+/** Webhooks of providers. Within a scope of its own: bodies are not parsed before their signature was checked. */
+export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps & { maxJsonBytes: number }): Promise<void> {
+  await app.register(async (scope) => {
+    takeRawBodies(scope, deps.maxJsonBytes);
+    scope.route({
+      method: 'POST',
+      url: '/v1/webhooks/:provider',
+      config: { access: 'open' },
+      schema: {
+        operationId: 'receiveWebhook',
+        tags: ['Webhooks'],
+        security: [],
+        summary: "Take a provider's webhook in",
+        description:
+          'The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the one of the registered job, else the one whom the body names, else `userId`; without any it is kept, and carried out when the job is registered. A repetition is recognised and changes nothing. Downloads are not waited for.',
+        params: WebhookParams,
+        querystring: WebhookQuery,
+        response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },
+      },
+      handler: (request, reply) =>
+        takeWebhook(deps, request, reply, (request.params as { provider: WebhookProvider }).provider),
+    });
+  });
+}
+
+/** The same for every path under which a webhook may come. */
+async function takeWebhook(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  provider: WebhookProvider,
+  named: { jobId?: string } = {},
+): Promise<FastifyReply> {
+  const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const sender = await proveSender(deps.webhooks, provider, request, raw);
+  const { userId, jobId } = request.query as { userId?: string; jobId?: string };
+  const outcome = await receiveWebhook(deps, {
+    provider,
+    ...sender,
+    raw,
+    userId,
+    jobId: named.jobId ?? jobId,
+  });
+  return reply
+    .code(outcome.state === 'parked' ? 202 : 200)
+    .send({ received: true, state: outcome.state, jobId: outcome.jobId, items: outcome.itemIds });
+}

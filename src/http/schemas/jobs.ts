@@ -1,0 +1,82 @@
+import { type Static, Type } from 'typebox';
+import { JsonObject, ref, text } from './common.ts';
+import { flatFields } from './ingest.ts';
+import { MediaItem } from './media.ts';
+
+export const JobParams = Type.Object({
+  provider: Type.String({
+    pattern: '^[a-z0-9][a-z0-9._-]{0,63}$',
+    description: 'Who does the work.',
+    examples: ['runpod'],
+  }),
+  jobId: Type.String({
+    minLength: 1,
+    maxLength: 500,
+    description: "The provider's id of the job.",
+    examples: ['9f0c-u1'],
+  }),
+});
+
+const { status: _status, error: _error, sha256: _sha256, jobId: _jobId, provider: _provider, ...fields } = flatFields;
+
+export const JobRequest = Type.Object(
+  {
+    ...fields,
+    metadata: Type.Optional(JsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
+    generation: Type.Optional(JsonObject('How it is made; added to what the provider says.')),
+  },
+  {
+    $id: 'JobRequest',
+    additionalProperties: false,
+    description: 'Whose job it is, and the fields that its items get.',
+    examples: [{ userId: 'user-1', toolName: 'text-to-image', prompt: 'a red fox in the snow', tags: ['fox'] }],
+  },
+);
+export type JobRequest = Static<typeof JobRequest>;
+
+const nullable = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()]);
+const time = (description: string) => nullable(Type.String({ format: 'date-time', description }));
+
+const Job = Type.Object(
+  {
+    provider: text('Who does the work.', 64, { examples: ['runpod'] }),
+    jobId: text("The provider's id of the job.", 500, { examples: ['9f0c-u1'] }),
+    userId: text('Owner.', 255, { examples: ['user-1'] }),
+    status: Type.Enum(['queued', 'running', 'succeeded', 'failed', 'canceled'], {
+      description: 'A later state is never overwritten by an earlier one.',
+      examples: ['running'],
+    }),
+    progress: Type.Union([Type.Integer({ minimum: 0, maximum: 100 }), Type.Null()], { description: 'In percent.' }),
+    error: nullable(text('What went wrong.', 10_000)),
+    errorClass: nullable(text("The provider's name for that kind of error.", 200)),
+    timings: JsonObject('What the provider tells of times, in its own names and units.'),
+    startedAt: time('When it was first seen at work.'),
+    completedAt: time('When it was known to have ended.'),
+    createdAt: Type.String({ format: 'date-time', description: 'When it was registered.' }),
+    updatedAt: Type.String({ format: 'date-time', description: 'Last change.' }),
+  },
+  { $id: 'Job', description: 'The work at a generating back end.' },
+);
+
+const RetriedItems = Type.Object(
+  { items: Type.Array(ref(MediaItem), { description: 'What is being fetched again; empty: nothing was missing.' }) },
+  { $id: 'RetriedItems', description: 'Items whose bytes are asked for once more.' },
+);
+
+export const JobItemsQuery = Type.Object(
+  {
+    limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Items on a page.' }),
+    cursor: Type.Optional(Type.String({ maxLength: 1000, description: '`nextCursor` of the page before.' })),
+  },
+  { additionalProperties: false },
+);
+
+export const JOB_SCHEMAS = [JobRequest, Job, RetriedItems];
+export const jobAnswer = {
+  description: 'The job.',
+  content: { 'application/json': { schema: ref(Job) } },
+};
+export const retriedAnswer = {
+  description: 'The items.',
+  content: { 'application/json': { schema: ref(RetriedItems) } },
+};

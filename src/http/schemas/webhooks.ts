@@ -1,0 +1,46 @@
+import { Type } from 'typebox';
+import { WEBHOOK_PROVIDERS } from '../../sources/answers/webhooks.ts';
+import { ref } from './common.ts';
+
+export const WebhookParams = Type.Object({
+  provider: Type.Enum([...WEBHOOK_PROVIDERS], { description: 'Who calls back.', examples: ['replicate'] }),
+});
+
+export const WebhookQuery = Type.Object({
+  secret: Type.Optional(
+    Type.String({
+      maxLength: 500,
+      description: 'The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`).',
+    }),
+  ),
+  userId: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      description: 'Owner, when neither a registered job nor the body names one.',
+    }),
+  ),
+  jobId: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 500, description: 'The job, when the body does not name it.' }),
+  ),
+});
+
+const WebhookReceipt = Type.Object(
+  {
+    received: Type.Literal(true, { description: 'Always `true`.' }),
+    state: Type.Enum(['accepted', 'duplicate', 'parked'], {
+      description:
+        '`accepted`: the items exist, and what is to be downloaded is on its way; `duplicate`: it was here before, nothing was changed; `parked`: kept until the job is registered.',
+      examples: ['accepted'],
+    }),
+    jobId: Type.String({ description: 'The job that it is about.', examples: ['9f0c-u1'] }),
+    items: Type.Array(Type.String({ examples: ['42'] }), { description: 'Ids of the items that it tells of.' }),
+  },
+  { $id: 'WebhookReceipt', description: 'What became of a webhook.' },
+);
+
+export const WEBHOOK_SCHEMAS = [WebhookReceipt];
+export const receiptAnswer = {
+  description: 'It was taken in.',
+  content: { 'application/json': { schema: ref(WebhookReceipt) } },
+};

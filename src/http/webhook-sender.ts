@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import { AppError } from '../errors.ts';
+import type { WebhookProvider } from '../sources/answers/webhooks.ts';
+import {
+  type KeySource,
+  type WebhookProof,
+  checkFalSignature,
+  checkSecret,
+  checkStandardSignature,
+  hasStandardSignature,
+} from '../sources/webhook-proof.ts';
+
+/** By what senders of webhooks are known; those of whom nothing is set are refused. */
+export interface WebhookTrust {
+  secrets: Readonly<Partial<Record<WebhookProvider, string>>>;
+  fal: KeySource | undefined;
+  /** The FAL accounts that may call; undefined: any, for FAL signs for all of them. */
+  falAccounts: readonly string[] | undefined;
+}
+
+/** A webhook whose sender is who it says. */
+export interface ProvenSender {
+  /** The same for every repetition of a delivery. */
+  deliveryKey: string;
+  /** Whether it may say whose the job is. FAL signs for every account that it has, and so for strangers. */
+  namesOwner: boolean;
+}
+
+/** These cannot sign, or did not in their older versions. */
+const SECRET_IN_ADDRESS = new Set<WebhookProvider>(['runpod', 'generation', 'comfyui-api']);
+
+/**
+ * Proves who sent a webhook.
+ * @throws AppError webhook_refused, keys_unavailable
+ */
+export async function proveSender(
+  trust: WebhookTrust,
+  provider: WebhookProvider,
+  request: FastifyRequest,
+  raw: Buffer,
+): Promise<ProvenSender> {
+  const { secret } = request.query as { secret?: string };
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
+  );
+  const proof: WebhookProof = { raw, headers, secret };
+  const digest = createHash('sha256').update(raw).digest('hex');
+  const expected = trust.secrets[provider];
+  if (provider === 'fal') {
+    if (!trust.fal) throw notSet('FAL_JWKS_URL');
+    if (expected !== undefined) checkSecret(proof, expected);
+    const { requestId, account } = await checkFalSignature(proof, trust.fal);
+    if (trust.falAccounts && !trust.falAccounts.includes(account))
+      throw new AppError('webhook_refused', 'Webhooks of that FAL account are not taken here (FAL_ACCOUNTS).');
+    return {
+      deliveryKey: `${requestId}:${digest}`,
+      namesOwner: expected !== undefined || trust.falAccounts !== undefined,
+    };
+  }
+  if (expected === undefined) throw notSet(`WEBHOOK_SECRET_${provider.toUpperCase().replaceAll('-', '_')}`);
+  if (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof))
+    return { deliveryKey: checkStandardSignature(proof, expected), namesOwner: true };
+  checkSecret(proof, expected);
+  return { deliveryKey: digest, namesOwner: true };
+}
+
+function notSet(setting: string): AppError {
+  return new AppError('webhook_refused', `Webhooks of this provider are not taken here: ${setting} is not set.`);
+}

@@ -1,0 +1,52 @@
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** How long a provider keeps what its URLs lead to, from the end of the work on; what the URL itself says counts more. */
+const LIFETIMES: Readonly<Record<string, number>> = {
+  openai: HOUR,
+  replicate: HOUR,
+  runpod: 7 * DAY,
+};
+
+/**
+ * When a URL stops working: as its signature says (S3, Google, CloudFront, Azure), else as its provider is known to do.
+ * Undefined: nobody knows.
+ */
+export function urlDiesAt(
+  url: string,
+  { provider, since = new Date() }: { provider?: string | undefined; since?: Date | undefined } = {},
+): Date | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const query = new URLSearchParams(
+    [...new URL(url).searchParams].map(([name, value]): [string, string] => [name.toLowerCase(), value]),
+  );
+  const said =
+    signedFor(query.get('x-amz-date'), query.get('x-amz-expires')) ??
+    signedFor(query.get('x-goog-date'), query.get('x-goog-expires')) ??
+    epoch(query.get('expires')) ??
+    time(query.get('se'));
+  if (said) return said;
+  const lifetime = provider === undefined ? undefined : LIFETIMES[provider];
+  return lifetime === undefined ? undefined : new Date(since.getTime() + lifetime);
+}
+
+/** `20261121T080000Z` and seconds from then on. */
+function signedFor(date: string | null, seconds: string | null): Date | undefined {
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(date ?? '') ?? [];
+  if (year === undefined || !/^\d{1,9}$/.test(seconds ?? '')) return undefined;
+  return valid(Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`) + Number(seconds) * 1000);
+}
+
+/** Seconds since 1970, as CloudFront, S3 and Google sign; some send an RFC 3339 time under the same name. */
+function epoch(text: string | null): Date | undefined {
+  return text !== null && /^\d{9,11}$/.test(text) ? valid(Number(text) * 1000) : time(text);
+}
+
+function time(text: string | null): Date | undefined {
+  return text !== null && /^\d{4}-\d\d-\d\d/.test(text) ? valid(Date.parse(text)) : undefined;
+}
+
+function valid(ms: number): Date | undefined {
+  return Number.isFinite(ms) && Math.abs(ms) < 253_402_300_799_000 ? new Date(ms) : undefined;
+}

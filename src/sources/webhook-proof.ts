@@ -1,0 +1,149 @@
+import { type KeyObject, createHash, createPublicKey, timingSafeEqual, verify } from 'node:crypto';
+import { Webhook } from 'standardwebhooks';
+import { AppError } from '../errors.ts';
+
+/** What a webhook brings to prove who sent it. */
+export interface WebhookProof {
+  raw: Buffer;
+  /** In lower case. */
+  headers: Readonly<Record<string, string | undefined>>;
+  /** The `secret` of its address. */
+  secret: string | undefined;
+}
+
+/** Public keys of a provider, fetched when they are first needed. */
+export interface KeySource {
+  /** @param fresh fetch them again, for the provider may have changed them */
+  keys(fresh: boolean): Promise<KeyObject[]>;
+}
+
+const TOLERANCE_SECONDS = 300;
+
+function refused(why: string, cause?: unknown): AppError {
+  return new AppError('webhook_refused', why, { cause });
+}
+
+export function hasStandardSignature({ headers }: WebhookProof): boolean {
+  return headers['webhook-signature'] !== undefined;
+}
+
+/**
+ * Checks a signature as of Standard Webhooks. The secret is base64, with or without `whsec_`, or any text.
+ * Answers the id of the message, the same for each of its repetitions.
+ * @throws AppError webhook_refused: missing, altered, or more than five minutes old
+ */
+export function checkStandardSignature({ raw, headers }: WebhookProof, secret: string): string {
+  const id = headers['webhook-id'];
+  if (id === undefined || headers['webhook-timestamp'] === undefined || headers['webhook-signature'] === undefined)
+    throw refused('The webhook lacks its signature: webhook-id, webhook-timestamp and webhook-signature are needed.');
+  const signed = {
+    'webhook-id': id,
+    'webhook-timestamp': headers['webhook-timestamp'],
+    'webhook-signature': headers['webhook-signature'],
+  };
+  let failure: unknown;
+  for (const webhook of readings(secret)) {
+    try {
+      webhook.verify(raw, signed, { jsonParse: false });
+      return id;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw refused(
+    'The signature of the webhook was refused: its body was altered, it is more than five minutes old, or it was signed with another secret.',
+    failure,
+  );
+}
+
+/** A secret that could be base64 as well as plain text is tried as both. */
+function readings(secret: string): Webhook[] {
+  const plain = () => new Webhook(secret, { format: 'raw' });
+  try {
+    const decoded = new Webhook(secret);
+    return secret.startsWith('whsec_') ? [decoded] : [decoded, plain()];
+  } catch {
+    return [plain()];
+  }
+}
+
+/** Compares the `secret` of the address, in constant time. @throws AppError webhook_refused */
+export function checkSecret({ secret }: WebhookProof, expected: string): void {
+  const hash = (text: string) => createHash('sha256').update(text).digest();
+  if (secret === undefined || !timingSafeEqual(hash(secret), hash(expected)))
+    throw refused("The 'secret' in the webhook's address is missing or wrong.");
+}
+
+/**
+ * Checks FAL's signature: Ed25519 over request id, user id, timestamp and the body's sha256. Answers the request id and the account.
+ * @throws AppError webhook_refused; keys_unavailable when the keys cannot be fetched
+ */
+export async function checkFalSignature(
+  { raw, headers }: WebhookProof,
+  source: KeySource,
+): Promise<{ requestId: string; account: string }> {
+  const [requestId, account, timestamp, signature] = ['request-id', 'user-id', 'timestamp', 'signature'].map(
+    (name) => headers[`x-fal-webhook-${name}`],
+  );
+  if (requestId === undefined || account === undefined || timestamp === undefined || signature === undefined)
+    throw refused('The webhook lacks one of the headers x-fal-webhook-request-id, -user-id, -timestamp, -signature.');
+  if (!/^\d{1,12}$/.test(timestamp) || Math.abs(Date.now() / 1000 - Number(timestamp)) > TOLERANCE_SECONDS)
+    throw refused('The webhook is more than five minutes old, or from the future.');
+  if (!/^[0-9a-f]{128}$/i.test(signature)) throw refused('x-fal-webhook-signature is not the hexadecimal of 64 bytes.');
+  const digest = createHash('sha256').update(raw).digest('hex');
+  const message = Buffer.from([requestId, account, timestamp, digest].join('\n'));
+  const bytes = Buffer.from(signature, 'hex');
+  for (const fresh of [false, true]) {
+    const keys = await source.keys(fresh);
+    if (keys.some((key) => verify(null, message, key, bytes))) return { requestId, account };
+  }
+  throw refused('The signature of the webhook was refused: it was altered, or signed with another key.');
+}
+
+const KEYS_LIVE_MS = 24 * 60 * 60_000;
+/** Whoever sends nonsense must not have the keys fetched each time. */
+const COOL_DOWN_MS = 60_000;
+
+/** The Ed25519 keys at a JWKS address that the operator has chosen. */
+export function createKeySource(url: string): KeySource {
+  let held: { keys: KeyObject[]; at: number } | undefined;
+  let fetching: Promise<KeyObject[]> | undefined;
+  const fetchKeys = async (): Promise<KeyObject[]> => {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(10_000), redirect: 'error' });
+      const { keys } = (await response.json()) as { keys?: unknown };
+      const found = (Array.isArray(keys) ? keys : []).flatMap((jwk: unknown) => {
+        try {
+          const key = createPublicKey({ key: jwk as Record<string, string>, format: 'jwk' });
+          return key.asymmetricKeyType === 'ed25519' ? [key] : [];
+        } catch {
+          return [];
+        }
+      });
+      if (found.length === 0) throw new Error('the key set holds no Ed25519 key');
+      held = { keys: found, at: Date.now() };
+      return found;
+    } catch (error) {
+      // Old keys are better than none.
+      if (held) return held.keys;
+      throw new AppError(
+        'keys_unavailable',
+        'The keys that webhooks are checked with cannot be fetched at the moment.',
+        {
+          cause: error,
+          retryAfter: 10,
+        },
+      );
+    } finally {
+      fetching = undefined;
+    }
+  };
+  return {
+    async keys(fresh) {
+      const age = held ? Date.now() - held.at : Infinity;
+      if (held && age < (fresh ? COOL_DOWN_MS : KEYS_LIVE_MS)) return held.keys;
+      fetching ??= fetchKeys();
+      return fetching;
+    },
+  };
+}

@@ -92,10 +92,14 @@ async function recordJob(deps: Deps, request: ImportJobRequest, userId: string) 
       return { ...made, wanted: { ...made.wanted, sources, held } };
     });
     const recorded = await recordOutputs(deps, trx, job, outputs);
-    if (outputs.length === 0) {
+    if (outputs.length === 0 || answer.partial === true) {
       const error = answer.error?.message ?? `the work was ${answer.state}`;
       const fields = outputFields(context, { from: [] });
-      const id = await recordFailure(deps, trx, job, { fields, error: error.slice(0, 10_000) });
+      const id = await recordFailure(deps, trx, job, {
+        fields,
+        error: error.slice(0, 10_000),
+        partial: answer.partial,
+      });
       if (id !== undefined) recorded.push({ id, made: false });
     }
     return { job, recorded, outputs };

@@ -97,15 +97,19 @@ async function extendItem(trx: Trx, id: string, { wanted, fields }: NewOutput): 
   if (wanted.held !== true) await enqueue(trx, 'fetch');
 }
 
-/** The failure of a job that has no outputs, as an item; told again, it stays one. Undefined: there are outputs. */
+/**
+ * The failure of a job that has no outputs, or only those that it made before (`partial`), as an item; told again, it stays one.
+ * Undefined: there are outputs.
+ */
 export async function recordFailure(
   deps: Deps,
   trx: Trx,
   job: JobName,
-  { fields, error }: { fields: ItemFields; error: string },
+  { fields, error, partial = false }: { fields: ItemFields; error: string; partial?: boolean | undefined },
 ): Promise<string | undefined> {
   const known = await findJobOutputs(trx, job);
-  if (known.size > 0) return [...known].find(([, identities]) => identities.has(FAILURE))?.[0];
+  const failure = [...known].find(([, identities]) => identities.has(FAILURE))?.[0];
+  if (failure !== undefined || (known.size > 0 && !partial)) return failure;
   const { id } = await insertFailedItem(deps, trx, fields, error);
   await addJobOutputs(trx, job, id, [FAILURE]);
   await touchRun(trx, fields.runId, fields.userId);

@@ -27,6 +27,7 @@ import { sceneRoutes } from './http/routes/scenes.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { uploadRoutes } from './http/routes/uploads.ts';
 import { webhookRoutes } from './http/routes/webhooks.ts';
+import { workflowRoutes } from './http/routes/workflow.ts';
 import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
@@ -115,6 +116,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
         'retry-after',
         'x-request-id',
         'x-storage-provider',
+        'x-workflow-format',
         'idempotency-replayed',
       ],
       maxAge: 600,
@@ -154,6 +156,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await importRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
     jobRoutes(routes, deps);
     await webhookRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
+    workflowRoutes(routes, deps);
     runRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });

@@ -73,7 +73,8 @@ export async function extendFetch(trx: Trx, mediaId: string, { sources, options,
   if (!row) return insertFetch(trx, mediaId, { sources, options, diesAt });
   const known = row.sources as unknown as FetchSource[];
   const seen = new Set(known.map((source) => JSON.stringify(source)));
-  const all = [...known, ...sources.filter((source) => !seen.has(JSON.stringify(source)))];
+  const added = sources.filter((source) => !seen.has(JSON.stringify(source)));
+  const all = [...known, ...added];
   const dies = [row.dies_at === null ? undefined : new Date(row.dies_at), diesAt].filter((date) => date !== undefined);
   await trx
     .updateTable('fetches')
@@ -81,9 +82,11 @@ export async function extendFetch(trx: Trx, mediaId: string, { sources, options,
       sources: JSON.stringify(all.toSorted((a, b) => RANK[a.type] - RANK[b.type])),
       options: JSON.stringify({ ...row.options, ...options }),
       dies_at: dies.length === 0 ? null : new Date(Math.max(...dies.map(Number))).toISOString(),
-      // One that is under way keeps its lease.
-      next_attempt_at: row.gave_up_at === null ? row.next_attempt_at : sql<string>`now()`,
+      // An attempt that is under way does no harm: one of the two finds the item complete.
+      next_attempt_at: row.gave_up_at !== null || added.length > 0 ? sql<string>`now()` : row.next_attempt_at,
       gave_up_at: null,
+      // What an attempt that is under way finds out is no judgement on places that it did not know.
+      attempts: added.length > 0 ? sql<number>`attempts + 1` : row.attempts,
     })
     .where('media_id', '=', mediaId)
     .execute();
@@ -130,25 +133,34 @@ export async function renewFetch(db: Db, mediaId: string): Promise<void> {
     .execute();
 }
 
+/** Puts the next attempt off; false when the fetch has got further places since it was taken, or was taken again. */
 export async function postponeFetch(
   db: Db,
-  mediaId: string,
+  { mediaId, attempts }: Pick<Fetch, 'mediaId' | 'attempts'>,
   { seconds, error }: { seconds: number; error: string },
-): Promise<void> {
-  await db
+): Promise<boolean> {
+  const result = await db
     .updateTable('fetches')
     .set({ next_attempt_at: sql<string>`now() + make_interval(secs => ${seconds})`, last_error: error })
     .where('media_id', '=', mediaId)
-    .execute();
+    .where('attempts', '=', attempts)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
 }
 
-/** Ends the attempts; what was known stays, for a retry. */
-export async function giveUpFetch(trx: Trx, mediaId: string, error: string): Promise<void> {
-  await trx
+/** Ends the attempts; what was known stays, for a retry. False as with `postponeFetch`. */
+export async function giveUpFetch(
+  trx: Trx,
+  { mediaId, attempts }: Pick<Fetch, 'mediaId' | 'attempts'>,
+  error: string,
+): Promise<boolean> {
+  const result = await trx
     .updateTable('fetches')
     .set({ gave_up_at: sql<string>`now()`, last_error: error })
     .where('media_id', '=', mediaId)
-    .execute();
+    .where('attempts', '=', attempts)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
 }
 
 export async function deleteFetch(trx: Trx, mediaId: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { type SelectQueryBuilder, sql } from 'kysely';
+import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { type MediaItem, itemColumns, toItem } from './media-item.ts';
 import type { JsonObject, Tables } from './tables.ts';
@@ -62,6 +62,11 @@ const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_i
 /** The very expression of the text index. */
 const SEARCHED = sql`to_tsvector('simple', left(coalesce(generated_images.search_text, generated_images.prompt), 16000))`;
 
+/** The very expression of the index, which holds the start of a value; whoever asks for 200 characters or less asks for all of it. */
+function said(name: 'seed' | 'sampler', value: string): RawBuilder<boolean> {
+  return sql<boolean>`left(generated_images.generation ->> ${sql.lit(name)}, 201) = ${value}`;
+}
+
 function filtered<O>(
   query: SelectQueryBuilder<Tables, 'generated_images', O>,
   filter: ItemFilter,
@@ -79,10 +84,8 @@ export function matching<O>(
     const value = filter[name as keyof typeof EQUALS];
     if (value !== undefined) narrowed = narrowed.where(`generated_images.${column}`, '=', value);
   }
-  if (filter.seed !== undefined)
-    narrowed = narrowed.where(sql<boolean>`generated_images.generation ->> 'seed' = ${filter.seed}`);
-  if (filter.sampler !== undefined)
-    narrowed = narrowed.where(sql<boolean>`generated_images.generation ->> 'sampler' = ${filter.sampler}`);
+  if (filter.seed !== undefined) narrowed = narrowed.where(said('seed', filter.seed));
+  if (filter.sampler !== undefined) narrowed = narrowed.where(said('sampler', filter.sampler));
   if (filter.tags !== undefined && filter.tags.length > 0) {
     const wanted = sql`${[...filter.tags]}::text[]`;
     narrowed = narrowed.where(

@@ -133,6 +133,26 @@ export interface UploadsTable {
   created_at: Timestamp;
 }
 
+export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled';
+
+export interface GenerationJobsTable {
+  provider: string;
+  job_id: string;
+  user_id: string;
+  status: Generated<JobStatus>;
+  progress: number | null;
+  error: string | null;
+  error_class: string | null;
+  fields: JSONColumnType<JsonObject, string, string>;
+  timings: JSONColumnType<JsonObject, string, string>;
+  poll_at: NullableTimestamp;
+  poll_until: NullableTimestamp;
+  started_at: NullableTimestamp;
+  completed_at: NullableTimestamp;
+  created_at: Timestamp;
+  updated_at: Timestamp;
+}
+
 export interface RunsTable {
   id: string;
   user_id: string;
@@ -156,33 +176,6 @@ export interface RunsTable {
   last_error: string | null;
   /** When a write ended without saying whether it will still be carried out. */
   uncertain_at: NullableTimestamp;
-  created_at: Timestamp;
-  updated_at: Timestamp;
-}
-
-export interface RunSlotsTable {
-  run_id: string;
-  store: string;
-  type: string;
-  n: number;
-}
-
-export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled';
-
-export interface GenerationJobsTable {
-  provider: string;
-  job_id: string;
-  user_id: string;
-  status: Generated<JobStatus>;
-  progress: number | null;
-  error: string | null;
-  error_class: string | null;
-  fields: JSONColumnType<JsonObject, string, string>;
-  timings: JSONColumnType<JsonObject, string, string>;
-  poll_at: NullableTimestamp;
-  poll_until: NullableTimestamp;
-  started_at: NullableTimestamp;
-  completed_at: NullableTimestamp;
   created_at: Timestamp;
   updated_at: Timestamp;
 }
@@ -219,6 +212,13 @@ export interface WebhookDeliveriesTable {
   expires_at: Timestamp;
 }
 
+export interface RunSlotsTable {
+  run_id: string;
+  store: string;
+  type: string;
+  n: number;
+}
+
 export interface Tables {
   generated_images: GeneratedImagesTable;
   media_locations: MediaLocationsTable;
@@ -229,10 +229,10 @@ export interface Tables {
   leases: LeasesTable;
   former_keys: FormerKeysTable;
   uploads: UploadsTable;
-  runs: RunsTable;
-  run_slots: RunSlotsTable;
   generation_jobs: GenerationJobsTable;
   job_outputs: JobOutputsTable;
   fetches: FetchesTable;
   webhook_deliveries: WebhookDeliveriesTable;
+  runs: RunsTable;
+  run_slots: RunSlotsTable;
 }

@@ -13,6 +13,7 @@ import type { Deps } from './deps.ts';
 import { type Claim, fingerprintOf } from './idempotency.ts';
 import type { ItemFields } from './item-fields.ts';
 import { wantedCopies } from './copies.ts';
+import { withFileData } from './file-data.ts';
 import { refreshRun } from './run-files.ts';
 import { searchText } from './search-text.ts';
 import type { Source } from './source.ts';
@@ -53,7 +54,8 @@ export async function commitItem(
       // A purge that ran since the object was read has left its intent, and removes the object.
       if (bytes && !bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();
       const scene = await takeScene(trx, fields, bytes !== undefined || fields.status === 'pending');
-      const row = toRow(deps, { ...fields, filename: fields.filename ?? filename }, source, bytes, scene);
+      const known = withFileData({ ...fields, filename: fields.filename ?? filename }, bytes?.inspection.generation);
+      const row = toRow(deps, known, source, bytes, scene);
       const inserted = await insertItem(trx, row, (id) => storageUrl(deps, source, store, bytes?.key, id));
       if (bytes) await insertBytes(trx, inserted.id, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);

@@ -1,6 +1,6 @@
 import { deleteFetch } from '../db/fetches.ts';
 import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
-import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
+import { type ItemChange, findItem, findItemForUpdate, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { touchRun } from '../db/runs.ts';
 import { AppError, codeOf } from '../errors.ts';
@@ -8,7 +8,9 @@ import { objectTaken } from './adopt-object.ts';
 import { type Bytes, insertBytes } from './commit-item.ts';
 import { wantedCopies } from './copies.ts';
 import type { Deps } from './deps.ts';
+import { withFileData } from './file-data.ts';
 import { refreshRun } from './run-files.ts';
+import { searchText } from './search-text.ts';
 import { storageUrlOf } from './storage-url.ts';
 
 /**
@@ -22,6 +24,7 @@ export async function completeItem(
 ): Promise<MediaItem> {
   const store = deps.stores.get(bytes.store);
   const copies = wantedCopies(deps.stores, bytes);
+  let inRun = false;
   try {
     const item = await deps.db.transaction().execute(async (trx) => {
       if (!bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();
@@ -31,6 +34,7 @@ export async function completeItem(
       await insertBytes(trx, itemId, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
       await deleteFetch(trx, itemId);
+      const known = knownOf(waiting, bytes);
       await updateItem(
         trx,
         itemId,
@@ -46,21 +50,46 @@ export async function completeItem(
           width: bytes.inspection.width,
           height: bytes.inspection.height,
           duration_ms: bytes.inspection.durationMs,
+          ...known,
           ...(waiting.filename === null && filename !== undefined && { filename }),
         },
         'any',
       );
-      await touchRun(trx, waiting.runId, waiting.userId);
+      inRun = await touchRun(trx, waiting.runId ?? undefined, waiting.userId);
       const made = await findItem(trx, itemId);
       if (!made) throw new Error('an item vanished from its own transaction');
       return made;
     });
     if (copies.length > 0) deps.copiesWanted();
-    await refreshRun(deps, item.runId);
+    if (inRun) await refreshRun(deps, item.runId);
     return item;
   } catch (error) {
     if (codeOf(error) === '23505' && (error as { constraint?: string }).constraint === 'media_locations_store_key')
       throw objectTaken(error);
     throw error;
   }
+}
+
+/** What the file says of itself fills the gaps that are left. */
+function knownOf(item: MediaItem, bytes: Bytes): ItemChange {
+  const fields = withFileData(
+    {
+      userId: item.userId,
+      tags: item.tags,
+      toolName: item.toolName,
+      filename: item.filename ?? undefined,
+      prompt: item.prompt === '' ? undefined : item.prompt,
+      model: item.model ?? undefined,
+      size: item.size ?? undefined,
+      generation: item.generation,
+    },
+    bytes.inspection.generation,
+  );
+  return {
+    prompt: fields.prompt ?? '',
+    model: fields.model ?? null,
+    size: fields.size ?? null,
+    generation: JSON.stringify(fields.generation ?? {}),
+    search_text: searchText(fields),
+  };
 }

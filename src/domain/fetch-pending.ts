@@ -86,8 +86,8 @@ async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], abor
     // The last attempt is made just before the address dies.
     const seconds = aborted ? 1 : Math.max(1, Math.min(pause, left > 2000 ? (left - 1000) / 1000 : 1));
     await deps.db.transaction().execute(async (trx) => {
-      await postponeFetch(trx, fetch.mediaId, { seconds, error: reason.slice(0, 500) });
-      await enqueue(trx, 'fetch', 1, seconds);
+      const postponed = await postponeFetch(trx, fetch, { seconds, error: reason.slice(0, 500) });
+      if (postponed) await enqueue(trx, 'fetch', 1, seconds);
     });
     if (!aborted)
       deps.log.warn(
@@ -96,7 +96,7 @@ async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], abor
       );
     return { state: 'later', seconds };
   }
-  await failItem(deps, fetch.mediaId, reason);
+  if (!(await failItem(deps, fetch, reason))) return { state: 'later', seconds: 0 };
   deps.log.error(
     { err: failures.at(-1), itemId: fetch.mediaId, attempts: fetch.attempts, diesAt: fetch.diesAt },
     worthARetry
@@ -132,11 +132,13 @@ function reasonOf(error: unknown): string {
   return isAppError(error) ? error.message : 'The bytes could not be stored.';
 }
 
-async function failItem(deps: Deps, id: string, reason: string): Promise<void> {
+/** False: there are further places by now, and another attempt is on its way. */
+async function failItem(deps: Deps, fetch: Fetch, reason: string): Promise<boolean> {
+  const id = fetch.mediaId;
   const failed = await deps.db.transaction().execute(async (trx) => {
     const item = await findItemForUpdate(trx, id);
     if (!item || item.status !== 'pending') return undefined;
-    await giveUpFetch(trx, id, reason.slice(0, 500));
+    if (!(await giveUpFetch(trx, fetch, reason.slice(0, 500)))) return undefined;
     await replaceCurrentItem(trx, id);
     const updated = await updateItem(trx, id, { status: 'failed', error: reason.slice(0, 10_000) }, 'any');
     await touchRun(trx, item.runId, item.userId);
@@ -144,4 +146,5 @@ async function failItem(deps: Deps, id: string, reason: string): Promise<void> {
   });
   await refreshRun(deps, failed?.runId);
   if (failed) deps.metrics.generationFailed(failed.toolName, failed.provider ?? 'unknown');
+  return failed !== undefined;
 }

@@ -2,7 +2,7 @@ import { type GenerationJob, findJob, lockJob, updateJob } from '../db/generatio
 import { reviveFetches } from '../db/fetches.ts';
 import { type JobName, findJobOutputs } from '../db/job-outputs.ts';
 import { enqueue } from '../db/jobs.ts';
-import { findItems, updateItem } from '../db/media.ts';
+import { findItemForUpdate, findItems, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { fillCurrentItem } from '../db/scenes.ts';
 import type { JsonObject } from '../db/tables.ts';
@@ -74,7 +74,11 @@ export async function retryJob(deps: Deps, caller: Caller, name: JobName): Promi
   return deps.db.transaction().execute(async (trx) => {
     await lockJob(trx, name, { userId });
     const ids = [...(await findJobOutputs(trx, name)).keys()];
-    const without = (await findItems(trx, ids)).filter((item) => item.storageKey === null && item.deletedAt === null);
+    const without: MediaItem[] = [];
+    for (const id of ids.toSorted()) {
+      const item = await findItemForUpdate(trx, id);
+      if (item && item.storageKey === null && item.deletedAt === null) without.push(item);
+    }
     const revived = await reviveFetches(
       trx,
       without.map((item) => item.id),

@@ -22,10 +22,10 @@ export interface IngestRequest {
   source: Source;
   idempotencyKey?: string | undefined;
   signal?: AbortSignal | undefined;
-  /** The run that the fields name took it before it was completed. */
-  admitted?: boolean | undefined;
   /** When the bytes cannot be stored just now, but may be had from an address later: keep the item as `pending`. */
   keepPending?: boolean | undefined;
+  /** The run that the fields name took it before it was completed. */
+  admitted?: boolean | undefined;
 }
 
 export interface IngestResult {

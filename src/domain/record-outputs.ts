@@ -2,7 +2,7 @@ import type { Trx } from '../db/database.ts';
 import { type NewFetch, extendFetch } from '../db/fetches.ts';
 import { type JobName, addJobOutputs, findJobOutputs, removeJobOutput } from '../db/job-outputs.ts';
 import { enqueue } from '../db/jobs.ts';
-import { findItem, updateItem } from '../db/media.ts';
+import { findItemForUpdate, updateItem } from '../db/media.ts';
 import { touchRun } from '../db/runs.ts';
 import { fillCurrentItem } from '../db/scenes.ts';
 import type { Deps } from './deps.ts';
@@ -74,7 +74,8 @@ async function insertNew(deps: Deps, trx: Trx, { fields, wanted, unreachable }: 
 
 /** An item that was told of before: when it has no bytes yet, there are further places now. */
 async function extendItem(trx: Trx, id: string, { wanted, fields }: NewOutput): Promise<void> {
-  const item = await findItem(trx, id);
+  // The item first, then its fetch: in the order of whoever brings its bytes at this moment.
+  const item = await findItemForUpdate(trx, id);
   if (
     !item ||
     item.deletedAt !== null ||

@@ -138,7 +138,7 @@ async function write(
   };
   try {
     const inspector = createInspector(type);
-    let inspection: Inspection = { width: null, height: null, durationMs: null };
+    let inspection: Inspection = { width: null, height: null, durationMs: null, generation: null };
     const stored = await store.put(key, {
       body: inspected(body, inspector),
       contentType: type.mime,

@@ -46,7 +46,6 @@ export async function storeInto(
   const said = from.type === 'base64' ? (from.declaredType ?? decoded?.declaredType) : fetched?.contentType;
   const filename = fields.filename ?? suggestedName(fetched?.filename);
   const staged = await stage(deps, {
-    // A run took it before it was completed.
     ...placeOf(deps, fields, filename, await runOf(deps, fields)),
     body: fetched?.body ?? once(decoded?.bytes ?? Buffer.alloc(0)),
     filename,

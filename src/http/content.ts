@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { MediaItem } from '../db/media-item.ts';
+import type { Location } from '../db/locations.ts';
 import { directUrl, reachableFirst } from '../domain/direct-url.ts';
 import { contentLocations, openContent } from '../domain/read.ts';
 import { hasOriginal, openOriginal } from '../domain/read-original.ts';
+import { openStripped, stripperOf } from '../domain/read-stripped.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { RouteDeps } from './route-deps.ts';
 import { contentHeaders } from './content-headers.ts';
@@ -13,6 +15,8 @@ export interface ContentOptions {
   download: boolean;
   /** The bytes are to come from here, although their store could give them itself. */
   proxy: boolean;
+  /** Without what the file says beside its picture. */
+  strip: boolean;
   /** How the reader came by it; decides what caches may do. */
   access: 'public' | 'private' | { signedUntil: number };
 }
@@ -42,20 +46,27 @@ export async function sendContent(
     const varies = [reply.getHeader('vary') ?? []].flat().map(String);
     reply.header('vary', [...varies, 'Authorization'].join(', '));
   }
+  if (options.strip) stripperOf(item);
   let locations;
   try {
     locations = reachableFirst(deps, await contentLocations(deps, item));
   } catch (error) {
-    const redirect = isAppError(error, 'not_stored') ? externalRedirect(item, deps.externalHosts) : undefined;
+    if (!isAppError(error, 'not_stored')) throw error;
+    const redirect = options.strip ? undefined : externalRedirect(item, deps.externalHosts);
     if (redirect !== undefined) return reply.redirect(redirect, 302);
-    if (isAppError(error, 'not_stored') && hasOriginal(item)) return sendOriginal(deps, request, reply, item, options);
+    if (hasOriginal(item) && !options.strip) return sendOriginal(deps, request, reply, item, options);
     throw error;
   }
   const size = locations[0]?.bytes ?? 0;
-  const etag = `"${item.sha256 ?? locations[0]?.sha256 ?? `${item.id}-${size}`}"`;
-  reply.headers({ etag, 'accept-ranges': 'bytes' });
+  const name = item.sha256 ?? locations[0]?.sha256 ?? `${item.id}-${size}`;
+  const etag = options.strip ? `"${name}-stripped"` : `"${name}"`;
+  reply.headers({ etag, 'accept-ranges': options.strip ? 'none' : 'bytes' });
   // "A recipient MUST ignore If-Modified-Since if the request contains an If-None-Match"; content never changes, so tags suffice.
   if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
+  if (options.strip) {
+    reply.headers({ 'content-type': contentType, 'content-disposition': contentDisposition });
+    return sendStripped(deps, request, reply, item, locations);
+  }
   if (deps.delivery === 'redirect' && !options.proxy && request.method === 'GET') {
     const direct = await directUrl(deps, locations, {
       contentType,
@@ -113,6 +124,23 @@ async function sendOriginal(
   if (request.method !== 'HEAD') return reply.send(stream);
   stream.destroy();
   return reply.send();
+}
+
+/** Answers the whole file without its metadata; its length is not known beforehand, and there are no parts of it. */
+async function sendStripped(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  item: MediaItem,
+  locations: readonly Location[],
+): Promise<FastifyReply> {
+  if (request.method === 'HEAD') return reply.header('x-storage-provider', locations[0]?.store).send();
+  const signal = abortSignal(request, reply);
+  const { stream, store } = await openStripped(deps, item, locations, signal);
+  stream.on('error', (error) => {
+    if (!signal.aborted) request.log.error({ err: error, itemId: item.id, store }, 'a stripped delivery broke off');
+  });
+  return reply.header('x-storage-provider', store).send(stream);
 }
 
 function asText(header: string | string[] | undefined): string | undefined {

@@ -1,3 +1,4 @@
+import { EmbeddedTexts } from './embedded-texts.ts';
 import type { Pull, Source } from './pull-reader.ts';
 
 /** What a format's parser has found so far. It writes raw header values: they are checked once, at the end. */
@@ -7,6 +8,8 @@ export interface Findings {
   durationMs: number | null;
   /** The kinds of tracks that the headers announce: what tells an MP4 with sound alone from a video. */
   tracks: Set<'audio' | 'video'>;
+  /** Texts beside the picture, in which tools say how it was made. */
+  readonly texts: EmbeddedTexts;
   /** Set when the structure that justified the type turns out not to be there. */
   rejected: string | null;
   /** Runs once when the file has ended, for what only its total size can tell. */
@@ -16,7 +19,15 @@ export interface Findings {
 export type FormatParser = (found: Findings, source: Source) => Pull;
 
 export function noFindings(): Findings {
-  return { width: null, height: null, durationMs: null, tracks: new Set(), rejected: null, atEnd: null };
+  return {
+    width: null,
+    height: null,
+    durationMs: null,
+    tracks: new Set(),
+    texts: new EmbeddedTexts(),
+    rejected: null,
+    atEnd: null,
+  };
 }
 
 /** Keeps the larger of two pictures, for formats that hold several sizes of one. */

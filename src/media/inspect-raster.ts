@@ -1,59 +1,11 @@
-import { hasText, latin1, u16be, u16le, u24le, u32be, u32le, u64be, u64le, u8 } from './byte-order.ts';
-import { keepLarger, MAX_ELEMENTS, type FormatParser } from './findings.ts';
+import { u16be, u16le, u32be, u32le, u64be, u64le, u8 } from './byte-order.ts';
+import { keepLarger, type FormatParser } from './findings.ts';
 import { skip, take } from './pull-reader.ts';
-
-export const parsePng: FormatParser = function* (found) {
-  const head = yield* take(24);
-  found.width = u32be(head, 16);
-  found.height = u32be(head, 20);
-};
-
-/** The frame header (SOFn) of ITU-T T.81 B.2.2; the size is the stored one, whatever the EXIF orientation says. */
-export const parseJpeg: FormatParser = function* (found) {
-  yield* skip(2);
-  for (let i = 0; i < MAX_ELEMENTS; i++) {
-    if (u8(yield* take(1), 0) !== 0xff) return;
-    let marker = 0xff;
-    // Any number of fill bytes may precede a marker (B.1.1.2).
-    for (let fill = 0; marker === 0xff; fill++) {
-      if (fill > 1024) return;
-      marker = u8(yield* take(1), 0);
-    }
-    if (marker === 0xd9 || marker === 0xda || marker === 0) return;
-    if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) continue;
-    const length = u16be(yield* take(2), 0);
-    if (length < 2) return;
-    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
-      const frame = yield* take(5);
-      found.height = u16be(frame, 1);
-      found.width = u16be(frame, 3);
-      return;
-    }
-    yield* skip(length - 2);
-  }
-};
 
 export const parseGif: FormatParser = function* (found) {
   const head = yield* take(10);
   found.width = u16le(head, 6);
   found.height = u16le(head, 8);
-};
-
-/** https://developers.google.com/speed/webp/docs/riff_container */
-export const parseWebp: FormatParser = function* (found) {
-  const head = yield* take(30);
-  const fourcc = latin1(head, 12, 4);
-  if (fourcc === 'VP8X') {
-    found.width = 1 + u24le(head, 24);
-    found.height = 1 + u24le(head, 27);
-  } else if (fourcc === 'VP8L' && u8(head, 20) === 0x2f) {
-    const bits = u32le(head, 21);
-    found.width = 1 + (bits & 0x3fff);
-    found.height = 1 + ((bits >>> 14) & 0x3fff);
-  } else if (fourcc === 'VP8 ' && hasText(head, 23, '\x9d\x01\x2a')) {
-    found.width = u16le(head, 26) & 0x3fff;
-    found.height = u16le(head, 28) & 0x3fff;
-  }
 };
 
 export const parseBmp: FormatParser = function* (found) {

@@ -1,14 +1,19 @@
-import { noFindings, type FormatParser } from './findings.ts';
+import { noFindings, type Findings, type FormatParser } from './findings.ts';
+import type { GenerationData } from './generation/generation-data.ts';
+import { readGeneration } from './generation/read-generation.ts';
 import { parseAdts, parseAmr, parseFlac, parseMpegAudio } from './inspect-audio-frames.ts';
 import { parseHeif, parseJp2, parseMovie } from './inspect-iso-media.ts';
+import { parseJpeg } from './inspect-jpeg.ts';
 import { parseJxl } from './inspect-jxl.ts';
 import { parseMatroska } from './inspect-matroska.ts';
 import { parseGltf, parseNothing, parseObj, parseStl } from './inspect-model.ts';
 import { parseMpegVideo } from './inspect-mpeg-video.ts';
 import { parseOgg } from './inspect-ogg.ts';
-import { parseBmp, parseGif, parseIco, parseJpeg, parsePng, parsePsd, parseTiff, parseWebp } from './inspect-raster.ts';
+import { parsePng } from './inspect-png.ts';
+import { parseBmp, parseGif, parseIco, parsePsd, parseTiff } from './inspect-raster.ts';
 import { parseAiff, parseAvi, parseWav } from './inspect-riff.ts';
 import { parseSvg } from './inspect-svg.ts';
+import { parseWebp } from './inspect-webp.ts';
 import type { MediaType } from './media-type.ts';
 import { PullReader } from './pull-reader.ts';
 
@@ -18,6 +23,8 @@ export interface Inspection {
   height: number | null;
   /** In whole milliseconds; null when not found or absurd, and for every picture, animated or not. Below 2^53. */
   durationMs: number | null;
+  /** What the file itself says of how it was made; null when it says nothing. Storable, and below 48 KiB as JSON. */
+  generation: GenerationData | null;
 }
 
 export interface Inspector {
@@ -67,29 +74,48 @@ const PARSERS: Record<string, FormatParser> = {
   'model/obj': parseObj,
 };
 
+const WITH_TEXTS: ReadonlySet<string> = new Set(['image/png', 'image/apng', 'image/jpeg', 'image/webp']);
+
 const MAX_DIMENSION = 2 ** 31 - 1; // PostgreSQL INTEGER
 
 function isDimension(value: number | null): value is number {
   return value !== null && Number.isInteger(value) && value > 0 && value <= MAX_DIMENSION;
 }
 
-/**
- * Reads size and duration out of the headers of a file while it goes by: feed it all chunks in order, the first
- * included. It decodes nothing, keeps at most 4 MiB, and never throws, whatever the bytes are.
- */
-export function createInspector(type: MediaType): Inspector {
+interface Started {
+  found: Findings;
+  push(chunk: Uint8Array): void;
+  end(): void;
+}
+
+function start(type: MediaType): Started {
   const found = noFindings();
   const reader = new PullReader();
   let total = 0;
   reader.start((PARSERS[type.mime] ?? parseNothing)(found, reader));
   return {
+    found,
     push(chunk) {
       total += chunk.length;
       reader.push(chunk);
     },
-    finish() {
+    end() {
       reader.end();
       found.atEnd?.(total);
+    },
+  };
+}
+
+/**
+ * Reads size, duration and what a file says of how it was made, while it goes by: feed it all chunks in order, the first
+ * included. It decodes no pixels, keeps at most 8 MiB, and never throws, whatever the bytes are.
+ */
+export function createInspector(type: MediaType): Inspector {
+  const { found, push, end } = start(type);
+  return {
+    push,
+    finish() {
+      end();
       if (found.rejected !== null) return { ok: false, reason: found.rejected };
       const { width, height } = found;
       const sized = type.mediaType !== 'audio' && isDimension(width) && isDimension(height);
@@ -101,8 +127,26 @@ export function createInspector(type: MediaType): Inspector {
           width: sized ? width : null,
           height: sized ? height : null,
           durationMs: timed ? duration : null,
+          generation: readGeneration(found.texts),
         },
       };
+    },
+  };
+}
+
+export interface TextReader {
+  /** The next bytes of the file; answers the texts that have been found so far. */
+  push(chunk: Uint8Array): ReadonlyMap<string, string>;
+}
+
+/** Reads the texts of a file while it goes by, and nothing else; undefined where files of that type have none. */
+export function createTextReader(type: MediaType): TextReader | undefined {
+  if (!WITH_TEXTS.has(type.mime)) return undefined;
+  const { found, push } = start(type);
+  return {
+    push(chunk) {
+      push(chunk);
+      return found.texts.texts;
     },
   };
 }

@@ -3,7 +3,8 @@ import type { Json } from './answers/answer.ts';
 
 /**
  * Reads what a provider sends. More lenient than a caller's JSON, because a provider that is refused sends no second version:
- * keys that could reach a prototype are dropped, and integers beyond 2^53 (seeds) become texts rather than other integers.
+ * keys that could reach a prototype are dropped, characters that no database can hold are replaced, and integers beyond 2^53 (seeds)
+ * become texts rather than other integers.
  * @throws AppError invalid_json
  */
 export function parseProviderJson(body: Buffer): Json {
@@ -22,7 +23,8 @@ export function parseProviderJson(body: Buffer): Json {
     return parse(text, (key, value, { source }) => {
       if (key === '__proto__') return undefined;
       const exact = typeof value === 'number' && /^-?\d+$/.test(source ?? '') && !Number.isSafeInteger(value);
-      return exact ? source : value;
+      if (exact) return source;
+      return typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '\u{FFFD}') : value;
     });
   } catch (error) {
     throw new AppError('invalid_json', 'The body is not valid JSON.', { cause: error });

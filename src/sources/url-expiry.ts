@@ -3,11 +3,11 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** How long a provider keeps what its URLs lead to, from the end of the work on; what the URL itself says counts more. */
-const LIFETIMES: Readonly<Record<string, number>> = {
-  openai: HOUR,
-  replicate: HOUR,
-  runpod: 7 * DAY,
-};
+const LIFETIMES: ReadonlyMap<string, number> = new Map([
+  ['openai', HOUR],
+  ['replicate', HOUR],
+  ['runpod', 7 * DAY],
+]);
 
 /**
  * When a URL stops working: as its signature says (S3, Google, CloudFront, Azure), else as its provider is known to do.
@@ -27,7 +27,7 @@ export function urlDiesAt(
     epoch(query.get('expires')) ??
     time(query.get('se'));
   if (said) return said;
-  const lifetime = provider === undefined ? undefined : LIFETIMES[provider];
+  const lifetime = provider === undefined ? undefined : LIFETIMES.get(provider);
   return lifetime === undefined ? undefined : new Date(since.getTime() + lifetime);
 }
 

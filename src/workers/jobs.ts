@@ -24,8 +24,7 @@ const DOWN_SECONDS = 10;
 /** What a copy that was put off waits at most beyond its time, should the job that was to make it be lost. */
 const EVERY_MINUTE = '* * * * *';
 /** Tasks that look for rows that are due. */
-const WATCHES = ['copies', 'fetches', 'comfyui-all', 'run-files'] as const;
-const EVERY_HOUR = '17 * * * *';
+const WATCHES = ['copies', 'fetches', 'comfyui-all', 'run-files', 'deliveries'] as const;
 
 function tasks(deps: Deps): TaskList {
   return {
@@ -37,14 +36,6 @@ function tasks(deps: Deps): TaskList {
       const least = report.down.length > 0 ? DOWN_SECONDS : 1;
       const runAt = new Date(Date.now() + Math.max(least, seconds) * 1000);
       await helpers.addJob('copies', {}, { jobKey: 'copies', runAt, maxAttempts: 3 });
-    },
-    'run-files': async (_payload, helpers) => {
-      const report = await writeDueRunFiles(deps, helpers.abortSignal);
-      if (report.written + report.failed > 0) deps.log.info(report, 'wrote the files of runs');
-      const seconds = await secondsToNextRunFiles(deps);
-      if (seconds === undefined) return;
-      const runAt = new Date(Date.now() + Math.max(1, seconds) * 1000);
-      await helpers.addJob('run-files', {}, { jobKey: 'run-files', runAt, maxAttempts: 3 });
     },
     // Each job is one attempt at whatever dies first, not at the item that it was made for.
     fetch: async (_payload, helpers) => {
@@ -69,6 +60,14 @@ function tasks(deps: Deps): TaskList {
       const removed = await removeOldDeliveries(deps);
       if (removed > 0) deps.log.info({ removed }, 'removed webhooks whose time was over');
     },
+    'run-files': async (_payload, helpers) => {
+      const report = await writeDueRunFiles(deps, helpers.abortSignal);
+      if (report.written + report.failed > 0) deps.log.info(report, 'wrote the files of runs');
+      const seconds = await secondsToNextRunFiles(deps);
+      if (seconds === undefined) return;
+      const runAt = new Date(Date.now() + Math.max(1, seconds) * 1000);
+      await helpers.addJob('run-files', {}, { jobKey: 'run-files', runAt, maxAttempts: 3 });
+    },
   };
 }
 
@@ -87,15 +86,14 @@ export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOpt
           noHandleSignals: true,
           logger: jobLogger(deps.log),
           taskList: tasks(deps),
-          parsedCronItems: parseCronItems([
-            ...WATCHES.map((task) => ({
+          parsedCronItems: parseCronItems(
+            WATCHES.map((task) => ({
               task,
               match: EVERY_MINUTE,
               identifier: task,
               options: { backfillPeriod: 0, maxAttempts: 1, jobKey: task, jobKeyMode: 'preserve_run_at' as const },
             })),
-            { task: 'deliveries', match: EVERY_HOUR, identifier: 'deliveries', options: { backfillPeriod: 0 } },
-          ]),
+          ),
         });
         if (stopping) await runner.stop();
         // What was put off while nobody worked is due at once.

@@ -360,6 +360,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/media/{id}/workflow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the ComfyUI workflow
+         * @description The workflow that the file of an item holds, as a JSON file to load into ComfyUI: what its editor keeps if that is there, else the graph that was run. 404 `not_found` when there is none.
+         */
+        get: operations["getMediaWorkflow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/runs": {
         parameters: {
             query?: never;
@@ -803,7 +823,7 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             };
-            /** @description How it was made: seed, steps, sampler, timings, … */
+            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
             generation: {
                 [key: string]: unknown;
             };
@@ -980,7 +1000,7 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             };
-            /** @description How it was made: seed, steps, sampler, timings, … */
+            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
             generation: {
                 [key: string]: unknown;
             };
@@ -1497,6 +1517,10 @@ export interface components {
         BatchResults: {
             /** @description In the order of the items. */
             results: components["schemas"]["BatchResult"][];
+        };
+        /** @description A workflow as ComfyUI loads it. */
+        Workflow: {
+            [key: string]: unknown;
         };
         /**
          * @description What is going to be sent, and the fields of its item.
@@ -2208,13 +2232,23 @@ export interface components {
             status: "queued" | "running" | "succeeded" | "failed" | "canceled";
             /** @description In percent. */
             progress: number | null;
+            /** @description What went wrong. */
             error: string | null;
+            /** @description The provider's name for that kind of error. */
             errorClass: string | null;
             /** @description What the provider tells of times, in its own names and units. */
             timings: {
                 [key: string]: unknown;
             };
+            /**
+             * Format: date-time
+             * @description When it was first seen at work.
+             */
             startedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was known to have ended.
+             */
             completedAt: string | null;
             /**
              * Format: date-time
@@ -2327,7 +2361,7 @@ export interface operations {
                 projectId?: string;
                 /** @description Scene. */
                 sceneId?: string;
-                /** @description Seed, as in `generation.seed`. */
+                /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
                 /** @description Sampler, as in `generation.sampler`. */
                 sampler?: string;
@@ -2346,7 +2380,7 @@ export interface operations {
                  */
                 metadata?: string;
                 /**
-                 * @description Words to look for in prompt, model, tool, file name and tags; "phrases", `or` and `-not` work.
+                 * @description Words to look for in prompt, negative prompt, model, sampler, tool, file name and tags; "phrases", `or` and `-not` work.
                  * @example red fox
                  */
                 q?: string;
@@ -2819,7 +2853,7 @@ export interface operations {
                 projectId?: string;
                 /** @description Scene. */
                 sceneId?: string;
-                /** @description Seed, as in `generation.seed`. */
+                /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
                 /** @description Sampler, as in `generation.sampler`. */
                 sampler?: string;
@@ -2838,7 +2872,7 @@ export interface operations {
                  */
                 metadata?: string;
                 /**
-                 * @description Words to look for in prompt, model, tool, file name and tags; "phrases", `or` and `-not` work.
+                 * @description Words to look for in prompt, negative prompt, model, sampler, tool, file name and tags; "phrases", `or` and `-not` work.
                  * @example red fox
                  */
                 q?: string;
@@ -2985,6 +3019,8 @@ export interface operations {
     getMediaContent: {
         parameters: {
             query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
                  * @example 1
@@ -3083,6 +3119,8 @@ export interface operations {
     getUpload: {
         parameters: {
             query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
                  * @example 1
@@ -3180,7 +3218,10 @@ export interface operations {
     };
     getSigned: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
+            };
             header?: never;
             path: {
                 /** @description What was signed, and the signature. */
@@ -3667,6 +3708,54 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMediaWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of a media item.
+                 * @example 42
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The workflow. */
+            200: {
+                headers: {
+                    /** @description `editor`, or `api`: the graph as it was run. */
+                    "x-workflow-format"?: string;
+                    /** @description Offers it as `{id}.workflow.json`. */
+                    "content-disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

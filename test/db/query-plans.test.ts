@@ -21,11 +21,12 @@ beforeAll(async () => {
   open = openDatabase({ connectionString: database.connectionString, poolMax: 2, statementTimeoutMs: 0 });
   // A thousand users, 40 tools, runs and jobs of ten, 2 % failures, tags and metadata of differing frequency.
   await sql`
-    INSERT INTO generated_images (user_id, tool_name, prompt, search_text, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, run_id, job_id, project_id, scene_id, version, created_at)
+    INSERT INTO generated_images (user_id, tool_name, prompt, search_text, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, generation, run_id, job_id, project_id, scene_id, version, created_at)
     SELECT 'user-' || n % 1000, 'tool-' || n % 40, 'prompt', 'a ' || (ARRAY['red','blue','green'])[1 + n % 3] || ' fox number ' || n || ' word' || n % 5000, 'model-' || n % 25,
       'http://media.test/uploads/' || n, 'local', 'image/png', 100000 + n, md5(n::text) || md5((n + 1)::text),
       ARRAY['all', 'tag-' || n % 500, 'kind-' || n % 20], CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'success' END,
-      jsonb_build_object('campaign', 'c-' || n % 2000, 'seed', n), 'run-' || n / 10, 'job-' || n / 10,
+      jsonb_build_object('campaign', 'c-' || n % 2000, 'seed', n),
+      CASE WHEN n % 2 = 0 THEN jsonb_build_object('seed', n / 4, 'sampler', 'sampler-' || n % 20) END, 'run-' || n / 10, 'job-' || n / 10,
       CASE WHEN n % 10 = 0 THEN md5((n / 1000)::text)::uuid END, CASE WHEN n % 10 = 0 THEN 'scene_' || n % 50 END, CASE WHEN n % 10 = 0 THEN n END,
       now() - make_interval(secs => n)
     FROM generate_series(1, ${sql.lit(ROWS)}) AS n`.execute(open.db);
@@ -117,6 +118,11 @@ const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers
   // The estimate for a rare value is coarse; now and then it makes walking the newest items look cheaper.
   ['metadata', at({ metadata: { campaign: 'c-7' } }), 6500, 51],
   ['text', at({ q: 'word7 fox' }), 1000, 40],
+  ['a seed', at({ seed: '777' }), LISTING, 2],
+  ['a sampler', at({ sampler: 'sampler-8' }), LISTING, 51],
+  ['a sampler, behind a deep cursor', at({ sampler: 'sampler-8' }, { after: deep }), LISTING, 51],
+  ['a seed of a user', at({ userId: 'user-108', seed: '777' }), LISTING, 1],
+  ['a model', at({ model: 'model-7' }), LISTING, 51],
   ['deep cursor', at({}, { after: deep }), LISTING, 51],
   ['a tag that every item bears', at({ tags: ['all'] }), LISTING, 51],
   ['a tag of a user', at({ userId: 'user-7', tags: ['all'] }), LISTING, 51],

@@ -22,9 +22,9 @@ interface Item {
   /** Of a signed URL. */
   signature: string;
   projectId: string;
-  runId: string;
   /** A job of the same owner. */
   jobId: string;
+  runId: string;
   /** An upload of the same owner, its bytes still to come. */
   upload: { id: string; url: string };
   /** One whose bytes have arrived. */
@@ -53,8 +53,8 @@ const change = (ok: number) => ({ none: all(401), read: all(403), write: [ok, 40
 const source = { type: 'base64', data: png().toString('base64') };
 const record = (item: Item) => `/v1/media/${item.id}`;
 const scene = ({ projectId }: Item) => `/v1/projects/${projectId}/scenes/s`;
-const run = ({ runId }: Item) => `/v1/runs/${runId}`;
 const job = ({ jobId }: Pick<Item, 'jobId'>) => `/v1/jobs/runpod/${jobId}`;
+const run = ({ runId }: Item) => `/v1/runs/${runId}`;
 const content = (item: Item) => `/v1/media/${item.id}/content`;
 const about = (path: string) => (item: Item) => `${path}?userId=${item.userId}`;
 
@@ -79,6 +79,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   'HEAD /v1/media/:id/content': { path: content, expected: BYTES },
   'GET /uploads/*': { path: (item) => `/uploads/${item.storageKey}`, expected: BYTES },
   'HEAD /uploads/*': { path: (item) => `/uploads/${item.storageKey}`, expected: BYTES },
+  'GET /v1/media/:id/workflow': { path: (item) => `${record(item)}/workflow`, expected: READ },
   'POST /v1/media/:id/url': { path: (item) => `${record(item)}/url`, body: () => ({}), expected: READ },
   'POST /v1/signed-urls': {
     path: () => '/v1/signed-urls',
@@ -194,7 +195,7 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
     method: 'POST',
     url: '/v1/media',
     headers: asUser(owner),
-    payload: { source, visibility, projectId: randomUUID(), sceneId: 's' },
+    payload: { source, visibility, projectId: randomUUID(), sceneId: 's', generation: { workflow: { nodes: [] } } },
   });
   const { id, userId, storageKey, projectId } = made.json();
   const signed = await t.app.inject({
@@ -208,8 +209,17 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
   await t.app.inject({ method: 'PUT', url: arrived.url, headers: RAW, payload: png() });
   const jobId = randomUUID();
   await t.app.inject({ method: 'PUT', url: job({ jobId }), headers: asUser(owner), payload: {} });
-  const signature = signed.json().url.split('/').at(-1);
-  return { id, userId, storageKey, projectId, runId, jobId, signature, upload, arrived };
+  return {
+    id,
+    userId,
+    storageKey,
+    projectId,
+    runId,
+    jobId,
+    signature: signed.json().url.split('/').at(-1),
+    upload,
+    arrived,
+  };
 }
 
 const RAW = { 'content-type': 'image/png' };

@@ -106,15 +106,6 @@ test('a page of large items ends early, and the next ones follow on further page
   expect(sizes).toEqual([33, 33, 14]);
 });
 
-test('metadata is not left in silently where a caller asked to strip it', async () => {
-  const { id } = await store();
-  expect((await t.app.inject({ url: `/v1/media/${id}/content?strip=metadata`, headers: alice })).json()).toMatchObject({
-    status: 400,
-    field: 'strip',
-  });
-  expect((await t.app.inject({ url: `/v1/media/${id}/content?t=123`, headers: alice })).statusCode).toBe(200);
-});
-
 test('a sequence that lags behind is a failure of ours and not told as a taken object', async () => {
   const own = await createTestApp();
   try {

@@ -35,8 +35,13 @@ export function gif(width: number, height: number): Uint8Array<ArrayBuffer> {
   return bytes('GIF89a', le16(width), le16(height), [0x80, 0, 0], zeros(6), control, image);
 }
 
-function webp(fourcc: string, body: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes('RIFF', le32(12 + body.length), 'WEBP', fourcc, le32(body.length), body);
+export function riffChunk(fourcc: string, body: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes(fourcc, le32(body.length), body, zeros(body.length & 1));
+}
+
+export function webp(fourcc: string, body: Uint8Array, ...chunks: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const content = bytes('WEBP', riffChunk(fourcc, body), ...chunks);
+  return bytes('RIFF', le32(content.length), content);
 }
 
 function heif(major: string, ...brands: string[]): Uint8Array<ArrayBuffer> {

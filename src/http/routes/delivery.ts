@@ -30,7 +30,14 @@ interface SignOptions {
 }
 
 const tags = ['Delivery'];
+const strip = Type.Optional(
+  Type.Enum(['metadata'], {
+    description:
+      '`metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect.',
+  }),
+);
 const ContentQuery = Type.Object({
+  strip,
   download: Type.Optional(Type.String({ description: '`1` offers the file for saving.', examples: ['1'] })),
   proxy: Type.Optional(
     Type.String({
@@ -48,19 +55,12 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
 
   const deliver = async (request: FastifyRequest, reply: FastifyReply, where: { id: string } | { key: string }) => {
     const reader: Reader = request.caller ? { type: 'caller', caller: request.caller } : { type: 'anonymous' };
-    if ((request.query as { strip?: string }).strip !== undefined) {
-      // Silence would hand out exactly what the caller wanted to keep back.
-      throw new AppError(
-        'invalid_request',
-        "This version cannot strip metadata; leave 'strip' out to get the file as it is.",
-        { field: 'strip' },
-      );
-    }
     const item = await itemForReading(deps, reader, where);
     const download = isTrue((request.query as { download?: string }).download);
     return sendContent(deps, request, reply, item, {
       download,
       proxy: isTrue((request.query as { proxy?: string }).proxy),
+      strip: (request.query as { strip?: string }).strip !== undefined,
       access: item.visibility === 'public' ? 'public' : 'private',
     });
   };
@@ -73,6 +73,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     return sendContent(deps, request, reply, item, {
       download: grant.download,
       proxy: false,
+      strip: (request.query as { strip?: string }).strip !== undefined,
       access: { signedUntil: grant.expires },
     });
   };
@@ -133,6 +134,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
         params: Type.Object({
           token: Type.String({ maxLength: 2000, description: 'What was signed, and the signature.' }),
         }),
+        querystring: Type.Object({ strip }),
         response: { ...answers, ...problems },
       },
       handler: (request, reply) => deliverSigned(request, reply, request.params.token),

@@ -88,16 +88,6 @@ const BatchResults = Type.Object(
   { $id: 'BatchResults', description: 'One result for each item.' },
 );
 
-export const DELIVERY_SCHEMAS = [
-  SignedUrlRequest,
-  SignedUrl,
-  SignedUrlsRequest,
-  SignedUrlResult,
-  SignedUrlResults,
-  BatchRequest,
-  BatchResult,
-  BatchResults,
-];
 const json = <T extends { $id?: string }>(description: string, schema: T & Parameters<typeof ref>[0]) => ({
   description,
   content: { 'application/json': { schema: ref(schema) } },
@@ -140,3 +130,28 @@ export const headAnswers = {
   302: contentAnswers[302],
   304: contentAnswers[304],
 };
+const Workflow = Type.Object(
+  {},
+  { $id: 'Workflow', additionalProperties: true, description: 'A workflow as ComfyUI loads it.' },
+);
+
+export const workflowAnswer = {
+  description: 'The workflow.',
+  headers: {
+    'x-workflow-format': { description: '`editor`, or `api`: the graph as it was run.', type: 'string' },
+    'content-disposition': { description: 'Offers it as `{id}.workflow.json`.', type: 'string' },
+  },
+  content: { 'application/json': { schema: ref(Workflow) } },
+};
+
+export const DELIVERY_SCHEMAS = [
+  SignedUrlRequest,
+  SignedUrl,
+  SignedUrlsRequest,
+  SignedUrlResult,
+  SignedUrlResults,
+  BatchRequest,
+  BatchResult,
+  BatchResults,
+  Workflow,
+];

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { JsonObject, ref, text } from './common.ts';
+import { JsonObject, nullableInteger, nullableString, nullableTime, ref, text } from './common.ts';
 import { flatFields } from './ingest.ts';
 import { MediaItem } from './media.ts';
 
@@ -34,9 +34,6 @@ export const JobRequest = Type.Object(
 );
 export type JobRequest = Static<typeof JobRequest>;
 
-const nullable = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()]);
-const time = (description: string) => nullable(Type.String({ format: 'date-time', description }));
-
 const Job = Type.Object(
   {
     provider: text('Who does the work.', 64, { examples: ['runpod'] }),
@@ -46,12 +43,12 @@ const Job = Type.Object(
       description: 'A later state is never overwritten by an earlier one.',
       examples: ['running'],
     }),
-    progress: Type.Union([Type.Integer({ minimum: 0, maximum: 100 }), Type.Null()], { description: 'In percent.' }),
-    error: nullable(text('What went wrong.', 10_000)),
-    errorClass: nullable(text("The provider's name for that kind of error.", 200)),
+    progress: nullableInteger('In percent.'),
+    error: nullableString('What went wrong.'),
+    errorClass: nullableString("The provider's name for that kind of error."),
     timings: JsonObject('What the provider tells of times, in its own names and units.'),
-    startedAt: time('When it was first seen at work.'),
-    completedAt: time('When it was known to have ended.'),
+    startedAt: nullableTime('When it was first seen at work.'),
+    completedAt: nullableTime('When it was known to have ended.'),
     createdAt: Type.String({ format: 'date-time', description: 'When it was registered.' }),
     updatedAt: Type.String({ format: 'date-time', description: 'Last change.' }),
   },

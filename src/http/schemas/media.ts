@@ -37,7 +37,9 @@ const properties = {
   }),
   error: nullableString('Why it failed.'),
   metadata: JsonObject("The caller's own data."),
-  generation: JsonObject('How it was made: seed, steps, sampler, timings, …'),
+  generation: JsonObject(
+    'How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool.',
+  ),
   messageId: nullableString("The caller's message."),
   requestId: nullableString("The caller's request."),
   jobId: nullableString('Job at the generating back end.'),

@@ -22,7 +22,7 @@ export const SearchQuery = Type.Object(
     externalId: exact('Id in an older system.'),
     projectId: Type.Optional(Type.String({ format: 'uuid', description: 'Project.' })),
     sceneId: exact('Scene.'),
-    seed: exact('Seed, as in `generation.seed`.', 100),
+    seed: exact('Seed, as in `generation.seed`, also as read out of the file.', 100),
     sampler: exact('Sampler, as in `generation.sampler`.', 200),
     tag: Type.Optional(
       Type.Array(Type.String({ maxLength: 128 }), {
@@ -36,10 +36,14 @@ export const SearchQuery = Type.Object(
       text('JSON that the metadata must contain.', 4000, { examples: ['{"campaign":"winter"}'] }),
     ),
     q: Type.Optional(
-      text('Words to look for in prompt, model, tool, file name and tags; "phrases", `or` and `-not` work.', 500, {
-        minLength: 1,
-        examples: ['red fox'],
-      }),
+      text(
+        'Words to look for in prompt, negative prompt, model, sampler, tool, file name and tags; "phrases", `or` and `-not` work.',
+        500,
+        {
+          minLength: 1,
+          examples: ['red fox'],
+        },
+      ),
     ),
     createdAfter: time('Recorded later than this.'),
     createdBefore: time('Recorded earlier than this.'),

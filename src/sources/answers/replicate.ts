@@ -1,21 +1,23 @@
 import { type AnswerState, type Json, type ProviderAnswer, asObject, asText, errorOf, present } from './answer.ts';
 
-const STATES: Readonly<Record<string, AnswerState>> = {
-  starting: 'queued',
-  queued: 'queued',
-  processing: 'running',
-  succeeded: 'succeeded',
-  failed: 'failed',
-  canceled: 'canceled',
-  aborted: 'canceled',
-};
+const STATES: ReadonlyMap<string, AnswerState> = new Map(
+  Object.entries({
+    starting: 'queued',
+    queued: 'queued',
+    processing: 'running',
+    succeeded: 'succeeded',
+    failed: 'failed',
+    canceled: 'canceled',
+    aborted: 'canceled',
+  } as const),
+);
 
 /** Replicate: a prediction, from its API or a webhook. Its output URLs are deleted after one hour. */
 export function replicateAnswer(response: unknown): ProviderAnswer {
   const prediction = asObject(response);
   const input = asObject(prediction['input']);
   const error = errorOf(prediction['error']);
-  const state = STATES[asText(prediction['status']) ?? ''] ?? (error ? 'failed' : 'running');
+  const state = STATES.get(asText(prediction['status']) ?? '') ?? (error ? 'failed' : 'running');
   return {
     id: asText(prediction['id']),
     state,

@@ -1,0 +1,123 @@
+import { hasText, u16be, u16le, u32be, u32le } from './byte-order.ts';
+import { decodeText, type EmbeddedTexts } from './embedded-texts.ts';
+
+/** Tags that hold words, by number (EXIF 2.32, 4.6); tools write prompts into several of them. */
+const TEXT_TAGS: Readonly<Record<number, string>> = {
+  0x010e: 'ImageDescription',
+  0x010f: 'Make',
+  0x0110: 'Model',
+  0x0131: 'Software',
+  0x013b: 'Artist',
+  0x927c: 'MakerNote',
+  0x9286: 'UserComment',
+  0x9c9c: 'XPComment',
+};
+const ORIENTATION = 0x0112;
+const EXIF_DIRECTORY = 0x8769;
+const MAX_ENTRIES = 512;
+/** Bytes of one value, by type: BYTE, ASCII, SHORT, LONG, RATIONAL, …, UNDEFINED. */
+const SIZES: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1 };
+
+interface Entry {
+  tag: number;
+  /** The bytes of the value; shorter than declared where the data ends. */
+  value: Uint8Array;
+}
+
+interface Exif {
+  bigEndian: boolean;
+  entries: Entry[];
+}
+
+/** The entries of IFD0 and of the EXIF directory; `bytes` is a TIFF structure, with or without `Exif\0\0` before it. */
+function readExif(bytes: Uint8Array): Exif | undefined {
+  const tiff = hasText(bytes, 0, 'Exif\0') ? bytes.subarray(6) : bytes;
+  const bigEndian = hasText(tiff, 0, 'MM\0*');
+  if (!bigEndian && !hasText(tiff, 0, 'II*\0')) return undefined;
+  const u16 = bigEndian ? u16be : u16le;
+  const u32 = bigEndian ? u32be : u32le;
+  const entries: Entry[] = [];
+  const readDirectory = (at: number): number => {
+    let next = 0;
+    const count = Math.min(u16(tiff, at), MAX_ENTRIES);
+    for (let i = 0; i < count; i++) {
+      const entry = at + 2 + i * 12;
+      if (entry + 12 > tiff.length) break;
+      const tag = u16(tiff, entry);
+      const bytesLong = (SIZES[u16(tiff, entry + 2)] ?? 0) * u32(tiff, entry + 4);
+      const start = bytesLong <= 4 ? entry + 8 : u32(tiff, entry + 8);
+      if (tag === EXIF_DIRECTORY) next = u32(tiff, entry + 8);
+      else entries.push({ tag, value: tiff.subarray(start, start + bytesLong) });
+    }
+    return next;
+  };
+  const exifDirectory = readDirectory(u32(tiff, 4));
+  // One level: what an EXIF directory points to is of no interest here, so a loop of pointers leads nowhere.
+  if (exifDirectory > 0) readDirectory(exifDirectory);
+  return { bigEndian, entries };
+}
+
+/** Adds the texts of an EXIF block. */
+export function addExifTexts(texts: EmbeddedTexts, bytes: Uint8Array): void {
+  const exif = readExif(bytes);
+  if (!exif) return texts.note('the EXIF data cannot be read');
+  for (const { tag, value } of exif.entries) {
+    const name = TEXT_TAGS[tag];
+    if (name === undefined || value.length === 0 || !texts.accepts(name, value.length)) continue;
+    texts.add(name, decodeValue(tag, value, exif.bigEndian));
+  }
+}
+
+function decodeValue(tag: number, value: Uint8Array, bigEndian: boolean): string {
+  if (tag === 0x9c9c) return decodeUtf16(value, false);
+  if (tag === 0x9286) {
+    // 8 bytes name the character code (4.6.5, UserComment). What UNICODE means, writers do not agree on.
+    if (hasText(value, 0, 'UNICODE\0')) return decodeUnicode(value.subarray(8), bigEndian);
+    if (hasText(value, 0, 'ASCII\0\0\0') || hasText(value, 0, '\0\0\0\0\0\0\0\0')) return trimmed(value.subarray(8));
+  }
+  return trimmed(value);
+}
+
+function trimmed(value: Uint8Array): string {
+  const end = value.indexOf(0);
+  return decodeText(end < 0 ? value : value.subarray(0, end));
+}
+
+/** Mostly UTF-16 in an order that has to be guessed from where the zeros of ASCII letters lie; some write UTF-8. */
+function decodeUnicode(value: Uint8Array, bigEndian: boolean): string {
+  let even = 0;
+  let odd = 0;
+  for (let i = 0; i < Math.min(value.length, 4096); i++) {
+    if (value[i] === 0 && i % 2 === 0) even += 1;
+    else if (value[i] === 0) odd += 1;
+  }
+  if (even === 0 && odd === 0) {
+    const text = decodeText(value);
+    // Words without an ASCII letter, as Chinese ones, have no zeros in UTF-16 either; as UTF-8 they would hardly be valid.
+    if (value.length % 2 === 1 || Buffer.byteLength(text) === value.length) return text;
+  }
+  return decodeUtf16(value, even === odd ? bigEndian : even > odd);
+}
+
+function decodeUtf16(value: Uint8Array, bigEndian: boolean): string {
+  const text = new TextDecoder(bigEndian ? 'utf-16be' : 'utf-16le').decode(value);
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
+}
+
+/** How the picture is to be turned, 1 to 8 (EXIF 2.32, 4.6.4 A); undefined when the block does not say. */
+export function exifOrientation(bytes: Uint8Array): number | undefined {
+  const exif = readExif(bytes);
+  const value = exif?.entries.find((entry) => entry.tag === ORIENTATION)?.value;
+  if (!exif || value === undefined) return undefined;
+  const orientation = exif.bigEndian ? u16be(value, 0) : u16le(value, 0);
+  return orientation >= 1 && orientation <= 8 ? orientation : undefined;
+}
+
+/** A TIFF structure with the orientation and nothing else. */
+export function orientationOnly(orientation: number): Uint8Array {
+  // A header, one entry of type SHORT, and no further directory.
+  const header = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1];
+  const entry = [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0];
+  return Uint8Array.from([...header, ...entry, 0, 0, 0, 0]);
+}

@@ -1,0 +1,43 @@
+import { parseObject, type Loose } from './loose-json.ts';
+
+export interface ComfyuiTexts {
+  /** The graph as it was run: node id → class and inputs. */
+  prompt: string | undefined;
+  /** What the editor loads: nodes with their places, and links. */
+  workflow: string | undefined;
+}
+
+/** EXIF tags in which ComfyUI and its extensions put `prompt:{…}` and `workflow:{…}`. */
+const EXIF_TAGS = ['Model', 'Make', 'ImageDescription', 'UserComment', 'Software', 'Artist'];
+
+/**
+ * Where ComfyUI writes: the PNG texts `prompt` and `workflow`; in WebP and JPEG one EXIF tag for each, the name first;
+ * in films a comment with both in one object.
+ */
+export function comfyuiTexts(texts: ReadonlyMap<string, string>): ComfyuiTexts {
+  const found: ComfyuiTexts = { prompt: object(texts.get('prompt')), workflow: object(texts.get('workflow')) };
+  for (const tag of EXIF_TAGS) {
+    const text = texts.get(tag);
+    const match = text === undefined ? null : /^\s*(prompt|workflow)\s*:\s*(?=\{)/i.exec(text.slice(0, 100));
+    if (text === undefined || !match) continue;
+    const name = match[1]?.toLowerCase() === 'prompt' ? 'prompt' : 'workflow';
+    found[name] ??= text.slice(match[0].length);
+  }
+  for (const name of ['comment', 'UserComment', 'COM']) {
+    if (found.prompt !== undefined || found.workflow !== undefined) break;
+    const both: Loose | undefined = parseObject(texts.get(name));
+    found.prompt = objectText(both?.['prompt']);
+    found.workflow = objectText(both?.['workflow']);
+  }
+  return found;
+}
+
+function object(text: string | undefined): string | undefined {
+  return text !== undefined && /^\s*\{/.test(text) ? text : undefined;
+}
+
+/** A graph that lies in another object, as one or as a text of its own. */
+function objectText(value: unknown): string | undefined {
+  if (typeof value === 'string') return object(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? JSON.stringify(value) : undefined;
+}

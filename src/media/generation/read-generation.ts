@@ -1,0 +1,46 @@
+import type { EmbeddedTexts } from '../embedded-texts.ts';
+import { readAutomatic1111 } from './automatic1111.ts';
+import { readComfyui } from './comfyui.ts';
+import { readDrawThings } from './drawthings.ts';
+import { readFooocus } from './fooocus.ts';
+import type { DialectReader, Found, GenerationData } from './generation-data.ts';
+import { readInvokeai } from './invokeai.ts';
+import { parseObject } from './loose-json.ts';
+import { readNovelai } from './novelai.ts';
+import { readSwarmui } from './swarmui.ts';
+import { tidy } from './tidy.ts';
+
+/** The most telling first: several tools use the name `parameters`, and some add AUTOMATIC1111's text to their own. */
+const DIALECTS: readonly (readonly [name: string, read: DialectReader])[] = [
+  ['SwarmUI', readSwarmui],
+  ['InvokeAI', readInvokeai],
+  ['Fooocus', readFooocus],
+  ['NovelAI', readNovelai],
+  ['Draw Things', readDrawThings],
+  ['ComfyUI', readComfyui],
+  ['AUTOMATIC1111', readAutomatic1111],
+];
+
+/** Texts that are JSON when a tool wrote them. */
+const JSON_TEXTS = ['prompt', 'workflow', 'parameters', 'invokeai_metadata', 'sd-metadata', 'Comment', 'UserComment'];
+
+/** How a picture was made, out of the texts that it carries; null when none of them says so. Never throws. */
+export function readGeneration(texts: EmbeddedTexts): GenerationData | null {
+  const notes = [...texts.notes];
+  const c2pa = texts.c2pa ? { c2pa: true } : {};
+  for (const [name, read] of DIALECTS) {
+    let found: Found | undefined;
+    try {
+      found = read(texts.texts);
+    } catch {
+      notes.push(`what ${name} wrote could not be read`);
+    }
+    if (found) return tidy({ ...found, ...c2pa }, notes);
+  }
+  for (const name of JSON_TEXTS) {
+    const text = texts.texts.get(name);
+    if (text !== undefined && /^\s*\{/.test(text) && !parseObject(text)) notes.push(`'${name}' is not valid JSON`);
+  }
+  if (texts.c2pa) return tidy({ source: 'c2pa', ...c2pa }, notes);
+  return notes.length > 0 ? tidy({ source: 'unknown' }, notes) : null;
+}

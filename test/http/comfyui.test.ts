@@ -110,7 +110,7 @@ test('all outputs of all nodes of a prompt that has ended are stored at once, in
     prompt: 'a red fox',
     model: 'sd35_large.safetensors',
     filename: 'fox_00001_.png',
-    generation: { seed: '7', steps: 20, negativePrompt: 'blurry', node: '9' },
+    generation: { seed: 7, steps: 20, negativePrompt: 'blurry', node: '9' },
   });
   expect((await metadata(runId)).outputs).toHaveLength(7);
   // Told again, also by the name alone, they are the same items; and when ComfyUI has forgotten.

@@ -101,6 +101,15 @@ export const SETTINGS = Type.Object({
   ),
   MAX_UPLOAD_BYTES: whole('Largest file.', 5 * GIB, 1, 2 ** 43),
   MAX_JSON_BYTES: whole('Largest JSON body; base64 makes a file a third larger.', 64 * MIB, 1024, 512 * MIB),
+  COMFYUI_URL: httpUrl(
+    "Address of the operator's own ComfyUI, whose outputs are stored by prompt id; its host may be private. No other fetch gets there by that.",
+  ),
+  COMFYUI_DEADLINE_SECONDS: whole(
+    'Time after which a ComfyUI prompt that has not ended counts as failed.',
+    3600,
+    1,
+    604_800,
+  ),
   FETCH_TRUSTED_HOSTS: list(
     'Hosts that may be fetched from although their address is private, with http and any port.',
     'host names or addresses separated by commas',

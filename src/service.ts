@@ -8,6 +8,7 @@ import type { RouteDeps } from './http/route-deps.ts';
 import type { WebhookTrust } from './http/webhook-sender.ts';
 import { createMetrics } from './metrics.ts';
 import { openServices } from './services.ts';
+import { createComfyClient } from './sources/comfyui.ts';
 import { createUrlFetcher } from './sources/fetch-url.ts';
 import { createKeySource } from './sources/webhook-proof.ts';
 
@@ -39,6 +40,15 @@ export async function createService(
     maxBytes: config.MAX_UPLOAD_BYTES,
     totalTimeoutMs: config.FETCH_TIMEOUT_SECONDS * 1000,
   });
+  const comfyui =
+    config.COMFYUI_URL === undefined
+      ? undefined
+      : createComfyClient({
+          url: config.COMFYUI_URL,
+          maxBytes: config.MAX_UPLOAD_BYTES,
+          timeoutMs: config.FETCH_TIMEOUT_SECONDS * 1000,
+          deadlineSeconds: config.COMFYUI_DEADLINE_SECONDS,
+        });
   const keys =
     config.URL_SIGNING_KEYS.length > 0
       ? config.URL_SIGNING_KEYS
@@ -49,6 +59,7 @@ export async function createService(
     db: services.database.db,
     stores: services.stores,
     fetcher,
+    comfyui,
     log,
     metrics: metrics.domain,
     signer: createSigner(keys),
@@ -70,6 +81,7 @@ export async function createService(
     appDeps: { ...deps, config, jwtSecret, allMetrics: metrics, version },
     close: async () => {
       await fetcher.close();
+      await comfyui?.close();
       await services.close();
     },
   };

@@ -39,6 +39,7 @@ const metrics = createMetrics(version);
 const app = await buildApp({
   delivery: 'redirect',
   webhooks: { secrets: {}, fal: undefined, falAccounts: undefined },
+  comfyui: undefined,
   copiesWanted: () => {},
   config,
   jwtSecret: config.JWT_SECRET,

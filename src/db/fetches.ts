@@ -6,6 +6,8 @@ export type FetchSource =
   | { type: 'url'; url: string }
   /** An object that lies in a store of ours and stays somebody else's. */
   | { type: 'object'; store: string; key: string }
+  /** A file of the operator's own ComfyUI. */
+  | { type: 'comfyui'; filename: string; subfolder: string; fileType: string }
   /** Base64 in the kept body of a webhook: which output of it, and which of that output's places. */
   | { type: 'delivery'; deliveryId: string; output: number; place: number };
 
@@ -90,7 +92,7 @@ export async function extendFetch(trx: Trx, mediaId: string, { sources, options,
     .execute();
 }
 
-const RANK = { object: 0, delivery: 1, url: 2 } as const;
+const RANK = { object: 0, comfyui: 1, delivery: 1, url: 2 } as const;
 
 /** Takes the fetch that is due and dies first, or that of one item, due or not; undefined when there is none. */
 export async function takeFetch(db: Db, mediaId?: string): Promise<Fetch | undefined> {

@@ -18,7 +18,7 @@ export async function requestCopies(db: Db): Promise<void> {
 }
 
 /** What a worker can be asked to do. */
-export type TaskName = 'fetch';
+export type TaskName = 'fetch' | 'comfyui';
 
 /** Has workers do `task` so many times, from the commit of this transaction on, and not before so many seconds have passed. */
 export async function enqueue(db: Db, task: TaskName, times = 1, runInSeconds = 0): Promise<void> {

@@ -39,9 +39,16 @@ export async function applyAnswer(
   };
   const outputs = answer.outputs.map((output, index) => newOutput(deps, context, output, { deliveryId, index }));
   const itemIds = (await recordOutputs(deps, trx, job, outputs)).map((recorded) => recorded.id);
-  if (outputs.length === 0 && (changed.status === 'failed' || changed.status === 'canceled')) {
+  if (
+    (outputs.length === 0 || answer.partial === true) &&
+    (changed.status === 'failed' || changed.status === 'canceled')
+  ) {
     const error = changed.error ?? `the work was ${changed.status}`;
-    const id = await recordFailure(deps, trx, job, { fields: outputFields(context, { from: [] }), error });
+    const id = await recordFailure(deps, trx, job, {
+      fields: outputFields(context, { from: [] }),
+      error,
+      partial: answer.partial,
+    });
     if (id !== undefined) itemIds.push(id);
   }
   return { job: changed, itemIds };
@@ -78,6 +85,10 @@ function wantedOf(
   const sources = output.from.flatMap((from, place): FetchSource[] => {
     if (from.type === 'object') return objectSources(deps, from.path);
     if (from.type === 'url') return [{ type: 'url', url: from.url }];
+    if (from.type === 'comfyui') {
+      const { filename, subfolder, fileType } = from;
+      return [{ type: 'comfyui', filename, subfolder, fileType }];
+    }
     return deliveryId === undefined ? [] : [{ type: 'delivery', deliveryId, output: index, place }];
   });
   return {

@@ -1,8 +1,8 @@
 import { deleteFetch } from '../db/fetches.ts';
 import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { type ItemChange, findItem, findItemForUpdate, updateItem } from '../db/media.ts';
-import { touchRun } from '../db/runs.ts';
 import type { MediaItem } from '../db/media-item.ts';
+import { touchRun } from '../db/runs.ts';
 import { AppError, codeOf } from '../errors.ts';
 import { objectTaken } from './adopt-object.ts';
 import { type Bytes, insertBytes } from './commit-item.ts';

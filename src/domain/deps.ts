@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Db } from '../db/database.ts';
+import type { ComfyClient } from '../sources/comfyui.ts';
 import type { UrlFetcher } from '../sources/fetch-url.ts';
 import type { Stores } from '../storage/routing.ts';
 
@@ -22,6 +23,8 @@ export interface Deps {
   db: Db;
   stores: Stores;
   fetcher: UrlFetcher;
+  /** The operator's own ComfyUI, when one is configured. */
+  comfyui: ComfyClient | undefined;
   log: Logger;
   metrics: DomainMetrics;
   /** Told after a commit that has left copies for a worker to make; returns at once. */

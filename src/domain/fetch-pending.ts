@@ -2,11 +2,13 @@ import { type Fetch, type FetchSource, giveUpFetch, postponeFetch, renewFetch, t
 import { enqueue } from '../db/jobs.ts';
 import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
+import { touchRun } from '../db/runs.ts';
 import { replaceCurrentItem } from '../db/scenes.ts';
 import { isAppError } from '../errors.ts';
 import { isGone } from '../sources/fetch-failure.ts';
 import { deliveredOutput } from './delivered-output.ts';
 import type { Deps } from './deps.ts';
+import { refreshRun } from './run-files.ts';
 import { type BytesFrom, storeInto } from './store-into.ts';
 
 export type FetchOutcome =
@@ -138,8 +140,11 @@ async function failItem(deps: Deps, fetch: Fetch, reason: string): Promise<boole
     if (!item || item.status !== 'pending') return undefined;
     if (!(await giveUpFetch(trx, fetch, reason.slice(0, 500)))) return undefined;
     await replaceCurrentItem(trx, id);
-    return updateItem(trx, id, { status: 'failed', error: reason.slice(0, 10_000) }, 'any');
+    const updated = await updateItem(trx, id, { status: 'failed', error: reason.slice(0, 10_000) }, 'any');
+    await touchRun(trx, item.runId, item.userId);
+    return updated;
   });
+  await refreshRun(deps, failed?.runId);
   if (failed) deps.metrics.generationFailed(failed.toolName, failed.provider ?? 'unknown');
   return failed !== undefined;
 }

@@ -11,6 +11,7 @@ import { type Caller, mayReach, ownerFor } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { checkParent } from './ingest.ts';
 import { type ItemInput, checkFields } from './item-fields.ts';
+import { assertOpen, runOf } from './place.ts';
 import { type SearchResult, search } from './search.ts';
 import type { Signer } from './signing.ts';
 import { checkText } from './text-limits.ts';
@@ -40,7 +41,9 @@ export async function registerJob(
 ): Promise<{ job: GenerationJob; made: boolean }> {
   checkText('jobId', name.jobId, 500);
   const userId = ownerFor(caller, input.userId);
-  const { userId: _owner, ...fields } = checkFields({ ...input, provider: input.provider ?? name.provider }, userId);
+  const checked = checkFields({ ...input, provider: input.provider ?? name.provider }, userId);
+  assertOpen(await runOf(deps, checked));
+  const { userId: _owner, ...fields } = checked;
   if (fields.store !== undefined) deps.stores.get(fields.store);
   await checkParent(deps, caller, fields.parentId);
   const kept = JSON.parse(JSON.stringify(fields)) as JsonObject;

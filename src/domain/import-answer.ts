@@ -117,6 +117,7 @@ function sourcesOf(
   return output.from.flatMap((from): (() => Source)[] => {
     if (from.type === 'url') return [() => ({ type: 'url', url: from.url })];
     if (from.type === 'base64') return [() => bytesSource(from.data, output.contentType)];
+    if (from.type === 'comfyui') return [];
     return objectSources(deps, from.path).flatMap((source) =>
       source.type === 'object' && userId !== undefined && mayAdopt(caller, userId, source.key) ? [() => source] : [],
     );

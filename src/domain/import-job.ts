@@ -12,6 +12,7 @@ import { checkParent } from './ingest.ts';
 import { type ItemInput, checkFields } from './item-fields.ts';
 import { changeOf } from './job-state.ts';
 import { mayAdopt } from './object-references.ts';
+import { assertOpen, runOf } from './place.ts';
 import { type NewOutput, type RecordedOutput, recordFailure, recordOutputs } from './record-outputs.ts';
 import type { BytesFrom } from './store-into.ts';
 import { findRegistered, unpark } from './webhooks.ts';
@@ -38,7 +39,7 @@ const AT_ONCE = 4;
 export async function importJob(deps: Deps, request: ImportJobRequest): Promise<MediaItem[]> {
   const { caller, answer, signal } = request;
   const userId = ownerFor(caller, request.input.userId);
-  checkFields(request.input, userId);
+  assertOpen(await runOf(deps, checkFields(request.input, userId)));
   await checkParent(deps, caller, request.input.parentId);
   const { job, recorded, outputs } = await recordJob(deps, request, userId);
   const failures: unknown[] = [];
@@ -93,10 +94,14 @@ async function recordJob(deps: Deps, request: ImportJobRequest, userId: string) 
       return { ...made, wanted: { ...made.wanted, sources, held } };
     });
     const recorded = await recordOutputs(deps, trx, job, outputs);
-    if (outputs.length === 0) {
+    if (outputs.length === 0 || answer.partial === true) {
       const error = answer.error?.message ?? `the work was ${answer.state}`;
       const fields = outputFields(context, { from: [] });
-      const id = await recordFailure(deps, trx, job, { fields, error: error.slice(0, 10_000) });
+      const id = await recordFailure(deps, trx, job, {
+        fields,
+        error: error.slice(0, 10_000),
+        partial: answer.partial,
+      });
       if (id !== undefined) recorded.push({ id, made: false });
     }
     return { job, recorded, outputs };

@@ -1,4 +1,5 @@
 import type { MediaItem } from '../db/media-item.ts';
+import { touchRun } from '../db/runs.ts';
 import { isAppError } from '../errors.ts';
 import { isGone } from '../sources/fetch-failure.ts';
 import { urlDiesAt } from '../sources/url-expiry.ts';
@@ -36,6 +37,7 @@ export function keepPending(
       },
     );
     await claim?.finish(trx, contentFingerprint(fields, source, undefined), item);
+    await touchRun(trx, fields.runId, fields.userId);
     return item;
   });
 }

@@ -17,6 +17,10 @@ export function identitiesOf(output: AnswerOutput): string[] {
       name(path.posix.basename(key));
     } else if (from.type === 'url') {
       for (const identity of ofUrl(from.url)) found.add(identity);
+    } else if (from.type === 'comfyui') {
+      found.add(`file:${from.node}/${from.fileType}/${from.subfolder}/${from.filename}`);
+      found.add(place(from.subfolder, from.filename));
+      name(path.posix.basename(from.filename));
     } else found.add(`sha256:${hashOf(from.data)}`);
   }
   if (output.filename !== undefined) {

@@ -7,6 +7,7 @@ import { checkKey, runFolder } from '../storage/keys.ts';
 import type { Store } from '../storage/stores.ts';
 import type { Deps } from './deps.ts';
 import type { FoundItem } from './found-run.ts';
+import { withFileData } from './file-data.ts';
 import { type ItemFields, checkFields } from './item-fields.ts';
 import { type ReadObject, readObject } from './read-object.ts';
 import type { RunFolder } from './run-folders.ts';
@@ -45,7 +46,9 @@ export async function checkItem(
   if (found.sha256 !== undefined && found.sha256 !== read.sha256)
     throw new AppError('digest_mismatch', `Its SHA-256 is ${read.sha256}, metadata.json says ${found.sha256}.`);
   const bytes = { ...read, store: place.store.name, key: place.key, owned: true as const };
-  return { found, fields, source: { type: 'none' }, bytes };
+  // What we have written tells all; an older system knew nothing of what its files say.
+  const known = found.id === undefined ? withFileData(fields, read.inspection.generation) : fields;
+  return { found, fields: known, source: { type: 'none' }, bytes };
 }
 
 /** A file in this folder, or in the folder of the same run in another store; never anywhere else, whatever metadata.json says. */
@@ -78,6 +81,9 @@ async function checkRecord(
   found: FoundItem,
   fields: ItemFields,
 ): Promise<CheckedItem | 'present'> {
+  // Where its bytes could be had is no longer known.
+  if (fields.status === 'pending')
+    Object.assign(fields, { status: 'failed', error: 'Its bytes had not been fetched.' });
   const { status = 'success', error } = fields;
   const { external, createdAt } = found;
   const usable = status !== 'success' || (external !== undefined && !deps.stores.has(external.storageProvider));

@@ -3,6 +3,7 @@ import { type NewFetch, extendFetch } from '../db/fetches.ts';
 import { type JobName, addJobOutputs, findJobOutputs, removeJobOutput } from '../db/job-outputs.ts';
 import { enqueue } from '../db/jobs.ts';
 import { findItemForUpdate, updateItem } from '../db/media.ts';
+import { touchRun } from '../db/runs.ts';
 import { fillCurrentItem } from '../db/scenes.ts';
 import type { Deps } from './deps.ts';
 import type { ItemFields } from './item-fields.ts';
@@ -57,6 +58,9 @@ export async function recordOutputs(
     await addJobOutputs(trx, job, id, output.identities);
     recorded.push({ id, made });
   }
+  // Last, for it holds the run's row.
+  const [first] = outputs;
+  if (first) await touchRun(trx, first.fields.runId, first.fields.userId);
   return recorded;
 }
 
@@ -94,16 +98,21 @@ async function extendItem(trx: Trx, id: string, { wanted, fields }: NewOutput): 
   if (wanted.held !== true) await enqueue(trx, 'fetch');
 }
 
-/** The failure of a job that has no outputs, as an item; told again, it stays one. Undefined: there are outputs. */
+/**
+ * The failure of a job that has no outputs, or only those that it made before (`partial`), as an item; told again, it stays one.
+ * Undefined: there are outputs.
+ */
 export async function recordFailure(
   deps: Deps,
   trx: Trx,
   job: JobName,
-  { fields, error }: { fields: ItemFields; error: string },
+  { fields, error, partial = false }: { fields: ItemFields; error: string; partial?: boolean | undefined },
 ): Promise<string | undefined> {
   const known = await findJobOutputs(trx, job);
-  if (known.size > 0) return [...known].find(([, identities]) => identities.has(FAILURE))?.[0];
+  const failure = [...known].find(([, identities]) => identities.has(FAILURE))?.[0];
+  if (failure !== undefined || (known.size > 0 && !partial)) return failure;
   const { id } = await insertFailedItem(deps, trx, fields, error);
   await addJobOutputs(trx, job, id, [FAILURE]);
+  await touchRun(trx, fields.runId, fields.userId);
   return id;
 }

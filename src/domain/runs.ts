@@ -4,6 +4,7 @@ import { runItems } from '../db/run-outputs.ts';
 import { type NewRun, type Run, findRun, insertRun, setCompleted } from '../db/runs.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, mayReach, ownerFor } from './caller.ts';
+import { type ComfyPrompt, type PromptOutputs, storePrompt } from './comfyui.ts';
 import type { Deps } from './deps.ts';
 import { fingerprintOf, assertSameContent, openKey } from './idempotency.ts';
 import { type IngestRequest, ingest } from './ingest.ts';
@@ -111,42 +112,33 @@ export async function readRun(deps: Deps, caller: Caller, id: string): Promise<R
 }
 
 /** Media for a run: one item, or all outputs of a ComfyUI prompt. */
-export type RunMediaRequest = { type: 'item'; ingest: IngestRequest } | ({ type: 'comfyui' } & ComfyuiRequest);
-
-export interface ComfyuiRequest {
-  caller: Caller;
-  promptId: string;
-  input: ItemInput;
-  idempotencyKey?: string | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-export interface AddedMedia {
-  items: MediaItem[];
-  /** Work that has not ended; its outputs follow. */
-  job?: { provider: string; jobId: string } | undefined;
-  replayed: boolean;
-}
+export type RunMediaRequest = { type: 'item'; ingest: IngestRequest } | ({ type: 'comfyui' } & ComfyPrompt);
 
 /** Stores media in a run's folder. @throws AppError not_found, run_completed, … */
-export async function addRunMedia(deps: Deps, id: string, media: RunMediaRequest): Promise<AddedMedia> {
-  const { caller } = media.type === 'item' ? media.ingest : media;
+export async function addRunMedia(
+  deps: Deps,
+  id: string,
+  media: RunMediaRequest,
+): Promise<PromptOutputs & { replayed?: boolean }> {
+  const { caller, input } = media.type === 'item' ? media.ingest : media;
   const run = await ownRun(deps, caller, id);
-  if (media.type === 'comfyui') {
-    assertOpen(run);
-    throw new AppError('invalid_request', 'ComfyUI is not configured here; set COMFYUI_URL.', { field: 'source' });
-  }
+  assertSameRun(input, run);
+  if (media.type === 'comfyui')
+    return storePrompt(deps, { ...media, input: { ...input, userId: run.userId, runId: run.id, store: undefined } });
   const { item, replayed } = await ingest(deps, intoRun(media.ingest, run));
   return { items: [item], replayed };
 }
 
 /** @throws AppError invalid_request: the request names another user, or another run. */
-function intoRun(request: IngestRequest, run: Run): IngestRequest {
-  const { userId, runId } = request.input;
+function assertSameRun({ userId, runId }: ItemInput, run: Run): void {
   if (userId !== undefined && userId !== run.userId)
     throw new AppError('invalid_request', "The run belongs to another user; leave 'userId' out.", { field: 'userId' });
   if (runId !== undefined && runId !== run.id)
     throw new AppError('invalid_request', "The path names another run; leave 'runId' out.", { field: 'runId' });
+}
+
+/** The path says which run; what the body says of that does not count. */
+function intoRun(request: IngestRequest, run: Run): IngestRequest {
   const named = { userId: run.userId, runId: run.id };
   const { source } = request;
   const input = { ...request.input, ...named };

@@ -1,6 +1,8 @@
 import type { FetchOptions } from '../db/fetches.ts';
 import type { MediaItem } from '../db/media-item.ts';
+import { AppError } from '../errors.ts';
 import { decodeData } from '../sources/base64.ts';
+import type { FetchedUrl } from '../sources/fetch-url.ts';
 import { adoptObject } from './adopt-object.ts';
 import { completeItem } from './complete-item.ts';
 import type { Deps } from './deps.ts';
@@ -14,7 +16,8 @@ export type BytesFrom =
   /** Base64 or a data URI. */
   | { type: 'base64'; data: string; declaredType?: string | undefined }
   | { type: 'url'; url: string }
-  | { type: 'object'; store: string; key: string };
+  | { type: 'object'; store: string; key: string }
+  | { type: 'comfyui'; filename: string; subfolder: string; fileType: string };
 
 /**
  * Gets the bytes of an item that has none yet, and makes it a success.
@@ -39,7 +42,7 @@ export async function storeInto(
     });
   }
   const decoded = from.type === 'base64' ? decodeData(from.data) : undefined;
-  const fetched = from.type === 'url' ? await deps.fetcher.fetch(from.url, { ...(signal && { signal }) }) : undefined;
+  const fetched = await fetchFrom(deps, from, signal);
   const said = from.type === 'base64' ? (from.declaredType ?? decoded?.declaredType) : fetched?.contentType;
   const filename = fields.filename ?? suggestedName(fetched?.filename);
   const staged = await stage(deps, {
@@ -59,6 +62,14 @@ export async function storeInto(
     await staged.discard();
     throw error;
   }
+}
+
+function fetchFrom(deps: Deps, from: BytesFrom, signal: AbortSignal | undefined): Promise<FetchedUrl> | undefined {
+  if (from.type === 'url') return deps.fetcher.fetch(from.url, { ...(signal && { signal }) });
+  if (from.type !== 'comfyui') return undefined;
+  if (!deps.comfyui) throw new AppError('fetch_failed', 'No ComfyUI is configured here (any more); set COMFYUI_URL.');
+  const { filename, subfolder, fileType } = from;
+  return deps.comfyui.view({ filename, subfolder, type: fileType }, signal);
 }
 
 /** What decides where the bytes go. */

@@ -4,6 +4,7 @@ import type { Deps } from '../domain/deps.ts';
 import { fetchPending } from '../domain/fetch-pending.ts';
 import { removeOldDeliveries } from '../domain/old-deliveries.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/pending-copies.ts';
+import { pollPrompt } from '../domain/poll-comfyui.ts';
 import { secondsToNextRunFiles, writeDueRunFiles } from '../domain/run-files.ts';
 
 export interface JobsOptions {
@@ -23,7 +24,7 @@ const DOWN_SECONDS = 10;
 /** What a copy that was put off waits at most beyond its time, should the job that was to make it be lost. */
 const EVERY_MINUTE = '* * * * *';
 /** Tasks that look for rows that are due. */
-const WATCHES = ['copies', 'fetches', 'run-files', 'deliveries'] as const;
+const WATCHES = ['copies', 'fetches', 'comfyui-all', 'run-files', 'deliveries'] as const;
 
 function tasks(deps: Deps): TaskList {
   return {
@@ -39,6 +40,15 @@ function tasks(deps: Deps): TaskList {
     // Each job is one attempt at whatever dies first, not at the item that it was made for.
     fetch: async (_payload, helpers) => {
       await fetchPending(deps, { signal: helpers.abortSignal });
+    },
+    // Each job is one look at whichever prompt is due.
+    comfyui: async (_payload, helpers) => {
+      await pollPrompt(deps, helpers.abortSignal);
+    },
+    'comfyui-all': async (_payload, helpers) => {
+      while (!helpers.abortSignal?.aborted) {
+        if (!(await pollPrompt(deps, helpers.abortSignal))) return;
+      }
     },
     // For fetches whose job was lost with its worker.
     fetches: async (_payload, helpers) => {

@@ -267,7 +267,7 @@ export interface paths {
         put?: never;
         /**
          * Store a provider's answer
-         * @description Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in `generation`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. `gemini`, `stability` and `automatic1111` are understood as a best effort.
+         * @description Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in `generation`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. `gemini`, `stability` and `automatic1111` are understood as a best effort. Of ComfyUI itself, what `POST /prompt` or `GET /history/{id}` answers is taken, or `{promptId}`: all outputs of the prompt are fetched from COMFYUI_URL, by a worker when it has not ended (202 with a job).
          */
         post: operations["importAnswer"];
         delete?: never;
@@ -2194,16 +2194,6 @@ export interface components {
             /** @description There are more; `GET /v1/media?runId=` lists them. */
             moreItems: boolean;
         };
-        /** @description Work at a generator that has not ended. */
-        JobReference: {
-            /**
-             * @description Who generates.
-             * @example comfyui
-             */
-            provider: string;
-            /** @description Id of the work there. */
-            jobId: string;
-        };
         /** @description What was added to a run, or the work that will add it. */
         RunMedia: {
             /** @description What was stored. */
@@ -2326,10 +2316,21 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description Work at a generator that has not ended; its outputs follow by themselves. */
+        JobReference: {
+            /**
+             * @description Who generates.
+             * @example comfyui
+             */
+            provider: string;
+            /** @description Id of the work there. */
+            jobId: string;
+        };
         /** @description What was stored; an output that could not be had is a failed item with the reason. */
         ImportedItems: {
             /** @description One for each output, in the order of the answer. */
             items: components["schemas"]["MediaItem"][];
+            job?: components["schemas"]["JobReference"];
         };
         /** @description An item, with its path on the network volume. */
         CompatImage: {
@@ -4017,6 +4018,15 @@ export interface operations {
         responses: {
             /** @description The items. */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedItems"];
+                };
+            };
+            /** @description The ComfyUI prompt has not ended; a worker stores its outputs when it has. */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };

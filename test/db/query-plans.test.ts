@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
 import { findItemByAddress } from '../../src/db/media.ts';
+import { takePoll } from '../../src/db/job-polls.ts';
 import { hasRecord, runItems } from '../../src/db/run-outputs.ts';
 import { secondsToNextDueRun, takeDueRuns } from '../../src/db/runs.ts';
 import { nextTransfers } from '../../src/db/transfers.ts';
@@ -45,6 +46,10 @@ beforeAll(async () => {
   await sql`INSERT INTO runs (id, user_id, input_text, store, due_at) SELECT 'run-' || n, 'user-' || n % 1000, 'text', 'local', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
     open.db,
   );
+  await sql`INSERT INTO generation_jobs (provider, job_id, user_id, poll_at) SELECT 'comfyui', 'job-' || n, 'user-1', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
+    open.db,
+  );
+  await sql`VACUUM ANALYZE generation_jobs`.execute(open.db);
   await sql`VACUUM ANALYZE runs`.execute(open.db);
   // VACUUM sets the visibility map and merges the pending lists of the GIN indexes, as autovacuum does on a live server.
   await sql`VACUUM ANALYZE generated_images`.execute(open.db);
@@ -174,6 +179,7 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
     60,
   ],
   ['runs whose files are due', (db) => takeDueRuns(db, 10), 400],
+  ['the next prompt to ask about', (db) => takePoll(db, 'comfyui'), 60],
   ['when the next files of a run are due', (db) => secondsToNextDueRun(db), 60],
   ['items to mirror', (db) => nextTransfers(db, { to: 's3', filter: {} }, AFTER, 200), 5000],
 ];

@@ -1,7 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { importAnswer } from '../../domain/import-answer.ts';
+import { importOrPrompt } from '../../domain/comfyui.ts';
 import { PROVIDERS } from '../../sources/answers/providers.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
@@ -10,7 +10,7 @@ import { present } from '../present.ts';
 import { takeProviderJson } from '../raw-body.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
-import { ImportRequest, importedAnswer } from '../schemas/imports.ts';
+import { ImportRequest, importedAnswer, promptAnswer } from '../schemas/imports.ts';
 
 /** Answers of providers, stored with all of their outputs. */
 export async function importRoutes(
@@ -35,17 +35,17 @@ function importRoute(instance: FastifyInstance, deps: RouteDeps): void {
       tags: ['Import'],
       summary: "Store a provider's answer",
       description:
-        'Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in `generation`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. `gemini`, `stability` and `automatic1111` are understood as a best effort.',
+        'Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in `generation`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. `gemini`, `stability` and `automatic1111` are understood as a best effort. Of ComfyUI itself, what `POST /prompt` or `GET /history/{id}` answers is taken, or `{promptId}`: all outputs of the prompt are fetched from COMFYUI_URL, by a worker when it has not ended (202 with a job).',
       params: Type.Object({
         provider: Type.Enum([...PROVIDERS], { description: 'Whose answer it is.', examples: ['openai'] }),
       }),
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
       body: ref(ImportRequest),
-      response: { 201: importedAnswer, ...problems },
+      response: { 201: importedAnswer, 202: promptAnswer, ...problems },
     },
     handler: async (request, reply) => {
       const { response, ...input } = request.body;
-      const items = await importAnswer(deps, {
+      const { items, job } = await importOrPrompt(deps, {
         caller: callerOf(request),
         provider: request.params.provider,
         input,
@@ -53,7 +53,9 @@ function importRoute(instance: FastifyInstance, deps: RouteDeps): void {
         idempotencyKey: idempotencyKey(request),
         signal: abortSignal(request, reply),
       });
-      return reply.code(201).send({ items: items.map((item) => present(item, deps.publicBaseUrl)) });
+      return reply
+        .code(job ? 202 : 201)
+        .send({ items: items.map((item) => present(item, deps.publicBaseUrl)), ...(job && { job }) });
     },
   });
 }

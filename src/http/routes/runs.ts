@@ -114,7 +114,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRat
         signal: abortSignal(request, reply),
       });
       const { items, job, replayed } = await addRunMedia(deps, runId, media);
-      if (replayed) reply.header('idempotency-replayed', 'true');
+      if (replayed === true) reply.header('idempotency-replayed', 'true');
       return reply
         .code(job ? 202 : 201)
         .send({ items: items.map((item) => present(item, deps.publicBaseUrl)), ...(job && { job }) });

@@ -28,15 +28,30 @@ export const ImportRequest = Type.Object(
 );
 export type ImportRequest = Static<typeof ImportRequest>;
 
+export const JobReference = Type.Object(
+  {
+    provider: Type.String({ description: 'Who generates.', examples: ['comfyui'] }),
+    jobId: Type.String({ description: 'Id of the work there.' }),
+  },
+  { $id: 'JobReference', description: 'Work at a generator that has not ended; its outputs follow by themselves.' },
+);
+
 const ImportedItems = Type.Object(
-  { items: Type.Array(ref(MediaItem), { description: 'One for each output, in the order of the answer.' }) },
+  {
+    items: Type.Array(ref(MediaItem), { description: 'One for each output, in the order of the answer.' }),
+    job: Type.Optional(ref(JobReference)),
+  },
   {
     $id: 'ImportedItems',
     description: 'What was stored; an output that could not be had is a failed item with the reason.',
   },
 );
 
-export const IMPORT_SCHEMAS = [ImportRequest, ImportedItems];
+export const IMPORT_SCHEMAS = [ImportRequest, JobReference, ImportedItems];
+export const promptAnswer = {
+  description: 'The ComfyUI prompt has not ended; a worker stores its outputs when it has.',
+  content: { 'application/json': { schema: ref(ImportedItems) } },
+};
 export const importedAnswer = {
   description: 'The items.',
   content: { 'application/json': { schema: ref(ImportedItems) } },

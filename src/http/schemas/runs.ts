@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { JsonObject, nullableString, nullableTime, ref, text } from './common.ts';
 import { Base64Source, ExternalSource, ObjectSource, UrlSource, flatFields } from './ingest.ts';
+import { JobReference } from './imports.ts';
 import { MediaItem } from './media.ts';
 
 const TEXT_CHARACTERS = 262_144;
@@ -103,13 +104,6 @@ const RunDetails = Type.Object(
   },
   { $id: 'RunDetails', description: 'A run with its items.' },
 );
-const JobReference = Type.Object(
-  {
-    provider: Type.String({ description: 'Who generates.', examples: ['comfyui'] }),
-    jobId: Type.String({ description: 'Id of the work there.' }),
-  },
-  { $id: 'JobReference', description: 'Work at a generator that has not ended.' },
-);
 const RunMedia = Type.Object(
   {
     items: Type.Array(ref(MediaItem), { description: 'What was stored.' }),
@@ -118,16 +112,7 @@ const RunMedia = Type.Object(
   { $id: 'RunMedia', description: 'What was added to a run, or the work that will add it.' },
 );
 
-export const RUN_SCHEMAS = [
-  RunRequest,
-  RunCompletion,
-  ComfyuiSource,
-  RunMediaJson,
-  Run,
-  RunDetails,
-  JobReference,
-  RunMedia,
-];
+export const RUN_SCHEMAS = [RunRequest, RunCompletion, ComfyuiSource, RunMediaJson, Run, RunDetails, RunMedia];
 export const runAnswer = { description: 'The run.', content: { 'application/json': { schema: ref(Run) } } };
 export const runDetailsAnswer = {
   description: 'The run with its items.',

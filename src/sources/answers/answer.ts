@@ -8,7 +8,9 @@ export type OutputBytes =
   /** Base64 or a data URI. */
   | { type: 'base64'; data: string }
   /** An object that lies in a store already: a key, or an absolute path under the volume's mount. */
-  | { type: 'object'; path: string };
+  | { type: 'object'; path: string }
+  /** A file that the operator's own ComfyUI gives out; only ComfyUI's history, asked for by this service, names those. */
+  | { type: 'comfyui'; filename: string; subfolder: string; fileType: string; node: string };
 
 /** One thing that was generated. */
 export interface AnswerOutput {
@@ -32,6 +34,8 @@ export interface ProviderAnswer {
   progress?: number | undefined;
   error?: { class?: string | undefined; message: string } | undefined;
   outputs: AnswerOutput[];
+  /** The work failed after it had put those out: the failure is told of beside them. */
+  partial?: boolean | undefined;
   prompt?: string | undefined;
   model?: string | undefined;
   size?: string | undefined;

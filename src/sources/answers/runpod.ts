@@ -107,7 +107,7 @@ function imageOutputs(images: readonly unknown[]): AnswerOutput[] {
 
 /** The stored object first, then the bytes, then a URL that may die. */
 function byPriority(from: readonly OutputBytes[]): OutputBytes[] {
-  const rank = { object: 0, base64: 1, url: 2 } as const;
+  const rank = { object: 0, comfyui: 0, base64: 1, url: 2 } as const;
   return from.toSorted((a, b) => rank[a.type] - rank[b.type]);
 }
 

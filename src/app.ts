@@ -5,6 +5,7 @@ import fastifyRateLimit from '@fastify/rate-limit';
 import fastifyUnderPressure from '@fastify/under-pressure';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
+import { EventStreams } from './domain/event-streams.ts';
 import { AppError } from './errors.ts';
 import { registerAuth } from './http/auth.ts';
 import { answerClientError } from './http/client-error.ts';
@@ -18,6 +19,7 @@ import type { RouteDeps } from './http/route-deps.ts';
 import { trackHandlers } from './http/running-handlers.ts';
 import { batchRoutes } from './http/routes/batches.ts';
 import { deliveryRoutes } from './http/routes/delivery.ts';
+import { eventRoutes } from './http/routes/events.ts';
 import { importRoutes } from './http/routes/imports.ts';
 import { mediaRoutes } from './http/routes/media.ts';
 import { OPERATIONS_SCHEMAS, operationsRoutes } from './http/routes/operations.ts';
@@ -27,6 +29,7 @@ import { uploadRoutes } from './http/routes/uploads.ts';
 import { workflowRoutes } from './http/routes/workflow.ts';
 import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
+import { EVENT_SCHEMAS } from './http/schemas/events.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
 import { IMPORT_SCHEMAS } from './http/schemas/imports.ts';
 import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
@@ -79,6 +82,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ...UPLOAD_SCHEMAS,
     ...SCENE_SCHEMAS,
     ...IMPORT_SCHEMAS,
+    ...EVENT_SCHEMAS,
     ...OPERATIONS_SCHEMAS,
   ];
   closeOnlyIdleConnections(app.server);
@@ -148,6 +152,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     importRoutes(routes, deps);
     sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
+    eventRoutes(routes, new EventStreams(deps.db, deps.log, timing.events));
     operationsRoutes(routes, deps, deps.allMetrics);
   });
   return app;

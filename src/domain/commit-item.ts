@@ -1,4 +1,5 @@
 import type { Trx } from '../db/database.ts';
+import { recordEvent } from '../db/events.ts';
 import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { insertLocation, insertPendingLocations } from '../db/locations.ts';
 import { type NewItem, insertItem } from '../db/media.ts';
@@ -65,6 +66,7 @@ export async function commitItem(
         });
       if (bytes) await insertPendingLocations(trx, inserted.id, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
+      await recordItemEvent(trx, inserted);
       await within?.(trx, inserted.id);
       if (scene !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined) {
         await setCurrentItem(trx, fields.projectId, fields.sceneId, inserted.id);
@@ -84,6 +86,20 @@ export async function commitItem(
       throw objectTaken(error);
     throw error;
   }
+}
+
+/** An item that is still pending is told of when it has come to something. */
+async function recordItemEvent(trx: Trx, item: MediaItem): Promise<void> {
+  if (item.status === 'pending') return;
+  await recordEvent(trx, {
+    kind: item.status === 'success' ? 'item.stored' : 'item.failed',
+    userId: item.userId,
+    mediaId: item.id,
+    provider: item.provider ?? undefined,
+    jobId: item.jobId ?? undefined,
+    runId: item.runId ?? undefined,
+    status: item.status,
+  });
 }
 
 async function takeScene(trx: Trx, fields: ItemFields, hasBytes: boolean): Promise<number | undefined> {

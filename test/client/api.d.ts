@@ -1262,6 +1262,10 @@ export interface components {
             /** @description The last 90 days (UTC), newest first. */
             byDay: components["schemas"]["Count"][];
         };
+        /** @description A ComfyUI workflow, as its editor keeps it or as it was run. */
+        Workflow: {
+            [key: string]: unknown;
+        };
         /**
          * @description How long, and how the file is offered.
          * @example {
@@ -2796,9 +2800,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["Workflow"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

@@ -88,7 +88,13 @@ const BatchResults = Type.Object(
   { $id: 'BatchResults', description: 'One result for each item.' },
 );
 
+const Workflow = Type.Unsafe<Record<string, unknown>>({
+  $id: 'Workflow',
+  ...JsonObject('A ComfyUI workflow, as its editor keeps it or as it was run.'),
+});
+
 export const DELIVERY_SCHEMAS = [
+  Workflow,
   SignedUrlRequest,
   SignedUrl,
   SignedUrlsRequest,
@@ -146,5 +152,5 @@ export const workflowAnswer = {
     'x-workflow-format': { description: '`editor`, or `api`: the graph as it was run.', type: 'string' },
     'content-disposition': { description: 'Offers it as `{id}.workflow.json`.', type: 'string' },
   },
-  content: { 'application/json': { schema: JsonObject('A workflow as ComfyUI loads it.') } },
+  content: { 'application/json': { schema: ref(Workflow) } },
 };

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { nullableString } from './common.ts';
+import { nullableString, ref } from './common.ts';
 
 export const EventsQuery = Type.Object(
   {
@@ -49,6 +49,8 @@ export const eventsAnswer = {
   content: {
     'text/event-stream': {
       schema: Type.String({
+        contentMediaType: 'text/event-stream',
+        contentSchema: ref(MediaEvent),
         examples: [
           'id: 7\nevent: item.stored\ndata: {"type":"item.stored","userId":"user-1","itemId":"42","provider":null,"jobId":null,"runId":null,"status":"success","at":"2026-11-21T01:55:37.123456Z"}\n\n',
         ],

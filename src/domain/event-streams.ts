@@ -78,11 +78,15 @@ export class EventStreams {
     this.#schedule(this.#timing.pollMs);
   }
 
-  /** Ends all streams, and waits for the round that is going on. */
-  async stop(): Promise<void> {
+  /** Ends all streams; no new ones begin. */
+  stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
     for (const follower of this.#followers) follower.wake();
+  }
+
+  /** Resolves when nothing of this uses the database any more; after `stop`. */
+  async settled(): Promise<void> {
     await this.#round;
   }
 

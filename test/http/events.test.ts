@@ -316,7 +316,7 @@ test('for a reader that does not read, no more is read', async () => {
       if (events === 1000) break;
     }
     expect(reads).toBe(11);
-    await streams.stop();
+    streams.stop();
     await counted.destroy();
   } finally {
     abort.abort();

@@ -14,7 +14,8 @@ export function eventRoutes(instance: FastifyInstance, streams: EventStreams): v
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   app.addHook('onReady', async () => streams.start());
   // Before the server waits for its connections, which streams would hold open.
-  app.addHook('preClose', () => streams.stop());
+  app.addHook('preClose', async () => streams.stop());
+  app.addHook('onClose', () => streams.settled());
 
   app.route({
     method: 'GET',

@@ -5,6 +5,7 @@ import fastifyRateLimit from '@fastify/rate-limit';
 import fastifyUnderPressure from '@fastify/under-pressure';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
+import { EventStreams } from './domain/event-streams.ts';
 import { AppError } from './errors.ts';
 import { registerAuth } from './http/auth.ts';
 import { answerClientError } from './http/client-error.ts';
@@ -20,6 +21,7 @@ import type { RouteDeps } from './http/route-deps.ts';
 import { trackHandlers } from './http/running-handlers.ts';
 import { batchRoutes } from './http/routes/batches.ts';
 import { deliveryRoutes } from './http/routes/delivery.ts';
+import { eventRoutes } from './http/routes/events.ts';
 import { importRoutes } from './http/routes/imports.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { mediaRoutes } from './http/routes/media.ts';
@@ -32,6 +34,7 @@ import { webhookRoutes } from './http/routes/webhooks.ts';
 import { workflowRoutes } from './http/routes/workflow.ts';
 import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
+import { EVENT_SCHEMAS } from './http/schemas/events.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
 import { IMPORT_SCHEMAS } from './http/schemas/imports.ts';
 import { COMPAT_SCHEMAS } from './http/schemas/compat.ts';
@@ -92,6 +95,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ...COMPAT_SCHEMAS,
     ...JOB_SCHEMAS,
     ...WEBHOOK_SCHEMAS,
+    ...EVENT_SCHEMAS,
     ...OPERATIONS_SCHEMAS,
   ];
   closeOnlyIdleConnections(app.server);
@@ -166,6 +170,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     runRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
+    eventRoutes(routes, new EventStreams(deps.db, deps.log, timing.events));
     operationsRoutes(routes, deps, deps.allMetrics);
   });
   return app;

@@ -1,4 +1,5 @@
 import { type Selectable, sql } from 'kysely';
+import { recordEvent } from './events.ts';
 import type { Db, Trx } from './database.ts';
 import type { JobName } from './job-outputs.ts';
 import type { GenerationJobsTable, JobStatus, JsonObject } from './tables.ts';
@@ -71,7 +72,10 @@ export async function lockJob(
     .onConflict((conflict) => conflict.doNothing())
     .returningAll()
     .executeTakeFirst();
-  if (made) return { job: toJob(made), made: true };
+  if (made) {
+    await recordEvent(trx, { kind: 'job.changed', userId, provider, jobId, status: made.status });
+    return { job: toJob(made), made: true };
+  }
   const row = await trx
     .selectFrom('generation_jobs')
     .selectAll()
@@ -107,5 +111,6 @@ export async function updateJob(trx: Trx, { provider, jobId }: JobName, change: 
     .where('job_id', '=', jobId)
     .returningAll()
     .executeTakeFirstOrThrow();
+  await recordEvent(trx, { kind: 'job.changed', userId: row.user_id, provider, jobId, status: row.status });
   return toJob(row);
 }

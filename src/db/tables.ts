@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
 
 /** A JSON value as PostgreSQL's JSONB keeps it. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -219,6 +219,29 @@ export interface RunSlotsTable {
   n: number;
 }
 
+export interface MediaEventOutboxTable {
+  id: GeneratedAlways<string>;
+  kind: string;
+  user_id: string;
+  media_id: string | null;
+  provider: string | null;
+  job_id: string | null;
+  run_id: string | null;
+  status: string | null;
+  made_at: Timestamp;
+}
+
+export interface MediaEventsTable extends Omit<MediaEventOutboxTable, 'id'> {
+  position: string;
+  numbered_at: Timestamp;
+}
+
+export interface MediaEventLogTable {
+  id: Generated<number>;
+  last_position: Generated<string>;
+  forgotten_to: Generated<string>;
+}
+
 export interface Tables {
   generated_images: GeneratedImagesTable;
   media_locations: MediaLocationsTable;
@@ -235,4 +258,7 @@ export interface Tables {
   webhook_deliveries: WebhookDeliveriesTable;
   runs: RunsTable;
   run_slots: RunSlotsTable;
+  media_event_outbox: MediaEventOutboxTable;
+  media_events: MediaEventsTable;
+  media_event_log: MediaEventLogTable;
 }

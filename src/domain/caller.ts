@@ -7,6 +7,8 @@ export type Scope = (typeof SCOPES)[number];
 export interface Caller {
   sub: string;
   scopes: ReadonlySet<Scope>;
+  /** When the token expires, in seconds since 1970. */
+  expires?: number | undefined;
 }
 
 /** A service's token acts for any user; a user's token reaches only what its subject owns. */

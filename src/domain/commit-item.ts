@@ -13,6 +13,7 @@ import type { Deps } from './deps.ts';
 import { type Claim, fingerprintOf } from './idempotency.ts';
 import type { ItemFields } from './item-fields.ts';
 import { wantedCopies } from './copies.ts';
+import { recordItemEvent } from './item-event.ts';
 import { withFileData } from './file-data.ts';
 import { refreshRun } from './run-files.ts';
 import { searchText } from './search-text.ts';
@@ -59,6 +60,7 @@ export async function commitItem(
       const inserted = await insertItem(trx, row, (id) => storageUrl(deps, source, store, bytes?.key, id));
       if (bytes) await insertBytes(trx, inserted.id, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
+      await recordItemEvent(trx, inserted);
       await within?.(trx, inserted.id);
       inRun = await touchRun(trx, fields.runId, fields.userId);
       if (scene !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined) {

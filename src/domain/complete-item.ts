@@ -8,6 +8,7 @@ import { objectTaken } from './adopt-object.ts';
 import { type Bytes, insertBytes } from './commit-item.ts';
 import { wantedCopies } from './copies.ts';
 import type { Deps } from './deps.ts';
+import { recordItemEvent } from './item-event.ts';
 import { withFileData } from './file-data.ts';
 import { refreshRun } from './run-files.ts';
 import { searchText } from './search-text.ts';
@@ -58,6 +59,7 @@ export async function completeItem(
       inRun = await touchRun(trx, waiting.runId ?? undefined, waiting.userId);
       const made = await findItem(trx, itemId);
       if (!made) throw new Error('an item vanished from its own transaction');
+      await recordItemEvent(trx, made);
       return made;
     });
     if (copies.length > 0) deps.copiesWanted();

@@ -9,6 +9,7 @@ import { isGone } from '../sources/fetch-failure.ts';
 import { deliveredOutput } from './delivered-output.ts';
 import type { Deps } from './deps.ts';
 import { refreshRun } from './run-files.ts';
+import { recordItemEvent } from './item-event.ts';
 import { type BytesFrom, storeInto } from './store-into.ts';
 
 export type FetchOutcome =
@@ -141,6 +142,7 @@ async function failItem(deps: Deps, fetch: Fetch, reason: string): Promise<boole
     if (!(await giveUpFetch(trx, fetch, reason.slice(0, 500)))) return undefined;
     await replaceCurrentItem(trx, id);
     const updated = await updateItem(trx, id, { status: 'failed', error: reason.slice(0, 10_000) }, 'any');
+    if (updated) await recordItemEvent(trx, updated);
     await touchRun(trx, item.runId, item.userId);
     return updated;
   });

@@ -7,6 +7,7 @@ import { setCurrentItem } from '../db/scenes.ts';
 import { mediaTypeByMime } from '../media/media-type.ts';
 import { takeScene, toRow } from './commit-item.ts';
 import type { Deps } from './deps.ts';
+import { recordItemEvent } from './item-event.ts';
 import type { ItemFields } from './item-fields.ts';
 
 /** An item whose bytes are still to be had; a worker takes it up as soon as the transaction commits, unless the request itself does. */
@@ -38,7 +39,9 @@ export async function insertPendingItem(
 }
 
 /** An item that will have no bytes. */
-export function insertFailedItem(deps: Deps, trx: Trx, fields: ItemFields, error: string): Promise<MediaItem> {
+export async function insertFailedItem(deps: Deps, trx: Trx, fields: ItemFields, error: string): Promise<MediaItem> {
   const failed = { ...fields, status: 'failed', error };
-  return insertItem(trx, toRow(deps, failed, { type: 'none' }, undefined, undefined), () => '');
+  const item = await insertItem(trx, toRow(deps, failed, { type: 'none' }, undefined, undefined), () => '');
+  await recordItemEvent(trx, item);
+  return item;
 }

@@ -152,7 +152,7 @@ function toCaller(claims: Record<string, unknown>): Caller {
     throw error;
   }
   const granted = typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope : [];
-  return { sub, scopes: new Set(SCOPES.filter((name) => granted.includes(name))) };
+  return { sub, scopes: new Set(SCOPES.filter((name) => granted.includes(name))), expires: exp };
 }
 
 /** What a caller may know of why the token was refused. */

@@ -19,6 +19,7 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
       tags: [
         { name: 'Media', description: 'Items: store, read, change, delete.' },
         { name: 'Search', description: 'Listings and totals.' },
+        { name: 'Events', description: 'What happens, as it happens.' },
         { name: 'Delivery', description: 'Bytes and signed URLs.' },
         { name: 'Runs', description: 'Pipeline runs and their folders.' },
         { name: 'Scenes', description: 'Named slots in a project, and their versions.' },

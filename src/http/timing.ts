@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { EVENT_TIMING, type EventTiming } from '../domain/event-streams.ts';
 import { BODY_RATE, type BodyRate } from './minimum-rate.ts';
 
 /** How long a connection may keep the service waiting, in milliseconds. */
@@ -13,6 +14,7 @@ export interface Timing {
   bodyRate: BodyRate;
   /** Lag of the event loop beyond which requests are answered 503. */
   maxLagMs: number;
+  events: EventTiming;
 }
 
 /**
@@ -40,4 +42,5 @@ export const TIMING: Timing = {
   checkMs: 5000,
   bodyRate: BODY_RATE,
   maxLagMs: 5000,
+  events: EVENT_TIMING,
 };

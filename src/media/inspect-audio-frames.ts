@@ -1,7 +1,8 @@
-import { hasText, u16be, u32be, u8 } from './byte-order.ts';
+import { hasText, u16be, u24be, u32be, u8 } from './byte-order.ts';
 import type { Findings, FormatParser } from './findings.ts';
 import { adtsFrame, id3TagBytes, mpegAudioFrame } from './mpeg-audio-frame.ts';
 import { skip, take, takeUpTo, type Pull, type Source } from './pull-reader.ts';
+import { addVorbisComments } from './vorbis-comments.ts';
 
 /** Audio can start some way after a tag: padding, or a tag that counted itself wrongly. */
 const SYNC_WINDOW_BYTES = 64 * 1024;
@@ -72,7 +73,9 @@ export const parseMpegAudio: FormatParser = function* (found, source) {
   };
 };
 
-/** FLAC (RFC 9639 8.2): STREAMINFO; no total means that the encoder did not know it. */
+const MAX_BLOCKS = 1024;
+
+/** FLAC (RFC 9639 8.2): STREAMINFO, where no total means that the encoder did not know it; and comments. */
 export const parseFlac: FormatParser = function* (found, source) {
   const after = yield* skipTags(found, source, 42);
   const { head } = after;
@@ -82,6 +85,16 @@ export const parseFlac: FormatParser = function* (found, source) {
   const rate = (u16be(head, 18) << 4) | (u8(head, 20) >> 4);
   const samples = (u8(head, 21) & 15) * 2 ** 32 + u32be(head, 22);
   if (rate > 0 && samples > 0) found.durationMs = (samples / rate) * 1000;
+  // The last metadata block says so in its first bit (RFC 9639, 8.1).
+  let last = u8(head, 4) >= 0x80;
+  for (let i = 0; i < MAX_BLOCKS && !last; i++) {
+    const block = yield* take(4);
+    last = u8(block, 0) >= 0x80;
+    const size = u24be(block, 1);
+    const comments = (u8(block, 0) & 0x7f) === 4 && found.texts.accepts('the comments', size);
+    if (comments) addVorbisComments(found.texts, yield* take(size));
+    else yield* skip(size);
+  }
 };
 
 /** AAC in ADTS has no header of its own: its frames are counted. */

@@ -1,4 +1,5 @@
 import { latin1, u16be, u32be, u64be, u8 } from './byte-order.ts';
+import { decodeText } from './embedded-texts.ts';
 import { keepLarger, MAX_ELEMENTS, type Findings, type FormatParser } from './findings.ts';
 import { skip, take, type Pull, type Source } from './pull-reader.ts';
 
@@ -78,9 +79,51 @@ function* readTrack(walk: Walk, end: number): Pull {
   }
 }
 
+/**
+ * `meta` with `ilst`: texts under four letters (`©cmt`), or under names that `keys` holds. ComfyUI's films say there how
+ * they were made.
+ */
+function* readTags(walk: Walk, end: number): Pull {
+  const { texts } = walk.found;
+  let names: string[] = [];
+  yield* take(4);
+  yield* eachBox(walk, end, function* (type, bodyEnd) {
+    if (type === 'keys') names = keyNames(yield* takeBody(walk, bodyEnd, MAX_ITEM_LIST_BYTES));
+    if (type !== 'ilst') return;
+    yield* eachBox(walk, bodyEnd, function* (item, itemEnd) {
+      const number = u32be(Buffer.from(item, 'latin1'), 0);
+      const name = item === '\xa9cmt' ? 'comment' : names[number - 1];
+      if (name === undefined) return;
+      yield* eachBox(walk, itemEnd, function* (data, dataEnd) {
+        const bytes = dataEnd - walk.source.position;
+        if (data !== 'data' || !texts.accepts(name, bytes)) return;
+        // A type and a language come before the text.
+        texts.add(name, decodeText((yield* take(bytes)).subarray(8)));
+      });
+    });
+  });
+}
+
+function keyNames(body: Uint8Array): string[] {
+  const names: string[] = [];
+  for (let at = 8; at + 8 <= body.length && names.length < MAX_ITEMS;) {
+    const size = u32be(body, at);
+    if (size < 8) break;
+    names.push(decodeText(body.subarray(at + 8, at + size)));
+    at += size;
+  }
+  return names;
+}
+
 function* readMovie(walk: Walk, end: number): Pull {
   yield* eachBox(walk, end, function* (type, bodyEnd) {
     if (type === 'trak') yield* readTrack(walk, bodyEnd);
+    if (type === 'meta') yield* readTags(walk, bodyEnd);
+    if (type === 'udta') {
+      yield* eachBox(walk, bodyEnd, function* (inner, innerEnd) {
+        if (inner === 'meta') yield* readTags(walk, innerEnd);
+      });
+    }
     if (type === 'mvhd') {
       const body = yield* takeBody(walk, bodyEnd, 32);
       const wide = u8(body, 0) === 1;

@@ -1,4 +1,6 @@
 import { hasText, latin1, u32be, u64be, u8 } from './byte-order.ts';
+import { decodeText } from './embedded-texts.ts';
+import { addExifTexts } from './exif.ts';
 import { MAX_ELEMENTS, type Findings, type FormatParser } from './findings.ts';
 import { skip, take, takeUpTo } from './pull-reader.ts';
 
@@ -34,9 +36,10 @@ function readSizeHeader(bytes: Uint8Array, at: number, found: Findings): void {
 }
 
 /** JPEG XL, as a raw codestream or in boxes (ISO/IEC 18181-2). */
-export const parseJxl: FormatParser = function* (found) {
+export const parseJxl: FormatParser = function* (found, source) {
   const head = yield* takeUpTo(12);
   if (u8(head, 0) === 0xff) return readSizeHeader(head, 2, found);
+  const { texts } = found;
   for (let i = 0; i < MAX_ELEMENTS; i++) {
     const box = yield* take(8);
     const type = latin1(box, 4, 4);
@@ -46,13 +49,21 @@ export const parseJxl: FormatParser = function* (found) {
       size = u64be(yield* take(8), 0);
       header = 16;
     }
-    if (type === 'jxlc' || type === 'jxlp') {
+    const start = source.position;
+    if ((type === 'jxlc' || type === 'jxlp') && found.width === null) {
       const body = yield* takeUpTo(18);
-      const start = type === 'jxlp' ? 4 : 0; // the part's number
-      if (hasText(body, start, '\xff\x0a')) readSizeHeader(body, start + 2, found);
-      return;
+      const at = type === 'jxlp' ? 4 : 0; // the part's number
+      if (hasText(body, at, '\xff\x0a')) readSizeHeader(body, at + 2, found);
+    } else if ((type === 'Exif' || type === 'xml ') && size > header && texts.accepts(type.trim(), size - header)) {
+      const body = yield* take(size - header);
+      // Where the TIFF header lies behind these four bytes.
+      if (type === 'Exif') addExifTexts(texts, body.subarray(4 + u32be(body, 0)));
+      else texts.add('XMP', decodeText(body));
+    } else if (type === 'jumb') {
+      texts.c2pa ||= latin1(yield* takeUpTo(Math.min(64, Math.max(0, size - header))), 0, 64).includes('c2pa');
     }
+    // 0: the box goes on to the end of the file.
     if (size < header) return;
-    yield* skip(size - header);
+    yield* skip(Math.max(0, start + size - header - source.position));
   }
 };

@@ -74,7 +74,12 @@ const PARSERS: Record<string, FormatParser> = {
   'model/obj': parseObj,
 };
 
-const WITH_TEXTS: ReadonlySet<string> = new Set(['image/png', 'image/apng', 'image/jpeg', 'image/webp']);
+const WITH_TEXTS: ReadonlySet<string> = new Set(
+  [
+    ['image/png', 'image/apng', 'image/jpeg', 'image/webp', 'image/jxl'],
+    ['video/mp4', 'video/quicktime', 'audio/mp4', 'audio/flac'],
+  ].flat(),
+);
 
 const MAX_DIMENSION = 2 ** 31 - 1; // PostgreSQL INTEGER
 

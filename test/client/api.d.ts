@@ -844,6 +844,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow events
+         * @description Items that are stored or fail and jobs that change, as server-sent events, from now on or behind `Last-Event-ID`, each once and in order, whichever replica is asked. They are kept for a day. The stream ends when the token expires.
+         */
+        get: operations["followEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -2884,6 +2904,41 @@ export interface components {
             jobId: string;
             /** @description Ids of the items that it tells of. */
             items: string[];
+        };
+        /** @description Something that has happened. */
+        MediaEvent: {
+            /**
+             * @description `item.stored`, `item.failed` or `job.changed`.
+             * @example item.stored
+             */
+            type: string;
+            /**
+             * @description Whose it is.
+             * @example user-1
+             */
+            userId: string;
+            /**
+             * @description The item, to be looked up.
+             * @example 42
+             */
+            itemId: string | null;
+            /** @description Who generated. */
+            provider: string | null;
+            /** @description The job at the provider. */
+            jobId: string | null;
+            /** @description The pipeline run. */
+            runId: string | null;
+            /**
+             * @description Of the item or the job.
+             * @example success
+             */
+            status: string | null;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-11-21T01:55:37.123456Z
+             */
+            at: string;
         };
         /** @description The process answers. */
         Liveness: {
@@ -6014,6 +6069,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    followEvents: {
+        parameters: {
+            query?: {
+                /** @description Whose events; a user token hears of its own only, media:admin of all. */
+                userId?: string;
+                /** @description The same as the header `Last-Event-ID`, which counts first. */
+                lastEventId?: string;
+            };
+            header?: {
+                /** @description The last `id` that was received: the stream goes on behind it. */
+                "last-event-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events. Each has an `id` to resume from and, as `data`, a MediaEvent. `event: reset` says that events were missed which are no longer kept, or that the last id is not one of this service: read what you need anew, and go on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../src/db/events.ts';
 import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
 import { findItemByAddress } from '../../src/db/media.ts';
 import { takePoll } from '../../src/db/job-polls.ts';
@@ -42,6 +43,15 @@ beforeAll(async () => {
   await sql`INSERT INTO scenes (project_id, scene_id, owner, last_version) SELECT project_id, scene_id, min(user_id), max(version) FROM generated_images WHERE project_id IS NOT NULL GROUP BY 1, 2`.execute(
     open.db,
   );
+  await sql`INSERT INTO media_events (position, kind, user_id, media_id, made_at) SELECT n, 'item.stored', 'user-' || n % 1000, n, now() FROM generate_series(1, ${sql.lit(ROWS)}) AS n`.execute(
+    open.db,
+  );
+  await sql`INSERT INTO media_event_outbox (kind, user_id) SELECT 'item.stored', 'user-' || n % 1000 FROM generate_series(1, 50000) AS n`.execute(
+    open.db,
+  );
+  await sql`UPDATE media_event_log SET last_position = ${sql.lit(ROWS)}`.execute(open.db);
+  await sql`VACUUM ANALYZE media_events`.execute(open.db);
+  await sql`VACUUM ANALYZE media_event_outbox`.execute(open.db);
   await sql`VACUUM ANALYZE scenes`.execute(open.db);
   await sql`INSERT INTO runs (id, user_id, input_text, store, due_at) SELECT 'run-' || n, 'user-' || n % 1000, 'text', 'local', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
     open.db,
@@ -153,6 +163,18 @@ async function statementOf(
 
 const STORES = ['local', 's3', 'database', 'archive', 'github'];
 const AFTER = String(ROWS / 2);
+const NEAR_END = ROWS - 50;
+const eventShapes: readonly (readonly [name: string, work: (db: Db) => Promise<unknown>, maxBuffers: number])[] = [
+  ['events of all', (db) => readEvents(db, { after: 1000, userId: undefined, limit: 100 }), 60],
+  ['events of a user', (db) => readEvents(db, { after: 1000, userId: 'user-7', limit: 100 }), 250],
+  ['events of a user who has none', (db) => readEvents(db, { after: 1000, userId: 'nobody', limit: 100 }), 20],
+  ['events of a user, new ones', (db) => readEvents(db, { after: NEAR_END, userId: 'user-7', limit: 100 }), 20],
+  ['whom new events are about', (db) => usersOfEvents(db, NEAR_END), 60],
+  // What is written counts too: a row out, a row in, and two index entries for each.
+  ['the next events to number', (db) => numberEvents(db, 100), 3000],
+  ['the events to forget', (db) => forgetEvents(db, 3600, 100), 60],
+];
+
 const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<unknown>, maxBuffers: number])[] = [
   ['the item of a permanent address', (db) => findItemByAddress(db, 'outputs/777'), 60],
   ['the next copies to make', (db) => takePendingLocations(db, STORES, 4), 400],
@@ -184,11 +206,15 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ['items to mirror', (db) => nextTransfers(db, { to: 's3', filter: {} }, AFTER, 200), 5000],
 ];
 
-test.each(storeShapes)('%s: read by an index, within its buffers', async (_name, work, maxBuffers) => {
-  const plan = await explainQuery(await statementOf(work));
-  expect(plan.scannedTables).toEqual([]);
-  expect(plan.buffers).toBeLessThanOrEqual(maxBuffers);
-});
+test.each([...storeShapes, ...eventShapes])(
+  '%s: read by an index, within its buffers',
+  async (_name, work, maxBuffers) => {
+    const plan = await explainQuery(await statementOf(work));
+    // The log of events is one row.
+    expect(plan.scannedTables.filter((table) => table !== 'media_event_log')).toEqual([]);
+    expect(plan.buffers).toBeLessThanOrEqual(maxBuffers);
+  },
+);
 
 test('a shape without an index is seen to scan the table, so the check above can fail', async () => {
   await sql`CREATE TABLE plain AS SELECT id, user_id FROM generated_images LIMIT 10000`.execute(open.db);

@@ -5,6 +5,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
 import { type DataFolder, createDataFolder } from '../support/data-folder.ts';
+import { followEvents } from '../support/event-reader.ts';
 import { filesBelow } from '../support/local-volume.ts';
 import { bigPng, png } from '../support/sample-files.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
@@ -149,4 +150,16 @@ test('case 104: a second copy on the same embedded PostgreSQL goes on working wh
   expect(await isReady(second.address)).toBe(true);
   second.kill('SIGINT');
   expect(await second.ended).toBe(0);
+});
+
+test('streams of events do not hold up the end, and tell what came before it', async () => {
+  const service = await start(20);
+  const open = await Promise.all(Array.from({ length: 3 }, () => followEvents(service.address, asUser('a'))));
+  const { item } = await post(service.address, png(1, 1, 4));
+  for (const reader of open) expect((await reader.until(1))[0]?.data).toMatchObject({ itemId: item.id });
+  const asked = performance.now();
+  service.kill('SIGTERM');
+  await Promise.all(open.map((reader) => reader.ended));
+  expect(await service.ended).toBe(0);
+  expect(performance.now() - asked).toBeLessThan(5000);
 });

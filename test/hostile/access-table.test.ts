@@ -39,6 +39,8 @@ interface Row {
   expected: Readonly<Record<Token, readonly [own: number, hidden: number, shared: number]>>;
   /** Where the answer is 200 for the call and holds a status for the item. */
   inner?: 'results';
+  /** The answer goes on until it is no longer read. */
+  endless?: boolean;
 }
 
 const all = (status: number) => [status, status, status] as const;
@@ -72,6 +74,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   'GET /v1/failures': { path: about('/v1/failures'), expected: ABOUT },
   'GET /v1/tags': { path: about('/v1/tags'), expected: ABOUT },
   'GET /v1/stats': { path: about('/v1/stats'), expected: ABOUT },
+  'GET /v1/events': { path: about('/v1/events'), expected: ABOUT, endless: true },
   'GET /v1/media/:id': { path: record, expected: READ },
   'PATCH /v1/media/:id': { path: record, body: () => ({ prompt: 'x' }), expected: change(200) },
   'DELETE /v1/media/:id': { path: record, expected: change(204) },
@@ -285,7 +288,13 @@ test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) 
         headers: { ...TOKENS[token], ...(row.raw === true && RAW) },
         ...(payload && { payload }),
         ...(row.raw === true && { payload: png() }),
+        ...(row.endless === true && { payloadAsStream: true }),
       });
+      if (row.endless === true) {
+        response.stream().destroy();
+        expect(response.statusCode, kind).toBe(row.expected[token][index]);
+        continue;
+      }
       const expected = row.expected[token][index];
       const status =
         row.inner !== undefined && response.statusCode === 200

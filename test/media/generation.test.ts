@@ -3,11 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GenerationData } from '../../src/media/generation/generation-data.ts';
 import { mediaTypeByExtension } from '../../src/media/media-type.ts';
-import { bytes, utf8, zeros } from './bytes.ts';
+import { be32, bytes, le32, utf8, zeros } from './bytes.ts';
 import { inspectFile } from './judge.ts';
 import * as made from './made-generations.ts';
 import { pngChunk, riffChunk } from './made-images.ts';
 import * as t from './made-texts.ts';
+import { box, fullBox } from './made-video.ts';
 
 function generationIn(file: Uint8Array, ext: string, chunk = 1024): GenerationData | null {
   const result = inspectFile(file, mediaTypeByExtension(ext)!, chunk);
@@ -123,6 +124,22 @@ const novelTexts = {
   Comment: json(made.NOVELAI_COMMENT),
 };
 
+const tag = (name: string | Uint8Array, text: string) =>
+  box(
+    typeof name === 'string' ? name : Buffer.from(name).toString('latin1'),
+    box('data', be32(1), zeros(4), utf8(text)),
+  );
+const keys = (...names: string[]) =>
+  fullBox('keys', be32(names.length), ...names.map((name) => bytes(be32(8 + name.length), 'mdta', name)));
+const film = (...boxes: Uint8Array[]) =>
+  bytes(
+    box('ftyp', 'isom', zeros(4)),
+    box('moov', fullBox('mvhd', zeros(8), be32(600), be32(1500), zeros(80)), ...boxes),
+  );
+const flacHead = bytes('fLaC', [0, 0, 0, 34], zeros(34));
+const comment = utf8(`PROMPT=${json(made.COMFY_GRAPH)}`);
+const vorbis = bytes(le32(4), 'test', le32(1), le32(comment.length), comment);
+
 const files: readonly (readonly [name: string, ext: string, file: Uint8Array, expected: object])[] = [
   ['AUTOMATIC1111, PNG', 'png', t.pngOf(t.tEXt('parameters', made.A1111)), A1111],
   ['AUTOMATIC1111, PNG, compressed', 'png', t.pngOf(t.zTXt('parameters', made.A1111)), A1111],
@@ -217,6 +234,39 @@ const files: readonly (readonly [name: string, ext: string, file: Uint8Array, ex
     'jpg',
     t.jpegOf(t.segment(0xeb, 'JP', zeros(6), zeros(4), 'jumb', zeros(4), 'jumdc2pa')),
     { source: 'c2pa', c2pa: true },
+  ],
+  [
+    'ComfyUI, MP4, names in keys',
+    'mp4',
+    film(
+      fullBox(
+        'meta',
+        fullBox('hdlr', zeros(4), 'mdta', zeros(13)),
+        keys('prompt', 'workflow'),
+        box('ilst', tag(be32(1), json(made.COMFY_GRAPH))),
+      ),
+    ),
+    COMFY,
+  ],
+  [
+    'ComfyUI, MP4, both in a comment',
+    'mp4',
+    film(
+      box('udta', fullBox('meta', box('ilst', tag('\xa9cmt', json({ prompt: json(made.COMFY_GRAPH), workflow: {} }))))),
+    ),
+    COMFY,
+  ],
+  ['ComfyUI, FLAC', 'flac', bytes(flacHead, [0x84], be32(vorbis.length).subarray(1), vorbis, zeros(100)), COMFY],
+  [
+    'AUTOMATIC1111, JPEG XL',
+    'jxl',
+    bytes(
+      '\0\0\0\x0cJXL \r\n\x87\n',
+      box('ftyp', 'jxl ', zeros(4)),
+      box('jxlc', [0xff, 0x0a, 9, 4, 0, 0], zeros(16)),
+      box('Exif', zeros(4), t.exif({ UserComment: t.unicodeComment(made.A1111) })),
+    ),
+    A1111,
   ],
   ['C2PA, WebP', 'webp', t.webpOf(0, riffChunk('C2PA', zeros(10))), { source: 'c2pa', c2pa: true }],
 ];

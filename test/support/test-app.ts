@@ -28,14 +28,16 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-/** The whole service on a database and a folder of its own. `env` are settings as in the environment. */
+/** The whole service on a database and a folder of its own, or on the database of another that `env`, the settings, names. */
 export async function createTestApp(
   env: Record<string, string> = {},
   replaced: Partial<AppDeps> = {},
   drivers: Readonly<Record<string, DriverKind>> = DRIVERS,
 ): Promise<TestApp> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-app-'));
-  const database = await createTestDatabase();
+  const { DATABASE_URL: shared } = env;
+  const database =
+    shared === undefined ? await createTestDatabase() : { connectionString: shared, drop: async () => {} };
   const settings = {
     JWT_SECRET,
     DATA_DIR: folder,

@@ -25,7 +25,8 @@ const KNOWN: Readonly<Record<string, keyof Found>> = {
  */
 export const readAutomatic1111: DialectReader = (texts) => {
   const own = texts.get('parameters');
-  for (const text of [own, texts.get('UserComment'), texts.get('COM'), texts.get('ImageDescription')]) {
+  for (const name of ['parameters', 'UserComment', 'COM', 'ImageDescription', 'comment']) {
+    const text = texts.get(name);
     const found = text === undefined ? undefined : parseInfotext(text);
     if (found) return found;
   }

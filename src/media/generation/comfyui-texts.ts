@@ -1,4 +1,4 @@
-import { parseObject, type Loose } from './loose-json.ts';
+import { MAX_GRAPH, parseObject, type Loose } from './loose-json.ts';
 
 export interface ComfyuiTexts {
   /** The graph as it was run: node id → class and inputs. */
@@ -25,7 +25,7 @@ export function comfyuiTexts(texts: ReadonlyMap<string, string>): ComfyuiTexts {
   }
   for (const name of ['comment', 'UserComment', 'COM']) {
     if (found.prompt !== undefined || found.workflow !== undefined) break;
-    const both: Loose | undefined = parseObject(texts.get(name));
+    const both: Loose | undefined = parseObject(texts.get(name), MAX_GRAPH);
     found.prompt = objectText(both?.['prompt']);
     found.workflow = objectText(both?.['workflow']);
   }

@@ -2,13 +2,13 @@ import { readAutomatic1111 } from './automatic1111.ts';
 import { Graph, graphOfWorkflow, type GraphNode } from './comfyui-graph.ts';
 import { comfyuiTexts } from './comfyui-texts.ts';
 import type { DialectReader, Found } from './generation-data.ts';
-import { asLoose, get, parseObject } from './loose-json.ts';
+import { asLoose, get, MAX_GRAPH, parseObject } from './loose-json.ts';
 
 /** ComfyUI: the graph that was run, followed from the sampler's inputs to seed, texts and model. */
 export const readComfyui: DialectReader = (texts) => {
   const { prompt, workflow } = comfyuiTexts(texts);
-  const graph = parseObject(prompt);
-  const editor = graph ? undefined : parseObject(workflow);
+  const graph = parseObject(prompt, MAX_GRAPH);
+  const editor = graph ? undefined : parseObject(workflow, MAX_GRAPH);
   if (!graph && !editor) return undefined;
   const nodes = new Graph(graph ?? graphOfWorkflow(editor ?? {}));
   // `prompt` is a common name: a picture of another tool may have one that is no graph.

@@ -38,9 +38,14 @@ function endOfText(text: string, at: number): number {
   return text.length;
 }
 
-/** The JSON object in a text, integers beyond 2^53 as texts; undefined when there is none. */
-export function parseObject(text: string | undefined): Loose | undefined {
-  if (text === undefined || !/^\s*\{/.test(text)) return undefined;
+/** Characters that are parsed while a file is taken in: deep nesting makes parsing slow, and all else waits for it. */
+const MAX_SETTINGS = 256 * 1024;
+/** Graphs are larger: they may hold pictures. */
+export const MAX_GRAPH = 2 * 1024 * 1024;
+
+/** The JSON object in a text, integers beyond 2^53 as texts; undefined when there is none, or it is too long. */
+export function parseObject(text: string | undefined, maxLength = MAX_SETTINGS): Loose | undefined {
+  if (text === undefined || text.length > maxLength || !/^\s*\{/.test(text)) return undefined;
   try {
     return asLoose(JSON.parse(repairJson(text, { quoteIntegers: true })));
   } catch {

@@ -39,7 +39,8 @@ export function readGeneration(texts: EmbeddedTexts): GenerationData | null {
   }
   for (const name of JSON_TEXTS) {
     const text = texts.texts.get(name);
-    if (text !== undefined && /^\s*\{/.test(text) && !parseObject(text)) notes.push(`'${name}' is not valid JSON`);
+    if (text === undefined || !/^\s*\{/.test(text) || parseObject(text)) continue;
+    notes.push(text.length > 100_000 ? `'${name}' is too long to be read` : `'${name}' is not valid JSON`);
   }
   if (texts.c2pa) return tidy({ source: 'c2pa', ...c2pa }, notes);
   return notes.length > 0 ? tidy({ source: 'unknown' }, notes) : null;

@@ -9,6 +9,8 @@ import { EXIT } from './exit-codes.ts';
 import { runImport } from './import-command.ts';
 import { type ImportBlobsCommandOptions, runImportBlobs } from './import-blobs-command.ts';
 import { type RebuildCommandOptions, runRebuild } from './rebuild-command.ts';
+import { type FetchCommandOptions, runFetch } from './fetch-command.ts';
+import { type ImportRecordsCommandOptions, runImportRecords } from './import-records-command.ts';
 import { runMigrate, runVerify } from './schema-commands.ts';
 import { type TransferCommandOptions, runTransfer } from './transfer-command.ts';
 import { runWorker } from './worker-command.ts';
@@ -94,6 +96,34 @@ function build(context: (defaultLevel?: string) => CommandContext, done: (code: 
     .option('--dry-run', 'only tell how many there are')
     .option('--json', 'print the summary as JSON')
     .action(async (options: ImportBlobsCommandOptions) => done(await runImportBlobs(context(), options)));
+  program
+    .command('import-records')
+    .argument('<file>', 'file of JSON lines, or - for standard input')
+    .description(
+      'store records out of an older system: each line is what POST /v1/media takes as JSON; its source may also be {"type":"path","path":…}, a file that lies in a store already, and isCurrent marks the current version of a scene. Run it again to go on after an interruption',
+    )
+    .option('--concurrency <n>', 'records at once', positive, 4)
+    .option('--dry-run', 'only check the lines')
+    .option('--json', 'print the summary as JSON')
+    .action(async (file: string, options: ImportRecordsCommandOptions) =>
+      done(await runImportRecords(context(), file, options)),
+    );
+  program
+    .command('fetch')
+    .description(
+      'store the bytes of items that were only recorded, from their storage URL, which becomes originalUrl. Run it again to go on after an interruption',
+    )
+    .option('--storage-provider <name>', 'only items that this system is said to keep, such as github')
+    .option('--user <id>', 'only items of this user')
+    .option(
+      '--folder <mapping>',
+      'addresses that begin so are read from a folder: https://old.example.com/uploads/=/mnt/uploads; may be repeated',
+      collect,
+    )
+    .option('--concurrency <n>', 'items at once', positive, 4)
+    .option('--dry-run', 'only tell how many there are')
+    .option('--json', 'print the summary as JSON')
+    .action(async (options: FetchCommandOptions) => done(await runFetch(context(), options)));
   program
     .command('rebuild')
     .description(

@@ -15,7 +15,8 @@ import { searchText } from './search-text.ts';
 import { storageUrlOf } from './storage-url.ts';
 
 /**
- * Gives an item that has waited for them its bytes: from here on it is a success. One transaction, as for a new item.
+ * Gives an item its bytes that has waited for them, or was only recorded: from here on it is a success. One transaction, as for a
+ * new item.
  * @throws AppError not_found: it was purged, or has its bytes already; object_taken
  */
 export async function completeItem(
@@ -30,7 +31,7 @@ export async function completeItem(
     const item = await deps.db.transaction().execute(async (trx) => {
       if (!bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();
       const waiting = await findItemForUpdate(trx, itemId);
-      if (!waiting || waiting.status === 'success' || waiting.storageKey !== null)
+      if (!waiting || waiting.storageKey !== null)
         throw new AppError('not_found', 'The item was removed, or has got its bytes meanwhile.');
       await insertBytes(trx, itemId, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
@@ -52,6 +53,8 @@ export async function completeItem(
           height: bytes.inspection.height,
           duration_ms: bytes.inspection.durationMs,
           ...known,
+          // Where it lay until now.
+          ...(waiting.originalUrl === null && isAddress(waiting.storageUrl) && { original_url: waiting.storageUrl }),
           ...(waiting.filename === null && filename !== undefined && { filename }),
         },
         'any',
@@ -70,6 +73,10 @@ export async function completeItem(
       throw objectTaken(error);
     throw error;
   }
+}
+
+function isAddress(url: string): boolean {
+  return /^https?:/.test(url) && Buffer.byteLength(url) <= 2000;
 }
 
 /** What the file says of itself fills the gaps that are left. */

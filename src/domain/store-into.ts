@@ -16,6 +16,7 @@ export type BytesFrom =
   /** Base64 or a data URI. */
   | { type: 'base64'; data: string; declaredType?: string | undefined }
   | { type: 'url'; url: string }
+  | { type: 'stream'; body: AsyncIterable<Uint8Array>; size: number }
   | { type: 'object'; store: string; key: string }
   | { type: 'comfyui'; filename: string; subfolder: string; fileType: string };
 
@@ -47,10 +48,12 @@ export async function storeInto(
   const filename = fields.filename ?? suggestedName(fetched?.filename);
   const staged = await stage(deps, {
     ...placeOf(deps, fields, filename, await runOf(deps, fields)),
-    body: fetched?.body ?? once(decoded?.bytes ?? Buffer.alloc(0)),
+    body: from.type === 'stream' ? from.body : (fetched?.body ?? once(decoded?.bytes ?? Buffer.alloc(0))),
     filename,
     declaredType: said ?? options.contentType,
-    size: decoded?.bytes.length ?? fetched?.contentLength,
+    size: from.type === 'stream' ? from.size : (decoded?.bytes.length ?? fetched?.contentLength),
+    // What an older system has noted about the file is held against it.
+    sha256: item.sha256 ?? undefined,
     signal,
     onRenew,
   });

@@ -1,0 +1,36 @@
+import type { Db } from './database.ts';
+import { type MediaItem, itemColumns, toItem } from './media-item.ts';
+
+/** Successes without a location here, whose storage URL can be fetched; by id, behind `after`. */
+export async function externalItems(
+  db: Db,
+  {
+    storageProvider,
+    userId,
+    after,
+    limit,
+  }: { storageProvider?: string | undefined; userId?: string | undefined; after: string; limit: number },
+): Promise<MediaItem[]> {
+  const rows = await db
+    .selectFrom('generated_images')
+    .select(itemColumns)
+    .where('id', '>', after)
+    .where('status', '=', 'success')
+    .where('deleted_at', 'is', null)
+    .where('storage_url', 'like', 'http%')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('media_locations')
+            .select('media_locations.media_id')
+            .whereRef('media_locations.media_id', '=', 'generated_images.id'),
+        ),
+      ),
+    )
+    .$if(storageProvider !== undefined, (query) => query.where('storage_provider', '=', storageProvider ?? ''))
+    .$if(userId !== undefined, (query) => query.where('user_id', '=', userId ?? ''))
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => toItem(row));
+}

@@ -152,7 +152,7 @@ export function toRow(
     version,
     parent_id: fields.parentId,
     external_id: fields.externalId,
-    original_url: source.type === 'url' ? source.url : fields.originalUrl,
+    original_url: fields.originalUrl ?? (source.type === 'url' ? source.url : undefined),
     generated_at: fields.generatedAt,
     expires_at: fields.expiresAt,
   };

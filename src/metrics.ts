@@ -13,6 +13,8 @@ export interface Metrics {
   watchPool(pool: pg.Pool): void;
   /** Shows which stores are left alone because they fail, and how many copies are still to be made. */
   watchStores(stores: Stores, countPending: () => Promise<number>): void;
+  /** Shows how many items still have to be fetched, and how many of these nobody has tried in time. */
+  watchFetches(count: () => Promise<{ waiting: number; overdue: number }>): void;
 }
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -48,6 +50,12 @@ export function createMetrics(version: string): Metrics {
     labelNames: ['tool', 'provider'],
     registers,
   });
+  const webhooks = new Counter({
+    name: 'mediakeep_webhooks_total',
+    help: 'Webhooks by provider and outcome: accepted, duplicate, parked, or an error code.',
+    labelNames: ['provider', 'outcome'],
+    registers,
+  });
   const operations = new Histogram({
     name: 'storage_operation_duration_seconds',
     help: 'Operations on stores; outcome is ok or an error code.',
@@ -69,6 +77,7 @@ export function createMetrics(version: string): Metrics {
       },
       generationFailed: (tool, provider) =>
         failed.inc({ tool: label('tool', tool), provider: label('provider', provider) }),
+      webhook: (provider, outcome) => webhooks.inc({ provider, outcome }),
     },
     store: (store, operation, outcome, seconds) => operations.observe({ store, operation, outcome }, seconds),
     request: (method, route, status, seconds) =>
@@ -90,6 +99,19 @@ export function createMetrics(version: string): Metrics {
         async collect() {
           // A scrape while the database is away still shows everything else.
           this.set(await countPending().catch(() => Number.NaN));
+        },
+      });
+    },
+    watchFetches(count) {
+      new Gauge({
+        name: 'mediakeep_pending_fetches',
+        help: 'Items whose bytes are still to be fetched; overdue: nobody has tried for two minutes after their time.',
+        labelNames: ['state'],
+        registers,
+        async collect() {
+          const { waiting, overdue } = await count().catch(() => ({ waiting: Number.NaN, overdue: Number.NaN }));
+          this.set({ state: 'waiting' }, waiting);
+          this.set({ state: 'overdue' }, overdue);
         },
       });
     },

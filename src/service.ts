@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { AppDeps } from './app.ts';
 import type { Config } from './config.ts';
+import { countFetches } from './db/fetches.ts';
 import { requestCopies } from './db/jobs.ts';
 import { countPending } from './db/locations.ts';
 import { createSigner, derivedSigningKey } from './domain/signing.ts';
@@ -33,6 +34,7 @@ export async function createService(
   const metrics = createMetrics(version);
   const services = await openServices(config, connectionString, log, metrics);
   metrics.watchPool(services.database.pool);
+  metrics.watchFetches(() => countFetches(services.database.db));
   metrics.watchStores(services.stores, () => countPending(services.database.db));
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const fetcher = createUrlFetcher({

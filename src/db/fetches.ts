@@ -178,3 +178,11 @@ export async function reviveFetches(trx: Trx, mediaIds: readonly string[]): Prom
     .execute();
   return rows.map((row) => row.media_id);
 }
+
+/** Fetches that have not been given up, and those of them that nobody has tried for two minutes after their time. */
+export async function countFetches(db: Db): Promise<{ waiting: number; overdue: number }> {
+  const { rows } = await sql<{ waiting: string; overdue: string }>`
+    SELECT count(*) AS waiting, count(*) FILTER (WHERE next_attempt_at < now() - interval '2 minutes') AS overdue
+    FROM fetches WHERE gave_up_at IS NULL`.execute(db);
+  return { waiting: Number(rows[0]?.waiting ?? 0), overdue: Number(rows[0]?.overdue ?? 0) };
+}

@@ -16,6 +16,8 @@ export interface IngestEvent {
 export interface DomainMetrics {
   ingested(event: IngestEvent): void;
   generationFailed(toolName: string, provider: string): void;
+  /** `accepted`, `duplicate`, `parked` or an error code. */
+  webhook(provider: string, outcome: string): void;
 }
 
 /** What domain functions need from around them. */

@@ -1,11 +1,22 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { receiveWebhook } from '../domain/webhooks.ts';
 import type { WebhookProvider } from '../sources/answers/webhooks.ts';
+import { isAppError } from '../errors.ts';
 import type { RouteDeps } from './route-deps.ts';
 import { proveSender } from './webhook-sender.ts';
 
 /** The same for every path under which a webhook may come. */
-export async function takeWebhook(
+export async function takeWebhook(...args: Parameters<typeof take>): Promise<FastifyReply> {
+  const [deps, , , provider] = args;
+  try {
+    return await take(...args);
+  } catch (error) {
+    deps.metrics.webhook(provider, isAppError(error) ? error.code : 'error');
+    throw error;
+  }
+}
+
+async function take(
   deps: RouteDeps,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -22,6 +33,7 @@ export async function takeWebhook(
     userId,
     jobId: named.jobId ?? jobId,
   });
+  deps.metrics.webhook(provider, outcome.state);
   return reply
     .code(outcome.state === 'parked' ? 202 : 200)
     .send({ received: true, state: outcome.state, jobId: outcome.jobId, items: outcome.itemIds });

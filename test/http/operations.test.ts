@@ -104,6 +104,7 @@ test('metrics count requests by route, ingested bytes, failures by tool and prov
   expect(text).toContain(
     'mediakeep_ingest_duration_seconds_count{source="raw",outcome="unsupported_media",media_type="unknown"} 1',
   );
+  expect(text).toContain('mediakeep_pending_fetches{state="overdue"} 0');
   expect(text).toContain('mediakeep_failed_generations_total{tool="paint",provider="fal"} 1');
   expect(text).toMatch(/storage_operation_duration_seconds_count\{store="local",operation="put",outcome="ok"\} 1/);
 });

@@ -324,11 +324,12 @@ test('for a reader that does not read, no more is read', async () => {
   }
 });
 
-test('closing ends the streams that are open, at once', async () => {
+test('closing ends the streams that are open, at once, and their connections', async () => {
   const own = await createTestApp({}, { timing: { ...timing, events: { ...timing.events, heartbeatMs: 60_000 } } });
   const address = await own.listen();
   const open = await Promise.all(Array.from({ length: 5 }, () => followEvents(address, asUser(user))));
   await Promise.all(open.map(started));
+  expect(open[0]?.headers.get('connection')).toBe('close');
   const since = performance.now();
   await Promise.all([own.close(), ...open.map((reader) => reader.ended)]);
   expect(performance.now() - since).toBeLessThan(5000);

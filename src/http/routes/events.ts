@@ -43,7 +43,12 @@ export function eventRoutes(instance: FastifyInstance, streams: EventStreams): v
       const stream = Readable.from(eventStream(told), { objectMode: false });
       stream.once('close', close);
       stream.on('error', (error) => request.log.info({ err: error }, 'an event stream broke off'));
-      reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
+      reply.headers({
+        'content-type': 'text/event-stream; charset=utf-8',
+        'x-accel-buffering': 'no',
+        // A stream ends with its token or with this process: kept for further requests, the connection would hold up the end.
+        connection: 'close',
+      });
       return reply.send(stream as never);
     },
   });

@@ -97,6 +97,14 @@ describe('GET /v1/events', () => {
     expect(itemIds(reader)).toEqual([first.id]);
   });
 
+  test('an empty last id is none', async () => {
+    const reader = await follow({ query: '?lastEventId=' });
+    await started(reader);
+    const item = await post();
+    await reader.until(1);
+    expect(itemIds(reader)).toEqual([item.id]);
+  });
+
   test('tells a user of its own events only, and a service of all or of one', async () => {
     const [mine, all, one] = [
       await follow(),

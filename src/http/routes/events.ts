@@ -36,7 +36,8 @@ export function eventRoutes(instance: FastifyInstance, streams: EventStreams): v
       const { told, close } = await streams.follow({
         subject: caller.sub,
         userId: scopeOf(caller, request.query.userId),
-        after: request.headers['last-event-id'] ?? request.query.lastEventId,
+        // Empty: a client that has seen nothing yet.
+        after: request.headers['last-event-id'] || request.query.lastEventId || undefined,
         expires: caller.expires,
         signal: abortSignal(request, reply),
       });

@@ -1,6 +1,8 @@
-import { latin1, u16be, u32be, u64be, u8 } from './byte-order.ts';
+import { hasText, latin1, u16be, u32be, u64be, u8 } from './byte-order.ts';
 import { decodeText } from './embedded-texts.ts';
+import { addExifTexts } from './exif.ts';
 import { keepLarger, MAX_ELEMENTS, type Findings, type FormatParser } from './findings.ts';
+import { itemPlaces, itemType, type ItemPlace } from './heif-items.ts';
 import { skip, take, type Pull, type Source } from './pull-reader.ts';
 
 /** Image properties and item lists are read whole; real ones are a few hundred bytes. */
@@ -17,6 +19,9 @@ interface Images {
   properties: Map<number, [width: number, height: number]>;
   /** Item id → the index of its size property. */
   sizes: Map<number, number[]>;
+  /** Items that are EXIF, or some document such as XMP. */
+  texts: Map<number, string>;
+  places: ItemPlace[];
 }
 
 interface Walk {
@@ -171,6 +176,15 @@ function* readImages(walk: Walk, end: number): Pull {
     if (type === 'pitm') {
       const body = yield* takeBody(walk, bodyEnd, 8);
       images.primary = u8(body, 0) === 0 ? u16be(body, 4) : u32be(body, 4);
+    } else if (type === 'iloc') {
+      images.places = itemPlaces(yield* takeBody(walk, bodyEnd, MAX_ITEM_LIST_BYTES));
+    } else if (type === 'iinf') {
+      // Version and flags, and the number of entries.
+      yield* skip(u8(yield* take(4), 0) === 0 ? 2 : 4);
+      yield* eachBox(walk, bodyEnd, function* (inner, innerEnd) {
+        const entry = inner === 'infe' ? itemType(yield* takeBody(walk, innerEnd, 64)) : undefined;
+        if (entry && (entry.type === 'Exif' || entry.type === 'mime')) images.texts.set(entry.item, entry.type);
+      });
     } else if (type === 'iprp') {
       yield* eachBox(walk, bodyEnd, function* (inner, innerEnd) {
         if (inner === 'ipma') return readAssociations(yield* takeBody(walk, innerEnd, MAX_ITEM_LIST_BYTES), images);
@@ -191,8 +205,34 @@ function* readImages(walk: Walk, end: number): Pull {
   else for (const [width, height] of images.properties.values()) keepLarger(walk.found, width, height);
 }
 
+/** EXIF and XMP, which lie among the pixels, as far as these are still to come. */
+function* readTextItems({ found: { texts }, source, images }: Walk): Pull {
+  const places = images.places.filter(({ item }) => images.texts.has(item));
+  for (const { item, offset, bytes } of places.toSorted((a, b) => a.offset - b.offset)) {
+    if (offset < source.position || !texts.accepts(images.texts.get(item) ?? '', bytes)) continue;
+    yield* skip(offset - source.position);
+    const body = yield* take(bytes);
+    // Where the TIFF header lies behind these four bytes.
+    if (images.texts.get(item) === 'Exif') addExifTexts(texts, body.subarray(4 + u32be(body, 0)));
+    else texts.add('XMP', decodeText(body));
+  }
+}
+
+/** The box of a C2PA manifest (C2PA 2.1, A.5.1). */
+const C2PA_UUID = '\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81';
+
+function* readUuid(walk: Walk, end: number): Pull {
+  walk.found.texts.c2pa ||= hasText(yield* takeBody(walk, end, 16), 0, C2PA_UUID);
+}
+
 function startWalk(found: Findings, source: Source): Walk {
-  const images: Images = { primary: Number.NaN, properties: new Map(), sizes: new Map() };
+  const images: Images = {
+    primary: Number.NaN,
+    properties: new Map(),
+    sizes: new Map(),
+    texts: new Map(),
+    places: [],
+  };
   return { found, source, movie: { timescale: 0, duration: 0 }, images, boxes: 0 };
 }
 
@@ -200,6 +240,7 @@ function startWalk(found: Findings, source: Source): Walk {
 export const parseMovie: FormatParser = function* (found, source) {
   const walk = startWalk(found, source);
   yield* eachBox(walk, Number.POSITIVE_INFINITY, function* (type, end) {
+    if (type === 'uuid') yield* readUuid(walk, end);
     if (type !== 'moov') return;
     yield* readMovie(walk, end);
     walk.boxes = MAX_ELEMENTS; // there is one `moov`
@@ -210,9 +251,12 @@ export const parseMovie: FormatParser = function* (found, source) {
 export const parseHeif: FormatParser = function* (found, source) {
   const walk = startWalk(found, source);
   yield* eachBox(walk, Number.POSITIVE_INFINITY, function* (type, end) {
-    if (type === 'meta') yield* readImages(walk, end);
+    if (type === 'uuid') yield* readUuid(walk, end);
+    else if (type === 'meta') yield* readImages(walk, end);
     else if (type === 'moov') yield* readMovie(walk, end);
-    if (found.width !== null) walk.boxes = MAX_ELEMENTS;
+    if (found.width === null) return;
+    if (type === 'meta') yield* readTextItems(walk);
+    walk.boxes = MAX_ELEMENTS;
   });
   found.durationMs = null; // of a picture it would be that of an animation, which other formats do not tell
 };

@@ -76,7 +76,7 @@ const PARSERS: Record<string, FormatParser> = {
 
 const WITH_TEXTS: ReadonlySet<string> = new Set(
   [
-    ['image/png', 'image/apng', 'image/jpeg', 'image/webp', 'image/jxl'],
+    ['image/png', 'image/apng', 'image/jpeg', 'image/webp', 'image/jxl', 'image/avif', 'image/heic', 'image/heif'],
     ['video/mp4', 'video/quicktime', 'audio/mp4', 'audio/flac'],
   ].flat(),
 );

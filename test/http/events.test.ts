@@ -97,6 +97,14 @@ describe('GET /v1/events', () => {
     expect(itemIds(reader)).toEqual([first.id]);
   });
 
+  test('an empty last id is none', async () => {
+    const reader = await follow({ query: '?lastEventId=' });
+    await started(reader);
+    const item = await post();
+    await reader.until(1);
+    expect(itemIds(reader)).toEqual([item.id]);
+  });
+
   test('tells a user of its own events only, and a service of all or of one', async () => {
     const [mine, all, one] = [
       await follow(),
@@ -324,11 +332,12 @@ test('for a reader that does not read, no more is read', async () => {
   }
 });
 
-test('closing ends the streams that are open, at once', async () => {
+test('closing ends the streams that are open, at once, and their connections', async () => {
   const own = await createTestApp({}, { timing: { ...timing, events: { ...timing.events, heartbeatMs: 60_000 } } });
   const address = await own.listen();
   const open = await Promise.all(Array.from({ length: 5 }, () => followEvents(address, asUser(user))));
   await Promise.all(open.map(started));
+  expect(open[0]?.headers.get('connection')).toBe('close');
   const since = performance.now();
   await Promise.all([own.close(), ...open.map((reader) => reader.ended)]);
   expect(performance.now() - since).toBeLessThan(5000);

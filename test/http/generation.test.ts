@@ -1,3 +1,5 @@
+import { copyFile, mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { A1111, COMFY_GRAPH, COMFY_WORKFLOW, FLUX_GRAPH_JSON } from '../media/made-generations.ts';
 import { riffChunk } from '../media/made-images.ts';
@@ -85,6 +87,34 @@ describe('what a file says of how it was made', () => {
   test('does not keep a file out, however broken it is', async () => {
     const item = await post(pngOf(tEXt('prompt', '{"3": '), iTXt('parameters', 'a\0b\nSteps: 3, Seed: 12')));
     expect(item).toMatchObject({ status: 'success', prompt: 'ab', generation: { seed: 12 } });
+  });
+
+  test('fills in what a provider has not said', async () => {
+    const data = Buffer.from(pngOf(tEXt('parameters', A1111), tEXt('salt', '4'))).toString('base64');
+    const response = { images: [data], parameters: { prompt: 'as it was asked' }, info: JSON.stringify({ seed: 77 }) };
+    const answer = await t.app.inject({
+      method: 'POST',
+      url: '/v1/import/automatic1111',
+      headers: asUser('d'),
+      payload: { response },
+    });
+    expect(answer.json().items).toMatchObject([
+      {
+        prompt: 'as it was asked',
+        model: 'v1-5-pruned-emaonly',
+        generation: { seed: 77, sampler: 'DPM++ 2M', source: 'automatic1111' },
+      },
+    ]);
+  });
+
+  test('is read from an object that is taken over', async () => {
+    const { storageKey } = await post(pngOf(tEXt('parameters', A1111), tEXt('salt', '5')));
+    const key = 'elsewhere/fox.png';
+    await mkdir(path.join(t.volume, 'elsewhere'), { recursive: true });
+    await copyFile(path.join(t.volume, storageKey), path.join(t.volume, key));
+    const payload = { userId: 'e', source: { type: 'object', store: 'local', key } };
+    const made = await t.app.inject({ method: 'POST', url: '/v1/media', headers: asAdmin(), payload });
+    expect(made.json()).toMatchObject({ size: '512x768', generation: { source: 'automatic1111' } });
   });
 
   test('is read from a direct upload as well', async () => {

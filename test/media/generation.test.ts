@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GenerationData } from '../../src/media/generation/generation-data.ts';
 import { mediaTypeByExtension } from '../../src/media/media-type.ts';
-import { be32, bytes, le32, utf8, zeros } from './bytes.ts';
+import { be16, be32, bytes, le32, utf8, zeros } from './bytes.ts';
 import { inspectFile } from './judge.ts';
 import * as made from './made-generations.ts';
 import { pngChunk, riffChunk } from './made-images.ts';
@@ -114,6 +114,7 @@ const DRAW = {
   size: '896x1152',
   loras: [{ name: 'hare_lora_f16.ckpt', weight: 0.5 }],
 };
+const C2PA_UUID = 'd8fec3d61b0e483c92975828877ec481';
 const json = (value: unknown) => JSON.stringify(value);
 const exifWebp = (values: Parameters<typeof t.exif>[0]) => t.webpOf(0x08, riffChunk('EXIF', t.exif(values)));
 const novelTexts = {
@@ -139,6 +140,23 @@ const film = (...boxes: Uint8Array[]) =>
 const flacHead = bytes('fLaC', [0, 0, 0, 34], zeros(34));
 const comment = utf8(`PROMPT=${json(made.COMFY_GRAPH)}`);
 const vorbis = bytes(le32(4), 'test', le32(1), le32(comment.length), comment);
+
+/** An AVIF with one item of words behind its pixels. */
+function avif(words: Uint8Array, type: string): Uint8Array {
+  const infe = (item: number, itemType: string) => box('infe', [2, 0, 0, 0], be16(item), be16(0), itemType, 0);
+  const place = (item: number, offset: number, length: number) =>
+    bytes(be16(item), be16(0), be16(1), be32(offset), be32(length));
+  const at = (offset: number) => {
+    const properties = box('iprp', box('ipco', fullBox('ispe', be32(640), be32(480))));
+    const items = fullBox('iinf', be16(2), infe(1, 'av01'), infe(2, type));
+    const places = fullBox('iloc', [0x44, 0], be16(2), place(2, offset + 30, words.length), place(1, offset, 30));
+    return bytes(
+      box('ftyp', 'avif', zeros(4), 'mif1'),
+      fullBox('meta', fullBox('pitm', be16(1)), items, places, properties),
+    );
+  };
+  return bytes(at(at(0).length + 8), box('mdat', zeros(30), words));
+}
 
 const files: readonly (readonly [name: string, ext: string, file: Uint8Array, expected: object])[] = [
   ['AUTOMATIC1111, PNG', 'png', t.pngOf(t.tEXt('parameters', made.A1111)), A1111],
@@ -267,6 +285,19 @@ const files: readonly (readonly [name: string, ext: string, file: Uint8Array, ex
       box('Exif', zeros(4), t.exif({ UserComment: t.unicodeComment(made.A1111) })),
     ),
     A1111,
+  ],
+  [
+    'AUTOMATIC1111, AVIF',
+    'avif',
+    avif(bytes(zeros(4), t.exif({ UserComment: t.unicodeComment(made.A1111) })), 'Exif'),
+    A1111,
+  ],
+  ['Draw Things, AVIF', 'avif', avif(utf8(made.DRAW_THINGS_XMP), 'mime'), DRAW],
+  [
+    'C2PA, MP4',
+    'mp4',
+    bytes(box('ftyp', 'isom', zeros(4)), box('uuid', Buffer.from(C2PA_UUID, 'hex'), zeros(40)), film()),
+    { source: 'c2pa' },
   ],
   ['C2PA, WebP', 'webp', t.webpOf(0, riffChunk('C2PA', zeros(10))), { source: 'c2pa', c2pa: true }],
 ];

@@ -50,7 +50,11 @@ export async function followEvents(
       wake();
     }
   };
-  const ended = read().finally(wake);
+  let over = false;
+  const ended = read().finally(() => {
+    over = true;
+    wake();
+  });
   ended.catch(() => {});
   const events = () => blocks.filter((block) => block.data !== undefined);
   return {
@@ -60,7 +64,10 @@ export async function followEvents(
     events,
     lastId: () => blocks.findLast((block) => block.id !== undefined)?.id,
     async until(count) {
-      while (events().length < count) await new Promise<void>((resolve) => waiting.add(resolve));
+      while (events().length < count) {
+        if (over) throw new Error(`the stream (status ${response.status}) ended after ${events().length} events`);
+        await new Promise<void>((resolve) => waiting.add(resolve));
+      }
       return events();
     },
     ended,

@@ -36,14 +36,20 @@ export function eventRoutes(instance: FastifyInstance, streams: EventStreams): v
       const { told, close } = await streams.follow({
         subject: caller.sub,
         userId: scopeOf(caller, request.query.userId),
-        after: request.headers['last-event-id'] ?? request.query.lastEventId,
+        // Empty: a client that has seen nothing yet.
+        after: request.headers['last-event-id'] || request.query.lastEventId || undefined,
         expires: caller.expires,
         signal: abortSignal(request, reply),
       });
       const stream = Readable.from(eventStream(told), { objectMode: false });
       stream.once('close', close);
       stream.on('error', (error) => request.log.info({ err: error }, 'an event stream broke off'));
-      reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
+      reply.headers({
+        'content-type': 'text/event-stream; charset=utf-8',
+        'x-accel-buffering': 'no',
+        // A stream ends with its token or with this process: kept for further requests, the connection would hold up the end.
+        connection: 'close',
+      });
       return reply.send(stream as never);
     },
   });

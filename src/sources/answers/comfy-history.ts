@@ -48,6 +48,6 @@ function factsOf(graph: JsonObject): { prompt?: string; model?: string; generati
   return {
     ...(prompt !== undefined && { prompt }),
     ...(model !== undefined && { model }),
-    generation: generation as JsonObject,
+    generation,
   };
 }

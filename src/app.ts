@@ -8,6 +8,8 @@ import type { Config } from './config.ts';
 import { AppError } from './errors.ts';
 import { registerAuth } from './http/auth.ts';
 import { answerClientError } from './http/client-error.ts';
+import { compatImageRoutes } from './http/compat/images.ts';
+import { compatRunRoutes } from './http/compat/runs.ts';
 import { registerErrorHandler, sendFrameworkError } from './http/error-handler.ts';
 import { closeOnlyIdleConnections } from './http/idle-connections.ts';
 import { registerJsonParser } from './http/json-parser.ts';
@@ -32,6 +34,7 @@ import { Problem } from './http/schemas/common.ts';
 import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
 import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
 import { IMPORT_SCHEMAS } from './http/schemas/imports.ts';
+import { COMPAT_SCHEMAS } from './http/schemas/compat.ts';
 import { JOB_SCHEMAS } from './http/schemas/jobs.ts';
 import { WEBHOOK_SCHEMAS } from './http/schemas/webhooks.ts';
 import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
@@ -86,6 +89,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ...SCENE_SCHEMAS,
     ...RUN_SCHEMAS,
     ...IMPORT_SCHEMAS,
+    ...COMPAT_SCHEMAS,
     ...JOB_SCHEMAS,
     ...WEBHOOK_SCHEMAS,
     ...OPERATIONS_SCHEMAS,
@@ -155,6 +159,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     deliveryRoutes(routes, deps);
     await importRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
     jobRoutes(routes, deps);
+    compatImageRoutes(routes, deps);
+    compatRunRoutes(routes, deps);
     await webhookRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
     workflowRoutes(routes, deps);
     runRoutes(routes, { ...deps, bodyRate: timing.bodyRate });

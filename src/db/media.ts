@@ -168,3 +168,16 @@ export async function findByExternalId(db: Db, userId: string, externalId: strin
     .execute();
   return rows.map((row) => toItem(row));
 }
+
+/** Any user's items that bear an id of an older system, newest first; deleted ones are left out. */
+export async function findItemsByExternalId(db: Db, externalId: string, limit: number): Promise<MediaItem[]> {
+  const rows = await db
+    .selectFrom('generated_images')
+    .select(itemColumns)
+    .where('external_id', '=', externalId)
+    .where('deleted_at', 'is', null)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => toItem(row));
+}

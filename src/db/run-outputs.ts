@@ -123,3 +123,22 @@ export async function hasRecord(
   if (createdAt !== undefined) query = query.where('created_at', '=', createdAt);
   return (await query.limit(1).executeTakeFirst()) !== undefined;
 }
+
+/** The first thousand items with bytes that bear a run's id, oldest first; of one user, when one is given. */
+export async function findMediaOfRun(
+  db: Db,
+  { runId, userId }: { runId: string; userId?: string | undefined },
+): Promise<MediaItem[]> {
+  const rows = await db
+    .selectFrom('generated_images')
+    .select(itemColumns)
+    .where('run_id', '=', runId)
+    .where('deleted_at', 'is', null)
+    .where('status', 'in', ['success', 'pending'])
+    .$if(userId !== undefined, (query) => query.where('user_id', '=', userId ?? ''))
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(1000)
+    .execute();
+  return rows.map((row) => toItem(row));
+}

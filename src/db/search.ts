@@ -186,3 +186,21 @@ export async function countTags(
     GROUP BY tag ORDER BY count(*) DESC, tag LIMIT ${limit}`.execute(db);
   return rows.rows.map((row) => ({ tag: row.tag, count: Number(row.count) }));
 }
+
+/** Newest first, from an offset on: what is left out is read all the same. For callers that cannot page otherwise. */
+export async function listItems(
+  db: Db,
+  {
+    limit,
+    offset,
+    ...filter
+  }: { userId?: string | undefined; jobId?: string | undefined; limit: number; offset: number },
+): Promise<MediaItem[]> {
+  const rows = await filtered(db.selectFrom('generated_images').select(itemColumns), filter)
+    .orderBy('generated_images.created_at', 'desc')
+    .orderBy('generated_images.id', 'desc')
+    .limit(limit)
+    .offset(offset)
+    .execute();
+  return rows.map((row) => toItem(row));
+}

@@ -15,7 +15,7 @@ import { mayAdopt } from './object-references.ts';
 import { assertOpen, runOf } from './place.ts';
 import { type NewOutput, type RecordedOutput, recordFailure, recordOutputs } from './record-outputs.ts';
 import type { BytesFrom } from './store-into.ts';
-import { unpark } from './webhooks.ts';
+import { findRegistered, unpark } from './webhooks.ts';
 
 export interface ImportJobRequest {
   caller: Caller;
@@ -68,8 +68,10 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
 /** The job and its items, in one transaction; none of the items has bytes yet. */
 async function recordJob(deps: Deps, request: ImportJobRequest, userId: string) {
   const { caller, provider, jobId, answer, response } = request;
+  const registered = await findRegistered(deps, provider, [jobId]);
+  const name = registered?.userId === userId ? registered : { provider, jobId };
   return deps.db.transaction().execute(async (trx) => {
-    const { job } = await lockJob(trx, { provider, jobId }, { userId });
+    const { job } = await lockJob(trx, name, { userId });
     if (job.userId !== userId)
       throw new AppError('not_found', 'There is no such job, or it belongs to another user.', { field: 'response' });
     const change = changeOf(job, answer, new Date());

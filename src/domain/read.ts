@@ -54,14 +54,22 @@ export async function itemForReading(
   where: { id: string } | { key: string },
 ): Promise<MediaItem> {
   const item = 'id' in where ? await findItem(deps.db, where.id) : await findItemByAddress(deps.db, where.key);
-  const allowed =
-    item &&
-    item.deletedAt === null &&
-    (reader.type === 'signature' ||
-      item.visibility === 'public' ||
-      (reader.type === 'caller' && mayReach(reader.caller, item.userId)));
-  if (allowed) return item;
-  // The same answer for what is private and what does not exist, so that nothing can be learned from the difference.
+  return item && isReadable(reader, item) ? item : refuseReading(reader);
+}
+
+/** Whether the reader may have the bytes of an item, or its record, which a public item does not give away. */
+export function isReadable(
+  reader: Reader,
+  item: Pick<MediaItem, 'userId' | 'visibility' | 'deletedAt'>,
+  what: 'bytes' | 'record' = 'bytes',
+): boolean {
+  if (item.deletedAt !== null) return false;
+  if (reader.type === 'signature' || (what === 'bytes' && item.visibility === 'public')) return true;
+  return reader.type === 'caller' && mayReach(reader.caller, item.userId);
+}
+
+/** The same answer for what is private and what does not exist, so that nothing can be learned from the difference. */
+export function refuseReading(reader: Reader): never {
   if (reader.type === 'anonymous')
     throw new AppError(
       'token_missing',

@@ -24,7 +24,7 @@ export interface SearchResult {
 }
 
 /** The user whose items a listing is about; undefined: all users'. @throws AppError user_mismatch */
-function scopeOf(caller: Caller, userId: string | undefined): string | undefined {
+export function scopeOf(caller: Caller, userId: string | undefined): string | undefined {
   if (isAdmin(caller)) return userId;
   if (userId !== undefined && userId !== caller.sub) {
     throw new AppError(

@@ -104,9 +104,10 @@ async function afterParking(deps: Deps, outcome: WebhookOutcome, ids: readonly s
   return outcome;
 }
 
-async function findRegistered(
-  deps: Deps,
-  provider: WebhookProvider,
+/** The job of one of these ids, whoever is registered as doing it where a provider's ids are the back end's own. */
+export async function findRegistered(
+  deps: Pick<Deps, 'db'>,
+  provider: string,
   ids: readonly string[],
 ): Promise<GenerationJob | undefined> {
   for (const jobId of ids) {

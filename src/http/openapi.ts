@@ -21,6 +21,12 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
         { name: 'Search', description: 'Listings and totals.' },
         { name: 'Delivery', description: 'Bytes and signed URLs.' },
         { name: 'Runs', description: 'Pipeline runs and their folders.' },
+        { name: 'Scenes', description: 'Named slots in a project, and their versions.' },
+        { name: 'Jobs', description: 'The work at generating back ends.' },
+        { name: 'Import', description: "Providers' answers." },
+        { name: 'Webhooks', description: "Providers' webhooks." },
+        { name: 'Uploads', description: 'Uploads straight from a browser.' },
+        { name: 'Compatibility', description: 'Paths and payloads of older systems.' },
         { name: 'Operations', description: 'Health and metrics.' },
       ],
       components: {

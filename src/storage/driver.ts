@@ -100,8 +100,8 @@ export interface Driver {
   readonly remote?: boolean;
   /** Where the objects lie, without secrets; the same for two drivers that would see each other's objects. */
   readonly place?: string;
-  /** Absolute paths under which others see these objects as files: a volume that they have mounted. */
-  readonly mounts?: readonly string[];
+  /** Absolute paths under which these objects are files: where this service has them, and where others have mounted the volume. */
+  readonly mounts?: { readonly own: readonly string[]; readonly aliases: readonly string[] };
   /**
    * Start check: throws a StorageError that names the setting and the remedy, MISCONFIGURED when nothing but an operator can
    * help, UNAVAILABLE when the store may come back by itself. May be repeated.

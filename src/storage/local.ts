@@ -43,7 +43,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
 
   return {
     place: `volume ${root.identity}`,
-    mounts: [path.resolve(options.root), root.path, ...options.mountAliases],
+    mounts: { own: [path.resolve(options.root), root.path], aliases: options.mountAliases },
     capabilities: {
       range: { able: true, reason: 'Files can be read from any byte.' },
       presignGet: { able: false, reason: 'A folder has no web server; the service signs URLs of its own.' },

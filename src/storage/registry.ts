@@ -56,7 +56,7 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
     settings: Type.Object({ ...S3_SETTINGS.properties, MOUNT_ALIASES }),
     create: async (settings, context) => ({
       ...(await createS3Driver(s3Options(settings, context.store), context)),
-      mounts: words(settings['MOUNT_ALIASES']),
+      mounts: { own: [], aliases: words(settings['MOUNT_ALIASES']) },
     }),
   },
   github: {

@@ -36,8 +36,10 @@ export interface Store {
   readonly name: string;
   readonly driver: string;
   readonly capabilities: Capabilities;
-  /** Absolute paths under which others see these objects as files. */
+  /** Absolute paths under which these objects are files, here or elsewhere. */
   readonly mounts: readonly string[];
+  /** Those of them that others have. */
+  readonly aliases: readonly string[];
   put(key: string, put: StorePut): Promise<Stored>;
   /** @throws AppError content_missing when there is no such object. */
   get(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<GetResult>;
@@ -108,7 +110,8 @@ export function createStore(
     name,
     driver: driverName,
     capabilities: driver.capabilities,
-    mounts: driver.mounts ?? [],
+    mounts: [...(driver.mounts?.own ?? []), ...(driver.mounts?.aliases ?? [])],
+    aliases: driver.mounts?.aliases ?? [],
     put: (key, put) =>
       call('put', key, async () => {
         const measured = measure(put, driver.capabilities.maxObjectBytes);

@@ -340,6 +340,186 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List images, by offset
+         * @description Newest first. `GET /v1/media` pages without reading what was left out.
+         */
+        get: operations["compatListImages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/save": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store images that came in pieces
+         * @description What is in a store already comes first, then the bytes. Images of a job are the same items that its webhooks tell of.
+         */
+        post: operations["compatSaveImages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{imageId}/network-volume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliver the bytes of an image
+         * @description By its id, or the id that it had in an older system. The same as `GET /v1/media/{id}/content`.
+         */
+        get: operations["compatGetNetworkVolumeImage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{imageId}/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliver the bytes of an image
+         * @description By its id, or the id that it had in an older system. The same as `GET /v1/media/{id}/content`.
+         */
+        get: operations["compatGetImageData"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/media/image/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliver the image of a run
+         * @description The first one of that kind, or the `n`-th. A public one needs no token.
+         */
+        get: operations["compatGetRunImage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/media/audio/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliver the audio of a run
+         * @description The first one of that kind, or the `n`-th. A public one needs no token.
+         */
+        get: operations["compatGetRunAudio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/media/video/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliver the video of a run
+         * @description The first one of that kind, or the `n`-th. A public one needs no token.
+         */
+        get: operations["compatGetRunVideo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/media/info/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe the first output of a run
+         * @description The record of the item, without its bytes.
+         */
+        get: operations["compatGetRunInfo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/media/run/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe a run
+         * @description What metadata.json tells, and the items.
+         */
+        get: operations["compatGetRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks/{provider}": {
         parameters: {
             query?: never;
@@ -354,6 +534,46 @@ export interface paths {
          * @description The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the one of the registered job, else the one whom the body names, else `userId`; without any it is kept, and carried out when the job is registered. A repetition is recognised and changes nothing. Downloads are not waited for.
          */
         post: operations["receiveWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/runpod": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a RunPod webhook in
+         * @description The same as `POST /v1/webhooks/runpod`; `network_volume_paths` become items without moving a byte.
+         */
+        post: operations["compatRunpodWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/generation/{jobId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a handler's webhook in
+         * @description The same as `POST /v1/webhooks/generation`, about the job in the path.
+         */
+        post: operations["compatGenerationWebhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2112,6 +2332,384 @@ export interface components {
             items: components["schemas"]["MediaItem"][];
             job?: components["schemas"]["JobReference"];
         };
+        /** @description An item, with its path on the network volume. */
+        CompatImage: {
+            /**
+             * @description Id of the item.
+             * @example 42
+             */
+            id: string;
+            /**
+             * @description Permanent address of the bytes, never signed; null when there are none.
+             * @example http://127.0.0.1:8080/v1/media/42/content
+             */
+            url: string | null;
+            /**
+             * @description Who owns the item.
+             * @example user-1
+             */
+            userId: string;
+            /** @description Name of the owner to show. */
+            username: string | null;
+            /**
+             * @description Tool that asked for it.
+             * @example generateUserImage
+             */
+            toolName: string;
+            /**
+             * @description What was asked for; empty when unknown.
+             * @example a red fox in the snow
+             */
+            prompt: string;
+            /** @description Model that made it. */
+            model: string | null;
+            /** @description Who generated: `openai`, `fal`, `replicate`, … */
+            provider: string | null;
+            /** @description Size that was asked for, like `1024x1024`. */
+            size: string | null;
+            /** @description Quality that was asked for. */
+            quality: string | null;
+            /** @description Style that was asked for. */
+            style: string | null;
+            /** @description How many were asked for. */
+            n: number | null;
+            /**
+             * @description `image`, `audio`, `video` or `model` (3D).
+             * @example image
+             */
+            mediaType: string;
+            /**
+             * @description Type, as told from the bytes.
+             * @example image/png
+             */
+            mimeType: string | null;
+            /** @description Size of the file in bytes. */
+            bytes: number | null;
+            /** @description SHA-256 of the file, hexadecimal. */
+            sha256: string | null;
+            /** @description In pixels. */
+            width: number | null;
+            /** @description In pixels. */
+            height: number | null;
+            /** @description In milliseconds. */
+            durationMs: number | null;
+            /** @description A tiny preview, base64. */
+            thumbhash: string | null;
+            /** @description Name of the file as the caller gave it. */
+            filename: string | null;
+            /**
+             * @description `private`, or `public`: the bytes need no token.
+             * @example private
+             */
+            visibility: string;
+            /** @description Address of the stored object; empty when nothing is stored. */
+            storageUrl: string;
+            /**
+             * @description Name of the store.
+             * @example local
+             */
+            storageProvider: string | null;
+            /** @description Key in that store. */
+            storageKey: string | null;
+            /**
+             * @description Tags.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags: string[];
+            /**
+             * @description `success`, `pending` or `failed`; rows of an older system may hold others.
+             * @example success
+             */
+            status: string;
+            /** @description Why it failed. */
+            error: string | null;
+            /** @description The caller's own data. */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
+            generation: {
+                [key: string]: unknown;
+            };
+            /** @description The caller's message. */
+            messageId: string | null;
+            /** @description The caller's request. */
+            requestId: string | null;
+            /** @description Job at the generating back end. */
+            jobId: string | null;
+            /** @description Pipeline run. */
+            runId: string | null;
+            /** @description Project, a UUID. */
+            projectId: string | null;
+            /** @description Scene of the project. */
+            sceneId: string | null;
+            /** @description Version in its scene, from 1. */
+            version: number | null;
+            /** @description Whether it is the current version of its scene. */
+            isCurrent: boolean | null;
+            /** @description Item that it was made from. */
+            parentId: string | null;
+            /** @description Id that it had in an older system. */
+            externalId: string | null;
+            /** @description Where it was fetched from; may have expired. */
+            originalUrl: string | null;
+            /**
+             * Format: date-time
+             * @description When it was generated, if that is known.
+             */
+            generatedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             * @example 2026-11-21T01:55:37.123456Z
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When the record last changed.
+             * @example 2026-11-21T01:55:37.123456Z
+             */
+            updatedAt: string;
+            /**
+             * Format: date-time
+             * @description When it may be removed.
+             */
+            expiresAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was deleted.
+             */
+            deletedAt: string | null;
+            /**
+             * @description Where it lies on the volume, as back ends see it that have mounted it.
+             * @example /runpod-volume/outputs/user-1/fox-0f2c.png
+             */
+            networkVolumePath: string | null;
+        };
+        /** @description Images, as older front ends expect them. */
+        CompatImages: {
+            /**
+             * @description Always `true`.
+             * @enum {boolean}
+             */
+            success: true;
+            /** @description The images. */
+            images: components["schemas"]["CompatImage"][];
+        };
+        /**
+         * @description One image (`image`, or its fields at the top) or several (`images`): `filename`, `subfolder`, and `data`, `s3Key`, `networkVolumePath` or a URL; `jobId` says which job they are of.
+         * @example {
+         *       "userId": "user-1",
+         *       "jobId": "9f0c-u1",
+         *       "image": {
+         *         "filename": "fox.png",
+         *         "subfolder": "",
+         *         "type": "output",
+         *         "data": "iVBORw0KGgo="
+         *       }
+         *     }
+         */
+        SaveImagesRequest: {
+            /** @description Owner; a service token must give it. */
+            userId?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The first output of a run. */
+        CompatRunInfo: {
+            /**
+             * @description Id of the item.
+             * @example 42
+             */
+            id: string;
+            /**
+             * @description Permanent address of the bytes, never signed; null when there are none.
+             * @example http://127.0.0.1:8080/v1/media/42/content
+             */
+            url: string | null;
+            /**
+             * @description Who owns the item.
+             * @example user-1
+             */
+            userId: string;
+            /** @description Name of the owner to show. */
+            username: string | null;
+            /**
+             * @description Tool that asked for it.
+             * @example generateUserImage
+             */
+            toolName: string;
+            /**
+             * @description What was asked for; empty when unknown.
+             * @example a red fox in the snow
+             */
+            prompt: string;
+            /** @description Model that made it. */
+            model: string | null;
+            /** @description Who generated: `openai`, `fal`, `replicate`, … */
+            provider: string | null;
+            /** @description Size that was asked for, like `1024x1024`. */
+            size: string | null;
+            /** @description Quality that was asked for. */
+            quality: string | null;
+            /** @description Style that was asked for. */
+            style: string | null;
+            /** @description How many were asked for. */
+            n: number | null;
+            /**
+             * @description `image`, `audio`, `video` or `model` (3D).
+             * @example image
+             */
+            mediaType: string;
+            /**
+             * @description Type, as told from the bytes.
+             * @example image/png
+             */
+            mimeType: string | null;
+            /** @description Size of the file in bytes. */
+            bytes: number | null;
+            /** @description SHA-256 of the file, hexadecimal. */
+            sha256: string | null;
+            /** @description In pixels. */
+            width: number | null;
+            /** @description In pixels. */
+            height: number | null;
+            /** @description In milliseconds. */
+            durationMs: number | null;
+            /** @description A tiny preview, base64. */
+            thumbhash: string | null;
+            /** @description Name of the file as the caller gave it. */
+            filename: string | null;
+            /**
+             * @description `private`, or `public`: the bytes need no token.
+             * @example private
+             */
+            visibility: string;
+            /** @description Address of the stored object; empty when nothing is stored. */
+            storageUrl: string;
+            /**
+             * @description Name of the store.
+             * @example local
+             */
+            storageProvider: string | null;
+            /** @description Key in that store. */
+            storageKey: string | null;
+            /**
+             * @description Tags.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags: string[];
+            /**
+             * @description `success`, `pending` or `failed`; rows of an older system may hold others.
+             * @example success
+             */
+            status: string;
+            /** @description Why it failed. */
+            error: string | null;
+            /** @description The caller's own data. */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
+            generation: {
+                [key: string]: unknown;
+            };
+            /** @description The caller's message. */
+            messageId: string | null;
+            /** @description The caller's request. */
+            requestId: string | null;
+            /** @description Job at the generating back end. */
+            jobId: string | null;
+            /** @description Pipeline run. */
+            runId: string | null;
+            /** @description Project, a UUID. */
+            projectId: string | null;
+            /** @description Scene of the project. */
+            sceneId: string | null;
+            /** @description Version in its scene, from 1. */
+            version: number | null;
+            /** @description Whether it is the current version of its scene. */
+            isCurrent: boolean | null;
+            /** @description Item that it was made from. */
+            parentId: string | null;
+            /** @description Id that it had in an older system. */
+            externalId: string | null;
+            /** @description Where it was fetched from; may have expired. */
+            originalUrl: string | null;
+            /**
+             * Format: date-time
+             * @description When it was generated, if that is known.
+             */
+            generatedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             * @example 2026-11-21T01:55:37.123456Z
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When the record last changed.
+             * @example 2026-11-21T01:55:37.123456Z
+             */
+            updatedAt: string;
+            /**
+             * Format: date-time
+             * @description When it may be removed.
+             */
+            expiresAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was deleted.
+             */
+            deletedAt: string | null;
+            /**
+             * @description Where it lies on the volume, as back ends see it that have mounted it.
+             * @example /runpod-volume/outputs/user-1/fox-0f2c.png
+             */
+            networkVolumePath: string | null;
+            /** @description The run. */
+            run_id: string;
+            /**
+             * @description `image`, `audio`, `video` or `model`.
+             * @example image
+             */
+            type: string;
+            /** @description Outputs that the run has. */
+            count: number;
+        };
+        /** @description All that is known of a run, as metadata.json tells it. */
+        CompatRun: {
+            /** @description The run. */
+            run_id: string;
+            /** @description Owner. */
+            user_id: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            timestamp: string | null;
+            /** @description Schema of the pipeline. */
+            schema: string | null;
+            /** @description Mode of the pipeline. */
+            execution_mode: string | null;
+            /** @description What the user entered. */
+            input_text: string | null;
+            /** @description The text as it went to the generator. */
+            transformed_text: string | null;
+            /** @description As metadata.json has them. */
+            outputs: {
+                [key: string]: unknown;
+            }[];
+            /** @description The same as items. */
+            items: components["schemas"]["CompatImage"][];
+        } & {
+            [key: string]: unknown;
+        };
         /**
          * @description Whose job it is, and the fields that its items get.
          * @example {
@@ -3670,6 +4268,674 @@ export interface operations {
             };
         };
     };
+    compatListImages: {
+        parameters: {
+            query?: {
+                /** @description Owner; a user token sees only its own. */
+                userId?: string;
+                /** @description Only those of this job. */
+                jobId?: string;
+                /** @description Images at most. */
+                limit?: number;
+                /** @description Images to leave out. */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The images. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompatImages"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatSaveImages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveImagesRequest"];
+            };
+        };
+        responses: {
+            /** @description The images. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompatImages"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatGetNetworkVolumeImage: {
+        parameters: {
+            query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
+                /**
+                 * @description `1` offers the file for saving.
+                 * @example 1
+                 */
+                download?: string;
+                /**
+                 * @description `1` has the bytes sent by this service, where it would else redirect to the store.
+                 * @example 1
+                 */
+                proxy?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the item, or the id that it had in an older system.
+                 * @example 42
+                 */
+                imageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The part that Range asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The bytes lie at the address in Location. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not modified since the ETag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatGetImageData: {
+        parameters: {
+            query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
+                /**
+                 * @description `1` offers the file for saving.
+                 * @example 1
+                 */
+                download?: string;
+                /**
+                 * @description `1` has the bytes sent by this service, where it would else redirect to the store.
+                 * @example 1
+                 */
+                proxy?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the item, or the id that it had in an older system.
+                 * @example 42
+                 */
+                imageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The part that Range asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The bytes lie at the address in Location. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not modified since the ETag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatGetRunImage: {
+        parameters: {
+            query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
+                /**
+                 * @description `1` offers the file for saving.
+                 * @example 1
+                 */
+                download?: string;
+                /**
+                 * @description `1` has the bytes sent by this service, where it would else redirect to the store.
+                 * @example 1
+                 */
+                proxy?: string;
+                /** @description Which of several; 1 is the first. */
+                n?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The part that Range asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The bytes lie at the address in Location. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not modified since the ETag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatGetRunAudio: {
+        parameters: {
+            query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
+                /**
+                 * @description `1` offers the file for saving.
+                 * @example 1
+                 */
+                download?: string;
+                /**
+                 * @description `1` has the bytes sent by this service, where it would else redirect to the store.
+                 * @example 1
+                 */
+                proxy?: string;
+                /** @description Which of several; 1 is the first. */
+                n?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The part that Range asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The bytes lie at the address in Location. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not modified since the ETag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatGetRunVideo: {
+        parameters: {
+            query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
+                /**
+                 * @description `1` offers the file for saving.
+                 * @example 1
+                 */
+                download?: string;
+                /**
+                 * @description `1` has the bytes sent by this service, where it would else redirect to the store.
+                 * @example 1
+                 */
+                proxy?: string;
+                /** @description Which of several; 1 is the first. */
+                n?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The part that Range asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The bytes lie at the address in Location. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not modified since the ETag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatGetRunInfo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The output. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompatRunInfo"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatGetRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompatRun"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     receiveWebhook: {
         parameters: {
             query?: {
@@ -3687,6 +4953,120 @@ export interface operations {
                  * @example replicate
                  */
                 provider: "runpod" | "generation" | "replicate" | "fal" | "comfyui-api" | "generic";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It was taken in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description It was taken in. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatRunpodWebhook: {
+        parameters: {
+            query?: {
+                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
+                secret?: string;
+                /** @description Owner, when neither a registered job nor the body names one. */
+                userId?: string;
+                /** @description The job, when the body does not name it. */
+                jobId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It was taken in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description It was taken in. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatGenerationWebhook: {
+        parameters: {
+            query?: {
+                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
+                secret?: string;
+                /** @description Owner, when neither a registered job nor the body names one. */
+                userId?: string;
+                /** @description The job, when the body does not name it. */
+                jobId?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 9f0c-u1
+                 */
+                jobId: string;
             };
             cookie?: never;
         };

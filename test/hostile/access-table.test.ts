@@ -44,6 +44,7 @@ interface Row {
 const all = (status: number) => [status, status, status] as const;
 const READ = { none: all(401), read: [200, 404, 404], write: all(403), admin: all(200) } as const;
 const BYTES = { none: [401, 401, 200], read: [200, 404, 200], write: all(403), admin: all(200) } as const;
+const NO_BYTES = { none: all(401), read: all(404), write: all(403), admin: all(404) } as const;
 const OPEN = { none: all(200), read: all(200), write: all(200), admin: all(200) } as const;
 /** About a user by name: that is refused by name, and tells nothing of what there is. */
 const ABOUT = { none: all(401), read: [200, 403, 403], write: all(403), admin: all(200) } as const;
@@ -137,6 +138,29 @@ const TABLE: Readonly<Record<string, Row>> = {
   'GET /v1/jobs/:provider/:jobId': { path: (item) => job(item), expected: READ },
   'GET /v1/jobs/:provider/:jobId/media': { path: (item) => `${job(item)}/media`, expected: READ },
   'POST /v1/jobs/:provider/:jobId/retry': { path: (item) => `${job(item)}/retry`, expected: change(200) },
+  'GET /api/images': { path: about('/api/images'), expected: ABOUT },
+  'POST /api/images/save': {
+    path: () => '/api/images/save',
+    body: ({ userId }) => ({ userId, image: { data: png().toString('base64') } }),
+    expected: { none: all(401), read: all(403), write: [200, 403, 403], admin: all(200) },
+  },
+  'GET /api/images/:imageId/network-volume': { path: ({ id }) => `/api/images/${id}/network-volume`, expected: BYTES },
+  'GET /api/images/:imageId/data': { path: ({ id }) => `/api/images/${id}/data`, expected: BYTES },
+  'GET /api/media/image/:runId': { path: ({ runId }) => `/api/media/image/${runId}`, expected: BYTES },
+  'GET /api/media/audio/:runId': { path: ({ runId }) => `/api/media/audio/${runId}`, expected: NO_BYTES },
+  'GET /api/media/video/:runId': { path: ({ runId }) => `/api/media/video/${runId}`, expected: NO_BYTES },
+  'GET /api/media/info/:runId': { path: ({ runId }) => `/api/media/info/${runId}`, expected: READ },
+  'GET /api/media/run/:runId': { path: ({ runId }) => `/api/media/run/${runId}`, expected: READ },
+  'POST /api/webhooks/runpod': {
+    path: () => '/api/webhooks/runpod?userId=bob',
+    body: ({ id }) => ({ id, status: 'COMPLETED' }),
+    expected: { none: all(401), read: all(401), write: all(401), admin: all(401) },
+  },
+  'POST /api/webhooks/generation/:jobId': {
+    path: ({ id }) => `/api/webhooks/generation/${id}?secret=`,
+    body: () => ({ status: 'COMPLETED' }),
+    expected: { none: all(401), read: all(401), write: all(401), admin: all(401) },
+  },
   // Its sender is proven by a secret, not by a token.
   'POST /v1/webhooks/:provider': {
     path: () => '/v1/webhooks/generic?userId=bob',
@@ -191,6 +215,12 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
     payload: { inputText: 'x' },
   });
   const { runId } = begun.json();
+  await t.app.inject({
+    method: 'POST',
+    url: `/v1/runs/${runId}/media?visibility=${visibility}`,
+    headers: { ...asUser(owner), ...RAW },
+    payload: png(),
+  });
   const made = await t.app.inject({
     method: 'POST',
     url: '/v1/media',

@@ -3,20 +3,23 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Location } from '../../db/locations.ts';
 import { directUrl } from '../../domain/direct-url.ts';
-import { type Reader, itemForReading, locationsOfItems, readItem, readItems, servable } from '../../domain/read.ts';
+import { itemForReading, locationsOfItems, readItem, readItems, servable } from '../../domain/read.ts';
 import { hasOriginal } from '../../domain/read-original.ts';
 import type { MediaItem } from '../../db/media-item.ts';
 import { AppError } from '../../errors.ts';
 import { checkKey } from '../../storage/keys.ts';
 import { callerOf } from '../auth.ts';
 import { externalRedirect, sendContent } from '../content.ts';
+import { deliverItem, readerOf } from '../deliver-item.ts';
 import { contentHeaders } from '../content-headers.ts';
 import { partProblem } from '../error-handler.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
 import {
+  ContentQuery,
   SignedUrlRequest,
   SignedUrlsRequest,
+  strip,
   contentAnswers,
   headAnswers,
   signedUrlAnswer,
@@ -30,22 +33,6 @@ interface SignOptions {
 }
 
 const tags = ['Delivery'];
-const strip = Type.Optional(
-  Type.Enum(['metadata'], {
-    description:
-      '`metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect.',
-  }),
-);
-const ContentQuery = Type.Object({
-  strip,
-  download: Type.Optional(Type.String({ description: '`1` offers the file for saving.', examples: ['1'] })),
-  proxy: Type.Optional(
-    Type.String({
-      description: '`1` has the bytes sent by this service, where it would else redirect to the store.',
-      examples: ['1'],
-    }),
-  ),
-});
 /** A signed URL and a public item need no token, so no token is required of these routes. */
 const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
 
@@ -53,17 +40,8 @@ const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
 export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 
-  const deliver = async (request: FastifyRequest, reply: FastifyReply, where: { id: string } | { key: string }) => {
-    const reader: Reader = request.caller ? { type: 'caller', caller: request.caller } : { type: 'anonymous' };
-    const item = await itemForReading(deps, reader, where);
-    const download = isTrue((request.query as { download?: string }).download);
-    return sendContent(deps, request, reply, item, {
-      download,
-      proxy: isTrue((request.query as { proxy?: string }).proxy),
-      strip: (request.query as { strip?: string }).strip !== undefined,
-      access: item.visibility === 'public' ? 'public' : 'private',
-    });
-  };
+  const deliver = async (request: FastifyRequest, reply: FastifyReply, where: { id: string } | { key: string }) =>
+    deliverItem(deps, request, reply, await itemForReading(deps, readerOf(request), where));
   const deliverSigned = async (request: FastifyRequest, reply: FastifyReply, token: string) => {
     const grant = deps.signer.verify(token);
     // What was signed for another method or variant opens nothing here, whoever signed it.
@@ -216,8 +194,4 @@ function assertBytes(item: MediaItem, externalHosts: readonly string[]): void {
     'not_stored',
     'This item has no bytes here: it was only recorded, its generation failed, or it has not ended.',
   );
-}
-
-function isTrue(value: string | undefined): boolean {
-  return value === '1' || value === 'true' || value === '';
 }

@@ -1,11 +1,11 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { receiveWebhook } from '../../domain/webhooks.ts';
+import type { FastifyInstance } from 'fastify';
 import type { WebhookProvider } from '../../sources/answers/webhooks.ts';
+import { compatWebhookRoutes } from '../compat/webhooks.ts';
+import { takeWebhook } from '../take-webhook.ts';
 import { takeRawBodies } from '../raw-body.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../schemas/common.ts';
 import { WebhookParams, WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
-import { proveSender } from '../webhook-sender.ts';
 
 /** Webhooks of providers. Within a scope of its own: bodies are not parsed before their signature was checked. */
 export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps & { maxJsonBytes: number }): Promise<void> {
@@ -29,28 +29,6 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps & { ma
       handler: (request, reply) =>
         takeWebhook(deps, request, reply, (request.params as { provider: WebhookProvider }).provider),
     });
+    compatWebhookRoutes(scope, deps);
   });
-}
-
-/** The same for every path under which a webhook may come. */
-async function takeWebhook(
-  deps: RouteDeps,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  provider: WebhookProvider,
-  named: { jobId?: string } = {},
-): Promise<FastifyReply> {
-  const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  const sender = await proveSender(deps.webhooks, provider, request, raw);
-  const { userId, jobId } = request.query as { userId?: string; jobId?: string };
-  const outcome = await receiveWebhook(deps, {
-    provider,
-    ...sender,
-    raw,
-    userId,
-    jobId: named.jobId ?? jobId,
-  });
-  return reply
-    .code(outcome.state === 'parked' ? 202 : 200)
-    .send({ received: true, state: outcome.state, jobId: outcome.jobId, items: outcome.itemIds });
 }

@@ -119,6 +119,22 @@ export const binaryContent = Object.fromEntries(BINARY_TYPES.map((type) => [type
 export const empty = (description: string) => ({ description, type: 'null' });
 
 /** The answers of every route that delivers bytes. */
+export const strip = Type.Optional(
+  Type.Enum(['metadata'], {
+    description:
+      '`metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect.',
+  }),
+);
+export const ContentQuery = Type.Object({
+  strip,
+  download: Type.Optional(Type.String({ description: '`1` offers the file for saving.', examples: ['1'] })),
+  proxy: Type.Optional(
+    Type.String({
+      description: '`1` has the bytes sent by this service, where it would else redirect to the store.',
+      examples: ['1'],
+    }),
+  ),
+});
 export const contentAnswers = {
   200: { description: 'The whole file.', content: binaryContent },
   206: { description: 'The part that Range asks for.', content: binaryContent },

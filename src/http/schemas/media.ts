@@ -2,7 +2,8 @@ import { type Static, Type } from 'typebox';
 import { ItemId, JsonObject, nullableInteger, nullableString, nullableTime, ref } from './common.ts';
 import { INGEST_SCHEMAS, flatFields } from './ingest.ts';
 
-const properties = {
+/** What an item has on the wire. */
+export const itemProperties = {
   id: Type.String({ description: 'Id of the item.', examples: ['42'] }),
   url: nullableString('Permanent address of the bytes, never signed; null when there are none.', {
     examples: ['http://127.0.0.1:8080/v1/media/42/content'],
@@ -69,7 +70,7 @@ const properties = {
   deletedAt: nullableTime('When it was deleted.'),
 };
 
-export const MediaItem = Type.Object(properties, {
+export const MediaItem = Type.Object(itemProperties, {
   $id: 'MediaItem',
   description: 'One stored output of a generative model.',
 });
@@ -89,7 +90,7 @@ const Location = Type.Object(
 
 const ItemDetails = Type.Object(
   {
-    ...properties,
+    ...itemProperties,
     locations: Type.Array(ref(Location), { description: 'Where the bytes lie, the primary one first.' }),
   },
   { $id: 'MediaItemDetails', description: 'An item with its locations.' },

@@ -1,0 +1,85 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance } from 'fastify';
+import type { MediaItem } from '../../db/media-item.ts';
+import { imagesByOffset, itemByAnyId, networkVolumePath, saveImages } from '../../domain/compat.ts';
+import { abortSignal } from '../abort-signal.ts';
+import { callerOf } from '../auth.ts';
+import { deliverItem, readerOf } from '../deliver-item.ts';
+import { present } from '../present.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems, ref } from '../schemas/common.ts';
+import { CompatListQuery, ImageParams, SaveImagesRequest, compatImagesAnswer } from '../schemas/compat.ts';
+import { ContentQuery, contentAnswers } from '../schemas/delivery.ts';
+
+const tags = ['Compatibility'];
+const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
+
+export function presentImage(deps: RouteDeps, item: MediaItem) {
+  return { ...present(item, deps.publicBaseUrl), networkVolumePath: networkVolumePath(deps, item) };
+}
+
+/** The image routes of older back ends, for front ends that are not to be changed. */
+export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+
+  app.route({
+    method: 'GET',
+    url: '/api/images',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'compatListImages',
+      tags,
+      summary: 'List images, by offset',
+      description: 'Newest first. `GET /v1/media` pages without reading what was left out.',
+      querystring: CompatListQuery,
+      response: { 200: compatImagesAnswer, ...problems },
+    },
+    handler: async (request) => {
+      const items = await imagesByOffset(deps, callerOf(request), request.query);
+      return { success: true as const, images: items.map((item) => presentImage(deps, item)) };
+    },
+  });
+
+  app.route({
+    method: 'POST',
+    url: '/api/images/save',
+    config: { access: 'media:write' },
+    schema: {
+      operationId: 'compatSaveImages',
+      tags,
+      summary: 'Store images that came in pieces',
+      description:
+        'What is in a store already comes first, then the bytes. Images of a job are the same items that its webhooks tell of.',
+      body: ref(SaveImagesRequest),
+      response: { 200: compatImagesAnswer, ...problems },
+    },
+    handler: async (request, reply) => {
+      const { userId } = request.body;
+      const signal = abortSignal(request, reply);
+      const items = await saveImages(deps, callerOf(request), { userId, body: request.body, signal });
+      return { success: true as const, images: items.map((item) => presentImage(deps, item)) };
+    },
+  });
+
+  for (const [name, operationId] of [
+    ['network-volume', 'compatGetNetworkVolumeImage'],
+    ['data', 'compatGetImageData'],
+  ] as const)
+    app.route({
+      method: 'GET',
+      url: `/api/images/:imageId/${name}`,
+      config: { access: 'optional' },
+      schema: {
+        operationId,
+        tags,
+        security,
+        summary: 'Deliver the bytes of an image',
+        description: 'By its id, or the id that it had in an older system. The same as `GET /v1/media/{id}/content`.',
+        params: ImageParams,
+        querystring: ContentQuery,
+        response: { ...contentAnswers, ...problems },
+      },
+      handler: async (request, reply) =>
+        deliverItem(deps, request, reply, await itemByAnyId(deps, readerOf(request), request.params.imageId)),
+    });
+}

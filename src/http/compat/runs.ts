@@ -1,0 +1,78 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance } from 'fastify';
+import { describeRun, mediaOfRun } from '../../domain/compat.ts';
+import { callerOf } from '../auth.ts';
+import { deliverItem, readerOf } from '../deliver-item.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems } from '../schemas/common.ts';
+import { CompatRunParams, NthQuery, compatRunAnswer, compatRunInfoAnswer } from '../schemas/compat.ts';
+import { contentAnswers } from '../schemas/delivery.ts';
+import { presentImage } from './images.ts';
+
+const tags = ['Compatibility'];
+const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
+
+/** The media routes of runs as older back ends had them; what an `<img>` or `<audio>` points to. */
+export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>();
+
+  for (const mediaType of ['image', 'audio', 'video'] as const)
+    app.route({
+      method: 'GET',
+      url: `/api/media/${mediaType}/:runId`,
+      config: { access: 'optional' },
+      schema: {
+        operationId: `compatGetRun${mediaType[0]?.toUpperCase()}${mediaType.slice(1)}`,
+        tags,
+        security,
+        summary: `Deliver the ${mediaType} of a run`,
+        description: 'The first one of that kind, or the `n`-th. A public one needs no token.',
+        params: CompatRunParams,
+        querystring: NthQuery,
+        response: { ...contentAnswers, ...problems },
+      },
+      handler: async (request, reply) => {
+        const { runId } = request.params;
+        const item = await mediaOfRun(deps, readerOf(request), { runId, mediaType, n: request.query.n });
+        return deliverItem(deps, request, reply, item);
+      },
+    });
+
+  app.route({
+    method: 'GET',
+    url: '/api/media/info/:runId',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'compatGetRunInfo',
+      tags,
+      summary: 'Describe the first output of a run',
+      description: 'The record of the item, without its bytes.',
+      params: CompatRunParams,
+      response: { 200: compatRunInfoAnswer, ...problems },
+    },
+    handler: async (request) => {
+      const { runId } = request.params;
+      const { items } = await describeRun(deps, callerOf(request), runId);
+      const item = items[0] ?? (await mediaOfRun(deps, readerOf(request), { runId, n: 1 }));
+      return { ...presentImage(deps, item), run_id: runId, type: item.mediaType, count: items.length };
+    },
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/api/media/run/:runId',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'compatGetRun',
+      tags,
+      summary: 'Describe a run',
+      description: 'What metadata.json tells, and the items.',
+      params: CompatRunParams,
+      response: { 200: compatRunAnswer, ...problems },
+    },
+    handler: async (request) => {
+      const { metadata, items } = await describeRun(deps, callerOf(request), request.params.runId);
+      return { ...metadata, items: items.map((item) => presentImage(deps, item)) };
+    },
+  });
+}

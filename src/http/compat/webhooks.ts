@@ -1,0 +1,44 @@
+import type { FastifyInstance } from 'fastify';
+import { takeWebhook } from '../take-webhook.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { problems } from '../schemas/common.ts';
+import { CompatJobParams } from '../schemas/compat.ts';
+import { WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
+
+const tags = ['Compatibility'];
+
+/** The webhook addresses of older back ends. To be registered where bodies are left as they came. */
+export function compatWebhookRoutes(scope: FastifyInstance, deps: RouteDeps): void {
+  scope.route({
+    method: 'POST',
+    url: '/api/webhooks/runpod',
+    config: { access: 'open' },
+    schema: {
+      operationId: 'compatRunpodWebhook',
+      tags,
+      security: [],
+      summary: 'Take a RunPod webhook in',
+      description: 'The same as `POST /v1/webhooks/runpod`; `network_volume_paths` become items without moving a byte.',
+      querystring: WebhookQuery,
+      response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },
+    },
+    handler: (request, reply) => takeWebhook(deps, request, reply, 'runpod'),
+  });
+  scope.route({
+    method: 'POST',
+    url: '/api/webhooks/generation/:jobId',
+    config: { access: 'open' },
+    schema: {
+      operationId: 'compatGenerationWebhook',
+      tags,
+      security: [],
+      summary: "Take a handler's webhook in",
+      description: 'The same as `POST /v1/webhooks/generation`, about the job in the path.',
+      params: CompatJobParams,
+      querystring: WebhookQuery,
+      response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },
+    },
+    handler: (request, reply) =>
+      takeWebhook(deps, request, reply, 'generation', { jobId: (request.params as { jobId: string }).jobId }),
+  });
+}

@@ -1,0 +1,106 @@
+import { type Static, Type } from 'typebox';
+import { JsonObject, nullableString, nullableTime, ref } from './common.ts';
+import { ContentQuery } from './delivery.ts';
+import { itemProperties } from './media.ts';
+
+/** The first output of a kind, unless `n` names another. */
+const nth = Type.Integer({ minimum: 1, maximum: 1000, default: 1, description: 'Which of several; 1 is the first.' });
+
+const CompatImage = Type.Object(
+  {
+    ...itemProperties,
+    networkVolumePath: nullableString('Where it lies on the volume, as back ends see it that have mounted it.', {
+      examples: ['/runpod-volume/outputs/user-1/fox-0f2c.png'],
+    }),
+  },
+  { $id: 'CompatImage', description: 'An item, with its path on the network volume.' },
+);
+
+const CompatImages = Type.Object(
+  {
+    success: Type.Literal(true, { description: 'Always `true`.' }),
+    images: Type.Array(ref(CompatImage), { description: 'The images.' }),
+  },
+  { $id: 'CompatImages', description: 'Images, as older front ends expect them.' },
+);
+
+export const CompatListQuery = Type.Object({
+  userId: Type.Optional(Type.String({ maxLength: 255, description: 'Owner; a user token sees only its own.' })),
+  jobId: Type.Optional(Type.String({ maxLength: 2000, description: 'Only those of this job.' })),
+  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Images at most.' }),
+  offset: Type.Integer({ minimum: 0, maximum: 100_000, default: 0, description: 'Images to leave out.' }),
+});
+
+export const SaveImagesRequest = Type.Object(
+  { userId: Type.Optional(Type.String({ maxLength: 255, description: 'Owner; a service token must give it.' })) },
+  {
+    $id: 'SaveImagesRequest',
+    additionalProperties: true,
+    description:
+      'One image (`image`, or its fields at the top) or several (`images`): `filename`, `subfolder`, and `data`, `s3Key`, `networkVolumePath` or a URL; `jobId` says which job they are of.',
+    examples: [
+      {
+        userId: 'user-1',
+        jobId: '9f0c-u1',
+        image: { filename: 'fox.png', subfolder: '', type: 'output', data: 'iVBORw0KGgo=' },
+      },
+    ],
+  },
+);
+export type SaveImagesRequest = Static<typeof SaveImagesRequest>;
+
+const CompatRunInfo = Type.Object(
+  {
+    ...CompatImage.properties,
+    run_id: Type.String({ description: 'The run.' }),
+    type: Type.String({ description: '`image`, `audio`, `video` or `model`.', examples: ['image'] }),
+    count: Type.Integer({ description: 'Outputs that the run has.' }),
+  },
+  { $id: 'CompatRunInfo', description: 'The first output of a run.' },
+);
+
+const CompatRun = Type.Object(
+  {
+    run_id: Type.String({ description: 'The run.' }),
+    user_id: nullableString('Owner.'),
+    timestamp: nullableTime('When it began.'),
+    schema: nullableString('Schema of the pipeline.'),
+    execution_mode: nullableString('Mode of the pipeline.'),
+    input_text: nullableString('What the user entered.'),
+    transformed_text: nullableString('The text as it went to the generator.'),
+    outputs: Type.Array(JsonObject('Type, file name, backend, config, size, format, width and height of one output.'), {
+      description: 'As metadata.json has them.',
+    }),
+    items: Type.Array(ref(CompatImage), { description: 'The same as items.' }),
+  },
+  {
+    $id: 'CompatRun',
+    additionalProperties: true,
+    description: 'All that is known of a run, as metadata.json tells it.',
+  },
+);
+
+export const ImageParams = Type.Object({
+  imageId: Type.String({
+    minLength: 1,
+    maxLength: 2000,
+    description: 'Id of the item, or the id that it had in an older system.',
+    examples: ['42'],
+  }),
+});
+export const CompatRunParams = Type.Object({
+  runId: Type.String({ minLength: 1, maxLength: 200, description: 'The run.' }),
+});
+export const NthQuery = Type.Object({ ...ContentQuery.properties, n: nth });
+export const CompatJobParams = Type.Object({
+  jobId: Type.String({ minLength: 1, maxLength: 500, description: 'The job.', examples: ['9f0c-u1'] }),
+});
+
+const json = (schema: Parameters<typeof ref>[0], description: string) => ({
+  description,
+  content: { 'application/json': { schema: ref(schema) } },
+});
+export const COMPAT_SCHEMAS = [CompatImage, CompatImages, SaveImagesRequest, CompatRunInfo, CompatRun];
+export const compatImagesAnswer = json(CompatImages, 'The images.');
+export const compatRunInfoAnswer = json(CompatRunInfo, 'The output.');
+export const compatRunAnswer = json(CompatRun, 'The run.');

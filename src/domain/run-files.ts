@@ -81,7 +81,8 @@ async function writeRunFiles(
     if (!lease) return false;
     try {
       const state = await findRunFiles(deps.db, runId);
-      if (state && !(await writeOnce(deps, state, ms))) return false;
+      const texts = state?.textsDue === true || (first && again);
+      if (state && !(await writeOnce(deps, state, { texts, ms }))) return false;
     } finally {
       await lease.release();
     }
@@ -90,13 +91,13 @@ async function writeRunFiles(
 
 async function writeOnce(
   deps: RunFilesDeps,
-  { run, revision, textsDue, attempts }: RunFilesState,
-  ms: number,
+  { run, revision, attempts }: RunFilesState,
+  { texts, ms }: { texts: boolean; ms: number },
 ): Promise<boolean> {
   try {
     const store = await storeOf(deps, run);
     const signal = AbortSignal.timeout(ms);
-    if (textsDue || store.name !== run.store) {
+    if (texts || store.name !== run.store) {
       await putText(store, run.id, 'input_text.txt', run.inputText, signal);
       if (run.transformedText !== null)
         await putText(store, run.id, 'transformed_text.txt', run.transformedText, signal);

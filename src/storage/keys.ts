@@ -116,7 +116,7 @@ export function runKey(runId: string, type: string, n: number, ext: string): str
 /** The place that an output's name stands for; undefined for a name that no run gives out. */
 export function runSlotOf(filename: string): { type: string; n: number } | undefined {
   const [, type, n = '1'] =
-    /^output_(image|audio|video|model)(?:_([1-9][0-9]{0,8}))?\.[^.]{1,20}$/.exec(filename) ?? [];
+    /^output_(image|audio|video|model)(?:_([1-9][0-9]{0,8}))?\.[A-Za-z0-9]{1,20}$/.exec(filename) ?? [];
   return type === undefined ? undefined : { type, n: Number(n) };
 }
 

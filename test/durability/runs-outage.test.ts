@@ -3,9 +3,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makePendingCopies } from '../../src/domain/pending-copies.ts';
 import { refreshRun, writeDueRunFiles } from '../../src/domain/run-files.ts';
 import { sweepIntents } from '../../src/domain/sweep.ts';
+import { transferItems } from '../../src/domain/transfer.ts';
 import { DRIVERS } from '../../src/storage/registry.ts';
 import { type MemoryStore, memoryKind } from '../support/memory-driver.ts';
-import { png } from '../support/sample-files.ts';
+import { bigPng, png } from '../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;
@@ -127,4 +128,51 @@ test("somebody else's file at the next name stays as it is, and the next attempt
   expect((await add(runId, 1)).json().code).toBe('object_taken');
   expect(main.objects.get(key)?.bytes.toString()).toBe('theirs');
   expect((await add(runId, 1)).json().items[0].storageKey).toBe(`runs/${runId}/output_image_2.png`);
+});
+
+test('items that are moved to another store keep their names, and metadata.json says where they are', async () => {
+  const runId = await begin();
+  for (const salt of [1, 2]) await add(runId, salt);
+  await makePendingCopies(t.deps);
+  const summary = await transferItems(t.deps, {
+    from: 'main',
+    to: 'local',
+    filter: {},
+    keep: false,
+    concurrency: 2,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  });
+  expect(summary).toMatchObject({ copied: 2, failed: [] });
+  // The mirror has copies, too; what counts is where they are at home now.
+  expect(filenames(runId).map((name: string) => name.split(':')[1])).toEqual([
+    'output_image.png',
+    'output_image_2.png',
+  ]);
+  expect((await add(runId, 3)).json().items[0].storageKey).toBe(`runs/${runId}/output_image_3.png`);
+  expect(filenames(runId).at(-1)).toBe('output_image_3.png');
+});
+
+test('an export whose reader goes away ends, and leaves nothing open', async () => {
+  const runId = await begin();
+  const big = bigPng(8_000_000);
+  const headers = { ...asUser('a'), 'content-type': 'image/png' };
+  await t.app.inject({ method: 'POST', url: `/v1/runs/${runId}/media`, headers, payload: big });
+  const address = await t.listen();
+  const response = await fetch(`${address}/v1/runs/${runId}/export`, { headers: asUser('a') });
+  const reader = response.body?.getReader();
+  expect((await reader?.read())?.done).toBe(false);
+  await reader?.cancel();
+  const again = await fetch(`${address}/v1/runs/${runId}/export`, { headers: asUser('a') });
+  expect((await again.arrayBuffer()).byteLength).toBeGreaterThan(big.length);
+});
+
+test('an export breaks off when a store does not answer, rather than look like a whole one', async () => {
+  const runId = await begin();
+  await add(runId, 1);
+  const address = await t.listen();
+  main.down = true;
+  await expect(
+    fetch(`${address}/v1/runs/${runId}/export`, { headers: asUser('a') }).then((response) => response.arrayBuffer()),
+  ).rejects.toThrow();
 });

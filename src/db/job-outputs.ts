@@ -1,4 +1,4 @@
-import type { Trx } from './database.ts';
+import type { Db, Trx } from './database.ts';
 
 /** A job, by who does it and by that one's own id of it. */
 export interface JobName {
@@ -7,7 +7,7 @@ export interface JobName {
 }
 
 /** By what the outputs of a job are known, for each of its items. */
-export async function findJobOutputs(trx: Trx, { provider, jobId }: JobName): Promise<Map<string, Set<string>>> {
+export async function findJobOutputs(trx: Db, { provider, jobId }: JobName): Promise<Map<string, Set<string>>> {
   const rows = await trx
     .selectFrom('job_outputs')
     .select(['media_id', 'identity'])

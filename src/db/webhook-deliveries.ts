@@ -96,7 +96,7 @@ export async function claimDelivery(trx: Trx, id: string, keepDays: number): Pro
  * To be called in a transaction that turns those into intents.
  */
 export async function removeExpiredDeliveries(
-  trx: Trx,
+  trx: Db,
   limit: number,
 ): Promise<{ removed: number; parked: number; objects: IntentKey[] }> {
   const { rows } = await sql<{ state: string; body_store: string | null; body_key: string | null }>`

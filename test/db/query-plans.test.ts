@@ -1,14 +1,19 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../src/db/events.ts';
+import { externalItems } from '../../src/db/external-items.ts';
+import { countFetches, takeFetch } from '../../src/db/fetches.ts';
+import { findJobById } from '../../src/db/generation-jobs.ts';
+import { findJobOutputs } from '../../src/db/job-outputs.ts';
+import { isKnownDelivery, parkedDeliveries, removeExpiredDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
-import { findItemByAddress } from '../../src/db/media.ts';
+import { findItemByAddress, findItemsByExternalId } from '../../src/db/media.ts';
 import { takePoll } from '../../src/db/job-polls.ts';
-import { hasRecord, runItems } from '../../src/db/run-outputs.ts';
+import { findMediaOfRun, hasRecord, runItems } from '../../src/db/run-outputs.ts';
 import { secondsToNextDueRun, takeDueRuns } from '../../src/db/runs.ts';
 import { nextTransfers } from '../../src/db/transfers.ts';
 import { type Database, type Db, openDatabase } from '../../src/db/database.ts';
-import { type ItemFilter, type PageRequest, pageQuery } from '../../src/db/search.ts';
+import { type ItemFilter, type PageRequest, listItems, pageQuery } from '../../src/db/search.ts';
 import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
 
 const ROWS = 200_000;
@@ -59,6 +64,19 @@ beforeAll(async () => {
   await sql`INSERT INTO generation_jobs (provider, job_id, user_id, poll_at) SELECT 'comfyui', 'job-' || n, 'user-1', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
     open.db,
   );
+  await sql`INSERT INTO fetches (media_id, sources, dies_at, next_attempt_at, gave_up_at)
+    SELECT id, jsonb_build_array(jsonb_build_object('type', 'delivery', 'deliveryId', id::text, 'output', 0, 'place', 0)), now() + make_interval(secs => id::int),
+      now() + make_interval(secs => (id % 7200)::int - 60), CASE WHEN id % 3 = 0 THEN now() END FROM generated_images WHERE id % 4 = 0`.execute(
+    open.db,
+  );
+  await sql`INSERT INTO webhook_deliveries (provider, delivery_key, job_id, state, body, expires_at)
+    SELECT 'runpod', 'key-' || n, 'job-' || n, CASE WHEN n % 100 = 0 THEN 'parked' ELSE 'done' END, '\\x7b7d', now() + make_interval(secs => n - 100)
+    FROM generate_series(1, 50000) AS n`.execute(open.db);
+  await sql`INSERT INTO job_outputs (provider, job_id, identity, media_id) SELECT 'comfyui', 'job-' || id / 10, 'name:' || id, id FROM generated_images`.execute(
+    open.db,
+  );
+  for (const table of ['fetches', 'webhook_deliveries', 'job_outputs'])
+    await sql`VACUUM ANALYZE ${sql.table(table)}`.execute(open.db);
   await sql`VACUUM ANALYZE generation_jobs`.execute(open.db);
   await sql`VACUUM ANALYZE runs`.execute(open.db);
   // VACUUM sets the visibility map and merges the pending lists of the GIN indexes, as autovacuum does on a live server.
@@ -200,6 +218,20 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
       hasRecord(db, { runId: 'run-77', userId: 'user-777', createdAt: undefined, status: 'failed', error: undefined }),
     60,
   ],
+  ['the fetch that dies first', (db) => takeFetch(db), 500],
+  ['the fetch of one item', (db) => takeFetch(db, '400'), 40],
+  ['how many fetches wait', (db) => countFetches(db), 1500],
+  ['a job by its id alone', (db) => findJobById(db, 'job-77'), 20],
+  ['by what the outputs of a job are known', (db) => findJobOutputs(db, { provider: 'comfyui', jobId: 'job-77' }), 40],
+  ['a delivery that came before', (db) => isKnownDelivery(db, 'runpod', 'key-77'), 20],
+  ['what was parked for a job', (db) => parkedDeliveries(db, 'job-700'), 20],
+  ['deliveries whose time is over', (db) => removeExpiredDeliveries(db, 50), 2000],
+  ['images by the id that they had', (db) => findItemsByExternalId(db, 'old-77', 100), 20],
+  ['what bears the id of a run', (db) => findMediaOfRun(db, { runId: 'run-77' }), 100],
+  ['images by offset', (db) => listItems(db, { limit: 50, offset: 100 }), 1500],
+  ['images of a user by offset', (db) => listItems(db, { userId: 'user-7', limit: 50, offset: 50 }), 1500],
+  // A command walks along all items once; here it meets none that it could take.
+  ['items that are only recorded', (db) => externalItems(db, { after: AFTER, limit: 500 }), 15_000],
   ['runs whose files are due', (db) => takeDueRuns(db, 10), 400],
   ['the next prompt to ask about', (db) => takePoll(db, 'comfyui'), 60],
   ['when the next files of a run are due', (db) => secondsToNextDueRun(db), 60],

@@ -31,8 +31,8 @@ export interface Fetch {
   createdAt: Date;
 }
 
-/** Nobody else tries meanwhile; renewed while bytes flow. */
-const ATTEMPT_SECONDS = 120;
+/** Nobody else tries meanwhile; renewed as long as an attempt goes on. Short, for an address may die while a dead worker has it. */
+export const ATTEMPT_SECONDS = 45;
 const leased = sql<string>`now() + make_interval(secs => ${ATTEMPT_SECONDS})`;
 
 export interface NewFetch {
@@ -41,7 +41,7 @@ export interface NewFetch {
   options: FetchOptions;
   /** When the last address dies; undefined: nobody knows. */
   diesAt: Date | undefined;
-  /** The request itself gets the bytes; a worker takes over when it has not done so within two minutes. */
+  /** The request itself gets the bytes; a worker takes over when it has not done so within a minute. */
   held?: boolean | undefined;
 }
 
@@ -124,11 +124,13 @@ export async function takeFetch(db: Db, mediaId?: string): Promise<Fetch | undef
   );
 }
 
-export async function renewFetch(db: Db, mediaId: string): Promise<void> {
+/** Keeps others off an attempt that goes on; without effect when the fetch was taken again, or got further places. */
+export async function renewFetch(db: Db, { mediaId, attempts }: Pick<Fetch, 'mediaId' | 'attempts'>): Promise<void> {
   await db
     .updateTable('fetches')
     .set({ next_attempt_at: leased })
     .where('media_id', '=', mediaId)
+    .where('attempts', '=', attempts)
     .where('gave_up_at', 'is', null)
     .execute();
 }

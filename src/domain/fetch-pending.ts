@@ -1,4 +1,12 @@
-import { type Fetch, type FetchSource, giveUpFetch, postponeFetch, renewFetch, takeFetch } from '../db/fetches.ts';
+import {
+  ATTEMPT_SECONDS,
+  type Fetch,
+  type FetchSource,
+  giveUpFetch,
+  postponeFetch,
+  renewFetch,
+  takeFetch,
+} from '../db/fetches.ts';
 import { enqueue } from '../db/jobs.ts';
 import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
@@ -44,6 +52,27 @@ export async function fetchPending(
 ): Promise<FetchOutcome | undefined> {
   const fetch = await takeFetch(deps.db, itemId);
   if (!fetch) return undefined;
+  const lease = setInterval(() => {
+    renewFetch(deps.db, fetch).catch((error: unknown) =>
+      deps.log.warn(
+        { err: error, itemId: fetch.mediaId },
+        'could not renew the lease of a fetch; another worker may try, too',
+      ),
+    );
+  }, ATTEMPT_SECONDS * 333);
+  try {
+    return await attempt(deps, fetch, held, signal);
+  } finally {
+    clearInterval(lease);
+  }
+}
+
+async function attempt(
+  deps: Deps,
+  fetch: Fetch,
+  held: readonly BytesFrom[],
+  signal: AbortSignal | undefined,
+): Promise<FetchOutcome> {
   const item = await findItem(deps.db, fetch.mediaId);
   if (!item) return { state: 'gone' };
   const failures: unknown[] = [];
@@ -55,11 +84,7 @@ export async function fetchPending(
   for (const place of places) {
     try {
       const from = place.type === 'delivery' ? await deliveredOutput(deps, place) : place;
-      const stored = await storeInto(deps, item, from, {
-        options: fetch.options,
-        signal,
-        onRenew: () => renewFetch(deps.db, fetch.mediaId),
-      });
+      const stored = await storeInto(deps, item, from, { options: fetch.options, signal });
       return { state: 'stored', item: stored };
     } catch (error) {
       const still = await findItem(deps.db, item.id);

@@ -28,11 +28,7 @@ export async function storeInto(
   deps: Deps,
   item: MediaItem,
   from: BytesFrom,
-  {
-    options,
-    signal,
-    onRenew,
-  }: { options: FetchOptions; signal?: AbortSignal | undefined; onRenew?: (() => Promise<void>) | undefined },
+  { options, signal }: { options: FetchOptions; signal?: AbortSignal | undefined },
 ): Promise<MediaItem> {
   const fields = fieldsOf(item, options);
   if (from.type === 'object') {
@@ -55,7 +51,6 @@ export async function storeInto(
     // What an older system has noted about the file is held against it.
     sha256: item.sha256 ?? undefined,
     signal,
-    onRenew,
   });
   try {
     const stored = await completeItem(deps, item.id, { bytes: { ...staged, owned: true }, filename, intent: staged });

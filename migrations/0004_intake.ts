@@ -42,6 +42,7 @@ const STATEMENTS = [
     dies_at         TIMESTAMPTZ,
     next_attempt_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     attempts        INTEGER NOT NULL DEFAULT 0,
+    revision        INTEGER NOT NULL DEFAULT 0,
     last_error      TEXT,
     gave_up_at      TIMESTAMPTZ,
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),

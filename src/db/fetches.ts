@@ -28,6 +28,8 @@ export interface Fetch {
   diesAt: Date | undefined;
   /** This attempt counted. */
   attempts: number;
+  /** As it was taken; when it has another one by now, what the attempt found out is no judgement on it. */
+  revision: number;
   createdAt: Date;
 }
 
@@ -41,7 +43,7 @@ export interface NewFetch {
   options: FetchOptions;
   /** When the last address dies; undefined: nobody knows. */
   diesAt: Date | undefined;
-  /** The request itself gets the bytes; a worker takes over when it has not done so within a minute. */
+  /** The request itself gets the bytes; a worker takes over when it has given no sign of life for a minute. */
   held?: boolean | undefined;
 }
 
@@ -63,42 +65,54 @@ export async function insertFetch(
 }
 
 /** Gives an item that waits, or was given up, further places, and has it tried again at once. */
-export async function extendFetch(trx: Trx, mediaId: string, { sources, options, diesAt }: NewFetch): Promise<void> {
+export async function extendFetch(
+  trx: Trx,
+  mediaId: string,
+  { sources, options, diesAt, held }: NewFetch,
+): Promise<void> {
   const row = await trx
     .selectFrom('fetches')
     .selectAll()
     .where('media_id', '=', mediaId)
     .forUpdate()
     .executeTakeFirst();
-  if (!row) return insertFetch(trx, mediaId, { sources, options, diesAt });
+  if (!row) return insertFetch(trx, mediaId, { sources, options, diesAt, held });
   const known = row.sources as unknown as FetchSource[];
   const seen = new Set(known.map((source) => JSON.stringify(source)));
   const added = sources.filter((source) => !seen.has(JSON.stringify(source)));
   const all = [...known, ...added];
-  const dies = [row.dies_at === null ? undefined : new Date(row.dies_at), diesAt].filter((date) => date !== undefined);
+  const again = added.length > 0 || row.gave_up_at !== null || held === true;
+  // Of one place nobody knows when it ends, or it never does: nor does the whole, then.
+  const never = (known.length > 0 && row.dies_at === null) || diesAt === undefined;
   await trx
     .updateTable('fetches')
     .set({
       sources: JSON.stringify(all.toSorted((a, b) => RANK[a.type] - RANK[b.type])),
       options: JSON.stringify({ ...row.options, ...options }),
-      dies_at: dies.length === 0 ? null : new Date(Math.max(...dies.map(Number))).toISOString(),
+      dies_at: never ? null : new Date(Math.max(Number(new Date(row.dies_at ?? 0)), Number(diesAt))).toISOString(),
       // An attempt that is under way does no harm: one of the two finds the item complete.
-      next_attempt_at: row.gave_up_at !== null || added.length > 0 ? sql<string>`now()` : row.next_attempt_at,
+      next_attempt_at: held === true ? leased : again ? sql<string>`now()` : row.next_attempt_at,
       gave_up_at: null,
-      // What an attempt that is under way finds out is no judgement on places that it did not know.
-      attempts: added.length > 0 ? sql<number>`attempts + 1` : row.attempts,
+      ...(row.gave_up_at !== null && AFRESH),
+      revision: again ? sql<number>`revision + 1` : row.revision,
     })
     .where('media_id', '=', mediaId)
     .execute();
 }
 
+/** A fetch that begins once more: with all of the patience, and small pauses at first. */
+const AFRESH = { attempts: 0, created_at: sql<string>`now()` };
 const RANK = { object: 0, comfyui: 1, delivery: 1, url: 2 } as const;
 
 /** Takes the fetch that is due and dies first, or that of one item, due or not; undefined when there is none. */
 export async function takeFetch(db: Db, mediaId?: string): Promise<Fetch | undefined> {
   const row = await db
     .updateTable('fetches')
-    .set({ attempts: sql<number>`attempts + 1`, next_attempt_at: leased })
+    .set({
+      attempts: sql<number>`attempts + 1`,
+      revision: sql<number>`revision + 1`,
+      next_attempt_at: leased,
+    })
     .where('media_id', '=', (eb) => {
       const open = eb.selectFrom('fetches as due').select('due.media_id').where('due.gave_up_at', 'is', null);
       if (mediaId !== undefined) return open.where('due.media_id', '=', mediaId);
@@ -119,18 +133,19 @@ export async function takeFetch(db: Db, mediaId?: string): Promise<Fetch | undef
       options: row.options,
       diesAt: row.dies_at === null ? undefined : new Date(row.dies_at),
       attempts: row.attempts,
+      revision: row.revision,
       createdAt: new Date(row.created_at),
     }
   );
 }
 
 /** Keeps others off an attempt that goes on; without effect when the fetch was taken again, or got further places. */
-export async function renewFetch(db: Db, { mediaId, attempts }: Pick<Fetch, 'mediaId' | 'attempts'>): Promise<void> {
+export async function renewFetch(db: Db, { mediaId, revision }: Pick<Fetch, 'mediaId' | 'revision'>): Promise<void> {
   await db
     .updateTable('fetches')
     .set({ next_attempt_at: leased })
     .where('media_id', '=', mediaId)
-    .where('attempts', '=', attempts)
+    .where('revision', '=', revision)
     .where('gave_up_at', 'is', null)
     .execute();
 }
@@ -138,14 +153,14 @@ export async function renewFetch(db: Db, { mediaId, attempts }: Pick<Fetch, 'med
 /** Puts the next attempt off; false when the fetch has got further places since it was taken, or was taken again. */
 export async function postponeFetch(
   db: Db,
-  { mediaId, attempts }: Pick<Fetch, 'mediaId' | 'attempts'>,
+  { mediaId, revision }: Pick<Fetch, 'mediaId' | 'revision'>,
   { seconds, error }: { seconds: number; error: string },
 ): Promise<boolean> {
   const result = await db
     .updateTable('fetches')
     .set({ next_attempt_at: sql<string>`now() + make_interval(secs => ${seconds})`, last_error: error })
     .where('media_id', '=', mediaId)
-    .where('attempts', '=', attempts)
+    .where('revision', '=', revision)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
 }
@@ -153,16 +168,28 @@ export async function postponeFetch(
 /** Ends the attempts; what was known stays, for a retry. False as with `postponeFetch`. */
 export async function giveUpFetch(
   trx: Trx,
-  { mediaId, attempts }: Pick<Fetch, 'mediaId' | 'attempts'>,
+  { mediaId, revision }: Pick<Fetch, 'mediaId' | 'revision'>,
   error: string,
 ): Promise<boolean> {
   const result = await trx
     .updateTable('fetches')
     .set({ gave_up_at: sql<string>`now()`, last_error: error })
     .where('media_id', '=', mediaId)
-    .where('attempts', '=', attempts)
+    .where('revision', '=', revision)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
+}
+
+/** Keeps workers off items whose bytes a request has in hand and has not come to yet. */
+export async function renewHeldFetches(db: Db, mediaIds: readonly string[]): Promise<void> {
+  if (mediaIds.length === 0) return;
+  await db
+    .updateTable('fetches')
+    .set({ next_attempt_at: leased })
+    .where('media_id', 'in', [...mediaIds])
+    .where('gave_up_at', 'is', null)
+    .where('attempts', '=', 0)
+    .execute();
 }
 
 export async function deleteFetch(trx: Trx, mediaId: string): Promise<void> {
@@ -174,7 +201,7 @@ export async function reviveFetches(trx: Trx, mediaIds: readonly string[]): Prom
   if (mediaIds.length === 0) return [];
   const rows = await trx
     .updateTable('fetches')
-    .set({ gave_up_at: null, attempts: 0, next_attempt_at: sql<string>`now()` })
+    .set({ ...AFRESH, gave_up_at: null, revision: sql<number>`revision + 1`, next_attempt_at: sql<string>`now()` })
     .where('media_id', 'in', [...mediaIds])
     .returning('media_id')
     .execute();

@@ -51,10 +51,15 @@ export async function findJob(db: Db, { provider, jobId }: JobName): Promise<Gen
   return row && toJob(row);
 }
 
-/** The only job of that id, whoever does it; undefined when there is none, or more than one. */
-export async function findJobById(db: Db, jobId: string): Promise<GenerationJob | undefined> {
-  const rows = await db.selectFrom('generation_jobs').selectAll().where('job_id', '=', jobId).limit(2).execute();
-  return rows.length === 1 && rows[0] ? toJob(rows[0]) : undefined;
+/** The jobs of that id, whoever does them. */
+export async function findJobsById(db: Db, jobId: string): Promise<GenerationJob[]> {
+  const rows = await db.selectFrom('generation_jobs').selectAll().where('job_id', '=', jobId).limit(10).execute();
+  return rows.map((row) => toJob(row));
+}
+
+/** Until the transaction ends, nobody else makes or looks up a job of this id by the id alone. */
+export async function lockJobId(trx: Trx, jobId: string): Promise<void> {
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`mediakeep job ${jobId}`}, 0))`.execute(trx);
 }
 
 /**

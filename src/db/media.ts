@@ -65,15 +65,18 @@ export async function findItem(db: Db, id: string): Promise<MediaItem | undefine
   return row && toItem(row);
 }
 
-/** The same, locked against other changes until the transaction ends. */
+/**
+ * The same, locked against other changes until the transaction ends. Locked first and read then: a statement that has waited for a
+ * row still sees the other tables as they were before it waited.
+ */
 export async function findItemForUpdate(trx: Trx, id: string): Promise<MediaItem | undefined> {
-  const row = await trx
+  const locked = await trx
     .selectFrom('generated_images')
-    .select(itemColumns)
+    .select('id')
     .where('id', '=', id)
-    .forUpdate('generated_images')
+    .forUpdate()
     .executeTakeFirst();
-  return row && toItem(row);
+  return locked && findItem(trx, id);
 }
 
 /** Several items by id, in no order; missing ones are left out. */

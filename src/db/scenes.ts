@@ -54,6 +54,14 @@ export async function fillCurrentItem(trx: Trx, itemId: string): Promise<void> {
   );
 }
 
+/** The newest version of a scene, which had failed, is tried again: it is the current one again, as when it was stored. */
+export async function reviveCurrentItem(trx: Trx, itemId: string): Promise<void> {
+  await sql`
+    UPDATE scenes SET current_item_id = item.id FROM generated_images AS item
+    WHERE item.id = ${itemId}::bigint AND item.deleted_at IS NULL AND scenes.project_id = item.project_id
+      AND scenes.scene_id = item.scene_id AND scenes.last_version = item.version`.execute(trx);
+}
+
 /** Who owns a scene, and which item is its current version. */
 export async function findScene(
   db: Db,

@@ -194,6 +194,8 @@ export interface FetchesTable {
   dies_at: NullableTimestamp;
   next_attempt_at: Timestamp;
   attempts: Generated<number>;
+  /** Counts all that changes what an attempt may conclude: takings, further places, retries. */
+  revision: Generated<number>;
   last_error: string | null;
   gave_up_at: NullableTimestamp;
   created_at: Timestamp;

@@ -176,6 +176,7 @@ const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     dies_at: 'timestamp with time zone',
     next_attempt_at: 'timestamp with time zone',
     attempts: 'integer',
+    revision: 'integer',
     last_error: 'text',
     gave_up_at: 'timestamp with time zone',
     created_at: 'timestamp with time zone',

@@ -18,11 +18,12 @@ export async function adoptObject(
   deps: Deps,
   source: { store: string; key: string },
   sha256: string | undefined,
+  signal?: AbortSignal,
 ): Promise<Adopted> {
   const store = deps.stores.get(source.store);
   checkKey(source.key);
   if (await isKnownKey(deps.db, source)) throw objectTaken();
-  const found = await readObject(store, source.key).catch((error: unknown) => {
+  const found = await readObject(store, source.key, { signal }).catch((error: unknown) => {
     if (error instanceof AppError && error.code === 'content_missing') {
       throw new AppError('not_found', `The store '${source.store}' has no object of that key.`, {
         cause: error,

@@ -1,11 +1,17 @@
 import type { AnswerOutput, ProviderAnswer } from '../sources/answers/answer.ts';
 import { compactAnswer } from '../sources/answers/compact-answer.ts';
+import { AppError } from '../errors.ts';
 import { cutBytes } from '../storage/keys.ts';
 import { suggestedName } from './ingest.ts';
 import { type ItemFields, type ItemInput, checkFields } from './item-fields.ts';
 
+/** Outputs of one answer at most; nobody generates more at once, and each is a row. */
+export const MAX_OUTPUTS = 1000;
+/** Of more outputs than these, the first item alone keeps the answer. */
+const MAX_COPIES_OF_ANSWER = 16;
+
 /** What is known of all outputs of an answer. `base` is what the caller said, and counts more. */
-export interface AnswerContext {
+interface AnswerParts {
   base: ItemInput;
   userId: string;
   provider: string;
@@ -15,8 +21,28 @@ export interface AnswerContext {
   body: unknown;
 }
 
+export interface AnswerContext extends AnswerParts {
+  /** What each of its items is given. */
+  input: ItemInput;
+}
+
+/** Worked out once, however many outputs there are. */
+export function answerContext(parts: AnswerParts): AnswerContext {
+  return { ...parts, input: answerInput(parts) };
+}
+
+/** @throws AppError invalid_request: more outputs than one answer may have */
+export function assertFew({ outputs }: ProviderAnswer): void {
+  if (outputs.length > MAX_OUTPUTS)
+    throw new AppError(
+      'invalid_request',
+      `The answer holds ${outputs.length} outputs; send at most ${MAX_OUTPUTS} at once.`,
+      { field: 'response' },
+    );
+}
+
 /** An answer may say anything; what cannot be kept is cut or left out rather than refused, for nobody could send it better. */
-export function answerInput({ base, provider, jobId, answer, body }: AnswerContext): ItemInput {
+function answerInput({ base, provider, jobId, answer, body }: AnswerParts): ItemInput {
   return {
     ...base,
     provider: base.provider ?? provider,
@@ -31,16 +57,17 @@ export function answerInput({ base, provider, jobId, answer, body }: AnswerConte
 }
 
 /** The fields of one output's item. */
-export function outputFields(context: AnswerContext, output: AnswerOutput): ItemFields {
-  const input = answerInput(context);
+export function outputFields({ input, userId, answer }: AnswerContext, output: AnswerOutput, index = 0): ItemFields {
+  const keepsAnswer = index === 0 || answer.outputs.length <= MAX_COPIES_OF_ANSWER;
   const generation = { ...(input.generation as object), ...compactAnswer(output.generation ?? {}) };
   return checkFields(
     {
       ...input,
+      providerResponse: keepsAnswer ? input.providerResponse : undefined,
       filename: input.filename ?? suggestedName(output.filename),
       generation: Buffer.byteLength(JSON.stringify(generation)) <= MAX_GENERATION ? generation : input.generation,
     },
-    context.userId,
+    userId,
   );
 }
 

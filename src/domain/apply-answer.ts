@@ -3,7 +3,7 @@ import type { FetchSource, NewFetch } from '../db/fetches.ts';
 import { type GenerationJob, updateJob } from '../db/generation-jobs.ts';
 import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../sources/answers/answer.ts';
 import { urlDiesAt } from '../sources/url-expiry.ts';
-import { type AnswerContext, outputFields } from './answer-fields.ts';
+import { type AnswerContext, MAX_OUTPUTS, answerContext, outputFields } from './answer-fields.ts';
 import type { Deps } from './deps.ts';
 import type { ItemInput } from './item-fields.ts';
 import { changeOf } from './job-state.ts';
@@ -29,15 +29,22 @@ export async function applyAnswer(
 ): Promise<{ job: GenerationJob; itemIds: string[] }> {
   const change = changeOf(job, answer, new Date());
   const changed = change ? await updateJob(trx, job, change) : job;
-  const context: AnswerContext = {
+  const context = answerContext({
     base: { ...(job.fields as ItemInput), userId: job.userId },
     userId: job.userId,
     provider: job.provider,
     jobId: job.jobId,
     answer,
     body,
-  };
-  const outputs = answer.outputs.map((output, index) => newOutput(deps, context, output, { deliveryId, index }));
+  });
+  if (answer.outputs.length > MAX_OUTPUTS)
+    deps.log.warn(
+      { provider: job.provider, jobId: job.jobId, outputs: answer.outputs.length },
+      `a webhook tells of more than ${MAX_OUTPUTS} outputs; the others are left out`,
+    );
+  const outputs = answer.outputs
+    .slice(0, MAX_OUTPUTS)
+    .map((output, index) => newOutput(deps, context, output, { deliveryId, index }));
   const itemIds = (await recordOutputs(deps, trx, job, outputs)).map((recorded) => recorded.id);
   if (
     (outputs.length === 0 || answer.partial === true) &&
@@ -63,7 +70,7 @@ export function newOutput(
 ): NewOutput {
   return {
     identities: identitiesOf(output),
-    fields: outputFields(context, output),
+    fields: outputFields(context, output, from.index),
     wanted: wantedOf(deps, context, output, from),
     unreachable: unreachableReason(output),
   };

@@ -1,5 +1,6 @@
 import {
   ATTEMPT_SECONDS,
+  deleteFetch,
   type Fetch,
   type FetchSource,
   giveUpFetch,
@@ -25,7 +26,7 @@ export type FetchOutcome =
   /** Tried again after so many seconds. */
   | { state: 'later'; seconds: number }
   | { state: 'failed'; reason: string }
-  /** The only bytes were those that the request held, and they could not be stored just now; the item waits for others. */
+  /** The only bytes were those that the request held, and they could not be stored just now. The item has failed until they come again. */
   | { state: 'lost'; error: unknown }
   /** Somebody else has done it, or the item was removed. */
   | { state: 'gone' };
@@ -75,6 +76,10 @@ async function attempt(
 ): Promise<FetchOutcome> {
   const item = await findItem(deps.db, fetch.mediaId);
   if (!item) return { state: 'gone' };
+  if (item.storageKey !== null) {
+    await deps.db.transaction().execute((trx) => deleteFetch(trx, item.id));
+    return { state: 'gone' };
+  }
   const failures: unknown[] = [];
   const places: readonly (FetchSource | BytesFrom)[] = [
     ...fetch.sources.filter((source) => source.type === 'object'),
@@ -95,9 +100,15 @@ async function attempt(
   }
   if (fetch.sources.length === 0 && held.length > 0) {
     const passing = failures.find((error) => !isFinal(error));
-    if (passing !== undefined) return { state: 'lost', error: passing };
+    if (passing !== undefined) return loseHeld(deps, fetch, passing);
   }
   return settleFailure(deps, fetch, failures, signal?.aborted === true);
+}
+
+/** Bytes that a request holds could not be stored: the item says so, unless there is another place to have them from by now. */
+async function loseHeld(deps: Deps, fetch: Fetch, error: unknown): Promise<FetchOutcome> {
+  const failed = await failItem(deps, fetch, `${reasonOf(error)} Send the answer again.`);
+  return failed ? { state: 'lost', error } : { state: 'later', seconds: 0 };
 }
 
 async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], aborted: boolean): Promise<FetchOutcome> {

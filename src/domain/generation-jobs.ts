@@ -1,10 +1,10 @@
-import { type GenerationJob, findJob, lockJob, updateJob } from '../db/generation-jobs.ts';
+import { type GenerationJob, findJob, findJobsById, lockJob, lockJobId, updateJob } from '../db/generation-jobs.ts';
 import { reviveFetches } from '../db/fetches.ts';
 import { type JobName, findJobOutputs } from '../db/job-outputs.ts';
 import { enqueue } from '../db/jobs.ts';
 import { findItemForUpdate, findItems, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
-import { fillCurrentItem } from '../db/scenes.ts';
+import { reviveCurrentItem } from '../db/scenes.ts';
 import type { JsonObject } from '../db/tables.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, mayReach, ownerFor } from './caller.ts';
@@ -12,10 +12,11 @@ import type { Deps } from './deps.ts';
 import { checkParent } from './ingest.ts';
 import { type ItemInput, checkFields } from './item-fields.ts';
 import { assertOpen, runOf } from './place.ts';
+import { checkScene } from './scenes.ts';
 import { type SearchResult, search } from './search.ts';
 import type { Signer } from './signing.ts';
 import { checkText } from './text-limits.ts';
-import { unpark } from './webhooks.ts';
+import { KNOWS_ID_ALONE, unpark } from './webhooks.ts';
 
 function notFound(): AppError {
   return new AppError('not_found', 'There is no such job, or this token may not see it.');
@@ -46,8 +47,13 @@ export async function registerJob(
   const { userId: _owner, ...fields } = checked;
   if (fields.store !== undefined) deps.stores.get(fields.store);
   await checkParent(deps, caller, fields.parentId);
+  await checkScene(deps, userId, fields);
   const kept = JSON.parse(JSON.stringify(fields)) as JsonObject;
   const registered = await deps.db.transaction().execute(async (trx) => {
+    await lockJobId(trx, name.jobId);
+    // Its webhook may know the id alone: whoever registers it first has it, under whatever name.
+    const others = KNOWS_ID_ALONE.has(name.provider) ? await findJobsById(trx, name.jobId) : [];
+    if (others.some((other) => other.userId !== userId)) throw notFound();
     const { job, made } = await lockJob(trx, name, { userId, fields: kept });
     if (made) return { job, made };
     if (job.userId !== userId) throw notFound();
@@ -86,7 +92,7 @@ export async function retryJob(deps: Deps, caller: Caller, name: JobName): Promi
     if (revived.length === 0) return [];
     for (const id of revived) {
       await updateItem(trx, id, { status: 'pending', error: null });
-      await fillCurrentItem(trx, id);
+      await reviveCurrentItem(trx, id);
     }
     await enqueue(trx, 'fetch', revived.length);
     const items = await findItems(trx, revived);

@@ -3,7 +3,7 @@ import { AppError, isAppError } from '../errors.ts';
 import type { AnswerOutput, OutputBytes } from '../sources/answers/answer.ts';
 import { ANSWERS, type Provider } from '../sources/answers/providers.ts';
 import { decodeData } from '../sources/base64.ts';
-import { answerInput, outputFields } from './answer-fields.ts';
+import { answerContext, assertFew, outputFields } from './answer-fields.ts';
 import { lastDeath } from './apply-answer.ts';
 import { type Caller, ownerFor } from './caller.ts';
 import type { Deps } from './deps.ts';
@@ -43,20 +43,21 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
         { field: 'response' },
       );
   }
+  assertFew(answer);
   const jobId = request.input.jobId ?? answer.id;
   // Longer ones are no ids.
   if (jobId !== undefined && jobId.length <= 500)
     return importJob(deps, { ...request, response: request.response, answer, jobId });
   const userId = ownerFor(request.caller, request.input.userId);
-  const context = {
+  const context = answerContext({
     base: request.input,
     userId,
     provider: request.provider,
     jobId: undefined,
     answer,
     body: request.response,
-  };
-  const input = { ...answerInput(context), userId };
+  });
+  const input = { ...context.input, userId };
   if (answer.outputs.length === 0)
     return [await failure(deps, request, input, answer.error?.message ?? `the work was ${answer.state}`)];
   const items: MediaItem[] = [];
@@ -66,7 +67,7 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
   const queue = [...answer.outputs.entries()].toSorted(([a], [b]) => (deaths[a] ?? 0) - (deaths[b] ?? 0)).values();
   const worker = async () => {
     for (const [index, output] of queue)
-      items[index] = await storeOutput(deps, request, outputFields(context, output), output, index);
+      items[index] = await storeOutput(deps, request, outputFields(context, output, index), output, index);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return items;

@@ -1,14 +1,16 @@
-import { lockJob, updateJob } from '../db/generation-jobs.ts';
-import { deleteItem, findItem, findItems } from '../db/media.ts';
+import { lockJob, lockJobId, updateJob } from '../db/generation-jobs.ts';
+import { ATTEMPT_SECONDS, renewHeldFetches } from '../db/fetches.ts';
+import { findItem, findItems } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError } from '../errors.ts';
 import type { AnswerOutput, ProviderAnswer } from '../sources/answers/answer.ts';
-import { type AnswerContext, outputFields } from './answer-fields.ts';
+import { answerContext, assertFew, outputFields } from './answer-fields.ts';
 import { newOutput } from './apply-answer.ts';
 import { type Caller, ownerFor } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { fetchPending } from './fetch-pending.ts';
 import { checkParent } from './ingest.ts';
+import { checkScene } from './scenes.ts';
 import { type ItemInput, checkFields } from './item-fields.ts';
 import { changeOf } from './job-state.ts';
 import { mayAdopt } from './object-references.ts';
@@ -39,25 +41,31 @@ const AT_ONCE = 4;
 export async function importJob(deps: Deps, request: ImportJobRequest): Promise<MediaItem[]> {
   const { caller, answer, signal } = request;
   const userId = ownerFor(caller, request.input.userId);
+  assertFew(answer);
   assertOpen(await runOf(deps, checkFields(request.input, userId)));
   await checkParent(deps, caller, request.input.parentId);
+  await checkScene(deps, userId, request.input);
   const { job, recorded, outputs } = await recordJob(deps, request, userId);
   const failures: unknown[] = [];
+  const ids = recorded.map(({ id }) => id);
   const queue = [...recorded.entries()].toSorted(([a], [b]) => deathOf(outputs[a]) - deathOf(outputs[b])).values();
   const worker = async () => {
     for (const [index, one] of queue) await fetchNow(deps, one, heldBytes(answer.outputs[index]), failures, signal);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  // Those that are still to come must not be taken for ones that nobody has the bytes of.
+  const lease = setInterval(() => {
+    renewHeldFetches(deps.db, ids).catch((error: unknown) =>
+      deps.log.warn({ err: error, jobId: job.jobId }, 'could not keep workers off the items of an import'),
+    );
+  }, ATTEMPT_SECONDS * 333);
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  } finally {
+    clearInterval(lease);
+  }
   if (failures.length > 0) throw failures[0];
   await unpark(deps, job);
-  const items = new Map(
-    (
-      await findItems(
-        deps.db,
-        recorded.map(({ id }) => id),
-      )
-    ).map((item) => [item.id, item]),
-  );
+  const items = new Map((await findItems(deps.db, ids)).map((item) => [item.id, item]));
   return recorded.flatMap(({ id }) => items.get(id) ?? []);
 
   function deathOf(output: NewOutput | undefined): number {
@@ -68,23 +76,24 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
 /** The job and its items, in one transaction; none of the items has bytes yet. */
 async function recordJob(deps: Deps, request: ImportJobRequest, userId: string) {
   const { caller, provider, jobId, answer, response } = request;
-  const registered = await findRegistered(deps, provider, [jobId]);
-  const name = registered?.userId === userId ? registered : { provider, jobId };
   return deps.db.transaction().execute(async (trx) => {
+    await lockJobId(trx, jobId);
+    const registered = await findRegistered(trx, provider, [jobId], userId);
+    const name = registered?.userId === userId ? registered : { provider, jobId };
     const { job } = await lockJob(trx, name, { userId });
     if (job.userId !== userId)
       throw new AppError('not_found', 'There is no such job, or it belongs to another user.', { field: 'response' });
     const change = changeOf(job, answer, new Date());
     if (change) await updateJob(trx, job, change);
     const said = Object.fromEntries(Object.entries(request.input).filter(([, value]) => value !== undefined));
-    const context: AnswerContext = {
+    const context = answerContext({
       base: { ...(job.fields as ItemInput), ...said, userId },
       userId,
       provider,
       jobId,
       answer,
       body: response,
-    };
+    });
     const outputs = answer.outputs.map((output, index): NewOutput => {
       const made = newOutput(deps, context, output, { index });
       const sources = made.wanted.sources.filter(
@@ -102,7 +111,7 @@ async function recordJob(deps: Deps, request: ImportJobRequest, userId: string) 
         error: error.slice(0, 10_000),
         partial: answer.partial,
       });
-      if (id !== undefined) recorded.push({ id, made: false });
+      if (id !== undefined) recorded.push({ id });
     }
     return { job, recorded, outputs };
   });
@@ -116,7 +125,7 @@ function heldBytes(output: AnswerOutput | undefined): BytesFrom[] {
 
 async function fetchNow(
   deps: Deps,
-  { id, made }: RecordedOutput,
+  { id }: RecordedOutput,
   held: readonly BytesFrom[],
   failures: unknown[],
   signal: AbortSignal | undefined,
@@ -124,8 +133,5 @@ async function fetchNow(
   const item = await findItem(deps.db, id);
   if (!item || item.deletedAt !== null || item.storageKey !== null) return;
   const outcome = await fetchPending(deps, { itemId: id, held, signal });
-  if (outcome?.state !== 'lost') return;
-  failures.push(outcome.error);
-  // Nobody was told of it, and nothing has its bytes but the caller, who will send them again.
-  if (made) await deps.db.transaction().execute((trx) => deleteItem(trx, id));
+  if (outcome?.state === 'lost') failures.push(outcome.error);
 }

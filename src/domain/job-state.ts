@@ -30,10 +30,20 @@ export function changeOf(job: GenerationJob, answer: ProviderAnswer, now: Date):
   }
   const timings = { ...job.timings, ...timingsOf(answer.generation) };
   if (JSON.stringify(timings) !== JSON.stringify(job.timings)) change.timings = timings;
-  if (status !== 'queued' && job.startedAt === null) change.startedAt = now.toISOString();
-  if (hasEnded(status) && job.completedAt === null) change.completedAt = now.toISOString();
+  const { generation } = answer;
+  if (status !== 'queued' && job.startedAt === null) change.startedAt = timeOf(generation['startedAt'], now);
+  if (hasEnded(status) && job.completedAt === null) change.completedAt = timeOf(generation['completedAt'], now);
   return Object.keys(change).length > 0 ? change : undefined;
 }
+
+/** As the provider tells it, else when it was heard of. */
+function timeOf(said: unknown, now: Date): string {
+  const time = typeof said === 'string' ? Date.parse(said) : Number.NaN;
+  return Number.isFinite(time) && Math.abs(time - now.getTime()) < YEAR_MS
+    ? new Date(time).toISOString()
+    : now.toISOString();
+}
+const YEAR_MS = 365 * 24 * 60 * 60_000;
 
 function percent(said: number | undefined, before: number | null): number | null {
   if (said === undefined) return before;

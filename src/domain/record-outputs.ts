@@ -4,7 +4,7 @@ import { type JobName, addJobOutputs, findJobOutputs, removeJobOutput } from '..
 import { enqueue } from '../db/jobs.ts';
 import { findItemForUpdate, updateItem } from '../db/media.ts';
 import { touchRun } from '../db/runs.ts';
-import { fillCurrentItem } from '../db/scenes.ts';
+import { findScene, reviveCurrentItem } from '../db/scenes.ts';
 import type { Deps } from './deps.ts';
 import type { ItemFields } from './item-fields.ts';
 import { FAILURE, matchOutputs } from './output-identity.ts';
@@ -23,8 +23,6 @@ export interface NewOutput {
 /** The item of an output. */
 export interface RecordedOutput {
   id: string;
-  /** It was not known before. */
-  made: boolean;
 }
 
 /**
@@ -43,20 +41,22 @@ export async function recordOutputs(
     outputs.map((output) => output.identities),
     known,
   );
-  // What was recorded as the failure of the job becomes its first output after all.
+  // What was recorded as the failure of the job becomes its first new output after all.
   const failure = [...known].find(([, identities]) => identities.has(FAILURE))?.[0];
+  const failed = failure === undefined ? undefined : await findItemForUpdate(trx, failure);
+  const successor = failed?.deletedAt === null ? matches.indexOf(undefined) : -1;
+  // Items that are there are locked in one order, and before any scene is: whoever deletes one does it in that order, too.
+  const there = outputs
+    .flatMap((output, index) => (matches[index] === undefined ? [] : [{ id: matches[index], output }]))
+    .toSorted((one, other) => (BigInt(one.id) < BigInt(other.id) ? -1 : 1));
+  for (const { id, output } of there) await extendItem(trx, id, output);
   const recorded: RecordedOutput[] = [];
   for (const [index, output] of outputs.entries()) {
-    let id = matches[index];
-    if (id === undefined && failure !== undefined && !recorded.some((each) => each.id === failure)) {
-      id = failure;
-      await removeJobOutput(trx, job, id, FAILURE);
-    }
-    const made = id === undefined;
-    if (id === undefined) id = await insertNew(deps, trx, output);
-    else await extendItem(trx, id, output);
+    const into = index === successor ? failure : undefined;
+    if (into !== undefined) await removeJobOutput(trx, job, into, FAILURE);
+    const id = matches[index] ?? (await insertNew(deps, trx, output, into));
     await addJobOutputs(trx, job, id, output.identities);
-    recorded.push({ id, made });
+    recorded.push({ id });
   }
   // Last, for it holds the run's row.
   const [first] = outputs;
@@ -64,12 +64,32 @@ export async function recordOutputs(
   return recorded;
 }
 
-async function insertNew(deps: Deps, trx: Trx, { fields, wanted, unreachable }: NewOutput): Promise<string> {
+async function insertNew(
+  deps: Deps,
+  trx: Trx,
+  { fields: said, wanted, unreachable }: NewOutput,
+  into: string | undefined,
+): Promise<string> {
+  const fields = await withReachableScene(deps, trx, said);
   const item =
     wanted.sources.length > 0 || wanted.held === true
-      ? await insertPendingItem(deps, trx, fields, wanted)
-      : await insertFailedItem(deps, trx, fields, unreachable ?? 'Nothing was said of where the bytes are.');
+      ? await insertPendingItem(deps, trx, fields, wanted, into)
+      : await insertFailedItem(deps, trx, fields, unreachable ?? 'Nothing was said of where the bytes are.', into);
   return item.id;
+}
+
+/** A scene that has become another user's is no reason to lose a picture: it is stored without the scene. */
+async function withReachableScene(deps: Deps, trx: Trx, fields: ItemFields): Promise<ItemFields> {
+  const { projectId, sceneId, userId } = fields;
+  if (projectId === undefined || sceneId === undefined) return fields;
+  const scene = await findScene(trx, projectId, sceneId);
+  if (!scene || scene.owner === userId) return fields;
+  deps.log.warn(
+    { projectId, sceneId, userId, jobId: fields.jobId },
+    'the scene of a job is another user’s; its outputs are stored without it',
+  );
+  const note = `The scene ${sceneId} of project ${projectId} is another user's.`;
+  return { ...fields, projectId: undefined, sceneId: undefined, generation: { ...fields.generation, note } };
 }
 
 /** An item that was told of before: when it has no bytes yet, there are further places now. */
@@ -93,7 +113,7 @@ async function extendItem(trx: Trx, id: string, { wanted, fields }: NewOutput): 
       ...(item.prompt === '' && { prompt: fields.prompt ?? '' }),
     };
     await updateItem(trx, id, change);
-    await fillCurrentItem(trx, id);
+    await reviveCurrentItem(trx, id);
   }
   if (wanted.held !== true) await enqueue(trx, 'fetch');
 }

@@ -6,6 +6,7 @@ import { type Caller, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { type SearchResult, search } from './search.ts';
 import type { Signer } from './signing.ts';
+import type { ItemInput } from './item-fields.ts';
 import { checkText } from './text-limits.ts';
 
 /** A named slot in a project. */
@@ -20,6 +21,18 @@ async function ownedScene(deps: Deps, caller: Caller, { projectId, sceneId }: Sc
   if (!scene || !mayReach(caller, scene.owner))
     throw new AppError('not_found', 'There is no such scene, or this token may not see it.');
   return scene;
+}
+
+/** @throws AppError not_found: the scene that the fields name is another user's */
+export async function checkScene(
+  { db }: Pick<Deps, 'db'>,
+  userId: string,
+  { projectId, sceneId }: Pick<ItemInput, 'projectId' | 'sceneId'>,
+): Promise<void> {
+  if (projectId === undefined || sceneId === undefined) return;
+  const scene = await findScene(db, projectId.toLowerCase(), sceneId);
+  if (scene && scene.owner !== userId)
+    throw new AppError('not_found', 'There is no such scene, or it belongs to another user.', { field: 'sceneId' });
 }
 
 /** The current version of a scene. @throws AppError not_found: no such scene, or all of its versions were deleted */

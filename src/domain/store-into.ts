@@ -32,7 +32,7 @@ export async function storeInto(
 ): Promise<MediaItem> {
   const fields = fieldsOf(item, options);
   if (from.type === 'object') {
-    const adopted = await adoptObject(deps, from, undefined);
+    const adopted = await adoptObject(deps, from, undefined, signal);
     return completeItem(deps, item.id, {
       bytes: { ...adopted, owned: false },
       filename: suggestedName(from.key.split('/').at(-1)),

@@ -25,6 +25,13 @@ export interface ProvenSender {
   deliveryKey: string;
   /** Whether it may say whose the job is. FAL signs for every account that it has, and so for strangers. */
   namesOwner: boolean;
+  /** The job that the signature is about. */
+  provenJobId?: string | undefined;
+}
+
+interface Address {
+  jobId?: string;
+  userId?: string;
 }
 
 /** These cannot sign, or did not in their older versions. */
@@ -45,7 +52,10 @@ export async function proveSender(
     Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
   );
   const proof: WebhookProof = { raw, headers, secret };
-  const digest = createHash('sha256').update(raw).digest('hex');
+  const { jobId = '', userId = '' } = { ...(request.query as Address), ...(request.params as Address) };
+  /** What is repeated comes to the same address: equal bodies about two jobs are two deliveries. */
+  const keyOf = (what: string | Buffer) =>
+    createHash('sha256').update(`${jobId}\0${userId}\0`).update(what).digest('hex');
   const expected = trust.secrets[provider];
   if (provider === 'fal') {
     if (!trust.fal) throw notSet('FAL_JWKS_URL');
@@ -54,15 +64,16 @@ export async function proveSender(
     if (trust.falAccounts && !trust.falAccounts.includes(account))
       throw new AppError('webhook_refused', 'Webhooks of that FAL account are not taken here (FAL_ACCOUNTS).');
     return {
-      deliveryKey: `${requestId}:${digest}`,
+      deliveryKey: keyOf(raw),
+      provenJobId: requestId,
       namesOwner: expected !== undefined || trust.falAccounts !== undefined,
     };
   }
   if (expected === undefined) throw notSet(`WEBHOOK_SECRET_${provider.toUpperCase().replaceAll('-', '_')}`);
   if (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof))
-    return { deliveryKey: checkStandardSignature(proof, expected), namesOwner: true };
+    return { deliveryKey: keyOf(checkStandardSignature(proof, expected)), namesOwner: true };
   checkSecret(proof, expected);
-  return { deliveryKey: digest, namesOwner: true };
+  return { deliveryKey: keyOf(raw), namesOwner: true };
 }
 
 function notSet(setting: string): AppError {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../src/db/events.ts';
 import { externalItems } from '../../src/db/external-items.ts';
 import { countFetches, takeFetch } from '../../src/db/fetches.ts';
-import { findJobById } from '../../src/db/generation-jobs.ts';
+import { findJobsById } from '../../src/db/generation-jobs.ts';
 import { findJobOutputs } from '../../src/db/job-outputs.ts';
 import { isKnownDelivery, parkedDeliveries, removeExpiredDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
@@ -221,7 +221,7 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ['the fetch that dies first', (db) => takeFetch(db), 500],
   ['the fetch of one item', (db) => takeFetch(db, '400'), 40],
   ['how many fetches wait', (db) => countFetches(db), 1500],
-  ['a job by its id alone', (db) => findJobById(db, 'job-77'), 20],
+  ['a job by its id alone', (db) => findJobsById(db, 'job-77'), 20],
   ['by what the outputs of a job are known', (db) => findJobOutputs(db, { provider: 'comfyui', jobId: 'job-77' }), 40],
   ['a delivery that came before', (db) => isKnownDelivery(db, 'runpod', 'key-77'), 20],
   ['what was parked for a job', (db) => parkedDeliveries(db, 'job-700'), 20],

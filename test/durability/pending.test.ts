@@ -168,7 +168,7 @@ test('a fetch whose worker died is taken up by the next one', async () => {
   expect(await until(async () => (await read('/v1/stats')).succeeded === 1)).toBe(true);
 });
 
-test('bytes that come with an answer are not lost when the store is down: nothing is kept, and it says so', async () => {
+test('bytes that come with an answer and cannot be stored are a failure that says so, until they come again', async () => {
   main.down = true;
   const payload = {
     userId: 'a',
@@ -176,7 +176,9 @@ test('bytes that come with an answer are not lost when the store is down: nothin
   };
   const send = () => t.app.inject({ method: 'POST', url: '/v1/import/runpod', headers: asAdmin(), payload });
   expect((await send()).json()).toMatchObject({ status: 503, code: 'store_unavailable' });
-  expect((await read('/v1/stats')).total).toBe(0);
+  expect((await read('/v1/failures')).items).toMatchObject([
+    { error: expect.stringContaining('Send the answer again') },
+  ]);
   main.down = false;
   expect((await send()).json().items).toMatchObject([{ status: 'success' }]);
   expect((await send()).json().items).toMatchObject([{ status: 'success' }]);

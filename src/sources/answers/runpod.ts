@@ -11,6 +11,7 @@ import {
   errorOf,
   present,
 } from './answer.ts';
+import { joinOutputs } from './same-outputs.ts';
 
 const STATES: Readonly<Record<string, AnswerState>> = {
   IN_QUEUE: 'queued',
@@ -82,27 +83,27 @@ function looksLikeBytes(text: string): boolean {
   return /^(https?:\/\/|data:)/i.test(text.trim()) || (text.length >= 60 && /^[A-Za-z0-9+/=_\-\s]+$/.test(text));
 }
 
-/** Entries of a handler's `images`: a text, or a file with its bytes, its URL and where it was put already. */
 function imageOutputs(images: readonly unknown[]): AnswerOutput[] {
-  return images.flatMap((entry) => {
-    const text = asText(entry);
-    if (text !== undefined) return [{ from: [bytesOf(text)] }];
-    const image = asObject(entry);
-    if (image['type'] === 'temp') return [];
-    const from: OutputBytes[] = [];
-    for (const path of [asText(image['s3Key']), asText(image['networkVolumePath'])])
-      if (path !== undefined) from.push({ type: 'object', path });
-    for (const data of [asText(image['data']), asText(image['base64']), asText(image['url']), asText(image['image'])])
-      if (data !== undefined) from.push(bytesOf(data));
-    if (from.length === 0) return [];
-    return [
-      {
-        from: byPriority(from),
-        filename: asText(image['filename']),
-        subfolder: asText(image['subfolder']) || undefined,
-      },
-    ];
-  });
+  return images.flatMap((entry) => imageOutput(entry) ?? []);
+}
+
+/** An entry of a handler's `images`: a text, or a file with its bytes, its URL and where it was put already; undefined: none of them. */
+function imageOutput(entry: unknown): AnswerOutput | undefined {
+  const text = asText(entry);
+  if (text !== undefined) return { from: [bytesOf(text)] };
+  const image = asObject(entry);
+  if (image['type'] === 'temp') return undefined;
+  const from: OutputBytes[] = [];
+  for (const path of [asText(image['s3Key']), asText(image['networkVolumePath'])])
+    if (path !== undefined) from.push({ type: 'object', path });
+  for (const data of [asText(image['data']), asText(image['base64']), asText(image['url']), asText(image['image'])])
+    if (data !== undefined) from.push(bytesOf(data));
+  if (from.length === 0) return undefined;
+  return {
+    from: byPriority(from),
+    filename: asText(image['filename']),
+    subfolder: asText(image['subfolder']) || undefined,
+  };
 }
 
 /** The stored object first, then the bytes, then a URL that may die. */
@@ -117,31 +118,26 @@ function namesPlaces(output: Record<string, unknown>): boolean {
 }
 
 /**
- * The fields of a handler of one's own. They name the same outputs in several ways: paths, keys, result URLs and images by
- * position; each position is one output.
+ * The fields of a handler of one's own. They name the same outputs in several ways: paths, keys, result URLs and images, by name or
+ * by position. A picture that is not surely the one that lies at a path is an output of its own, for else its bytes would be lost.
  */
 function handlerOutputs(body: Record<string, unknown>): AnswerOutput[] {
-  const paths = asArray(body['network_volume_paths']).map((entry) => pathOf(entry));
-  const more = [asArray(body['s3Keys']), asArray(body['networkVolumePaths'])].map((list) =>
-    list.map((entry) => pathOf(entry)),
+  const places = ['network_volume_paths', 's3Keys', 'networkVolumePaths'].map((name) =>
+    asArray(body[name]).map((entry) => only(pathOf(entry), (path) => ({ type: 'object', path }))),
   );
-  const urls = asArray(body['resultUrls'] ?? body['result_urls']).map(
-    (entry) => asText(entry) ?? asText(asObject(entry)['url']),
+  const urls = asArray(body['resultUrls'] ?? body['result_urls']).map((entry) =>
+    only(asText(entry) ?? asText(asObject(entry)['url']), (url) => ({ type: 'url', url })),
   );
-  const images = imageOutputs(asArray(body['images']));
-  const count = Math.max(paths.length, ...more.map((list) => list.length), urls.length, images.length);
-  return Array.from({ length: count }, (_value, index): AnswerOutput => {
-    const found: OutputBytes[] = [];
-    for (const path of [paths[index], ...more.map((list) => list[index])])
-      if (path !== undefined && !found.some((each) => each.type === 'object' && each.path === path))
-        found.push({ type: 'object', path });
-    const url = urls[index];
-    const image = images[index];
-    for (const each of image?.from ?? [])
-      if (!found.some((other) => JSON.stringify(other) === JSON.stringify(each))) found.push(each);
-    if (url !== undefined) found.push({ type: 'url', url });
-    return { ...image, from: byPriority(found) };
-  }).filter((output) => output.from.length > 0);
+  const images = asArray(body['images']).map((entry) => imageOutput(entry));
+  return joinOutputs([
+    ...places.map((entries) => ({ entries, mayRename: true })),
+    { entries: urls, mayRename: true },
+    { entries: images, mayRename: false },
+  ]).map((output) => ({ ...output, from: byPriority(output.from) }));
+}
+
+function only(text: string | undefined, bytes: (text: string) => OutputBytes): AnswerOutput | undefined {
+  return text === undefined ? undefined : { from: [bytes(text)] };
 }
 
 function pathOf(entry: unknown): string | undefined {

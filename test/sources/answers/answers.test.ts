@@ -135,6 +135,59 @@ test('a handler of one’s own: paths, keys, images and URLs by position are one
   expect(chunk.outputs[0]?.from).toEqual([{ type: 'object', path: 'outputs/u/a.png' }, data]);
 });
 
+test('a handler’s images belong to the paths and URLs that bear their names, else to those at their positions', () => {
+  const of = (fields: object) =>
+    ANSWERS.runpod({ job_id: 'j', status: 'COMPLETED', ...fields }).outputs.map(({ filename, from }) => [
+      filename,
+      ...from.map((each) => (each.type === 'base64' ? 'bytes' : each.type === 'object' ? each.path : each.type)),
+    ]);
+  const [a, b] = ['outputs/u/a.png', 'outputs/u/b.png'];
+  // An entry without bytes says nothing, and shifts nothing.
+  expect(
+    of({ network_volume_paths: [a, b], images: [{ filename: 'a.png' }, { filename: 'b.png', data: PNG }] }),
+  ).toEqual([
+    [undefined, a],
+    ['b.png', b, 'bytes'],
+  ]);
+  expect(of({ network_volume_paths: [a, b], images: [{}, PNG] })).toEqual([
+    [undefined, a],
+    [undefined, b, 'bytes'],
+  ]);
+  // Another order, and fewer.
+  expect(of({ s3Keys: [a, b], images: [{ filename: 'b.png', data: PNG }] })).toEqual([
+    [undefined, a],
+    ['b.png', b, 'bytes'],
+  ]);
+  expect(of({ s3Keys: [a, b], resultUrls: ['https://cdn.example.com/b.png?x=1'] })).toEqual([
+    [undefined, a],
+    [undefined, b, 'url'],
+  ]);
+  // A picture of another name is another picture.
+  expect(of({ network_volume_paths: [a], images: [{ filename: 'c.png', data: PNG }] })).toEqual([
+    [undefined, a],
+    ['c.png', 'bytes'],
+  ]);
+  expect(of({ resultUrls: ['https://cdn.example.com/a.png'], images: [{ filename: 'c.png', data: PNG }] })).toEqual([
+    [undefined, 'url'],
+    ['c.png', 'bytes'],
+  ]);
+  // Names that differ by what a handler puts before them, and equal names in two folders.
+  expect(
+    of({ s3Keys: ['outputs/u/j-a.png', 'outputs/u/j-b.png'], images: [{ filename: 'b.png', data: PNG }] }),
+  ).toEqual([
+    [undefined, 'outputs/u/j-a.png'],
+    ['b.png', 'outputs/u/j-b.png', 'bytes'],
+  ]);
+  const twice = [
+    { filename: 'a.png', subfolder: 'y', data: PNG },
+    { filename: 'a.png', subfolder: 'x', data: PNG },
+  ];
+  expect(of({ s3Keys: ['outputs/x/a.png', 'outputs/y/a.png'], images: twice })).toEqual([
+    ['a.png', 'outputs/x/a.png', 'bytes'],
+    ['a.png', 'outputs/y/a.png', 'bytes'],
+  ]);
+});
+
 test('comfyui-api: an answer, its webhooks, and the older call per image', () => {
   expect(
     ANSWERS.comfyui({ id: 'c', images: [PNG, 'https://cdn.example.com/2.png'], filenames: ['1.png', '2.png'] }),

@@ -39,6 +39,7 @@ const STATEMENTS = [
     media_id        BIGINT NOT NULL REFERENCES generated_images (id) ON DELETE CASCADE,
     sources         JSONB NOT NULL,
     options         JSONB NOT NULL DEFAULT '{}',
+    at_hand         BOOLEAN NOT NULL DEFAULT FALSE,
     dies_at         TIMESTAMPTZ,
     next_attempt_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     attempts        INTEGER NOT NULL DEFAULT 0,
@@ -48,7 +49,7 @@ const STATEMENTS = [
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
     CONSTRAINT fetches_pkey PRIMARY KEY (media_id)
   )`,
-  sql`CREATE INDEX IF NOT EXISTS fetches_dies_at ON fetches (dies_at, next_attempt_at) WHERE gave_up_at IS NULL`,
+  sql`CREATE INDEX IF NOT EXISTS fetches_dies_at ON fetches (at_hand, dies_at, next_attempt_at) WHERE gave_up_at IS NULL`,
   sql`CREATE INDEX IF NOT EXISTS fetches_next_attempt ON fetches (next_attempt_at) WHERE gave_up_at IS NULL`,
   // Which webhook's body a pending item still needs.
   sql`CREATE INDEX IF NOT EXISTS fetches_sources ON fetches USING GIN (sources jsonb_path_ops) WHERE gave_up_at IS NULL`,

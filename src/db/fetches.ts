@@ -58,6 +58,7 @@ export async function insertFetch(
       media_id: mediaId,
       sources: JSON.stringify(sources),
       options: JSON.stringify(options),
+      at_hand: isAtHand(sources),
       dies_at: diesAt?.toISOString() ?? null,
       next_attempt_at: held === true ? leased : sql<string>`now()`,
     })
@@ -80,14 +81,15 @@ export async function extendFetch(
   const known = row.sources as unknown as FetchSource[];
   const seen = new Set(known.map((source) => JSON.stringify(source)));
   const added = sources.filter((source) => !seen.has(JSON.stringify(source)));
-  const all = [...known, ...added];
+  const all = [...known, ...added].toSorted((a, b) => RANK[a.type] - RANK[b.type]);
   const again = added.length > 0 || row.gave_up_at !== null || held === true;
   // Of one place nobody knows when it ends, or it never does: nor does the whole, then.
   const never = (known.length > 0 && row.dies_at === null) || diesAt === undefined;
   await trx
     .updateTable('fetches')
     .set({
-      sources: JSON.stringify(all.toSorted((a, b) => RANK[a.type] - RANK[b.type])),
+      sources: JSON.stringify(all),
+      at_hand: isAtHand(all),
       options: JSON.stringify({ ...row.options, ...options }),
       dies_at: never ? null : new Date(Math.max(Number(new Date(row.dies_at ?? 0)), Number(diesAt))).toISOString(),
       // An attempt that is under way does no harm: one of the two finds the item complete.
@@ -104,8 +106,16 @@ export async function extendFetch(
 const AFRESH = { attempts: 0, created_at: sql<string>`now()` };
 const RANK = { object: 0, comfyui: 1, delivery: 1, url: 2 } as const;
 
-/** Takes the fetch that is due and dies first, or that of one item, due or not; undefined when there is none. */
-export async function takeFetch(db: Db, mediaId?: string): Promise<Fetch | undefined> {
+/** Whether the best place is here already: such a picture must not wait behind slow hosts. */
+export function isAtHand([best]: readonly FetchSource[]): boolean {
+  return best?.type === 'delivery' || best?.type === 'object';
+}
+
+/**
+ * Takes the fetch that is due and dies first, of those that are at hand or of those that are not; or that of one item, due or not.
+ * Undefined: there is none.
+ */
+export async function takeFetch(db: Db, which: { mediaId: string } | { atHand: boolean }): Promise<Fetch | undefined> {
   const row = await db
     .updateTable('fetches')
     .set({
@@ -115,8 +125,9 @@ export async function takeFetch(db: Db, mediaId?: string): Promise<Fetch | undef
     })
     .where('media_id', '=', (eb) => {
       const open = eb.selectFrom('fetches as due').select('due.media_id').where('due.gave_up_at', 'is', null);
-      if (mediaId !== undefined) return open.where('due.media_id', '=', mediaId);
+      if ('mediaId' in which) return open.where('due.media_id', '=', which.mediaId);
       return open
+        .where('due.at_hand', '=', which.atHand)
         .where('due.next_attempt_at', '<=', sql<string>`now()`)
         .orderBy(sql`due.dies_at ASC NULLS LAST`)
         .orderBy('due.next_attempt_at')

@@ -18,7 +18,12 @@ export async function requestCopies(db: Db): Promise<void> {
 }
 
 /** What a worker can be asked to do. */
-export type TaskName = 'fetch' | 'comfyui';
+export type TaskName = 'fetch' | 'fetch-at-hand' | 'comfyui';
+
+/** The task that fetches what has these places. */
+export function fetchTask(atHand: boolean): TaskName {
+  return atHand ? 'fetch-at-hand' : 'fetch';
+}
 
 /** Has workers do `task` so many times, from the commit of this transaction on, and not before so many seconds have passed. */
 export async function enqueue(db: Db, task: TaskName, times = 1, runInSeconds = 0): Promise<void> {

@@ -191,6 +191,8 @@ export interface FetchesTable {
   media_id: string;
   sources: JSONColumnType<Json[], string, string>;
   options: JSONColumnType<JsonObject, string, string>;
+  /** The best of its places needs no network. */
+  at_hand: Generated<boolean>;
   dies_at: NullableTimestamp;
   next_attempt_at: Timestamp;
   attempts: Generated<number>;

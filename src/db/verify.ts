@@ -173,6 +173,7 @@ const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     media_id: 'bigint',
     sources: 'jsonb',
     options: 'jsonb',
+    at_hand: 'boolean',
     dies_at: 'timestamp with time zone',
     next_attempt_at: 'timestamp with time zone',
     attempts: 'integer',

@@ -4,11 +4,12 @@ import {
   type Fetch,
   type FetchSource,
   giveUpFetch,
+  isAtHand,
   postponeFetch,
   renewFetch,
   takeFetch,
 } from '../db/fetches.ts';
-import { enqueue } from '../db/jobs.ts';
+import { enqueue, fetchTask } from '../db/jobs.ts';
 import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { touchRun } from '../db/runs.ts';
@@ -40,18 +41,15 @@ const PATIENCE_MS = 7 * 24 * 60 * 60_000;
 /**
  * Gets the bytes of the pending item whose address dies first, or of one that is named. Each place is tried, the best first. What may
  * come right is tried again with growing pauses, until the last address is dead; then the item has failed, with the reason.
- * Undefined: none is due. Any number of processes may do so at once.
+ * Those whose bytes are at hand already, in a webhook's body or a store, are taken apart from those of the network. Undefined: none is due. Any number of processes may do so at once.
  * @param held bytes that the caller has in hand, better than any address
  */
 export async function fetchPending(
   deps: Deps,
-  {
-    itemId,
-    held = [],
-    signal,
-  }: { itemId?: string; held?: readonly BytesFrom[]; signal?: AbortSignal | undefined } = {},
+  which: { mediaId: string } | { atHand: boolean },
+  { held = [], signal }: { held?: readonly BytesFrom[]; signal?: AbortSignal | undefined } = {},
 ): Promise<FetchOutcome | undefined> {
-  const fetch = await takeFetch(deps.db, itemId);
+  const fetch = await takeFetch(deps.db, which);
   if (!fetch) return undefined;
   const lease = setInterval(() => {
     renewFetch(deps.db, fetch).catch((error: unknown) =>
@@ -124,7 +122,7 @@ async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], abor
     const seconds = aborted ? 1 : Math.max(1, Math.min(pause, left > 2000 ? (left - 1000) / 1000 : 1));
     await deps.db.transaction().execute(async (trx) => {
       const postponed = await postponeFetch(trx, fetch, { seconds, error: reason.slice(0, 500) });
-      if (postponed) await enqueue(trx, 'fetch', 1, seconds);
+      if (postponed) await enqueue(trx, fetchTask(isAtHand(fetch.sources)), 1, seconds);
     });
     if (!aborted)
       deps.log.warn(

@@ -94,7 +94,7 @@ export async function retryJob(deps: Deps, caller: Caller, name: JobName): Promi
       await updateItem(trx, id, { status: 'pending', error: null });
       await reviveCurrentItem(trx, id);
     }
-    await enqueue(trx, 'fetch', revived.length);
+    for (const task of ['fetch', 'fetch-at-hand'] as const) await enqueue(trx, task, revived.length);
     const items = await findItems(trx, revived);
     return items.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
   });

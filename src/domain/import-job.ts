@@ -132,6 +132,6 @@ async function fetchNow(
 ): Promise<void> {
   const item = await findItem(deps.db, id);
   if (!item || item.deletedAt !== null || item.storageKey !== null) return;
-  const outcome = await fetchPending(deps, { itemId: id, held, signal });
+  const outcome = await fetchPending(deps, { mediaId: id }, { held, signal });
   if (outcome?.state === 'lost') failures.push(outcome.error);
 }

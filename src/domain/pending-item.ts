@@ -1,6 +1,6 @@
 import type { Trx } from '../db/database.ts';
-import { type NewFetch, insertFetch } from '../db/fetches.ts';
-import { enqueue } from '../db/jobs.ts';
+import { type NewFetch, insertFetch, isAtHand } from '../db/fetches.ts';
+import { enqueue, fetchTask } from '../db/jobs.ts';
 import { insertItem, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { setCurrentItem } from '../db/scenes.ts';
@@ -36,7 +36,7 @@ export async function insertPendingItem(
     into,
   );
   await insertFetch(trx, item.id, wanted);
-  if (wanted.held !== true) await enqueue(trx, 'fetch');
+  if (wanted.held !== true) await enqueue(trx, fetchTask(isAtHand(wanted.sources)));
   if (version !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined)
     await setCurrentItem(trx, fields.projectId, fields.sceneId, item.id);
   return { ...item, isCurrent: version === undefined ? null : true };

@@ -1,7 +1,7 @@
 import type { Trx } from '../db/database.ts';
-import { type NewFetch, extendFetch } from '../db/fetches.ts';
+import { type NewFetch, extendFetch, isAtHand } from '../db/fetches.ts';
 import { type JobName, addJobOutputs, findJobOutputs, removeJobOutput } from '../db/job-outputs.ts';
-import { enqueue } from '../db/jobs.ts';
+import { enqueue, fetchTask } from '../db/jobs.ts';
 import { findItemForUpdate, updateItem } from '../db/media.ts';
 import { touchRun } from '../db/runs.ts';
 import { findScene, reviveCurrentItem } from '../db/scenes.ts';
@@ -115,7 +115,7 @@ async function extendItem(trx: Trx, id: string, { wanted, fields }: NewOutput): 
     await updateItem(trx, id, change);
     await reviveCurrentItem(trx, id);
   }
-  if (wanted.held !== true) await enqueue(trx, 'fetch');
+  if (wanted.held !== true) await enqueue(trx, fetchTask(isAtHand(wanted.sources)));
 }
 
 /**

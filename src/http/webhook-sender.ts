@@ -8,8 +8,17 @@ import {
   checkFalSignature,
   checkSecret,
   checkStandardSignature,
+  falHeaders,
   hasStandardSignature,
+  standardHeaders,
 } from '../sources/webhook-proof.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whose webhooks come to this route, where its path does not say. */
+    webhook?: WebhookProvider;
+  }
+}
 
 /** By what senders of webhooks are known; those of whom nothing is set are refused. */
 export interface WebhookTrust {
@@ -38,6 +47,25 @@ interface Address {
 const SECRET_IN_ADDRESS = new Set<WebhookProvider>(['runpod', 'generation', 'comfyui-api']);
 
 /**
+ * What can be told before a body is read: whether such webhooks are taken at all, the secret of the address, and whether there is a
+ * signature that is not too old. Nobody is to have large bodies kept in memory who has not come as far as that.
+ * @throws AppError webhook_refused
+ */
+export function checkBeforeBody(trust: WebhookTrust, provider: WebhookProvider, request: FastifyRequest): void {
+  const proof = proofOf(request, Buffer.alloc(0));
+  const expected = trust.secrets[provider];
+  if (provider === 'fal') {
+    if (!trust.fal) throw notSet('FAL_JWKS_URL');
+    if (expected !== undefined) checkSecret(proof, expected);
+    falHeaders(proof);
+    return;
+  }
+  if (expected === undefined) throw notSet(`WEBHOOK_SECRET_${provider.toUpperCase().replaceAll('-', '_')}`);
+  if (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof)) standardHeaders(proof);
+  else checkSecret(proof, expected);
+}
+
+/**
  * Proves who sent a webhook.
  * @throws AppError webhook_refused, keys_unavailable
  */
@@ -47,19 +75,14 @@ export async function proveSender(
   request: FastifyRequest,
   raw: Buffer,
 ): Promise<ProvenSender> {
-  const { secret } = request.query as { secret?: string };
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
-  );
-  const proof: WebhookProof = { raw, headers, secret };
+  checkBeforeBody(trust, provider, request);
+  const proof = proofOf(request, raw);
   const { jobId = '', userId = '' } = { ...(request.query as Address), ...(request.params as Address) };
   /** What is repeated comes to the same address: equal bodies about two jobs are two deliveries. */
   const keyOf = (what: string | Buffer) =>
     createHash('sha256').update(`${jobId}\0${userId}\0`).update(what).digest('hex');
   const expected = trust.secrets[provider];
-  if (provider === 'fal') {
-    if (!trust.fal) throw notSet('FAL_JWKS_URL');
-    if (expected !== undefined) checkSecret(proof, expected);
+  if (provider === 'fal' && trust.fal) {
     const { requestId, account } = await checkFalSignature(proof, trust.fal);
     if (trust.falAccounts && !trust.falAccounts.includes(account))
       throw new AppError('webhook_refused', 'Webhooks of that FAL account are not taken here (FAL_ACCOUNTS).');
@@ -69,11 +92,17 @@ export async function proveSender(
       namesOwner: expected !== undefined || trust.falAccounts !== undefined,
     };
   }
-  if (expected === undefined) throw notSet(`WEBHOOK_SECRET_${provider.toUpperCase().replaceAll('-', '_')}`);
-  if (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof))
+  if (expected !== undefined && (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof)))
     return { deliveryKey: keyOf(checkStandardSignature(proof, expected)), namesOwner: true };
-  checkSecret(proof, expected);
   return { deliveryKey: keyOf(raw), namesOwner: true };
+}
+
+function proofOf(request: FastifyRequest, raw: Buffer): WebhookProof {
+  const { secret } = request.query as { secret?: string };
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
+  );
+  return { raw, headers, secret: typeof secret === 'string' ? secret : undefined };
 }
 
 function notSet(setting: string): AppError {

@@ -27,25 +27,34 @@ export function hasStandardSignature({ headers }: WebhookProof): boolean {
   return headers['webhook-signature'] !== undefined;
 }
 
+/** The headers of a signature that is not too old. @throws AppError webhook_refused */
+export function standardHeaders({ headers }: Pick<WebhookProof, 'headers'>) {
+  const id = headers['webhook-id'];
+  const timestamp = headers['webhook-timestamp'];
+  const signature = headers['webhook-signature'];
+  if (id === undefined || timestamp === undefined || signature === undefined)
+    throw refused('The webhook lacks its signature: webhook-id, webhook-timestamp and webhook-signature are needed.');
+  checkAge(timestamp);
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature };
+}
+
+function checkAge(timestamp: string): void {
+  if (!/^\d{1,12}$/.test(timestamp) || Math.abs(Date.now() / 1000 - Number(timestamp)) > TOLERANCE_SECONDS)
+    throw refused('The webhook is more than five minutes old, or from the future.');
+}
+
 /**
  * Checks a signature as of Standard Webhooks. The secret is base64, with or without `whsec_`, or any text.
  * Answers the id of the message, the same for each of its repetitions.
  * @throws AppError webhook_refused: missing, altered, or more than five minutes old
  */
 export function checkStandardSignature({ raw, headers }: WebhookProof, secret: string): string {
-  const id = headers['webhook-id'];
-  if (id === undefined || headers['webhook-timestamp'] === undefined || headers['webhook-signature'] === undefined)
-    throw refused('The webhook lacks its signature: webhook-id, webhook-timestamp and webhook-signature are needed.');
-  const signed = {
-    'webhook-id': id,
-    'webhook-timestamp': headers['webhook-timestamp'],
-    'webhook-signature': headers['webhook-signature'],
-  };
+  const signed = standardHeaders({ headers });
   let failure: unknown;
   for (const webhook of readings(secret)) {
     try {
       webhook.verify(raw, signed, { jsonParse: false });
-      return id;
+      return signed['webhook-id'];
     } catch (error) {
       failure = error;
     }
@@ -74,6 +83,18 @@ export function checkSecret({ secret }: WebhookProof, expected: string): void {
     throw refused("The 'secret' in the webhook's address is missing or wrong.");
 }
 
+/** The headers of a signature of FAL's that is not too old. @throws AppError webhook_refused */
+export function falHeaders({ headers }: Pick<WebhookProof, 'headers'>) {
+  const [requestId, account, timestamp, signature] = ['request-id', 'user-id', 'timestamp', 'signature'].map(
+    (name) => headers[`x-fal-webhook-${name}`],
+  );
+  if (requestId === undefined || account === undefined || timestamp === undefined || signature === undefined)
+    throw refused('The webhook lacks one of the headers x-fal-webhook-request-id, -user-id, -timestamp, -signature.');
+  checkAge(timestamp);
+  if (!/^[0-9a-f]{128}$/i.test(signature)) throw refused('x-fal-webhook-signature is not the hexadecimal of 64 bytes.');
+  return { requestId, account, timestamp, signature };
+}
+
 /**
  * Checks FAL's signature: Ed25519 over request id, user id, timestamp and the body's sha256. Answers the request id and the account.
  * @throws AppError webhook_refused; keys_unavailable when the keys cannot be fetched
@@ -82,14 +103,7 @@ export async function checkFalSignature(
   { raw, headers }: WebhookProof,
   source: KeySource,
 ): Promise<{ requestId: string; account: string }> {
-  const [requestId, account, timestamp, signature] = ['request-id', 'user-id', 'timestamp', 'signature'].map(
-    (name) => headers[`x-fal-webhook-${name}`],
-  );
-  if (requestId === undefined || account === undefined || timestamp === undefined || signature === undefined)
-    throw refused('The webhook lacks one of the headers x-fal-webhook-request-id, -user-id, -timestamp, -signature.');
-  if (!/^\d{1,12}$/.test(timestamp) || Math.abs(Date.now() / 1000 - Number(timestamp)) > TOLERANCE_SECONDS)
-    throw refused('The webhook is more than five minutes old, or from the future.');
-  if (!/^[0-9a-f]{128}$/i.test(signature)) throw refused('x-fal-webhook-signature is not the hexadecimal of 64 bytes.');
+  const { requestId, account, timestamp, signature } = falHeaders({ headers });
   const digest = createHash('sha256').update(raw).digest('hex');
   const message = Buffer.from([requestId, account, timestamp, digest].join('\n'));
   const bytes = Buffer.from(signature, 'hex');

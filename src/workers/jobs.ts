@@ -39,7 +39,10 @@ function tasks(deps: Deps): TaskList {
     },
     // Each job is one attempt at whatever dies first, not at the item that it was made for.
     fetch: async (_payload, helpers) => {
-      await fetchPending(deps, { signal: helpers.abortSignal });
+      await fetchPending(deps, { atHand: false }, { signal: helpers.abortSignal });
+    },
+    'fetch-at-hand': async (_payload, helpers) => {
+      await fetchPending(deps, { atHand: true }, { signal: helpers.abortSignal });
     },
     // Each job is one look at whichever prompt is due.
     comfyui: async (_payload, helpers) => {
@@ -53,7 +56,11 @@ function tasks(deps: Deps): TaskList {
     // For fetches whose job was lost with its worker.
     fetches: async (_payload, helpers) => {
       while (!helpers.abortSignal?.aborted) {
-        if (!(await fetchPending(deps, { signal: helpers.abortSignal }))) return;
+        const { abortSignal: signal } = helpers;
+        const done =
+          (await fetchPending(deps, { atHand: true }, { signal })) ??
+          (await fetchPending(deps, { atHand: false }, { signal }));
+        if (!done) return;
       }
     },
     deliveries: async () => {

@@ -193,7 +193,7 @@ test('a failed prompt becomes a failure with the node and its message, beside wh
   comfy.fail(second, error, { '8': { images: [{ filename: 'early.png', bytes: png(1, 1, 9) }] } });
   await due();
   expect(await pollPrompt(t.deps)).toBe('ended');
-  await fetchPending(t.deps);
+  await fetchPending(t.deps, { atHand: false });
   const items = (await itemsOf(runId)).slice(1);
   expect(items.map((item) => [item.status, item.error])).toEqual([
     ['success', null],
@@ -229,7 +229,7 @@ test.each(['500', 'html'] as const)('ComfyUI that answers %s is asked again, and
   comfy.trouble = undefined;
   await due();
   expect(await pollPrompt(t.deps)).toBe('ended');
-  await fetchPending(t.deps);
+  await fetchPending(t.deps, { atHand: false });
   expect(await itemsOf(runId)).toMatchObject([{ status: 'success' }]);
 });
 
@@ -259,7 +259,7 @@ test('an output that cannot be had just now stays pending and is fetched later; 
   const { items } = (await addPrompt(runId, promptId)).json() as { items: Item[] };
   expect(items.map((item) => item.status)).toEqual(['pending', 'failed']);
   await sql`UPDATE fetches SET next_attempt_at = now()`.execute(t.deps.db);
-  await fetchPending(t.deps);
+  await fetchPending(t.deps, { atHand: false });
   expect(await itemsOf(runId)).toMatchObject([{ status: 'success' }, { status: 'failed' }]);
 });
 

@@ -12,7 +12,7 @@ export function compatWebhookRoutes(scope: FastifyInstance, deps: RouteDeps): vo
   scope.route({
     method: 'POST',
     url: '/api/webhooks/runpod',
-    config: { access: 'open' },
+    config: { access: 'open', webhook: 'runpod' },
     schema: {
       operationId: 'compatRunpodWebhook',
       tags,
@@ -27,7 +27,7 @@ export function compatWebhookRoutes(scope: FastifyInstance, deps: RouteDeps): vo
   scope.route({
     method: 'POST',
     url: '/api/webhooks/generation/:jobId',
-    config: { access: 'open' },
+    config: { access: 'open', webhook: 'generation' },
     schema: {
       operationId: 'compatGenerationWebhook',
       tags,

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
-import type { WebhookProvider } from '../../sources/answers/webhooks.ts';
+import { isAppError } from '../../errors.ts';
+import { WEBHOOK_PROVIDERS, type WebhookProvider } from '../../sources/answers/webhooks.ts';
 import { compatWebhookRoutes } from '../compat/webhooks.ts';
+import { checkBeforeBody } from '../webhook-sender.ts';
 import { takeWebhook } from '../take-webhook.ts';
 import { takeRawBodies } from '../raw-body.ts';
 import type { RouteDeps } from '../route-deps.ts';
@@ -11,6 +13,17 @@ import { WebhookParams, WebhookQuery, receiptAnswer } from '../schemas/webhooks.
 export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps & { maxJsonBytes: number }): Promise<void> {
   await app.register(async (scope) => {
     takeRawBodies(scope, deps.maxJsonBytes);
+    scope.addHook('onRequest', async (request) => {
+      const provider = request.routeOptions.config.webhook ?? (request.params as { provider?: string }).provider;
+      // The schema refuses a provider that there is none.
+      if (!WEBHOOK_PROVIDERS.some((name) => name === provider)) return;
+      try {
+        checkBeforeBody(deps.webhooks, provider as WebhookProvider, request);
+      } catch (error) {
+        deps.metrics.webhook(String(provider), isAppError(error) ? error.code : 'error');
+        throw error;
+      }
+    });
     scope.route({
       method: 'POST',
       url: '/v1/webhooks/:provider',

@@ -1,6 +1,7 @@
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { type MediaItem, itemColumns, toItem } from './media-item.ts';
+import type { JobName } from './job-outputs.ts';
 import type { JsonObject, Tables } from './tables.ts';
 
 /** What a search may ask for; each is one condition, and all must hold. */
@@ -15,6 +16,8 @@ export interface ItemFilter {
   mimeType?: string | undefined;
   jobId?: string | undefined;
   runId?: string | undefined;
+  /** What a job has put out: items that bear its id, and those that it has named. */
+  ofJob?: JobName | undefined;
   requestId?: string | undefined;
   messageId?: string | undefined;
   externalId?: string | undefined;
@@ -86,6 +89,11 @@ export function matching<O>(
   }
   if (filter.seed !== undefined) narrowed = narrowed.where(said('seed', filter.seed));
   if (filter.sampler !== undefined) narrowed = narrowed.where(said('sampler', filter.sampler));
+  if (filter.ofJob !== undefined)
+    narrowed = narrowed.where(
+      sql<boolean>`generated_images.id IN (SELECT bearing.id FROM generated_images AS bearing WHERE bearing.job_id = ${filter.ofJob.jobId}
+        UNION SELECT media_id FROM job_outputs WHERE provider = ${filter.ofJob.provider} AND job_id = ${filter.ofJob.jobId})`,
+    );
   if (filter.tags !== undefined && filter.tags.length > 0) {
     const wanted = sql`${[...filter.tags]}::text[]`;
     narrowed = narrowed.where(
@@ -187,7 +195,7 @@ export async function countTags(
   return rows.rows.map((row) => ({ tag: row.tag, count: Number(row.count) }));
 }
 
-/** Newest first, from an offset on: what is left out is read all the same. For callers that cannot page otherwise. */
+/** Newest first, without failures, from an offset on: what is left out is read all the same. For callers that cannot page otherwise. */
 export async function listItems(
   db: Db,
   {
@@ -197,6 +205,7 @@ export async function listItems(
   }: { userId?: string | undefined; jobId?: string | undefined; limit: number; offset: number },
 ): Promise<MediaItem[]> {
   const rows = await filtered(db.selectFrom('generated_images').select(itemColumns), filter)
+    .where('generated_images.status', 'in', ['success', 'pending'])
     .orderBy('generated_images.created_at', 'desc')
     .orderBy('generated_images.id', 'desc')
     .limit(limit)

@@ -71,7 +71,11 @@ export async function jobItems(
   page: { limit: number; cursor: string | undefined },
 ): Promise<SearchResult> {
   const job = await readJob(deps, caller, name);
-  return search(deps, caller, { filter: { jobId: job.jobId, userId: job.userId }, order: 'desc', ...page });
+  return search(deps, caller, {
+    filter: { ofJob: { provider: job.provider, jobId: job.jobId }, userId: job.userId },
+    order: 'desc',
+    ...page,
+  });
 }
 
 /** Has the bytes of a job's items that could not be had asked for once more. Answers those items. @throws AppError not_found */

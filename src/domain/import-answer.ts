@@ -1,3 +1,4 @@
+import { findStoredItemByKey } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { AnswerOutput, OutputBytes } from '../sources/answers/answer.ts';
@@ -81,9 +82,10 @@ async function storeOutput(
   index: number,
 ): Promise<MediaItem> {
   let last: unknown;
-  for (const source of sourcesOf(deps, request, fields, output)) {
+  for (const open of sourcesOf(deps, request, fields, output)) {
     try {
-      return await store(deps, request, fields, source(), String(index));
+      const source = open();
+      return (await ownItemAt(deps, fields, source)) ?? (await store(deps, request, fields, source, String(index)));
     } catch (error) {
       // Who may not write, or what is wrong with the fields, is the same for every place.
       if (!isAppError(error, ...PLACE_ERRORS)) throw error;
@@ -93,6 +95,13 @@ async function storeOutput(
   const reason = last instanceof Error ? last.message : 'No place is known that has the bytes.';
   const url = output.from.find((from) => from.type === 'url');
   return failure(deps, request, fields, reason, url, index);
+}
+
+/** An object that the user has an item of already is that item: the call is a repetition, or another one told of it before. */
+async function ownItemAt(deps: Deps, { userId }: ItemInput, source: Source): Promise<MediaItem | undefined> {
+  if (source.type !== 'object') return undefined;
+  const item = await findStoredItemByKey(deps.db, source.store, source.key);
+  return item?.userId === userId && item?.deletedAt === null ? item : undefined;
 }
 
 /** What is wrong with one place of an output, and need not be with another. */

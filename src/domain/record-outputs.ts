@@ -2,7 +2,7 @@ import type { Trx } from '../db/database.ts';
 import { type NewFetch, extendFetch, isAtHand } from '../db/fetches.ts';
 import { type JobName, addJobOutputs, findJobOutputs, removeJobOutput } from '../db/job-outputs.ts';
 import { enqueue, fetchTask } from '../db/jobs.ts';
-import { findItemForUpdate, updateItem } from '../db/media.ts';
+import { findItemForUpdate, findStoredItemByKey, updateItem } from '../db/media.ts';
 import { touchRun } from '../db/runs.ts';
 import { findScene, reviveCurrentItem } from '../db/scenes.ts';
 import type { Deps } from './deps.ts';
@@ -41,6 +41,7 @@ export async function recordOutputs(
     outputs.map((output) => output.identities),
     known,
   );
+  for (const [index, output] of outputs.entries()) matches[index] ??= await ownItemOf(trx, output, matches);
   // What was recorded as the failure of the job becomes its first new output after all.
   const failure = [...known].find(([, identities]) => identities.has(FAILURE))?.[0];
   const failed = failure === undefined ? undefined : await findItemForUpdate(trx, failure);
@@ -62,6 +63,20 @@ export async function recordOutputs(
   const [first] = outputs;
   if (first) await touchRun(trx, first.fields.runId, first.fields.userId);
   return recorded;
+}
+
+/** An object that this user has an item of already, by another job or a call without one, is that item. */
+async function ownItemOf(
+  trx: Trx,
+  { wanted, fields }: NewOutput,
+  taken: readonly (string | undefined)[],
+): Promise<string | undefined> {
+  for (const source of wanted.sources) {
+    if (source.type !== 'object') continue;
+    const item = await findStoredItemByKey(trx, source.store, source.key);
+    if (item?.userId === fields.userId && item.deletedAt === null && !taken.includes(item.id)) return item.id;
+  }
+  return undefined;
 }
 
 async function insertNew(

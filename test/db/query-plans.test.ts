@@ -139,6 +139,7 @@ const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers
   ['newest of a tool', at({ toolName: 'tool-7' }), LISTING, 51],
   ['newest of a run', at({ runId: 'run-7' }), LISTING, 10],
   ['newest of a job', at({ jobId: 'job-7' }), LISTING, 10],
+  ['what a job has put out', at({ ofJob: { provider: 'comfyui', jobId: 'job-7' } }), LISTING, 20],
   ['versions of a scene', at({ projectId: 'c4ca4238-a0b9-2382-0dcc-509a6f75849b', sceneId: 'scene_10' }), LISTING, 20],
   ['failures', at({ failed: true }), LISTING, 51],
   ['one tag', at({ tags: ['tag-7'] }), 1000, 51],

@@ -57,7 +57,13 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
       const { userId } = request.body;
       const signal = abortSignal(request, reply);
       const items = await saveImages(deps, callerOf(request), { userId, body: request.body, signal });
-      return { success: true as const, images: items.map((item) => presentImage(deps, item)) };
+      const failed = items.find((item) => item.status === 'failed');
+      // Whoever keeps nothing else of an image has to hear that it was not stored.
+      return {
+        success: failed === undefined,
+        ...(failed && { error: failed.error ?? 'An image could not be stored.' }),
+        images: items.map((item) => presentImage(deps, item)),
+      };
     },
   });
 

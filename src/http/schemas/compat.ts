@@ -18,7 +18,8 @@ const CompatImage = Type.Object(
 
 const CompatImages = Type.Object(
   {
-    success: Type.Literal(true, { description: 'Always `true`.' }),
+    success: Type.Boolean({ description: 'Whether all of them are stored, or will be.', examples: [true] }),
+    error: Type.Optional(Type.String({ description: 'Why one of them could not be stored.' })),
     images: Type.Array(ref(CompatImage), { description: 'The images.' }),
   },
   { $id: 'CompatImages', description: 'Images, as older front ends expect them.' },

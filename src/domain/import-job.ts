@@ -1,6 +1,6 @@
 import { lockJob, lockJobId, updateJob } from '../db/generation-jobs.ts';
-import { ATTEMPT_SECONDS, renewHeldFetches } from '../db/fetches.ts';
-import { findItem, findItems } from '../db/media.ts';
+import { ATTEMPT_SECONDS, renewHeldFetches, reviveFetches } from '../db/fetches.ts';
+import { findItem, findItemForUpdate, findItems, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError } from '../errors.ts';
 import type { AnswerOutput, ProviderAnswer } from '../sources/answers/answer.ts';
@@ -132,6 +132,20 @@ async function fetchNow(
 ): Promise<void> {
   const item = await findItem(deps.db, id);
   if (!item || item.deletedAt !== null || item.storageKey !== null) return;
-  const outcome = await fetchPending(deps, { mediaId: id }, { held, signal });
+  let outcome = await fetchPending(deps, { mediaId: id }, { held, signal });
+  // A worker that knew of no place may have given it up while these bytes waited for their turn.
+  if (!outcome && held.length > 0 && (await revive(deps, id)))
+    outcome = await fetchPending(deps, { mediaId: id }, { held, signal });
   if (outcome?.state === 'lost') failures.push(outcome.error);
+}
+
+/** Whether there is anything to try again. */
+function revive(deps: Deps, id: string): Promise<boolean> {
+  return deps.db.transaction().execute(async (trx) => {
+    const item = await findItemForUpdate(trx, id);
+    if (!item || item.storageKey !== null || item.deletedAt !== null) return false;
+    const [revived] = await reviveFetches(trx, [id]);
+    if (revived !== undefined) await updateItem(trx, id, { status: 'pending', error: null });
+    return revived !== undefined;
+  });
 }

@@ -213,3 +213,77 @@ test('an import and the webhook of the same job are the same items, whichever co
   expect(new Set(both.map((one) => one.statusCode))).toEqual(new Set([200, 201]));
   expect((await read('/v1/stats')).total).toBe(3);
 });
+
+test('an import that cannot store leaves alone what a webhook has been answered for meanwhile', async () => {
+  let open = () => {};
+  main.gate = new Promise<void>((resolve) => (open = resolve));
+  const image = png(3, 3, 9).toString('base64');
+  const answer = {
+    id: 'race',
+    status: 'COMPLETED',
+    output: { images: [{ filename: 'r.png', type: 'base64', data: image }] },
+  };
+  const importing = t.app.inject({
+    method: 'POST',
+    url: '/v1/import/runpod',
+    headers: asAdmin(),
+    payload: { userId: 'a', response: answer },
+  });
+  void importing.then(() => {});
+  await until(async () => main.received > 0);
+  const hook = await t.app.inject({ method: 'POST', url: '/v1/webhooks/runpod?secret=hook', payload: answer });
+  expect(hook.json()).toMatchObject({ state: 'accepted', items: [expect.any(String)] });
+  main.down = true;
+  open();
+  expect((await importing).json().items).toMatchObject([{ id: hook.json().items[0], status: 'pending' }]);
+  main.gate = undefined;
+  main.down = false;
+  work();
+  await until(async () => (await read('/v1/stats')).succeeded === 1, 30);
+  expect((await read('/v1/stats')).total).toBe(1);
+});
+
+test('bytes that are kept here do not die with an address that was told later', async () => {
+  main.down = true;
+  const tell = (body: object) =>
+    t.app.inject({
+      method: 'POST',
+      url: '/v1/webhooks/runpod?secret=hook',
+      payload: { job_id: 'dies', user_id: 'a', ...body },
+    });
+  await tell({ status: 'IN_PROGRESS', images: [{ filename: 'd.png', data: png(3, 3, 5).toString('base64') }] });
+  await tell({ status: 'COMPLETED', resultUrls: [dying('/gone/d.png', 2)] });
+  expect((await read('/v1/stats')).total).toBe(1);
+  work();
+  await until(
+    async () => Number((await t.deps.db.selectFrom('fetches').select('attempts').executeTakeFirst())?.attempts) > 1,
+    30,
+  );
+  main.down = false;
+  await until(async () => (await read('/v1/stats')).succeeded === 1, 30);
+});
+
+test('bytes in hand that wait for their turn longer than a lease are not given up', async () => {
+  let open = () => {};
+  main.gate = new Promise<void>((resolve) => (open = resolve));
+  const images = Array.from({ length: 6 }, (_value, at) => png(3, 3, 20 + at).toString('base64'));
+  const importing = t.app.inject({
+    method: 'POST',
+    url: '/v1/import/runpod',
+    headers: asAdmin(),
+    payload: { userId: 'a', response: { id: 'turns', status: 'COMPLETED', output: { images } } },
+  });
+  void importing.then(() => {});
+  await until(async () => main.received > 0);
+  work();
+  // As if four of them had taken longer than the lease of the others.
+  await sql`UPDATE fetches SET next_attempt_at = now() - interval '1 second' WHERE attempts = 0`.execute(t.deps.db);
+  await until(async () => {
+    const { rows } = await sql`SELECT FROM fetches WHERE attempts > 0`.execute(t.deps.db);
+    return rows.length === 6;
+  });
+  open();
+  expect((await importing).json().items.map((item: { status: string }) => item.status)).toEqual(
+    Array(6).fill('success'),
+  );
+});

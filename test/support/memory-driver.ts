@@ -55,6 +55,7 @@ export function createMemoryDriver(): MemoryStore {
       const bytes = Buffer.concat(chunks);
       if (size !== undefined && bytes.length !== size) throw new StorageError('SIZE', 'not what was announced');
       await store.gate;
+      up();
       if (overwrite !== true && objects.has(key)) throw new StorageError('EXISTS', 'there is one already');
       objects.set(key, { bytes, contentType, modifiedAt: new Date() });
       return { bytes: bytes.length, etag: createHash('sha256').update(bytes).digest('hex') };

@@ -1,3 +1,4 @@
+import { errorOf } from './answer-error.ts';
 import {
   type AnswerOutput,
   type Json,
@@ -7,9 +8,9 @@ import {
   asObject,
   asText,
   bytesOf,
-  errorOf,
   present,
 } from './answer.ts';
+import { findOutputs } from './find-outputs.ts';
 
 /** A file that a node of a ComfyUI workflow has put out. */
 export interface ComfyFile {
@@ -90,10 +91,11 @@ export function comfyApiAnswer(response: unknown): ProviderAnswer {
   const single = asText(body['image']);
   const names = asArray(body['filenames']).map((name) => asText(name));
   const images = single === undefined ? asArray(body['images']).map((image) => asText(image)) : [single];
-  const error = errorOf(body['error']);
-  const outputs = images.flatMap((image, index): AnswerOutput[] =>
+  const error = errorOf(body['error'], body);
+  const known = images.flatMap((image, index): AnswerOutput[] =>
     image === undefined ? [] : [{ from: [bytesOf(image)], filename: asText(body['filename']) ?? names[index] }],
   );
+  const outputs = known.length > 0 || error || type === 'prompt.failed' ? known : findOutputs(body);
   const failed = type === 'prompt.failed' || (error !== undefined && outputs.length === 0);
   return {
     id: asText(body['id']),

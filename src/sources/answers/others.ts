@@ -1,4 +1,5 @@
-import { type AnswerOutput, type ProviderAnswer, asArray, asObject, asText, errorOf, present } from './answer.ts';
+import { errorOf } from './answer-error.ts';
+import { type AnswerOutput, type ProviderAnswer, asArray, asObject, asText, present } from './answer.ts';
 
 /** Gemini's `generateContent`, or Imagen's predictions. From general knowledge of the format: a best effort. */
 export function geminiAnswer(response: unknown): ProviderAnswer {

@@ -33,6 +33,7 @@ export const ERROR_CODES = {
   too_large: 'The body, the file or one of its fields is larger than allowed.',
   unsupported_content_type: 'The Content-Type of the request is not one that this route takes.',
   unsupported_media: 'The bytes are not an image, audio, video or 3D model that this service keeps.',
+  strip_unsupported: 'The metadata of this file cannot be removed without loss.',
   range_not_satisfiable: 'The range starts beyond the end of the file.',
   digest_mismatch: 'The bytes that arrived do not have the digest that the caller stated; nothing was kept.',
   length_mismatch: 'Fewer or more bytes arrived than were announced; nothing was kept.',

@@ -11,12 +11,12 @@ import { openContent } from './read.ts';
 /** What is looked at before the answer begins: most damage shows early, and can then still be told. */
 const PEEKED_BYTES = 256 * 1024;
 
-/** @throws AppError unsupported_media: metadata cannot be removed from such a file without loss. */
+/** @throws AppError strip_unsupported: metadata cannot be removed from such a file without loss. */
 export function stripperOf(item: MediaItem): Stripper {
   const stripper = stripperFor(item.mimeType ?? '');
   if (stripper) return stripper;
   throw new AppError(
-    'unsupported_media',
+    'strip_unsupported',
     `Metadata is removed from PNG, JPEG, WebP and GIF files; this one is ${item.mimeType ?? 'of no known type'}. Leave 'strip' out to get it as it is.`,
     { field: 'strip' },
   );
@@ -24,7 +24,7 @@ export function stripperOf(item: MediaItem): Stripper {
 
 /**
  * Opens an item's bytes without its metadata. The stream breaks off where the file cannot be followed any further.
- * @throws AppError unsupported_media: it cannot be followed from early on; store_unavailable, content_missing
+ * @throws AppError strip_unsupported: it cannot be followed from early on; store_unavailable, content_missing
  */
 export async function openStripped(
   deps: Deps,
@@ -44,7 +44,7 @@ export async function openStripped(
   } catch (error) {
     if (!(error instanceof MalformedFile)) throw error;
     throw new AppError(
-      'unsupported_media',
+      'strip_unsupported',
       `The metadata of this file cannot be removed, because ${error.message}. Leave 'strip' out to get it as it is.`,
       { cause: error, field: 'strip' },
     );

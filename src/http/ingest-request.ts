@@ -19,12 +19,14 @@ export interface BodyLimits {
   rate: BodyRate;
   /** Aborts when the client goes away. */
   signal: AbortSignal;
+  /** What the file goes into has an owner already, so nobody needs to name one. */
+  ownerIsKnown?: boolean;
 }
 
 /** Turns a request in any of its three forms into what the domain takes. @throws AppError */
 export async function toIngestRequest(
   request: FastifyRequest,
-  { maxFileBytes, rate, signal }: BodyLimits,
+  { maxFileBytes, rate, signal, ownerIsKnown = false }: BodyLimits,
 ): Promise<IngestRequest> {
   const base = { caller: callerOf(request), idempotencyKey: idempotencyKey(request), signal };
   if (request.isMultipart()) {
@@ -44,7 +46,7 @@ export async function toIngestRequest(
       finish: async ({ sha256 }) => toInput({ ...flat(request.query), ...form.early, ...(await form.rest(sha256)) }),
     };
     const input = toInput({ ...query, ...form.early });
-    if (input.userId === undefined && isAdmin(base.caller)) {
+    if (input.userId === undefined && isAdmin(base.caller) && !ownerIsKnown) {
       // Whether it is missing or only late is worth reading on: the remedy is another one.
       for await (const _chunk of form.body);
       await form.rest('');

@@ -6,7 +6,8 @@ import { type BodyLimits, toIngestRequest } from './ingest-request.ts';
 import type { RunMediaJson } from './schemas/runs.ts';
 
 /** Turns a request for a run's media in any of its forms into what the domain takes. @throws AppError */
-export async function toRunMediaRequest(request: FastifyRequest, limits: BodyLimits): Promise<RunMediaRequest> {
+export async function toRunMediaRequest(request: FastifyRequest, bodyLimits: BodyLimits): Promise<RunMediaRequest> {
+  const limits = { ...bodyLimits, ownerIsKnown: true };
   const body = request.body as RunMediaJson | undefined;
   const isJson = body !== undefined && (request.headers['content-type'] ?? '').includes('json');
   if (!isJson) return { type: 'item', ingest: await toIngestRequest(request, limits) };
@@ -27,8 +28,8 @@ export async function toRunMediaRequest(request: FastifyRequest, limits: BodyLim
   return { type: 'item', ingest: await toIngestRequest(request, limits) };
 }
 
-/** A generator's answer is a URL when it starts with `http`, else the id of a ComfyUI prompt. */
+/** A generator's answer is a URL when it starts with `http:` or `https:`, else the id of a ComfyUI prompt. */
 function told(output: string | undefined): RunMediaJson['source'] {
   if (output === undefined) return undefined;
-  return output.startsWith('http') ? { type: 'url', url: output } : { type: 'comfyui', promptId: output };
+  return /^https?:/i.test(output) ? { type: 'url', url: output } : { type: 'comfyui', promptId: output };
 }

@@ -32,6 +32,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   too_large: 413,
   unsupported_content_type: 415,
   unsupported_media: 415,
+  strip_unsupported: 415,
   range_not_satisfiable: 416,
   digest_mismatch: 422,
   length_mismatch: 422,

@@ -2095,7 +2095,7 @@ export interface components {
             };
             source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"] | components["schemas"]["ComfyuiSource"];
             /**
-             * @description In place of `source`, what a generator gave, whichever it is: a text that starts with `http` is a URL, any other a ComfyUI prompt id.
+             * @description In place of `source`, what a generator gave, whichever it is: a text that starts with `http:` or `https:` is a URL, any other a ComfyUI prompt id.
              * @example https://cdn.example.com/out.png
              */
             output?: string;

@@ -130,6 +130,29 @@ test('bytes come as a form or a raw body, too, and the path says which run', asy
   ]);
 });
 
+test('for a service, the run says whose its media are, in every form of body', async () => {
+  const runId = await begin({ userId: 'a' }, asAdmin());
+  const url = `/v1/runs/${runId}/media`;
+  const form = multipart([
+    { name: 'file', filename: 'a.png', type: 'image/png', value: png(1, 1, 21) },
+    { name: 'prompt', value: 'after the file' },
+  ]);
+  const answers = [
+    await t.app.inject({ method: 'POST', url, headers: { ...asAdmin(), ...form.headers }, payload: form.payload }),
+    await t.app.inject({
+      method: 'POST',
+      url,
+      headers: { ...asAdmin(), 'content-type': 'image/png' },
+      payload: png(1, 1, 22),
+    }),
+    await post(url, { source: base64(png(1, 1, 23)) }, asAdmin()),
+  ];
+  expect(answers.map((answer) => [answer.statusCode, answer.json().items?.[0].userId])).toEqual(
+    answers.map(() => [201, 'a']),
+  );
+  expect(answers[0]?.json().items[0]).toMatchObject({ prompt: 'after the file', sha256: sha256(png(1, 1, 21)) });
+});
+
 test('an item that names its run elsewhere lies in its folder, too; after the file the name comes too late', async () => {
   const runId = await begin();
   const item = (await post('/v1/media', { runId, source: base64(png(1, 1, 5)) })).json();
@@ -265,6 +288,7 @@ test('an output is told apart as a URL or a ComfyUI prompt id', async () => {
   const url = `/v1/runs/${runId}/media`;
   const refused = await post(url, { output: 'http://127.0.0.1/a.png' });
   expect(refused.json().code).toBe('url_not_allowed');
+  expect((await post(url, { output: 'HTTP://127.0.0.1/a.png' })).json().code).toBe('url_not_allowed');
   expect((await post(url, { output: 'x', source: base64(png()) })).json()).toMatchObject({
     status: 400,
     field: 'output',

@@ -96,7 +96,7 @@ test.each([
 ])('%s is refused rather than sent as it is', async (_name, bytes, words) => {
   const { id } = await post(local, bytes);
   const answer = await get(local, `/v1/media/${id}/content?strip=metadata`);
-  expect(answer.json()).toMatchObject({ status: 415, code: 'unsupported_media', field: 'strip' });
+  expect(answer.json()).toMatchObject({ status: 415, code: 'strip_unsupported', field: 'strip' });
   expect(answer.json().detail.toLowerCase()).toContain(words.toLowerCase());
   expect((await get(local, `/v1/media/${id}/content`)).statusCode).toBe(200);
 });

@@ -64,7 +64,7 @@ export const RunMediaJson = Type.Object(
     ),
     output: Type.Optional(
       text(
-        'In place of `source`, what a generator gave, whichever it is: a text that starts with `http` is a URL, any other a ComfyUI prompt id.',
+        'In place of `source`, what a generator gave, whichever it is: a text that starts with `http:` or `https:` is a URL, any other a ComfyUI prompt id.',
         2000,
         { minLength: 1, examples: ['https://cdn.example.com/out.png'] },
       ),

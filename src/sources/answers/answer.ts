@@ -1,3 +1,5 @@
+import type { AnswerError } from './answer-error.ts';
+
 /** A JSON value as it was parsed. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
@@ -32,7 +34,7 @@ export interface ProviderAnswer {
   state: AnswerState;
   /** 0 to 100. */
   progress?: number | undefined;
-  error?: { class?: string | undefined; message: string } | undefined;
+  error?: AnswerError | undefined;
   outputs: AnswerOutput[];
   /** The work failed after it had put those out: the failure is told of beside them. */
   partial?: boolean | undefined;
@@ -75,14 +77,11 @@ export function bytesOf(text: string): OutputBytes {
   return /^https?:\/\//i.test(text.trim()) ? { type: 'url', url: text.trim() } : { type: 'base64', data: text };
 }
 
-/** An error in whatever shape it came: a text, or an object with a message. */
-export function errorOf(value: unknown): { class?: string | undefined; message: string } | undefined {
-  const text = asText(value);
-  if (text !== undefined) return { message: text };
-  const object = asObject(value);
-  const message =
-    asText(object['message']) ?? asText(object['error']) ?? asText(object['detail']) ?? asText(object['msg']);
-  if (message !== undefined)
-    return { message, class: asText(object['type']) ?? asText(object['code']) ?? asText(object['error_type']) };
-  return Object.keys(object).length > 0 || asArray(value).length > 0 ? { message: JSON.stringify(value) } : undefined;
+/** A progress of 0 to 100: a fraction of one, a percentage, or a text of either. */
+export function progressOf(value: unknown): number | undefined {
+  const percent = typeof value === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(value)?.[1] : undefined;
+  if (percent !== undefined) return Number(percent);
+  const number = asNumber(value);
+  // 1 alone could be either; of the two, nothing is claimed too early.
+  return number !== undefined && number > 0 && number < 1 ? number * 100 : number;
 }

@@ -1,3 +1,4 @@
+import { errorOf } from './answer-error.ts';
 import {
   type AnswerOutput,
   type Json,
@@ -7,9 +8,10 @@ import {
   asObject,
   asText,
   bytesOf,
-  errorOf,
   present,
 } from './answer.ts';
+import { factsOfGraph } from './embedded-facts.ts';
+import { findOutputs } from './find-outputs.ts';
 
 /** A file that a node of a ComfyUI workflow has put out. */
 export interface ComfyFile {
@@ -83,17 +85,19 @@ export function comfyViewUrl(baseUrl: string, { filename, subfolder, type }: Com
   return `${baseUrl.replace(/\/+$/, '')}/view?${query.toString()}`;
 }
 
-/** comfyui-api: `{id, images, filenames, stats}`, its webhooks too; the older ones bring one image per call. */
+/** comfyui-api: `{id, prompt, images, filenames, stats}` with the graph as `prompt`, its webhooks too; the older ones bring one image per call. */
 export function comfyApiAnswer(response: unknown): ProviderAnswer {
   const body = asObject(response);
   const type = asText(body['type']);
   const single = asText(body['image']);
   const names = asArray(body['filenames']).map((name) => asText(name));
   const images = single === undefined ? asArray(body['images']).map((image) => asText(image)) : [single];
-  const error = errorOf(body['error']);
-  const outputs = images.flatMap((image, index): AnswerOutput[] =>
+  const error = errorOf(body['error'], body);
+  const known = images.flatMap((image, index): AnswerOutput[] =>
     image === undefined ? [] : [{ from: [bytesOf(image)], filename: asText(body['filename']) ?? names[index] }],
   );
+  const outputs = known.length > 0 || error || type === 'prompt.failed' ? known : findOutputs(body);
+  const facts = factsOfGraph(body['prompt']);
   const failed = type === 'prompt.failed' || (error !== undefined && outputs.length === 0);
   return {
     id: asText(body['id']),
@@ -101,6 +105,8 @@ export function comfyApiAnswer(response: unknown): ProviderAnswer {
     state: failed ? 'failed' : body['event'] === 'output.complete' ? 'running' : 'succeeded',
     error: failed ? (error ?? { message: 'the workflow failed' }) : error,
     outputs,
-    generation: present({ timings: body['stats'], timestamp: body['timestamp'] }),
+    prompt: facts.prompt ?? asText(body['prompt']),
+    model: facts.model,
+    generation: present({ ...facts.generation, timings: body['stats'], timestamp: body['timestamp'] }),
   };
 }

@@ -1,25 +1,19 @@
-import {
-  type AnswerOutput,
-  type Json,
-  type JsonObject,
-  type ProviderAnswer,
-  asObject,
-  asText,
-  errorOf,
-  present,
-} from './answer.ts';
+import { type AnswerError, errorOf } from './answer-error.ts';
+import { type JsonObject, type ProviderAnswer, asObject, asText, present } from './answer.ts';
+import { findOutputs } from './find-outputs.ts';
 
-/** FAL: a direct answer, or a webhook with the answer as its `payload`. Whatever in it has a URL and is no input is an output. */
+/** FAL: a direct answer, or a webhook with the answer as its `payload`. Whatever in it is the address of a file is an output. */
 export function falAnswer(response: unknown): ProviderAnswer {
   const body = asObject(response);
   const wrapped = body['payload'] !== undefined || body['status'] === 'OK' || body['status'] === 'ERROR';
-  const payload = wrapped ? asObject(body['payload']) : body;
+  const result = wrapped ? asObject(body['payload']) : body;
+  // FAL's own clients put the answer into `data`.
+  const payload = { ...asObject(result['data']), ...result };
   const failed = body['status'] === 'ERROR';
-  const error =
-    errorOf(body['error']) ?? errorOf(body['payload_error']) ?? (failed ? errorOf(payload['detail']) : undefined);
-  const outputs = Object.values(payload).flatMap((value) => filesOf(value));
+  const outputs = findOutputs(result, [], detailsOf);
+  const error = errorIn(body, failed || outputs.length === 0 ? result['detail'] : undefined);
   return {
-    id: asText(body['request_id']) ?? asText(payload['request_id']),
+    id: asText(body['request_id']) ?? asText(payload['request_id']) ?? asText(payload['requestId']),
     state: failed || (error !== undefined && outputs.length === 0) ? 'failed' : 'succeeded',
     error: failed ? (error ?? { message: 'FAL reported an error without a message' }) : error,
     outputs,
@@ -33,23 +27,17 @@ export function falAnswer(response: unknown): ProviderAnswer {
   };
 }
 
-function filesOf(value: Json): AnswerOutput[] {
-  if (Array.isArray(value)) return value.flatMap((entry) => filesOf(entry));
-  const file = asObject(value);
-  const url = asText(file['url']);
-  if (url === undefined) return [];
-  return [
-    {
-      // A data URI comes where `sync_mode` was asked for.
-      from: [url.startsWith('data:') ? { type: 'base64', data: url } : { type: 'url', url }],
-      filename: asText(file['file_name']),
-      contentType: asText(file['content_type']),
-      generation: detailsOf(file),
-    },
-  ];
+/** `error` says little (`Invalid status code: 422`); what is wrong with which field stands in the payload's `detail`. */
+function errorIn(body: JsonObject, details: unknown): AnswerError | undefined {
+  const said = errorOf(body['error'], body);
+  const unsent = errorOf(body['payload_error']);
+  const detail = errorOf(details);
+  if (!detail && !said) return unsent && { ...unsent, class: unsent.class ?? 'payload_error' };
+  const status = /status code:? (\d{3})\b/i.exec(said?.message ?? '')?.[1];
+  const messages = [said?.message, detail?.message].filter((message) => message !== undefined);
+  return { class: detail?.class ?? said?.class ?? status, message: [...new Set(messages)].join(': ') };
 }
 
-function detailsOf(file: JsonObject): JsonObject {
-  const { duration, fps, num_frames: frames } = file;
-  return present({ duration, fps, frames });
+function detailsOf({ duration, fps, num_frames: frames }: JsonObject): { generation: JsonObject } {
+  return { generation: present({ duration, fps, frames }) };
 }

@@ -1,3 +1,4 @@
+import { errorOf } from './answer-error.ts';
 import {
   type AnswerOutput,
   type AnswerState,
@@ -5,15 +6,27 @@ import {
   type OutputBytes,
   type ProviderAnswer,
   asArray,
-  asNumber,
   asObject,
   asText,
   bytesOf,
-  errorOf,
   present,
+  progressOf,
 } from './answer.ts';
+import { findOutputs } from './find-outputs.ts';
 
 const STATES: readonly AnswerState[] = ['queued', 'running', 'succeeded', 'failed', 'canceled'];
+/** What others call these. */
+const SYNONYMS: ReadonlyMap<string, AnswerState> = new Map([
+  ['pending', 'queued'],
+  ['in_progress', 'running'],
+  ['processing', 'running'],
+  ['completed', 'succeeded'],
+  ['success', 'succeeded'],
+  ['error', 'failed'],
+  ['cancelled', 'canceled'],
+]);
+/** Where outputs stand; the first is our own. */
+const LISTS = ['outputs', 'images', 'videos', 'audio', 'files'];
 
 /**
  * Our own form, for back ends that can choose what they send:
@@ -21,15 +34,22 @@ const STATES: readonly AnswerState[] = ['queued', 'running', 'succeeded', 'faile
  */
 export function genericAnswer(response: unknown): ProviderAnswer {
   const body = asObject(response);
-  const outputs = asArray(body['outputs']).flatMap((entry) => outputOf(entry));
-  const error = errorOf(body['error']);
-  const said = asText(body['status'])?.toLowerCase();
-  const state =
-    STATES.find((name) => name === said) ?? (error ? 'failed' : outputs.length > 0 ? 'succeeded' : 'running');
+  const listed = new Map(
+    LISTS.flatMap((name) => asArray(body[name]).flatMap((entry) => outputOf(entry))).map((output) => [
+      JSON.stringify(output.from),
+      output,
+    ]),
+  );
+  const error = errorOf(body['error'], body);
+  const word = asText(body['status'])?.toLowerCase();
+  const said = STATES.find((name) => name === word) ?? SYNONYMS.get(word ?? '');
+  const outputs =
+    listed.size > 0 || said !== 'succeeded' ? [...listed.values()] : findOutputs(body, [body['input'] ?? null]);
+  const state = said ?? (error ? 'failed' : outputs.length > 0 ? 'succeeded' : 'running');
   return {
     id: asText(body['jobId']) ?? asText(body['id']),
     state,
-    progress: asNumber(body['progress']),
+    progress: progressOf(body['progress']),
     error,
     outputs,
     prompt: asText(body['prompt']),

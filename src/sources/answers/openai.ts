@@ -1,11 +1,13 @@
-import { type ProviderAnswer, asArray, asObject, asText, bytesOf, errorOf, present } from './answer.ts';
+import { errorOf } from './answer-error.ts';
+import { type ProviderAnswer, asArray, asObject, asText, bytesOf, present } from './answer.ts';
+import { findOutputs } from './find-outputs.ts';
 
 /** The answer of OpenAI's image routes. Its URLs live for 60 minutes. */
 export function openaiAnswer(response: unknown): ProviderAnswer {
   const answer = asObject(response);
   const error = errorOf(answer['error']);
   const format = asText(answer['output_format']);
-  const outputs = asArray(answer['data']).flatMap((entry) => {
+  const images = asArray(answer['data']).flatMap((entry) => {
     const { b64_json: base64, url, revised_prompt: revised } = asObject(entry);
     const from = [asText(base64), asText(url)].flatMap((text) => (text === undefined ? [] : [bytesOf(text)]));
     if (from.length === 0) return [];
@@ -17,6 +19,8 @@ export function openaiAnswer(response: unknown): ProviderAnswer {
       },
     ];
   });
+  // The Responses API, and others that speak OpenAI's language.
+  const outputs = images.length > 0 || error ? images : findOutputs(answer);
   return {
     state: error ? 'failed' : 'succeeded',
     error,

@@ -1,4 +1,5 @@
-import { type AnswerOutput, type ProviderAnswer, asArray, asObject, asText, errorOf, present } from './answer.ts';
+import { errorOf } from './answer-error.ts';
+import { type AnswerOutput, type ProviderAnswer, asArray, asObject, asText, present } from './answer.ts';
 
 /** Gemini's `generateContent`, or Imagen's predictions. From general knowledge of the format: a best effort. */
 export function geminiAnswer(response: unknown): ProviderAnswer {
@@ -74,49 +75,4 @@ function output(data: string, seed: unknown, finishReason: unknown): AnswerOutpu
     from: [{ type: 'base64', data }],
     generation: present({ seed: asText(seed), finishReason: asText(finishReason) }),
   };
-}
-
-/** AUTOMATIC1111's txt2img and img2img; the first image may be a grid of the others. A best effort. */
-export function automatic1111Answer(response: unknown): ProviderAnswer {
-  const body = asObject(response);
-  const parameters = asObject(body['parameters']);
-  const info = asObject(parse(asText(body['info'])));
-  const texts = asArray(info['infotexts']);
-  const seeds = asArray(info['all_seeds']);
-  const images = asArray(body['images']).flatMap((image) => asText(image) ?? []);
-  // A grid stands before the single images, and has the first one's text again.
-  const grid = seeds.length > 0 && images.length === seeds.length + 1 ? 1 : 0;
-  const error =
-    errorOf(body['error']) ??
-    (images.length === 0 ? { message: asText(body['detail']) ?? 'no image came' } : undefined);
-  return {
-    state: images.length === 0 ? 'failed' : 'succeeded',
-    error,
-    outputs: images.map((data, index) => ({
-      from: [{ type: 'base64', data }],
-      generation: present({
-        seed: index < grid ? undefined : seeds[index - grid],
-        infotext: asText(texts[index]),
-        grid: index < grid ? true : undefined,
-      }),
-    })),
-    prompt: asText(info['prompt']) ?? asText(parameters['prompt']),
-    model: asText(info['sd_model_name']) ?? asText(asObject(parameters['override_settings'])['sd_model_checkpoint']),
-    generation: present({
-      seed: info['seed'] ?? parameters['seed'],
-      negativePrompt: info['negative_prompt'] ?? parameters['negative_prompt'],
-      steps: info['steps'] ?? parameters['steps'],
-      sampler: info['sampler_name'] ?? parameters['sampler_name'],
-      cfgScale: info['cfg_scale'] ?? parameters['cfg_scale'],
-      modelHash: info['sd_model_hash'],
-    }),
-  };
-}
-
-function parse(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

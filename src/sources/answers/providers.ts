@@ -1,8 +1,9 @@
 import type { ProviderAnswer } from './answer.ts';
+import { automatic1111Answer } from './automatic1111.ts';
 import { comfyApiAnswer } from './comfyui.ts';
 import { falAnswer } from './fal.ts';
 import { openaiAnswer } from './openai.ts';
-import { automatic1111Answer, geminiAnswer, stabilityAnswer } from './others.ts';
+import { geminiAnswer, stabilityAnswer } from './others.ts';
 import { replicateAnswer } from './replicate.ts';
 import { runpodAnswer } from './runpod.ts';
 

@@ -1,4 +1,5 @@
-import { type AnswerState, type Json, type ProviderAnswer, asObject, asText, errorOf, present } from './answer.ts';
+import { errorOf } from './answer-error.ts';
+import { type AnswerState, type Json, type ProviderAnswer, asObject, asText, present } from './answer.ts';
 
 const STATES: ReadonlyMap<string, AnswerState> = new Map(
   Object.entries({
@@ -16,8 +17,13 @@ const STATES: ReadonlyMap<string, AnswerState> = new Map(
 export function replicateAnswer(response: unknown): ProviderAnswer {
   const prediction = asObject(response);
   const input = asObject(prediction['input']);
-  const error = errorOf(prediction['error']);
-  const state = STATES.get(asText(prediction['status']) ?? '') ?? (error ? 'failed' : 'running');
+  const status = asText(prediction['status']) ?? '';
+  const said = errorOf(prediction['error'], prediction);
+  const state = STATES.get(status) ?? (said ? 'failed' : 'running');
+  const error =
+    state === 'canceled'
+      ? { class: said?.class ?? status, message: said?.message ?? `the prediction was ${status}` }
+      : said;
   return {
     id: asText(prediction['id']),
     state,

@@ -1,16 +1,18 @@
+import { type AnswerError, errorOf } from './answer-error.ts';
 import {
   type AnswerOutput,
   type AnswerState,
   type OutputBytes,
   type ProviderAnswer,
+  type JsonObject,
   asArray,
-  asNumber,
   asObject,
   asText,
   bytesOf,
-  errorOf,
   present,
+  progressOf,
 } from './answer.ts';
+import { findOutputs } from './find-outputs.ts';
 import { joinOutputs } from './same-outputs.ts';
 
 const STATES: Readonly<Record<string, AnswerState>> = {
@@ -36,22 +38,22 @@ const STATES: Readonly<Record<string, AnswerState>> = {
 export function runpodAnswer(response: unknown): ProviderAnswer {
   const body = asObject(response);
   const output = asObject(body['output']);
-  const errors = asArray(output['errors']);
-  const error = errorOf(body['error']) ?? errorOf(output['error']) ?? (errors.length > 0 ? errorOf(errors) : undefined);
-  const outputs = [
+  const status = (asText(body['status']) ?? '').toUpperCase();
+  const said = STATES[status];
+  const ending = ENDINGS[status];
+  const error = errorIn(body, output, said);
+  let outputs = [
     ...(namesPlaces(output) ? handlerOutputs(output) : workerOutputs(body['output'])),
     ...handlerOutputs(body),
   ];
-  const status = (asText(body['status']) ?? '').toUpperCase();
-  const state = STATES[status] ?? (error ? 'failed' : outputs.length > 0 ? 'succeeded' : 'running');
+  if (outputs.length === 0 && (said === 'succeeded' || (said === undefined && !error))) outputs = unknownOutputs(body);
+  const state = said ?? (error ? 'failed' : outputs.length > 0 ? 'succeeded' : 'running');
   return {
     id: asText(body['id']) ?? asText(body['job_id']) ?? asText(output['job_id']),
     // Some images and an error about another is a success with a note; none at all is a failure.
     state: state === 'succeeded' && error && outputs.length === 0 ? 'failed' : state,
-    progress: asNumber(body['progress']) ?? asNumber(output['progress']),
-    error:
-      error ??
-      (status === 'TIMED_OUT' ? { class: 'TIMED_OUT', message: 'the job took longer than it may' } : undefined),
+    progress: progressOf(body['progress']) ?? progressOf(output['progress']),
+    error: ending === undefined ? error : { class: error?.class ?? status, message: error?.message ?? ending },
     outputs,
     prompt: asText(body['prompt']) ?? asText(output['prompt']) ?? asText(asObject(body['input'])['prompt']),
     model: asText(body['model']) ?? asText(output['model']),
@@ -64,12 +66,49 @@ export function runpodAnswer(response: unknown): ProviderAnswer {
   };
 }
 
+/** Ends of which RunPod itself says no more. */
+const ENDINGS: Readonly<Record<string, string>> = {
+  TIMED_OUT: 'the job took longer than it may',
+  CANCELLED: 'the job was canceled',
+  CANCELED: 'the job was canceled',
+};
+
+/** By the SDK at the top, by a handler beside its output, by worker-comfyui as a list. */
+function errorIn(body: JsonObject, output: JsonObject, said: AnswerState | undefined): AnswerError | undefined {
+  const places = [
+    ...[body, output].flatMap((place) => ['error', 'error_message', 'errorMessage'].map((name) => place[name])),
+    output['errors'],
+    body['errors'],
+    ...(said === 'failed' ? [body['message'], output['message']] : []),
+  ];
+  for (const place of places) {
+    const error = errorOf(place, body, output);
+    if (error) return error;
+  }
+  return undefined;
+}
+
+/** The outputs of a handler whose form nobody knows. */
+function unknownOutputs(body: JsonObject): AnswerOutput[] {
+  const { output = null, ...rest } = body;
+  const inputs = [rest['input']];
+  const found = findOutputs({ output }, inputs);
+  return found.length > 0 ? found : findOutputs(rest, inputs);
+}
+
+/** Lists within each other that are followed. */
+const MAX_LISTS = 3;
+
 /** worker-comfyui from version 5 on: `images` with a type; before: one `message`. Other workers: a text, or a list of them. */
-function workerOutputs(output: unknown): AnswerOutput[] {
+function workerOutputs(output: unknown, depth = 0): AnswerOutput[] {
   const text = asText(output);
   if (text !== undefined) return looksLikeBytes(text) ? [{ from: [bytesOf(text)] }] : [];
   if (Array.isArray(output))
-    return output.flatMap((entry) => (typeof entry === 'string' ? workerOutputs(entry) : imageOutputs([entry])));
+    return output.flatMap((entry) => {
+      const image = typeof entry === 'string' ? undefined : imageOutput(entry);
+      // What a generator has yielded comes as a list of whole outputs.
+      return image ? [image] : depth < MAX_LISTS ? workerOutputs(entry, depth + 1) : [];
+    });
   const object = asObject(output);
   const message = asText(object['message']);
   const images = object['images'] ?? object['videos'] ?? object['audio'];
@@ -94,8 +133,8 @@ function imageOutput(entry: unknown): AnswerOutput | undefined {
   const image = asObject(entry);
   if (image['type'] === 'temp') return undefined;
   const from: OutputBytes[] = [];
-  for (const path of [asText(image['s3Key']), asText(image['networkVolumePath'])])
-    if (path !== undefined) from.push({ type: 'object', path });
+  for (const path of new Set(PATHS.flatMap((name) => asText(image[name]) ?? [])))
+    from.push(isUrl(path) ? bytesOf(path) : { type: 'object', path });
   for (const data of [asText(image['data']), asText(image['base64']), asText(image['url']), asText(image['image'])])
     if (data !== undefined) from.push(bytesOf(data));
   if (from.length === 0) return undefined;
@@ -140,15 +179,23 @@ function only(text: string | undefined, bytes: (text: string) => OutputBytes): A
   return text === undefined ? undefined : { from: [bytes(text)] };
 }
 
+/** Names of the fields that say where a file was put, the one in a store first. */
+const PATHS = ['s3Key', 's3_key', 'networkVolumePath', 'network_volume_path', 'path', 'key'];
+
 function pathOf(entry: unknown): string | undefined {
   const object = asObject(entry);
+  const filename = asText(object['filename']);
+  const subfolder = asText(object['subfolder'])?.replace(/\/+$/, '');
   return (
     asText(entry) ??
-    asText(object['path']) ??
-    asText(object['network_volume_path']) ??
-    asText(object['networkVolumePath']) ??
-    asText(object['s3Key']) ??
-    asText(object['s3_key']) ??
-    asText(object['key'])
+    PATHS.map((name) => asText(object[name])).find((path) => path !== undefined) ??
+    // Any other folder could be one below `outputs`, or below the user's.
+    (filename !== undefined && subfolder !== undefined && /^(\/|outputs(\/|$))/.test(subfolder)
+      ? `${subfolder}/${filename}`
+      : undefined)
   );
+}
+
+function isUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text.trim());
 }

@@ -1,0 +1,135 @@
+import { mediaTypeByExtension } from '../../media/media-type.ts';
+import { type AnswerOutput, type Json, type JsonObject, type OutputBytes, asText, bytesOf } from './answer.ts';
+
+const MAX_DEPTH = 12;
+const MAX_VALUES = 20_000;
+const MAX_OUTPUTS = 200;
+
+/** What an answer repeats of its request. */
+const INPUT =
+  /^(inputs?|init|source|reference|ref|control|conditioning|original|prompts?|negative|params?|parameters|args|arguments|request)(_|$)/;
+/** What tells of the work rather than being its result. */
+const ABOUT =
+  /^(logs?|webhook|callback|errors?|traceback|annotations|citations|workflow|config|settings|loras?|checkpoint|model|metadata|user|endpoint|upload|put|dashboard|docs|homepage|license|status_url|cancel_url|response_url)(_|$)/;
+/** No output although the rest of the name is one's: `model_urls` and `model_mesh` are. */
+const MODEL_FILE = /^model_(urls?|mesh(es)?|glb|files?|data|base64)$/;
+const NAMES_MEDIA =
+  /(^|_)(urls?|uris?|images?|img|pictures?|photos?|videos?|audios?|sounds?|music|gifs?|files?|mesh(es)?|glb|results?|outputs?|media|src|href|link|download|artifacts?|samples?|data)(_|$)/;
+const NAMES_BYTES = /(^|_)(b64|base64)(_|$)/;
+/** Names that, in one object, stand for one file in several ways. */
+const SAME_FILE = new Set(['url', 'uri', 'data', 'base64', 'b64', 'b64_json']);
+
+/** What is known of a file beside its address. */
+type Describe = (file: JsonObject) => Partial<AnswerOutput>;
+
+/**
+ * What is surely an output in an answer whose form nobody knows: addresses that end as media do or stand under a name like
+ * `image_url`, data URIs, and base64 under a name that says so. In the order of the answer, each once.
+ * @param inputs what the request held; whatever of it the answer repeats is no output
+ */
+export function findOutputs(answer: unknown, inputs: readonly unknown[] = [], describe?: Describe): AnswerOutput[] {
+  const search = new Search(describe);
+  for (const input of inputs) search.exclude((input ?? null) as Json, 0);
+  search.look((answer ?? null) as Json, '', 0);
+  return search.found();
+}
+
+class Search {
+  readonly #outputs: AnswerOutput[] = [];
+  readonly #inputs = new Set<string>();
+  readonly #describe: Describe;
+  #left = MAX_VALUES;
+
+  constructor(describe: Describe = () => ({})) {
+    this.#describe = describe;
+  }
+
+  found(): AnswerOutput[] {
+    const seen = new Set<string>(this.#inputs);
+    return this.#outputs.flatMap((output) => {
+      const from = output.from.filter((each) => !seen.has(textOf(each)));
+      if (from.length < output.from.length) return [];
+      for (const each of from) seen.add(textOf(each));
+      return [output];
+    });
+  }
+
+  exclude(value: Json, depth: number): void {
+    this.#left -= 1;
+    if (depth > MAX_DEPTH || this.#left < 0) return;
+    if (typeof value === 'string') this.#inputs.add(value.trim());
+    else if (typeof value === 'object' && value !== null)
+      for (const entry of Object.values(value)) this.exclude(entry, depth + 1);
+  }
+
+  look(value: Json, name: string, depth: number): void {
+    this.#left -= 1;
+    if (depth > MAX_DEPTH || this.#left < 0 || this.#outputs.length >= MAX_OUTPUTS) return;
+    if (typeof value === 'string') {
+      const bytes = bytesIn(value, name);
+      if (bytes) this.#outputs.push({ from: [bytes] });
+    } else if (Array.isArray(value)) {
+      for (const entry of value) this.look(entry, name, depth + 1);
+    } else if (value !== null && typeof value === 'object') this.#lookInside(value, depth);
+  }
+
+  #lookInside(object: JsonObject, depth: number): void {
+    const file: OutputBytes[] = [];
+    const others: [string, Json][] = [];
+    for (const [key, value] of Object.entries(object)) {
+      const name = snake(key);
+      const isText = typeof value === 'string';
+      if (INPUT.test(name)) this.exclude(value, depth + 1);
+      else if (isAbout(name, value)) continue;
+      else if (isText && SAME_FILE.has(name)) {
+        const bytes = bytesIn(value, name);
+        if (bytes) file.push(bytes);
+      } else others.push([name, value]);
+    }
+    if (file.length > 0) this.#outputs.push({ from: file, ...namesOf(object), ...this.#describe(object) });
+    for (const [name, value] of others) this.look(value, name, depth + 1);
+  }
+}
+
+function isAbout(name: string, value: Json): boolean {
+  // Replicate's `urls` are those of the prediction; a list of them is what it looks like.
+  if (name === 'urls') return !Array.isArray(value);
+  return ABOUT.test(name) && !MODEL_FILE.test(name);
+}
+
+function namesOf(file: JsonObject): Partial<AnswerOutput> {
+  const filename = asText(file['filename']) ?? asText(file['file_name']);
+  const contentType = asText(file['content_type']) ?? asText(file['contentType']);
+  return { ...(filename !== undefined && { filename }), ...(contentType !== undefined && { contentType }) };
+}
+
+/** @param name of the nearest field that has one */
+function bytesIn(text: string, name: string): OutputBytes | undefined {
+  const trimmed = text.trim();
+  if (/^data:(image|audio|video|model|application)\//i.test(trimmed)) return bytesOf(trimmed);
+  if (/^https?:\/\//i.test(trimmed))
+    return !/\s/.test(trimmed) && (NAMES_MEDIA.test(name) || endsAsMedia(trimmed)) ? bytesOf(trimmed) : undefined;
+  // A hash or an id is of the same letters, but shorter, and hardly ever called base64.
+  const long = NAMES_BYTES.test(name) ? 60 : NAMES_MEDIA.test(name) ? 200 : Number.POSITIVE_INFINITY;
+  return trimmed.length >= long && /^[A-Za-z0-9+/_-]+={0,2}$/.test(trimmed.replace(/\s+/g, ''))
+    ? bytesOf(trimmed)
+    : undefined;
+}
+
+function endsAsMedia(url: string): boolean {
+  const ext = URL.canParse(url) ? /\.([a-z0-9]{1,8})$/i.exec(new URL(url).pathname)?.[1] : undefined;
+  return ext !== undefined && mediaTypeByExtension(ext) !== undefined;
+}
+
+function textOf(bytes: OutputBytes): string {
+  return bytes.type === 'url' ? bytes.url : bytes.type === 'base64' ? bytes.data : '';
+}
+
+/** `imageUrl` and `image-url` as `image_url`. */
+function snake(name: string): string {
+  return name
+    .slice(0, 100)
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/[^A-Za-z0-9]+/g, '_')
+    .toLowerCase();
+}

@@ -33,7 +33,7 @@ export function imagesByOffset(
 export async function itemByAnyId(deps: Deps, reader: Reader, id: string): Promise<MediaItem> {
   const caller = reader.type === 'caller' ? reader.caller : undefined;
   const mine = caller && !isAdmin(caller) ? await findByExternalId(deps.db, caller.sub, id) : [];
-  const alive = mine.filter((item) => item.deletedAt === null).at(-1);
+  const alive = mine.findLast((item) => item.deletedAt === null);
   if (alive) return alive;
   const older = (await findItemsByExternalId(deps.db, id, 100)).filter((item) => isReadable(reader, item));
   if (caller && isAdmin(caller) && older[0]) return older[0];

@@ -2511,10 +2511,12 @@ export interface components {
         /** @description Images, as older front ends expect them. */
         CompatImages: {
             /**
-             * @description Always `true`.
-             * @enum {boolean}
+             * @description Whether all of them are stored, or will be.
+             * @example true
              */
-            success: true;
+            success: boolean;
+            /** @description Why one of them could not be stored. */
+            error?: string;
             /** @description The images. */
             images: components["schemas"]["CompatImage"][];
         };

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Db } from './database.ts';
 import { type MediaItem, itemColumns, toItem } from './media-item.ts';
 
@@ -18,15 +19,8 @@ export async function externalItems(
     .where('status', '=', 'success')
     .where('deleted_at', 'is', null)
     .where('storage_url', 'like', 'http%')
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('media_locations')
-            .select('media_locations.media_id')
-            .whereRef('media_locations.media_id', '=', 'generated_images.id'),
-        ),
-      ),
-    )
+    // A scalar look-up for each: an anti-join would read all locations for every page.
+    .where(sql<boolean>`(SELECT media_id FROM media_locations WHERE media_id = generated_images.id LIMIT 1) IS NULL`)
     .$if(storageProvider !== undefined, (query) => query.where('storage_provider', '=', storageProvider ?? ''))
     .$if(userId !== undefined, (query) => query.where('user_id', '=', userId ?? ''))
     .orderBy('id')

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Db, Trx } from './database.ts';
 
 /** A job, by who does it and by that one's own id of it. */
@@ -24,18 +25,19 @@ export async function findJobOutputs(trx: Db, { provider, jobId }: JobName): Pro
   return found;
 }
 
+/** Adds by what items are known; what is there already stays. */
 export async function addJobOutputs(
   trx: Trx,
   { provider, jobId }: JobName,
-  mediaId: string,
-  identities: readonly string[],
+  items: readonly { mediaId: string; identities: readonly string[] }[],
 ): Promise<void> {
-  if (identities.length === 0) return;
-  await trx
-    .insertInto('job_outputs')
-    .values(identities.map((identity) => ({ provider, job_id: jobId, identity, media_id: mediaId })))
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
+  const rows = items.flatMap(({ mediaId, identities }) => identities.map((identity) => ({ mediaId, identity })));
+  if (rows.length === 0) return;
+  await sql`
+    INSERT INTO job_outputs (provider, job_id, identity, media_id)
+    SELECT ${provider}, ${jobId}, identity, media_id
+    FROM unnest(${rows.map((row) => row.identity)}::text[], ${rows.map((row) => row.mediaId)}::bigint[]) AS added (identity, media_id)
+    ON CONFLICT DO NOTHING`.execute(trx);
 }
 
 export async function removeJobOutput(trx: Trx, job: JobName, mediaId: string, identity: string): Promise<void> {

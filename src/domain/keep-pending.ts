@@ -1,3 +1,4 @@
+import { enqueue } from '../db/jobs.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { touchRun } from '../db/runs.ts';
 import { isAppError } from '../errors.ts';
@@ -36,6 +37,7 @@ export function keepPending(
         diesAt: urlDiesAt(url, { provider: fields.provider }),
       },
     );
+    await enqueue(trx, 'fetch');
     await claim?.finish(trx, contentFingerprint(fields, source, undefined), item);
     await touchRun(trx, fields.runId, fields.userId);
     return item;

@@ -1,6 +1,5 @@
 import type { Trx } from '../db/database.ts';
-import { type NewFetch, insertFetch, isAtHand } from '../db/fetches.ts';
-import { enqueue, fetchTask } from '../db/jobs.ts';
+import { type NewFetch, insertFetch } from '../db/fetches.ts';
 import { insertItem, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { setCurrentItem } from '../db/scenes.ts';
@@ -11,7 +10,7 @@ import { recordItemEvent } from './item-event.ts';
 import type { ItemFields } from './item-fields.ts';
 
 /**
- * An item whose bytes are still to be had; a worker takes it up as soon as the transaction commits, unless the request itself does.
+ * An item whose bytes are still to be had: the caller enqueues the job that gets them, or gets them itself.
  * @param into the item that it takes the place of
  */
 export async function insertPendingItem(
@@ -36,7 +35,6 @@ export async function insertPendingItem(
     into,
   );
   await insertFetch(trx, item.id, wanted);
-  if (wanted.held !== true) await enqueue(trx, fetchTask(isAtHand(wanted.sources)));
   if (version !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined)
     await setCurrentItem(trx, fields.projectId, fields.sceneId, item.id);
   return { ...item, isCurrent: version === undefined ? null : true };

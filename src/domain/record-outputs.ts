@@ -56,8 +56,17 @@ export async function recordOutputs(
     const into = index === successor ? failure : undefined;
     if (into !== undefined) await removeJobOutput(trx, job, into, FAILURE);
     const id = matches[index] ?? (await insertNew(deps, trx, output, into));
-    await addJobOutputs(trx, job, id, output.identities);
     recorded.push({ id });
+  }
+  await addJobOutputs(
+    trx,
+    job,
+    outputs.map(({ identities }, index) => ({ mediaId: recorded[index]?.id ?? '', identities })),
+  );
+  const wanted = outputs.filter(({ wanted: { held, sources } }) => held !== true && sources.length > 0);
+  for (const atHand of [true, false]) {
+    const jobs = wanted.filter(({ wanted: { sources } }) => isAtHand(sources) === atHand).length;
+    if (jobs > 0) await enqueue(trx, fetchTask(atHand), jobs);
   }
   // Last, for it holds the run's row.
   const [first] = outputs;
@@ -130,7 +139,6 @@ async function extendItem(trx: Trx, id: string, { wanted, fields }: NewOutput): 
     await updateItem(trx, id, change);
     await reviveCurrentItem(trx, id);
   }
-  if (wanted.held !== true) await enqueue(trx, fetchTask(isAtHand(wanted.sources)));
 }
 
 /**
@@ -147,7 +155,7 @@ export async function recordFailure(
   const failure = [...known].find(([, identities]) => identities.has(FAILURE))?.[0];
   if (failure !== undefined || (known.size > 0 && !partial)) return failure;
   const { id } = await insertFailedItem(deps, trx, fields, error);
-  await addJobOutputs(trx, job, id, [FAILURE]);
+  await addJobOutputs(trx, job, [{ mediaId: id, identities: [FAILURE] }]);
   await touchRun(trx, fields.runId, fields.userId);
   return id;
 }

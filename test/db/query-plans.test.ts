@@ -1,7 +1,6 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../src/db/events.ts';
-import { externalItems } from '../../src/db/external-items.ts';
 import { countFetches, takeFetch } from '../../src/db/fetches.ts';
 import { findJobsById } from '../../src/db/generation-jobs.ts';
 import { findJobOutputs } from '../../src/db/job-outputs.ts';
@@ -139,7 +138,7 @@ const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers
   ['newest of a tool', at({ toolName: 'tool-7' }), LISTING, 51],
   ['newest of a run', at({ runId: 'run-7' }), LISTING, 10],
   ['newest of a job', at({ jobId: 'job-7' }), LISTING, 10],
-  ['what a job has put out', at({ ofJob: { provider: 'comfyui', jobId: 'job-7' } }), LISTING, 20],
+  ['what a job has put out', at({ ofJob: { provider: 'comfyui', jobId: 'job-7' } }), LISTING, 10],
   ['versions of a scene', at({ projectId: 'c4ca4238-a0b9-2382-0dcc-509a6f75849b', sceneId: 'scene_10' }), LISTING, 20],
   ['failures', at({ failed: true }), LISTING, 51],
   ['one tag', at({ tags: ['tag-7'] }), 1000, 51],
@@ -238,8 +237,6 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ['what bears the id of a run', (db) => findMediaOfRun(db, { runId: 'run-77' }), 100],
   ['images by offset', (db) => listItems(db, { limit: 50, offset: 100 }), 1500],
   ['images of a user by offset', (db) => listItems(db, { userId: 'user-7', limit: 50, offset: 50 }), 1500],
-  // A command walks along all items once; here it meets none that it could take.
-  ['items that are only recorded', (db) => externalItems(db, { after: AFTER, limit: 500 }), 15_000],
   ['runs whose files are due', (db) => takeDueRuns(db, 10), 400],
   ['the next prompt to ask about', (db) => takePoll(db, 'comfyui'), 60],
   ['when the next files of a run are due', (db) => secondsToNextDueRun(db), 60],

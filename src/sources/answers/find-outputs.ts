@@ -3,7 +3,8 @@ import { type AnswerOutput, type Json, type JsonObject, type OutputBytes, asText
 
 const MAX_DEPTH = 12;
 const MAX_VALUES = 20_000;
-const MAX_OUTPUTS = 200;
+/** More than anybody takes; whoever stores them has a limit of its own, and says so. */
+const MAX_OUTPUTS = 5000;
 
 /** What an answer repeats of its request. */
 const INPUT =

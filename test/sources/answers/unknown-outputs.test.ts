@@ -132,5 +132,5 @@ test('an answer of any size and depth is looked at only so far', () => {
   let deep: unknown = A;
   for (let level = 0; level < 50_000; level++) deep = [deep];
   expect(runpod(deep)).toEqual([]);
-  expect(findOutputs(Array.from({ length: 100_000 }, (_value, index) => `${A}?${index}`))).toHaveLength(200);
+  expect(findOutputs(Array.from({ length: 100_000 }, (_value, index) => `${A}?${index}`))).toHaveLength(5000);
 });

@@ -49,7 +49,7 @@ function tasks(deps: Deps, concurrency: number): TaskList {
     },
     'comfyui-all': alone('comfyui-all', async (helpers) => {
       const end = Date.now() + TURN_MS;
-      while (helpers.abortSignal?.aborted !== true) {
+      while (!helpers.abortSignal?.aborted) {
         if (!(await pollPrompt(deps, helpers.abortSignal))) return;
         if (Date.now() >= end) return void (await addOnce(helpers, 'comfyui-all'));
       }

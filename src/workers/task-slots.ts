@@ -55,7 +55,7 @@ export function downloads(
     running += 1;
     try {
       const end = Date.now() + turn;
-      while (helpers.abortSignal?.aborted !== true) {
+      while (!helpers.abortSignal?.aborted) {
         asked = false;
         const found = await fetchNext(helpers.abortSignal);
         if (found === undefined) {

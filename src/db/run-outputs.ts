@@ -102,7 +102,7 @@ export async function setItemTimes(
     .execute();
 }
 
-/** Whether there is an item without bytes that was recorded at that time, or, without a time, for that reason. */
+/** Whether there is an item without bytes that was recorded at that time, or, without a time, for that reason or that address. */
 export async function hasRecord(
   db: Db,
   {
@@ -111,7 +111,15 @@ export async function hasRecord(
     createdAt,
     status,
     error,
-  }: { runId: string; userId: string; createdAt: string | undefined; status: string; error: string | undefined },
+    storageUrl,
+  }: {
+    runId: string;
+    userId: string;
+    createdAt: string | undefined;
+    status: string;
+    error: string | undefined;
+    storageUrl: string | undefined;
+  },
 ): Promise<boolean> {
   let query = db
     .selectFrom('generated_images')
@@ -119,7 +127,17 @@ export async function hasRecord(
     .where('run_id', '=', runId)
     .where('user_id', '=', userId)
     .where('status', '=', status)
-    .where('error', 'is not distinct from', error ?? null);
+    .where('error', 'is not distinct from', error ?? null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('media_locations')
+            .select('store')
+            .whereRef('media_locations.media_id', '=', 'generated_images.id'),
+        ),
+      ),
+    );
+  if (storageUrl !== undefined) query = query.where('storage_url', '=', storageUrl);
   if (createdAt !== undefined) query = query.where('created_at', '=', createdAt);
   return (await query.limit(1).executeTakeFirst()) !== undefined;
 }

@@ -44,11 +44,11 @@ export async function replaceCurrentItem(trx: Trx, itemId: string): Promise<void
     WHERE current_item_id = ${itemId}::bigint`.execute(trx);
 }
 
-/** A version that comes back into a scene without a current one becomes current. */
+/** A version that comes back into a scene without a current one becomes current, unless it is a failure. */
 export async function fillCurrentItem(trx: Trx, itemId: string): Promise<void> {
   await sql`
     UPDATE scenes SET current_item_id = item.id FROM generated_images AS item
-    WHERE item.id = ${itemId}::bigint AND item.version IS NOT NULL AND item.deleted_at IS NULL
+    WHERE item.id = ${itemId}::bigint AND item.version IS NOT NULL AND item.deleted_at IS NULL AND item.status <> 'failed'
       AND scenes.project_id = item.project_id AND scenes.scene_id = item.scene_id AND scenes.current_item_id IS NULL`.execute(
     trx,
   );

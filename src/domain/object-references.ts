@@ -41,11 +41,16 @@ function isKey(key: string): boolean {
   }
 }
 
-/** Whether a caller may have an object taken over: a service any, a user what lies in a folder of that user's own. */
+/** What `userFolder` could have made of somebody else's id, also where the file system does not tell capitals apart. */
+const ESCAPE = /^([a-z0-9-]|_[0-9a-f]{2})*$|^_h[0-9a-f]*$/i;
+
+/**
+ * Whether a caller may have an object taken over: a service any, a user what lies in a folder of that user's own. Back ends name such
+ * folders by the bare id; but a bare id that could be the escape of another one (`_41`: the folder of `A`) is nobody's folder.
+ */
 export function mayAdopt(caller: Caller, userId: string, key: string): boolean {
   if (isAdmin(caller)) return true;
-  const folders = [userId, userFolder(userId)].filter(
-    (folder) => !folder.includes('/') && folder !== '.' && folder !== '..',
-  );
-  return folders.some((folder) => key.startsWith(`outputs/${folder}/`));
+  const isName = !userId.includes('/') && userId !== '.' && userId !== '..';
+  const bare = isName && !(userId.includes('_') && ESCAPE.test(userId));
+  return [userFolder(userId), ...(bare ? [userId] : [])].some((folder) => key.startsWith(`outputs/${folder}/`));
 }

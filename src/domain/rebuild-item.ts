@@ -92,8 +92,9 @@ async function checkRecord(
       'content_missing',
       'It names no file of the folder; an object elsewhere has to be adopted anew.',
     );
-  if (await hasRecord(deps.db, { runId: run.id, userId: run.userId, createdAt, status, error })) return 'present';
-  const source: Source =
-    external && status === 'success' ? { type: 'external', ...external, mimeType: found.mimeType } : { type: 'none' };
+  const recorded = status === 'success' ? external : undefined;
+  const known = { runId: run.id, userId: run.userId, createdAt, status, error, storageUrl: recorded?.storageUrl };
+  if (await hasRecord(deps.db, known)) return 'present';
+  const source: Source = recorded ? { type: 'external', ...recorded, mimeType: found.mimeType } : { type: 'none' };
   return { found, fields, source, bytes: undefined };
 }

@@ -25,6 +25,8 @@ const WRITE_MS = 60_000;
 /** A caller waits no longer: its change is safe, and a worker has more patience. */
 const CALLER_MS = 10_000;
 const LEASE_SECONDS = 120;
+/** So often one writes for others who go on changing the run; what is left then is due, for a worker or the next who changes it. */
+const MAX_ROUNDS = 2;
 /** A file up to this size is sent with its length. */
 const SMALL_BYTES = 4 * 1024 * 1024;
 const PAGE = 100;
@@ -33,7 +35,7 @@ const LONGEST_DELAY_SECONDS = 300;
 
 /**
  * Brings the files of a run up to date, after a commit that has touched it. Never throws: what fails is noted, and a worker tries
- * again. When another is at work, that one goes on until it has written this change as well.
+ * again. When another is at work, that one writes this change as well, or leaves it to a worker.
  */
 export async function refreshRun(deps: RunFilesDeps, runId: string | null | undefined): Promise<void> {
   if (runId === null || runId === undefined) return;
@@ -44,13 +46,17 @@ export async function refreshRun(deps: RunFilesDeps, runId: string | null | unde
   }
 }
 
-/** Writes the files of runs that are due. Any number of processes may do so at once. Answers how many were done and failed. */
+/**
+ * Writes the files of runs that are due, and begins none after the time `end`, in milliseconds. Any number of processes may do so at
+ * once. Answers how many were done and failed.
+ */
 export async function writeDueRunFiles(
   deps: RunFilesDeps,
   signal?: AbortSignal,
+  end = Infinity,
 ): Promise<{ written: number; failed: number }> {
   const report = { written: 0, failed: 0 };
-  while (signal?.aborted !== true) {
+  while (signal?.aborted !== true && Date.now() < end) {
     const due = await takeDueRuns(deps.db, 10);
     for (const runId of due) {
       const done = await writeRunFiles(deps, runId, { again: true, ms: WRITE_MS });
@@ -67,15 +73,17 @@ export function secondsToNextRunFiles(deps: Pick<Deps, 'db'>): Promise<number | 
   return secondsToNextDueRun(deps.db);
 }
 
-/** False when they could not be written, or somebody else is at it. `again`: also when they have been written already. */
+/** False when they do not tell all: they could not be written, somebody else is at it, or the run changes all the time. `again`: also when they have been written already. */
 async function writeRunFiles(
   deps: RunFilesDeps,
   runId: string,
   { again, ms }: { again: boolean; ms: number },
 ): Promise<boolean> {
-  for (let first = true; ; first = false) {
+  for (let round = 0; ; round += 1) {
+    const first = round === 0;
     const before = await findRunFiles(deps.db, runId);
     if (!before || (before.written && !(first && again))) return true;
+    if (round === MAX_ROUNDS) return false;
     const lease = await takeLease(deps.db, `run ${runId}`, LEASE_SECONDS);
     // Its holder looks once more when it has given it back, and finds this change.
     if (!lease) return false;

@@ -81,8 +81,17 @@ function toAppError(error: unknown): AppError {
 export function partProblem(thrown: unknown, request: FastifyRequest): Problem {
   const problem = problemOf(thrown, request);
   if (problem.status >= 500)
-    request.log.error({ err: thrown, code: problem.code, userId: request.caller?.sub }, 'a part of a request failed');
+    request.log[levelOf(problem.code)](
+      { err: thrown, code: problem.code, userId: request.caller?.sub },
+      'a part of a request failed',
+    );
   return problem;
+}
+
+/** What is turned away under load, or while the process ends, is as it should be: nothing that anybody has to mend. */
+function levelOf(code: ErrorCode): 'info' | 'warn' | 'error' {
+  if (STATUS_OF[code] < 500) return 'info';
+  return code === 'overloaded' || code === 'shutting_down' ? 'warn' : 'error';
 }
 
 /** A failure as it goes out. */
@@ -131,14 +140,12 @@ function send(reply: FastifyReply, request: FastifyRequest, error: AppError, unr
 export function registerErrorHandler(app: FastifyInstance): void {
   app.setErrorHandler((thrown, request, reply) => {
     const error = toAppError(thrown);
-    const status = STATUS_OF[error.code];
-    const context = { err: error.cause ?? error, code: error.code, userId: request.caller?.sub };
-    if (status >= 500) request.log.error(context, error.message);
-    else
-      request.log.info(
-        { code: error.code, ...(error.cause instanceof Error && { cause: error.cause.message.slice(0, 300) }) },
-        error.message,
-      );
+    const level = levelOf(error.code);
+    const context =
+      level === 'error'
+        ? { err: error.cause ?? error, code: error.code, userId: request.caller?.sub }
+        : { code: error.code, ...(error.cause instanceof Error && { cause: error.cause.message.slice(0, 300) }) };
+    request.log[level](context, error.message);
     // A body that is still on its way would be read to its end for nothing, or be taken for the next request.
     if (!request.raw.complete) reply.header('connection', 'close');
     return send(reply, request, error, !request.raw.complete);

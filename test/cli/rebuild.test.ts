@@ -191,6 +191,29 @@ test('folders of an older system are taken as they are', async () => {
   expect(await again('local')).toMatchObject({ runs: 0, items: 0, present: 1 });
 });
 
+test('a record of an older system is not taken for an output with bytes; a second run finds it', async () => {
+  const runId = '6f1c7f0e-0000-4000-8000-00000000000b';
+  await put(runId, 'metadata.json', {
+    run_id: runId,
+    user_id: 'DOE_J',
+    input_text: 'a fox',
+    outputs: [{ type: 'image', filename: 'output_image.png' }],
+    records: ['fox', 'hen'].map((name) => ({
+      type: 'image',
+      storage_url: `https://cdn.example.com/${name}.png`,
+      storage_provider: 'cdn',
+    })),
+  });
+  await put(runId, 'input_text.txt', 'a fox');
+  await put(runId, 'output_image.png', png(4, 4, 3));
+  expect(await again('local')).toMatchObject({ runs: 1, items: 3, present: 0, failed: [] });
+  expect(await again('local')).toMatchObject({ runs: 0, items: 0, present: 3 });
+  const { items } = await get(`/v1/runs/${runId}`);
+  await sql`DELETE FROM generated_images WHERE run_id = ${runId} AND id <> ${items[0].id}::bigint`.execute(t.deps.db);
+  // The output is there, and neither record is: both are made again.
+  expect(await again('local')).toMatchObject({ items: 2, present: 1, failed: [] });
+});
+
 async function put(runId: string, name: string, content: Buffer | string | object): Promise<void> {
   const file = path.join(t.volume, 'runs', runId, name);
   await mkdir(path.dirname(file), { recursive: true });

@@ -215,7 +215,14 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   [
     'a failure of a run that is known already',
     (db) =>
-      hasRecord(db, { runId: 'run-77', userId: 'user-777', createdAt: undefined, status: 'failed', error: undefined }),
+      hasRecord(db, {
+        runId: 'run-77',
+        userId: 'user-777',
+        createdAt: undefined,
+        status: 'failed',
+        error: undefined,
+        storageUrl: undefined,
+      }),
     60,
   ],
   ['the fetch that dies first', (db) => takeFetch(db), 500],

@@ -108,6 +108,29 @@ test('an older metadata.json never replaces a newer one: a second writer leaves,
   expect(await waiting()).toBe(0);
 });
 
+test('who writes metadata.json does not write on for others for ever: what is left is due', async () => {
+  const runId = await begin();
+  await add(runId, 1);
+  let puts = 0;
+  // Somebody changes the run whenever its folder is written.
+  const change = async () => {
+    puts += 1;
+    if (puts > 20) return;
+    await sql`UPDATE runs SET revision = revision + 1, metadata = jsonb_build_object('change', ${puts}::int),
+      due_at = least(due_at, now() + interval '5 seconds')`.execute(t.deps.db);
+  };
+  Object.defineProperty(main, 'gate', { get: change, configurable: true });
+  await sql`UPDATE runs SET revision = revision + 1`.execute(t.deps.db);
+  await refreshRun(t.deps, runId);
+  expect(puts).toBe(2);
+  expect(metadata(runId).metadata).toEqual({ change: 1 });
+  Object.defineProperty(main, 'gate', { value: undefined, writable: true });
+  await due();
+  expect(await writeDueRunFiles(t.deps)).toEqual({ written: 1, failed: 0 });
+  expect(metadata(runId).metadata).toEqual({ change: 2 });
+  expect(await waiting()).toBe(0);
+});
+
 test('metadata.json never names an output whose bytes are not there', async () => {
   const runId = await begin();
   const gate = Promise.withResolvers<void>();

@@ -174,6 +174,23 @@ test('saving refuses what holds no image, and a path into the folder of another 
   expect(saved.json().images).toMatchObject([{ status: 'failed', storageKey: null }]);
 });
 
+test('a folder that bears the bare id of a user is theirs, unless it could be the escaped folder of another', async () => {
+  const save = (user: string, key: string) => {
+    const payload = { jobId: `bare-${user}`, image: { filename: 'own.png', s3Key: key } };
+    return t.app.inject({ method: 'POST', url: '/api/images/save', headers: asUser(user), payload });
+  };
+  await onVolume('outputs/_41/own.png', png(4, 4, 61));
+  await onVolume('outputs/DOE_J/own.png', png(4, 4, 62));
+  const taken = await save('_41', 'outputs/_41/own.png');
+  expect(taken.json().images?.[0]?.storageKey ?? null).toBeNull();
+  expect((await save('DOE_J', 'outputs/DOE_J/own.png')).json().images).toMatchObject([
+    { status: 'success', storageKey: 'outputs/DOE_J/own.png' },
+  ]);
+  expect((await save('A', 'outputs/_41/own.png')).json().images).toMatchObject([
+    { status: 'success', storageKey: 'outputs/_41/own.png' },
+  ]);
+});
+
 test('lists are paged by offset, newest first, and are the caller’s own', async () => {
   for (const salt of [1, 2, 3])
     await post(

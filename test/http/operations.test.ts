@@ -1,5 +1,9 @@
+import fastifyUnderPressure from '@fastify/under-pressure';
+import Fastify, { type FastifyBaseLogger } from 'fastify';
 import { sql } from 'kysely';
 import { afterEach, expect, test } from 'vitest';
+import { registerErrorHandler } from '../../src/http/error-handler.ts';
+import { createLogger } from '../../src/logger.ts';
 import { png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp, token } from '../support/test-app.ts';
 
@@ -195,4 +199,19 @@ test('an error is logged without the objects that hang on it', async () => {
   expect(t.logged()).toContain('"code":"57P01"');
   expect(t.logged()).toContain('cable');
   expect(t.logged()).not.toMatch(/cancel-key|hunter2/);
+});
+
+test('what is turned away under load is a warning, not an error', async () => {
+  t = await createTestApp();
+  const logged: string[] = [];
+  const log: FastifyBaseLogger = createLogger('info', { write: (line: string) => void logged.push(line) });
+  const app = Fastify({ loggerInstance: log });
+  registerErrorHandler(app);
+  await app.register(fastifyUnderPressure, { healthCheck: async () => false, healthCheckInterval: 1000 });
+  app.get('/', () => 'ok');
+  const answer = await app.inject({ url: '/' });
+  await app.close();
+  expect([answer.statusCode, answer.json().code]).toEqual([503, 'overloaded']);
+  const levels = logged.map((line) => JSON.parse(line) as { level: number; code?: string });
+  expect(levels.filter(({ code }) => code === 'overloaded').map(({ level }) => level)).toEqual([40]);
 });

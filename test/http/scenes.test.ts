@@ -100,6 +100,17 @@ test('a deleted version cannot be rolled back to, and the next best becomes curr
   expect((await get(`${scene()}/versions`)).json().items).toHaveLength(1);
 });
 
+test('a failed version that comes back does not become current', async () => {
+  const { id } = (await store(1)).json();
+  await t.app.inject({ method: 'DELETE', url: `/v1/media/${id}`, headers: asUser('a') });
+  // As when its bytes could never be had.
+  await sql`UPDATE generated_images SET status = 'failed', error = 'gone' WHERE id = ${id}::bigint`.execute(t.deps.db);
+  const restored = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/restore`, headers: asUser('a') });
+  expect([restored.statusCode, restored.json().version, restored.json().isCurrent]).toEqual([200, 1, false]);
+  expect((await get(scene())).statusCode).toBe(404);
+  expect((await store(2)).json()).toMatchObject({ version: 2, isCurrent: true });
+});
+
 test('a scene belongs to the first who stored into it: a stranger neither sees nor stores', async () => {
   await store(1);
   for (const url of [scene(), `${scene()}/versions`]) expect((await get(url, asUser('b'))).statusCode).toBe(404);

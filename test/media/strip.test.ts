@@ -1,11 +1,12 @@
+import { crc32, deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { exifOrientation } from '../../src/media/exif.ts';
 import { MalformedFile } from '../../src/media/strip/byte-source.ts';
 import { stripperFor } from '../../src/media/strip/strip-metadata.ts';
-import { be16, bytes, le16, le32, utf8, zeros } from './bytes.ts';
+import { be16, be32, bytes, le16, le24, le32, utf8, zeros } from './bytes.ts';
 import { A1111, DRAW_THINGS_XMP } from './made-generations.ts';
-import { gif, jpeg, png, pngChunk, riffChunk } from './made-images.ts';
+import { gif, jpeg, png, pngChunk, riffChunk, webp } from './made-images.ts';
 import * as t from './made-texts.ts';
 
 async function strip(file: Uint8Array, mime: string, chunk = 1_000_000): Promise<Uint8Array> {
@@ -22,7 +23,25 @@ async function strip(file: Uint8Array, mime: string, chunk = 1_000_000): Promise
 
 const SECRET = 'SECRET-WORDS';
 const turned = (orientation: number) => t.exif({ ImageDescription: SECRET, Orientation: orientation });
-const icc = t.segment(0xe2, 'ICC_PROFILE\0', [1, 1].map((n) => String.fromCharCode(n)).join(''), zeros(40));
+/** A colour profile of this size, which says so. */
+const profile = (size: number, said = size) => bytes(be32(said), zeros(32), 'acsp', zeros(size - 40).fill(7));
+const iccPiece = (number: number, count: number, data: Uint8Array) =>
+  t.segment(0xe2, 'ICC_PROFILE\0', Uint8Array.of(number, count), data);
+const icc = iccPiece(1, 1, profile(200));
+const inTwo = (...more: string[]) =>
+  t.jpegOf(iccPiece(1, 2, profile(300).subarray(0, 150)), iccPiece(2, 2, bytes(profile(300).subarray(150), ...more)));
+const jpegOfOwn = (jfif: Uint8Array, ...segments: Uint8Array[]) => {
+  const whole = t.jpegOf(...segments);
+  return bytes(whole.subarray(0, 2), jfif, whole.subarray(20));
+};
+const jfif = (...more: string[]) => t.segment(0xe0, 'JFIF\0', Uint8Array.of(1, 1, 0, 0, 1, 0, 1, 0, 0), ...more);
+const crc = (type: string, data: Uint8Array) => {
+  const chunk = pngChunk(type, data);
+  new DataView(chunk.buffer).setUint32(chunk.length - 4, crc32(chunk.subarray(4, -4)));
+  return chunk;
+};
+const iccp = (name: string, data: Uint8Array, ...more: string[]) =>
+  crc('iCCP', bytes(name, [0, 0], deflateSync(data), ...more));
 const adobe = t.segment(0xee, 'Adobe', zeros(7));
 
 const jpegWithin = (...inScan: Uint8Array[]) => {
@@ -32,7 +51,12 @@ const jpegWithin = (...inScan: Uint8Array[]) => {
 const scan = bytes([0xff, 0xda], be16(2), [1, 2, 0xff, 0, 3, 0xff, 0xd0, 4]);
 const frame = bytes(zeros(16), riffChunk('VP8L', zeros(9)));
 const animated = (...within: Uint8Array[]) =>
-  t.webpOf(0x02, riffChunk('ANIM', zeros(6)), riffChunk('ANMF', bytes(frame, ...within)));
+  webp(
+    'VP8X',
+    bytes(0x02, zeros(3), le24(29), le24(19)),
+    riffChunk('ANIM', zeros(6)),
+    riffChunk('ANMF', bytes(frame, ...within)),
+  );
 const gifOf = (...blocks: Uint8Array[]) => {
   const whole = gif(30, 20);
   return bytes(whole.subarray(0, 19), ...blocks, whole.subarray(19));
@@ -99,6 +123,99 @@ const files: readonly (readonly [name: string, mime: string, file: Uint8Array, e
     ),
     t.webpOf(0),
   ],
+  [
+    'JPEG with words behind the headers that it keeps',
+    'image/jpeg',
+    jpegOfOwn(
+      jfif(SECRET),
+      t.segment(0xe0, 'JFIF\0', SECRET),
+      t.segment(0xee, 'Adobe', zeros(7), SECRET),
+      t.segment(0xee, 'Adobe', SECRET),
+      t.segment(0xe2, 'ICC_PROFILE\0', SECRET),
+      iccPiece(1, 1, utf8(SECRET.repeat(20))),
+      iccPiece(2, 2, profile(200)),
+      iccPiece(1, 1, bytes(profile(200), SECRET)),
+      iccPiece(2, 1, bytes(SECRET)),
+      t.segment(0xc8, SECRET),
+      t.segment(0xdd, zeros(2), SECRET),
+      t.segment(0xdb, zeros(65), SECRET),
+      t.segment(0xc4, Uint8Array.of(0, 1), zeros(15), zeros(1), SECRET),
+    ),
+    jpegOfOwn(
+      jfif(),
+      adobe,
+      icc,
+      t.segment(0xdd, zeros(2)),
+      t.segment(0xdb, zeros(65)),
+      t.segment(0xc4, Uint8Array.of(0, 1), zeros(15), zeros(1)),
+    ),
+  ],
+  ['JPEG with a colour profile in two pieces', 'image/jpeg', bytes(inTwo(SECRET), SECRET), inTwo()],
+  [
+    'PNG with words in chunks that it keeps',
+    'image/png',
+    bytes(
+      t.pngOf(
+        iccp(SECRET, bytes(profile(200), SECRET), SECRET),
+        iccp('twice', profile(200)),
+        pngChunk('gAMA', zeros(4)),
+        pngChunk('gAMA', utf8('SECR')),
+        pngChunk('pHYs', utf8(SECRET)),
+        pngChunk('sPLT', bytes(SECRET, [0, 8])),
+      ),
+      SECRET,
+    ),
+    t.pngOf(iccp('icc', profile(200)), pngChunk('gAMA', zeros(4))),
+  ],
+  [
+    'PNG with a colour profile that is none',
+    'image/png',
+    bytes(t.pngOf(iccp('icc', utf8(SECRET.repeat(20)))), SECRET),
+    t.pngOf(),
+  ],
+  [
+    'WebP with words in chunks that it keeps',
+    'image/webp',
+    bytes(
+      t.webpOf(
+        0x20,
+        riffChunk('ICCP', bytes(profile(201), SECRET)),
+        riffChunk('ICCP', utf8(SECRET)),
+        riffChunk('VP8 ', utf8(SECRET)),
+        riffChunk('ANIM', utf8(SECRET)),
+        riffChunk('ANMF', bytes(zeros(16), riffChunk('VP8L', utf8(SECRET)))),
+      ),
+      SECRET,
+    ),
+    t.webpOf(0x20, riffChunk('ICCP', profile(201))),
+  ],
+  [
+    'WebP with a colour profile that is none',
+    'image/webp',
+    bytes(t.webpOf(0x20, riffChunk('ICCP', utf8(SECRET.repeat(20)))), SECRET),
+    t.webpOf(0),
+  ],
+  [
+    'WebP, animated, with a picture that nobody sees',
+    'image/webp',
+    bytes(animated(riffChunk('VP8 ', utf8(SECRET))), SECRET),
+    animated(),
+  ],
+  [
+    'GIF with words in blocks that it keeps',
+    'image/gif',
+    bytes(
+      gifOf(
+        bytes(0x21, 0xff, 11, 'NETSCAPE2.0', 3, 1, le16(0), 12, SECRET, 0),
+        bytes(0x21, 0xff, 11, 'NETSCAPE2.0', 3, 1, 'SE', 0),
+        bytes(0x21, 0xff, 23, 'NETSCAPE2.0', SECRET, 3, 1, le16(0), 0),
+        bytes(0x21, 0xf9, 4, zeros(4), 12, SECRET, 0),
+        bytes(0x21, 0xf9, 0),
+      ),
+      SECRET,
+    ),
+    gifOf(loops, bytes(0x21, 0xf9, 4, zeros(4), 0)),
+  ],
   ['WebP, animated', 'image/webp', animated(riffChunk('JUNK', utf8(`${SECRET}!`))), animated()],
   [
     'GIF',
@@ -162,6 +279,8 @@ test.each([
   ['a header of the wrong size', 'image/webp', bytes('RIFF', le32(30), 'WEBP', 'VP8X', le32(12), zeros(20))],
   ['no picture', 'image/webp', bytes('RIFF', le32(4), 'WEBP')],
   ['a chunk whose name is none', 'image/png', bytes(t.pngOf().subarray(0, 33), zeros(40))],
+  ['words in a palette', 'image/png', t.pngOf(pngChunk('PLTE', utf8(SECRET.repeat(70))))],
+  ['words behind a restart', 'image/jpeg', t.jpegOf(t.segment(0xd3, SECRET))],
   ['bytes between segments', 'image/jpeg', bytes([0xff, 0xd8], SECRET, jpeg(1, 1).subarray(2))],
 ])('%s breaks off', async (_name, mime, file) => {
   await expect(strip(file, mime)).rejects.toBeInstanceOf(MalformedFile);

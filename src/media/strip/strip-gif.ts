@@ -1,15 +1,19 @@
 import { latin1, u8 } from '../byte-order.ts';
 import { type ByteSource, MalformedFile } from './byte-source.ts';
 
-/** How often an animation repeats. */
+/** They say how often an animation repeats, in one block of three bytes that begins with 1. */
 const KEPT_APPLICATIONS: ReadonlySet<string> = new Set(['NETSCAPE2.0', 'ANIMEXTS1.0']);
 
-/** Blocks (GIF89a) are kept byte by byte or left out whole: comments, plain texts and what applications have added. */
+/**
+ * Blocks (GIF89a) are kept as far as they mean something, or left out whole: comments, plain texts and what applications have
+ * added.
+ */
 export async function* stripGif(file: ByteSource): AsyncGenerator<Uint8Array> {
   const head = await file.take(13);
   if (!/^GIF8[79]a$/.test(latin1(head, 0, 6))) throw new MalformedFile('it has no GIF signature');
   yield head;
   yield* file.pass(colours(u8(head, 10)));
+  let looped = false;
   for (;;) {
     const kind = await file.take(1);
     if (kind[0] === 0x3b) {
@@ -21,14 +25,13 @@ export async function* stripGif(file: ByteSource): AsyncGenerator<Uint8Array> {
       yield kind;
       yield descriptor;
       yield* file.pass(colours(u8(descriptor, 8)) + 1);
-      yield* subBlocks(file, true);
+      yield* subBlocks(file);
     } else if (kind[0] === 0x21) {
       const label = await file.take(1);
-      const first = await file.take(1);
-      const body = await file.take(u8(first, 0));
-      const kept = label[0] === 0xf9 || (label[0] === 0xff && KEPT_APPLICATIONS.has(latin1(body, 0, 11)));
-      if (kept) yield Uint8Array.from([0x21, u8(label, 0), u8(first, 0), ...body]);
-      if (first[0] !== 0) yield* subBlocks(file, kept);
+      const blocks = await firstBlocks(file);
+      const extension = extensionOf(u8(label, 0), blocks);
+      if (extension && !(looped && label[0] === 0xff)) yield extension;
+      looped ||= extension !== undefined && label[0] === 0xff;
     } else {
       throw new MalformedFile('it holds a block that is none');
     }
@@ -40,11 +43,28 @@ function colours(flags: number): number {
   return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }
 
-async function* subBlocks(file: ByteSource, kept: boolean): AsyncGenerator<Uint8Array> {
+/** The first two blocks of an extension; the others, up to the empty one, mean nothing in any that is kept. */
+async function firstBlocks(file: ByteSource): Promise<Uint8Array[]> {
+  const blocks: Uint8Array[] = [];
+  for (;;) {
+    const block = await file.take(u8(await file.take(1), 0));
+    if (block.length === 0) return blocks;
+    if (blocks.length < 2) blocks.push(block);
+  }
+}
+
+/** What is left of an extension: how a picture is shown, and how often an animation repeats. */
+function extensionOf(label: number, [first, second]: readonly Uint8Array[]): Uint8Array | undefined {
+  if (label === 0xf9 && first && first.length >= 4) return Uint8Array.of(0x21, label, 4, ...first.subarray(0, 4), 0);
+  if (label !== 0xff || !first || first.length !== 11 || !KEPT_APPLICATIONS.has(latin1(first, 0, 11))) return undefined;
+  if (!second || second.length < 3 || second[0] !== 1) return undefined;
+  return Uint8Array.of(0x21, label, 11, ...first, 3, ...second.subarray(0, 3), 0);
+}
+
+async function* subBlocks(file: ByteSource): AsyncGenerator<Uint8Array> {
   for (let bytes = 1; bytes > 0;) {
     const length = await file.take(1);
     bytes = u8(length, 0);
-    const body = await file.take(bytes);
-    if (kept) yield Uint8Array.from([...length, ...body]);
+    yield Uint8Array.from([...length, ...(await file.take(bytes))]);
   }
 }

@@ -1,6 +1,7 @@
 import { hasText, u16be, u8 } from '../byte-order.ts';
 import { exifOrientation, orientationOnly } from '../exif.ts';
 import { type ByteSource, MalformedFile } from './byte-source.ts';
+import { PartsOfJpeg } from './jpeg-parts.ts';
 
 const EOI = 0xd9;
 const SOS = 0xda;
@@ -10,14 +11,16 @@ const EXIF = 'Exif\0\0';
 const endsScan = (code: number): boolean => code !== 0 && !(code >= 0xd0 && code <= 0xd7);
 
 /**
- * Segments are kept byte by byte or left out whole, also those between scans; what follows the end of the picture is left
- * out. Kept are the coding tables, JFIF's header, colour profiles and Adobe's colour transform, and the orientation.
+ * Segments are left out whole, also those between scans, or kept as far as they mean something; what follows the end of the
+ * picture is left out. Kept are the coding tables, JFIF's header without its thumbnail, a colour profile and Adobe's colour
+ * transform, and the orientation.
  */
 export async function* stripJpeg(file: ByteSource): AsyncGenerator<Uint8Array> {
   const start = await file.take(2);
   if (!hasText(start, 0, '\xff\xd8')) throw new MalformedFile('it has no JPEG signature');
   yield start;
   let turned = false;
+  const parts = new PartsOfJpeg();
   let inScan = false;
   for (;;) {
     const code: number = inScan ? yield* file.passUntilMarker(endsScan) : await nextMarker(file);
@@ -41,12 +44,15 @@ export async function* stripJpeg(file: ByteSource): AsyncGenerator<Uint8Array> {
     }
     const lengthBytes = await file.take(2);
     const length = u16be(lengthBytes, 0);
-    if (length < 2 || code < 0xc0) throw new MalformedFile('it holds a segment that is none');
+    // Restarts and further starts have no data, so what stands behind them would be words.
+    if (length < 2 || code < 0xc0 || (code >= 0xd0 && code <= 0xd8))
+      throw new MalformedFile('it holds a segment that is none');
     const data = await file.take(length - 2);
     const orientation = code === 0xe1 && !turned && hasText(data, 0, EXIF) ? exifOrientation(data) : undefined;
-    if (isKept(code, data)) {
-      yield Uint8Array.of(0xff, code, ...lengthBytes);
-      yield data;
+    const kept = parts.kept(code, data);
+    if (kept) {
+      yield Uint8Array.of(0xff, code, (kept.length + 2) >> 8, (kept.length + 2) & 0xff);
+      yield kept;
     } else if (orientation !== undefined && orientation !== 1) {
       turned = true;
       const block = orientationOnly(orientation);
@@ -55,14 +61,6 @@ export async function* stripJpeg(file: ByteSource): AsyncGenerator<Uint8Array> {
     inScan = code === SOS;
     return false;
   }
-}
-
-function isKept(code: number, data: Uint8Array): boolean {
-  if (code === 0xe0) return hasText(data, 0, 'JFIF\0');
-  if (code === 0xe2) return hasText(data, 0, 'ICC_PROFILE\0');
-  if (code === 0xee) return hasText(data, 0, 'Adobe');
-  // APPn, JPGn and COM are for words; what is below codes the picture.
-  return code < 0xe0;
 }
 
 async function nextMarker(file: ByteSource): Promise<number> {

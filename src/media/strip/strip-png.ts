@@ -1,39 +1,94 @@
-import { crc32 } from 'node:zlib';
+import { promisify } from 'node:util';
+import { crc32, deflate, inflate } from 'node:zlib';
 import { hasText, latin1, u32be } from '../byte-order.ts';
 import { exifOrientation, orientationOnly } from '../exif.ts';
 import { type ByteSource, MalformedFile } from './byte-source.ts';
+import { MAX_PROFILE_BYTES, profileSize } from './colour-profile.ts';
 
-/** What decides how the picture looks (PNG 5.6); anything else may hold words, also what nobody has heard of yet. */
-const KEPT: ReadonlySet<string> = new Set(
-  [
-    ['IHDR', 'PLTE', 'IDAT', 'IEND', 'tRNS', 'gAMA', 'cHRM', 'sRGB', 'iCCP', 'cICP', 'mDCV', 'mDCv', 'cLLI', 'cLLi'],
-    ['sBIT', 'bKGD', 'hIST', 'pHYs', 'sPLT', 'acTL', 'fcTL', 'fdAT'],
-  ].flat(),
-);
+/**
+ * What decides how the picture looks (PNG 5.6), and the most bytes that each can use; anything else may hold words, also what
+ * nobody has heard of yet. Suggested palettes (`sPLT`) have names, and change nothing.
+ */
+const KEPT: ReadonlyMap<string, number> = new Map([
+  ['IHDR', 13],
+  ['PLTE', 768],
+  ['IDAT', Infinity],
+  ['IEND', 0],
+  ['tRNS', 256],
+  ['gAMA', 4],
+  ['cHRM', 32],
+  ['sRGB', 1],
+  ['cICP', 4],
+  ['mDCV', 24],
+  ['mDCv', 24],
+  ['cLLI', 8],
+  ['cLLi', 8],
+  ['sBIT', 4],
+  ['bKGD', 6],
+  ['hIST', 512],
+  ['pHYs', 9],
+  ['acTL', 8],
+  ['fcTL', 26],
+  ['fdAT', Infinity],
+]);
+/** There is one of all others (PNG 5.6). */
+const REPEATED: ReadonlySet<string> = new Set(['IDAT', 'fdAT', 'fcTL']);
+const inflated = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflate);
+const deflated = promisify<Uint8Array, Buffer>(deflate);
+const MAX_PACKED_PROFILE_BYTES = 1024 * 1024;
 const MAX_EXIF_BYTES = 1024 * 1024;
 
-/** Chunks are kept byte by byte or left out whole; of EXIF the orientation stays, because it turns the picture. */
+/**
+ * Chunks are kept byte by byte or left out whole; of EXIF the orientation stays, because it turns the picture, and of a colour
+ * profile the profile, without its name.
+ */
 export async function* stripPng(file: ByteSource): AsyncGenerator<Uint8Array> {
   const signature = await file.take(8);
   if (!hasText(signature, 0, '\x89PNG\r\n\x1a\n')) throw new MalformedFile('it has no PNG signature');
   yield signature;
+  const seen = new Set<string>();
   for (let type = ''; type !== 'IEND';) {
     const head = await file.take(8);
     const length = u32be(head, 0);
     type = latin1(head, 4, 4);
     // "A PNG four-byte unsigned integer", and letters (PNG 5.3).
     if (length > 0x7fffffff || !/^[A-Za-z]{4}$/.test(type)) throw new MalformedFile('it holds a chunk that is none');
-    if (KEPT.has(type)) {
+    if (isKept(type, length, seen)) {
+      seen.add(type);
       yield head;
       yield* file.pass(length + 4);
     } else if (type === 'eXIf' && length <= MAX_EXIF_BYTES) {
       const orientation = exifOrientation(await file.take(length));
       await file.skip(4);
       if (orientation !== undefined && orientation !== 1) yield chunk('eXIf', orientationOnly(orientation));
+    } else if (type === 'iCCP' && length <= MAX_PACKED_PROFILE_BYTES && !seen.has(type)) {
+      seen.add(type);
+      const profile = await profileOf(await file.take(length));
+      await file.skip(4);
+      if (profile) yield chunk('iCCP', profile);
     } else {
       await file.skip(length + 4);
     }
   }
+}
+
+/** @throws MalformedFile for what no reader could do without, and is longer than it can be */
+function isKept(type: string, length: number, seen: ReadonlySet<string>): boolean {
+  const most = KEPT.get(type);
+  if (most === undefined) return false;
+  const fits = length <= most && (REPEATED.has(type) || !seen.has(type));
+  // A capital: no reader may do without it (PNG 5.4).
+  if (!fits && /^[A-Z]/.test(type)) throw new MalformedFile('it holds a chunk that is too long, or twice');
+  return fits;
+}
+
+/** A name, a method and the packed profile: under no name of anybody's, and without what stands behind the profile's end. */
+async function profileOf(data: Uint8Array): Promise<Uint8Array | undefined> {
+  const packed = data.subarray(data.indexOf(0) + 2);
+  const whole = await inflated(packed, { maxOutputLength: MAX_PROFILE_BYTES }).catch(() => undefined);
+  const size = whole && profileSize(whole);
+  if (!whole || size === undefined || size > whole.length) return undefined;
+  return Buffer.concat([Buffer.from('icc\0\0', 'latin1'), await deflated(whole.subarray(0, size))]);
 }
 
 function chunk(type: string, data: Uint8Array): Uint8Array {

@@ -1,12 +1,16 @@
 import { hasText, latin1, u32le } from '../byte-order.ts';
 import { exifOrientation, orientationOnly } from '../exif.ts';
 import { ByteSource, MalformedFile } from './byte-source.ts';
+import { PROFILE_HEAD_BYTES, profileSize } from './colour-profile.ts';
 import type { OpenFile } from './strip-metadata.ts';
 
 /** What decides how the picture looks; unknown chunks, which may stand anywhere, could hold words. */
-const KEPT: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM', 'ICCP']);
+const KEPT: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM']);
 const EXIF_FLAG = 0x08;
 const XMP_FLAG = 0x04;
+const PROFILE_FLAG = 0x20;
+const ANIMATED_FLAG = 0x02;
+const ANIM_BYTES = 6;
 const MAX_EXIF_BYTES = 1024 * 1024;
 /** Frames and chunks; each costs a few bytes of memory. */
 const MAX_CHUNKS = 100_000;
@@ -47,12 +51,13 @@ async function plan(file: ByteSource): Promise<Piece[]> {
   const head = await file.take(12);
   if (!hasText(head, 0, 'RIFF') || !hasText(head, 8, 'WEBP')) throw new MalformedFile('it has no WebP signature');
   const end = 8 + u32le(head, 4);
-  const walk: Walk = { file, pieces: [], chunks: 0, orientation: undefined, extended: undefined };
-  while (file.position + 8 <= end) await readChunk(walk, end, walk.pieces);
+  const seen = new Set<string>();
+  const walk: Walk = { file, pieces: [], chunks: 0, orientation: undefined, extended: undefined, profile: false };
+  while (file.position + 8 <= end) await readChunk(walk, end, walk.pieces, seen);
   const { pieces, extended, orientation } = walk;
   const turned = extended !== undefined && orientation !== undefined && orientation !== 1;
   if (extended) {
-    const flags = (extended[8] ?? 0) & ~(EXIF_FLAG | XMP_FLAG);
+    const flags = (extended[8] ?? 0) & ~(EXIF_FLAG | XMP_FLAG | (walk.profile ? 0 : PROFILE_FLAG));
     extended[8] = turned ? flags | EXIF_FLAG : flags;
   }
   if (turned) pieces.push(...chunkOf('EXIF', orientationOnly(orientation)));
@@ -67,9 +72,11 @@ interface Walk {
   orientation: number | undefined;
   /** The `VP8X` chunk, which is among the pieces; its flags are set at last. */
   extended: Uint8Array | undefined;
+  /** Whether a colour profile is among the pieces. */
+  profile: boolean;
 }
 
-async function readChunk(walk: Walk, end: number, pieces: Piece[], inFrame = false): Promise<void> {
+async function readChunk(walk: Walk, end: number, pieces: Piece[], seen: Set<string>, inFrame = false): Promise<void> {
   const { file } = walk;
   if (++walk.chunks > MAX_CHUNKS) throw new MalformedFile('it holds too many chunks');
   const head = await file.take(8);
@@ -81,20 +88,41 @@ async function readChunk(walk: Walk, end: number, pieces: Piece[], inFrame = fal
     if (size !== 10) throw new MalformedFile('its header has a wrong size');
     walk.extended = Uint8Array.from([...head, ...(await file.take(size))]);
     pieces.push(walk.extended);
-  } else if (type === 'ANMF' && !inFrame) {
+  } else if (type === 'ANMF' && !inFrame && isAnimated(walk)) {
     // A frame holds chunks of its own behind 16 bytes of where and how long.
     const frame: Piece[] = [await file.take(Math.min(16, size))];
-    while (file.position + 8 <= from + size) await readChunk(walk, from + size, frame, true);
+    const seenInFrame = new Set<string>();
+    while (file.position + 8 <= from + size) await readChunk(walk, from + size, frame, seenInFrame, true);
     pieces.push(Buffer.concat([Buffer.from('ANMF'), le32(frame.reduce((sum, piece) => sum + lengthOf(piece), 0))]));
     pieces.push(...frame);
-  } else if (KEPT.has(type)) {
-    pieces.push(head, { from, bytes: size });
-    if (size % 2 === 1) pieces.push(Uint8Array.of(0));
+  } else if (KEPT.has(type) && isPart(walk, type, seen, inFrame)) {
+    pieces.push(...kept(type, from, type === 'ANIM' ? Math.min(size, ANIM_BYTES) : size));
+  } else if (type === 'ICCP' && !inFrame && !walk.profile) {
+    const profile = profileSize(await file.take(Math.min(size, PROFILE_HEAD_BYTES)));
+    walk.profile = profile !== undefined;
+    if (profile !== undefined) pieces.push(...kept(type, from, Math.min(size, profile)));
   } else if (type === 'EXIF' && !inFrame && size <= MAX_EXIF_BYTES) {
     walk.orientation ??= exifOrientation(await file.take(size));
   }
   const paddedEnd = from + size + (size % 2);
   await file.skip(Math.min(paddedEnd, end) - file.position);
+}
+
+/** A picture or a frame has one of each; what an animation holds beside its frames is shown by nobody, and might be anything. */
+function isPart(walk: Walk, type: string, seen: Set<string>, inFrame: boolean): boolean {
+  const what = type === 'VP8L' ? 'VP8 ' : type;
+  if (seen.has(what) || (type === 'ANIM') !== (isAnimated(walk) && !inFrame)) return false;
+  seen.add(what);
+  return true;
+}
+
+function isAnimated({ extended }: Walk): boolean {
+  return ((extended?.[8] ?? 0) & ANIMATED_FLAG) !== 0;
+}
+
+function kept(type: string, from: number, bytes: number): Piece[] {
+  const padding = bytes % 2 === 1 ? [Uint8Array.of(0)] : [];
+  return [Buffer.concat([Buffer.from(type, 'latin1'), le32(bytes)]), { from, bytes }, ...padding];
 }
 
 const lengthOf = (piece: Piece): number => (piece instanceof Uint8Array ? piece.length : piece.bytes);

@@ -2,7 +2,6 @@ import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyMultipart from '@fastify/multipart';
 import fastifyRateLimit from '@fastify/rate-limit';
-import fastifyUnderPressure from '@fastify/under-pressure';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
 import { EventStreams } from './domain/event-streams.ts';
@@ -16,6 +15,7 @@ import { closeOnlyIdleConnections } from './http/idle-connections.ts';
 import { registerJsonParser } from './http/json-parser.ts';
 import { registerLogging, requestId } from './http/logging.ts';
 import { registerOpenapi } from './http/openapi.ts';
+import { registerPressure } from './http/pressure.ts';
 import { registerQueryGuard } from './http/query-guard.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import { trackHandlers } from './http/running-handlers.ts';
@@ -130,11 +130,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       maxAge: 600,
     });
   }
-  await app.register(fastifyUnderPressure, {
-    maxEventLoopDelay: timing.maxLagMs,
-    retryAfter: 5,
-    exposeStatusRoute: false,
-  });
+  await registerPressure(app, timing.maxLagMs);
   registerAuth(app, {
     jwtSecret: deps.jwtSecret,
     jwksUrl: config.JWT_JWKS_URL,

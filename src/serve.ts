@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import closeWithGrace from 'close-with-grace';
 import { createSigner as createJwtSigner } from 'fast-jwt';
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
+import { closeOnSignal } from './close-on-signal.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { codeOf } from './errors.ts';
 import { freePort } from './db/free-port.ts';
@@ -57,7 +57,7 @@ async function serve(
   const monitor = watchStores(deps.stores, log);
 
   const grace = config.SHUTDOWN_GRACE_SECONDS * 1000;
-  closeWithGrace({ delay: grace + 10_000, logger: log }, async ({ signal, err }) => {
+  closeOnSignal({ delay: grace + 10_000, log }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'closing after an error that nobody caught');
     else log.info({ signal }, 'closing: no new requests; running ones may finish');
     const cut = setTimeout(() => {

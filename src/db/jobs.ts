@@ -17,6 +17,9 @@ export async function requestCopies(db: Db): Promise<void> {
   }
 }
 
+/** Downloads come after everything else that is due: they may be many, and slow. A higher number is later. */
+export const DOWNLOAD_PRIORITY = 10;
+
 /** What a worker can be asked to do. */
 export type TaskName = 'fetch' | 'fetch-at-hand' | 'comfyui';
 
@@ -28,6 +31,7 @@ export function fetchTask(atHand: boolean): TaskName {
 /** Has workers do `task` so many times, from the commit of this transaction on, and not before so many seconds have passed. */
 export async function enqueue(db: Db, task: TaskName, times = 1, runInSeconds = 0): Promise<void> {
   await sql`
-    SELECT graphile_worker.add_job(${task}, run_at := now() + make_interval(secs => ${runInSeconds}), max_attempts := 3)
+    SELECT graphile_worker.add_job(${task}, run_at := now() + make_interval(secs => ${runInSeconds}), max_attempts := 3,
+      priority := ${task === 'fetch' ? DOWNLOAD_PRIORITY : 0})
     FROM generate_series(1, ${times})`.execute(db);
 }

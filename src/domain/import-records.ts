@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { findByExternalId } from '../db/media.ts';
+import { asAppError } from '../db/database.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { decodeData } from '../sources/base64.ts';
@@ -7,6 +7,7 @@ import type { Caller } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { ingest } from './ingest.ts';
 import type { ItemInput } from './item-fields.ts';
+import { findKnown } from './known-record.ts';
 import { objectSources } from './object-references.ts';
 import { rollBack } from './scenes.ts';
 import type { Source } from './source.ts';
@@ -70,32 +71,53 @@ export async function importRecords(
   };
   const currents = new Map<string, MediaItem>();
   const running = new Set<Promise<void>>();
-  /** The last record of each scene that is under way. */
-  const scenes = new Map<string, Promise<void>>();
+  /** The last record under way of each scene, and of each externalId. */
+  const last = new Map<string, Promise<void>>();
+  let failure: { error: unknown } | undefined;
   for await (const line of lines) {
+    if (failure) break;
     if (options.signal.aborted) {
       summary.interrupted = true;
       break;
     }
     summary.records += 1;
-    const scene = sceneOf(line);
-    const before = scene === undefined ? undefined : scenes.get(scene);
-    const work = (before ?? Promise.resolve()).then(async () => {
-      await importOne(deps, line, summary, currents);
-      options.onProgress(summary.stored + summary.pending + summary.present + summary.failed.length);
-    });
+    const names = sequencesOf(line);
+    const before = names.flatMap((name) => last.get(name) ?? []);
+    const work = Promise.all(before)
+      .then(async () => {
+        if (failure) return;
+        await importOne(deps, line, summary, currents);
+        options.onProgress(summary.stored + summary.pending + summary.present + summary.failed.length);
+      })
+      .catch((error: unknown) => {
+        failure ??= { error };
+      })
+      .finally(() => {
+        running.delete(work);
+        for (const name of names) if (last.get(name) === work) last.delete(name);
+      });
     running.add(work);
-    if (scene !== undefined) scenes.set(scene, work);
-    void work.then(() => {
-      running.delete(work);
-      if (scene !== undefined && scenes.get(scene) === work) scenes.delete(scene);
-    });
+    for (const name of names) last.set(name, work);
     if (running.size >= options.concurrency) await Promise.race(running);
   }
+  // Those that are under way end, also when one of them has met what ends the run.
   await Promise.all(running);
+  if (failure) throw failure.error;
   for (const item of currents.values()) await makeCurrent(deps, item);
   summary.seconds = (performance.now() - started) / 1000;
   return summary;
+}
+
+/** Records of one scene, and those of one externalId, are stored one after the other. */
+function sequencesOf(line: Line): string[] {
+  const scene = sceneOf(line);
+  const own = 'record' in line ? `id ${line.record.userId ?? ''} ${externalIdOf(line.record)}` : undefined;
+  return [...(scene === undefined ? [] : [`scene ${scene}`]), ...(own === undefined ? [] : [own])];
+}
+
+/** What a record is known again by: the id that it had, or all that it says. */
+function externalIdOf({ isCurrent: _isCurrent, ...record }: ImportRecord): string {
+  return record.externalId ?? `record:${createHash('sha256').update(JSON.stringify(record)).digest('hex')}`;
 }
 
 function sceneOf(line: Line): string | undefined {
@@ -119,7 +141,8 @@ async function importOne(
     else summary.stored += 1;
     const scene = sceneOf(line);
     if (isCurrent === true && scene !== undefined) currents.set(scene, item);
-  } catch (error) {
+  } catch (thrown) {
+    const error = asAppError(thrown);
     // What concerns all of them ends the run, so that nobody has to read it once for each.
     if (isAppError(error, 'database_unavailable', 'storage_full')) throw error;
     summary.failed.push({ line: line.line, reason: error instanceof Error ? error.message : String(error) });
@@ -130,11 +153,12 @@ async function storeRecord(deps: Deps, record: ImportRecord): Promise<{ item: Me
   const { source, ...fields } = record;
   const { userId } = fields;
   if (userId === undefined) throw new AppError('invalid_request', "Whose is it? The record has no 'userId'.");
-  const externalId = fields.externalId ?? `record:${createHash('sha256').update(JSON.stringify(record)).digest('hex')}`;
-  const [known] = await findByExternalId(deps.db, userId, externalId);
+  const externalId = externalIdOf(record);
+  const candidates = sourcesOf(deps, source);
+  const known = await findKnown(deps, { ...record, userId, externalId }, candidates);
   if (known) return { item: known, known: true };
   let failure: unknown = new AppError('not_found', 'No store of this service has that path or key.');
-  for (const candidate of sourcesOf(deps, source)) {
+  for (const candidate of candidates) {
     try {
       const input = { ...fields, externalId };
       const { item } = await ingest(deps, { caller: IMPORTER, input, source: candidate, keepPending: true });

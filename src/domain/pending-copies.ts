@@ -28,13 +28,13 @@ const LONGEST_DELAY_SECONDS = 300;
 
 /**
  * Makes the copies that are due: items that were written to a fallback go home, mirrors get theirs. Any number of processes
- * may do so at once. Answers when none is due any more.
+ * may do so at once. Answers when none is due any more, and begins none after the time `end`, in milliseconds.
  */
-export async function makePendingCopies(deps: CopiesDeps, signal?: AbortSignal): Promise<CopyReport> {
+export async function makePendingCopies(deps: CopiesDeps, signal?: AbortSignal, end = Infinity): Promise<CopyReport> {
   const report: CopyReport = { home: 0, mirrored: 0, failed: 0, down: [] };
   const up: string[] = [];
   for (const store of await pendingStores(deps.db)) ((await canTake(deps, store)) ? up : report.down).push(store);
-  while (signal?.aborted !== true) {
+  while (signal?.aborted !== true && Date.now() < end) {
     // A store that went away in the midst of this is left alone, too.
     const reachable = up.filter((store) => deps.stores.get(store).available());
     const taken = await takePendingLocations(deps.db, reachable, AT_ONCE);

@@ -14,7 +14,7 @@ import { checkJsonObject, checkText } from './text-limits.ts';
 export interface RebuildOptions {
   /** The store whose folders are read. */
   from: string;
-  /** Only runs of this user; it also owns those that name none. */
+  /** Only runs of this user; it also owns those that name none and have no row. */
   user?: string | undefined;
   /** Files that metadata.json does not name become items, too. */
   takeUnnamed: boolean;
@@ -96,12 +96,13 @@ async function rebuildFolder(
     });
   try {
     const found = await readFolder(store, folder, options);
-    const userId = found.userId ?? options.user;
+    const known = await findRun(deps.db, folder.runId);
+    // A folder of an older system names nobody; whoever gave `--user` before has settled whose it is.
+    const userId = found.userId ?? known?.userId ?? options.user;
     if (userId === undefined)
       throw new AppError('invalid_request', 'metadata.json names no user_id; say whose the run is: --user ID.');
     if (options.user !== undefined && userId !== options.user) return;
     const run = runOf(folder, found, userId, store);
-    const known = await findRun(deps.db, run.id);
     if (known && known.userId !== userId)
       throw new AppError('object_taken', 'There is a run of that id, and it belongs to another user.');
     const unnamed = unnamedFiles(folder, found);

@@ -46,13 +46,17 @@ export async function refreshRun(deps: RunFilesDeps, runId: string | null | unde
   }
 }
 
-/** Writes the files of runs that are due. Any number of processes may do so at once. Answers how many were done and failed. */
+/**
+ * Writes the files of runs that are due, and begins none after the time `end`, in milliseconds. Any number of processes may do so at
+ * once. Answers how many were done and failed.
+ */
 export async function writeDueRunFiles(
   deps: RunFilesDeps,
   signal?: AbortSignal,
+  end = Infinity,
 ): Promise<{ written: number; failed: number }> {
   const report = { written: 0, failed: 0 };
-  while (signal?.aborted !== true) {
+  while (signal?.aborted !== true && Date.now() < end) {
     const due = await takeDueRuns(deps.db, 10);
     for (const runId of due) {
       const done = await writeRunFiles(deps, runId, { again: true, ms: WRITE_MS });

@@ -1,11 +1,13 @@
 import { Logger as JobLogger, type Runner, type TaskList, parseCronItems, run } from 'graphile-worker';
 import type { Logger } from 'pino';
+import { DOWNLOAD_PRIORITY } from '../db/jobs.ts';
 import type { Deps } from '../domain/deps.ts';
 import { fetchPending } from '../domain/fetch-pending.ts';
 import { removeOldDeliveries } from '../domain/old-deliveries.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/pending-copies.ts';
 import { pollPrompt } from '../domain/poll-comfyui.ts';
 import { secondsToNextRunFiles, writeDueRunFiles } from '../domain/run-files.ts';
+import { TURN_MS, addOnce, alone, downloads } from './task-slots.ts';
 
 export interface JobsOptions {
   connectionString: string;
@@ -26,57 +28,57 @@ const EVERY_MINUTE = '* * * * *';
 /** Tasks that look for rows that are due. */
 const WATCHES = ['copies', 'fetches', 'comfyui-all', 'run-files', 'deliveries'] as const;
 
-function tasks(deps: Deps): TaskList {
+function tasks(deps: Deps, concurrency: number): TaskList {
+  const download = downloads((signal) => fetchPending(deps, { atHand: false }, { signal }), concurrency);
   return {
-    copies: async (_payload, helpers) => {
-      const report = await makePendingCopies(deps, helpers.abortSignal);
+    copies: alone('copies', async (helpers) => {
+      const report = await makePendingCopies(deps, helpers.abortSignal, Date.now() + TURN_MS);
       if (report.home + report.mirrored + report.failed > 0) deps.log.info(report, 'copied items to further stores');
       const seconds = await secondsToNextCopy(deps);
       if (seconds === undefined) return;
       const least = report.down.length > 0 ? DOWN_SECONDS : 1;
-      const runAt = new Date(Date.now() + Math.max(least, seconds) * 1000);
-      await helpers.addJob('copies', {}, { jobKey: 'copies', runAt, maxAttempts: 3 });
-    },
-    // Each job is one attempt at whatever dies first, not at the item that it was made for.
-    fetch: async (_payload, helpers) => {
-      await fetchPending(deps, { atHand: false }, { signal: helpers.abortSignal });
-    },
+      await addOnce(helpers, 'copies', new Date(Date.now() + Math.max(least, seconds) * 1000));
+    }),
+    // A job is made for each item, but takes whatever dies first.
+    fetch: download,
+    // What needs no network waits for none: one item for each job, beside the downloads.
     'fetch-at-hand': async (_payload, helpers) => {
       await fetchPending(deps, { atHand: true }, { signal: helpers.abortSignal });
+    },
+    // For fetches whose job was lost with its worker.
+    fetches: async (payload, helpers) => {
+      const end = Date.now() + TURN_MS;
+      while (!helpers.abortSignal?.aborted && Date.now() < end) {
+        if (!(await fetchPending(deps, { atHand: true }, { signal: helpers.abortSignal }))) break;
+      }
+      await download(payload, helpers);
     },
     // Each job is one look at whichever prompt is due.
     comfyui: async (_payload, helpers) => {
       await pollPrompt(deps, helpers.abortSignal);
     },
-    'comfyui-all': async (_payload, helpers) => {
+    'comfyui-all': alone('comfyui-all', async (helpers) => {
+      const end = Date.now() + TURN_MS;
       while (!helpers.abortSignal?.aborted) {
         if (!(await pollPrompt(deps, helpers.abortSignal))) return;
+        if (Date.now() >= end) return void (await addOnce(helpers, 'comfyui-all'));
       }
-    },
-    // For fetches whose job was lost with its worker.
-    fetches: async (_payload, helpers) => {
-      while (!helpers.abortSignal?.aborted) {
-        const { abortSignal: signal } = helpers;
-        const done =
-          (await fetchPending(deps, { atHand: true }, { signal })) ??
-          (await fetchPending(deps, { atHand: false }, { signal }));
-        if (!done) return;
-      }
-    },
+    }),
     deliveries: async () => {
       const removed = await removeOldDeliveries(deps);
       if (removed > 0) deps.log.info({ removed }, 'removed webhooks whose time was over');
     },
-    'run-files': async (_payload, helpers) => {
-      const report = await writeDueRunFiles(deps, helpers.abortSignal);
+    'run-files': alone('run-files', async (helpers) => {
+      const report = await writeDueRunFiles(deps, helpers.abortSignal, Date.now() + TURN_MS);
       if (report.written + report.failed > 0) deps.log.info(report, 'wrote the files of runs');
       const seconds = await secondsToNextRunFiles(deps);
       if (seconds === undefined) return;
-      const runAt = new Date(Date.now() + Math.max(1, seconds) * 1000);
-      await helpers.addJob('run-files', {}, { jobKey: 'run-files', runAt, maxAttempts: 3 });
-    },
+      await addOnce(helpers, 'run-files', new Date(Date.now() + Math.max(1, seconds) * 1000));
+    }),
   };
 }
+
+const priorityOf = (task: string): number => (task === 'fetches' ? DOWNLOAD_PRIORITY : 0);
 
 /** Runs graphile-worker in this process, and again when it ends by itself because the database was away. */
 export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOptions): Jobs {
@@ -92,19 +94,27 @@ export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOpt
           maxPoolSize: concurrency + 2,
           noHandleSignals: true,
           logger: jobLogger(deps.log),
-          taskList: tasks(deps),
+          taskList: tasks(deps, concurrency),
           parsedCronItems: parseCronItems(
             WATCHES.map((task) => ({
               task,
               match: EVERY_MINUTE,
               identifier: task,
-              options: { backfillPeriod: 0, maxAttempts: 1, jobKey: task, jobKeyMode: 'preserve_run_at' as const },
+              options: {
+                backfillPeriod: 0,
+                maxAttempts: 1,
+                jobKey: task,
+                jobKeyMode: 'preserve_run_at' as const,
+                priority: priorityOf(task),
+              },
             })),
           ),
         });
         if (stopping) await runner.stop();
         // What was put off while nobody worked is due at once.
-        else for (const task of WATCHES) await runner.addJob(task, {}, { jobKey: task, maxAttempts: 3 });
+        else
+          for (const task of WATCHES)
+            await runner.addJob(task, {}, { jobKey: task, maxAttempts: 3, priority: priorityOf(task) });
         await runner.promise;
       } catch (error) {
         if (!stopping) deps.log.warn({ err: error }, 'background jobs stopped; they start again in five seconds');

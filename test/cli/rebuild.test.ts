@@ -317,6 +317,20 @@ test('--user narrows it to one user', async () => {
   expect((await get(`/v1/runs/${ids[0]}`)).status).toBe(404);
 });
 
+test('whose a run is that names nobody is known from its row once --user has said so', async () => {
+  const runId = '6f1c7f0e-0000-4000-8000-00000000000b';
+  const old = { run_id: runId, outputs: [{ filename: 'output_image.png' }] };
+  await put(runId, 'metadata.json', old);
+  await put(runId, 'output_image.png', png(4, 4, 1));
+  const dry = { dryRun: true };
+  expect((await again('local', dry)).failed).toMatchObject([{ reason: expect.stringContaining('--user ID') }]);
+  expect(await again('local', { user: 'a' })).toMatchObject({ runs: 1, items: 1, failed: [] });
+  // As another program writes it, which knows of no owners.
+  await put(runId, 'metadata.json', old);
+  expect(await again('local', dry)).toMatchObject({ runs: 0, items: 0, present: 1, failed: [] });
+  expect(await again('local', { user: 'b', ...dry })).toMatchObject({ present: 0, failed: [] });
+});
+
 test('an unknown store is named, and a store that is down ends the command', async () => {
   expect((await rebuild('--from', 'nowhere')).stderr).toContain("no store 'nowhere'");
   await rm(t.volume, { recursive: true });

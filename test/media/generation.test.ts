@@ -375,7 +375,14 @@ describe('a file that means harm', () => {
   });
 
   test.each([
-    ['broken JSON', t.tEXt('prompt', '{"3": {"class_type": "KSampler", '), 'not valid JSON'],
+    ['broken JSON', t.tEXt('prompt', '{"3": {"class_type": "KSampler", '), 'not a valid JSON object'],
+    ['a workflow that is no object', t.tEXt('workflow', '["nodes"]'), 'not a valid JSON object'],
+    ['lists in lists in lists', t.tEXt('workflow', '['.repeat(9000)), 'not a valid JSON object'],
+    [
+      'nesting without an end',
+      t.tEXt('workflow', `${'['.repeat(100_000)}${']'.repeat(100_000)}`),
+      'not a valid JSON object',
+    ],
     ['a text that is no zlib stream', pngChunk('zTXt', bytes('parameters', 0, 0, 'garbage')), 'decompressed'],
     ['a text without a keyword', pngChunk('tEXt', zeros(100)), 'no keyword'],
     ['a cut iTXt', pngChunk('iTXt', bytes('parameters', 0, 0, 0, 'en')), 'ends in the middle'],

@@ -12,6 +12,8 @@ export interface ServiceOptions {
   checkout?: string;
   /** Words before `node`, e.g. to become another user. */
   as?: readonly string[];
+  /** Instead of `node src/main.ts`; runs in a process group of its own. */
+  command?: readonly string[];
   cwd?: string;
 }
 
@@ -46,7 +48,7 @@ export function spawnService(options: ServiceOptions): {
   ended: Promise<number | string>;
 } {
   const checkout = options.checkout ?? CHECKOUT;
-  const command = [...(options.as ?? []), process.execPath, path.join(checkout, 'src/main.ts')];
+  const command = options.command ?? [...(options.as ?? []), process.execPath, path.join(checkout, 'src/main.ts')];
   const child = spawn(command[0] ?? '', command.slice(1), {
     cwd: options.cwd ?? checkout,
     env: {
@@ -57,6 +59,7 @@ export function spawnService(options: ServiceOptions): {
       ...options.env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: options.command !== undefined,
   });
   let text = '';
   const collect = (chunk: Buffer) => {

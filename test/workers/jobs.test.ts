@@ -1,8 +1,11 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runMigrations } from 'graphile-worker';
+import { type JobHelpers, runMigrations } from 'graphile-worker';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DRIVERS } from '../../src/storage/registry.ts';
+import { downloads } from '../../src/workers/task-slots.ts';
 import { type Worker, startWorker } from '../../src/workers/worker.ts';
 import { type MemoryStore, memoryKind } from '../support/memory-driver.ts';
 import { png } from '../support/sample-files.ts';
@@ -21,6 +24,8 @@ beforeEach(async () => {
     STORAGE_PRIMARY: 'main',
     STORAGE_FALLBACKS: 'local',
     STORAGE_MIRRORS: 'database',
+    FETCH_TRUSTED_HOSTS: '127.0.0.1',
+    WEBHOOK_SECRET_RUNPOD: 'hook',
   };
   t = await createTestApp(env, {}, { ...DRIVERS, memory: kind });
 });
@@ -100,4 +105,90 @@ test('jobs go on after the database has cut all connections', async () => {
   const second = await upload();
   await until(async () => (await locations(second)).includes('database stored'), 25);
   expect(await locations(second)).toHaveLength(2);
+});
+
+test('however many downloads wait and however slow they are, other jobs get through; then each is made', async () => {
+  const held = new Set<() => void>();
+  let holding = true;
+  const origin = createServer((request, response) => {
+    const salt = Number.parseInt(request.url?.slice(1) ?? '', 10);
+    const answer = () => response.writeHead(200, { 'content-type': 'image/png' }).end(png(3, 3, salt));
+    if (holding) held.add(answer);
+    else answer();
+  });
+  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+  const { port } = origin.address() as AddressInfo;
+  try {
+    await runMigrations({ connectionString: t.connectionString });
+    const images = Array.from({ length: 12 }, (_value, n) => ({
+      type: 's3_url',
+      data: `http://127.0.0.1:${port}/${n}`,
+    }));
+    const told = await t.app.inject({
+      method: 'POST',
+      url: '/v1/webhooks/runpod?secret=hook&userId=a',
+      payload: { id: 'slow', status: 'COMPLETED', output: { images } },
+    });
+    expect(told.statusCode).toBe(200);
+    start();
+    await until(async () => held.size > 0, 15);
+    const id = await upload();
+    await until(async () => (await locations(id)).includes('database stored'), 15);
+    // One slot of the two was left to others.
+    expect(held.size).toBe(1);
+    holding = false;
+    for (const answer of held) answer();
+    const stored = async () =>
+      (await t.app.inject({ url: '/v1/media?jobId=slow&status=success', headers: asUser('a') })).json().items.length;
+    await until(async () => (await stored()) === 12, 30);
+    await until(async () => (await jobs()) === 0, 15);
+  } finally {
+    origin.closeAllConnections();
+    origin.close();
+  }
+}, 60_000);
+
+test('a backlog of downloads is worked off in turns, and one slot is never taken', async () => {
+  const added: string[] = [];
+  const helpers = { addJob: async (name: string) => void added.push(name) } as unknown as JobHelpers;
+  let running = 0;
+  let most = 0;
+  let due = 40;
+  const next = async () => {
+    if (due === 0) return undefined;
+    due -= 1;
+    running += 1;
+    most = Math.max(most, running);
+    await sleep(1);
+    running -= 1;
+    return {};
+  };
+  const download = downloads(next, 3);
+  await Promise.all(Array.from({ length: 9 }, () => download({}, helpers)));
+  expect([due, most, added]).toEqual([0, 2, []]);
+  // Its time is over after the first: what is left is another job's.
+  due = 3;
+  await downloads(next, 3, 0)({}, helpers);
+  await downloads(next, 1)({}, helpers);
+  expect([due, added]).toEqual([1, ['fetches', 'fetches']]);
+});
+
+test('a download that comes while others find nothing is not lost with the job that was sent away', async () => {
+  const helpers = { addJob: async () => {} } as unknown as JobHelpers;
+  const gate = Promise.withResolvers<void>();
+  let due = 0;
+  let done = 0;
+  const download = downloads(async () => {
+    const found = due > 0;
+    if (found) due -= 1;
+    else await gate.promise;
+    if (found) done += 1;
+    return found ? {} : undefined;
+  }, 2);
+  const looking = download({}, helpers);
+  due = 1;
+  await download({}, helpers);
+  gate.resolve();
+  await looking;
+  expect(done).toBe(1);
 });

@@ -24,6 +24,9 @@ const DIALECTS: readonly (readonly [name: string, read: DialectReader])[] = [
 /** Texts that are JSON when a tool wrote them. */
 const JSON_TEXTS = ['prompt', 'workflow', 'parameters', 'invokeai_metadata', 'sd-metadata', 'Comment', 'UserComment'];
 
+/** Of these, the ones that no tool writes anything else into: a prompt may well begin with a bracket. */
+const ALWAYS_JSON = new Set(['workflow', 'invokeai_metadata', 'sd-metadata']);
+
 /** How a picture was made, out of the texts that it carries; null when none of them says so. Never throws. */
 export function readGeneration(texts: EmbeddedTexts): GenerationData | null {
   const notes = [...texts.notes];
@@ -39,8 +42,12 @@ export function readGeneration(texts: EmbeddedTexts): GenerationData | null {
   }
   for (const name of JSON_TEXTS) {
     const text = texts.texts.get(name);
-    if (text === undefined || !/^\s*\{/.test(text) || parseObject(text)) continue;
-    notes.push(text.length > 100_000 ? `'${name}' is too long to be read` : `'${name}' is not valid JSON`);
+    if (text === undefined || !(ALWAYS_JSON.has(name) || /^\s*\{/.test(text)) || parseObject(text)) continue;
+    notes.push(
+      text.length > 100_000 && /^\s*\{/.test(text)
+        ? `'${name}' is too long to be read`
+        : `'${name}' is not a valid JSON object`,
+    );
   }
   if (texts.c2pa) return tidy({ source: 'c2pa', ...c2pa }, notes);
   return notes.length > 0 ? tidy({ source: 'unknown' }, notes) : null;

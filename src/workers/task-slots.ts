@@ -1,0 +1,74 @@
+import type { JobHelpers } from 'graphile-worker';
+import { DOWNLOAD_PRIORITY } from '../db/jobs.ts';
+
+type Work = (payload: unknown, helpers: JobHelpers) => Promise<void>;
+
+/** A task that works off a backlog makes room for others after this time, and goes on later. */
+export const TURN_MS = 50_000;
+
+/** A job that nobody needs twice. */
+export function addOnce(helpers: JobHelpers, task: string, runAt?: Date): Promise<unknown> {
+  return helpers.addJob(task, {}, { jobKey: task, maxAttempts: 3, ...(runAt && { runAt }) });
+}
+
+/** One of these at a time in this process: a job that finds another one at work leaves it to that one, which looks once more. */
+export function alone(name: string, work: (helpers: JobHelpers) => Promise<void>): Work {
+  let running = false;
+  let asked = false;
+  return async (_payload, helpers) => {
+    if (running) {
+      asked = true;
+      return;
+    }
+    running = true;
+    try {
+      await work(helpers);
+    } finally {
+      running = false;
+    }
+    if (!asked) return;
+    asked = false;
+    await addOnce(helpers, name);
+  };
+}
+
+/**
+ * Downloads take all slots of this process but one, so that however many wait, and however slow they are, everything else gets
+ * through. Each job takes whatever dies first until nothing is due; one that finds no slot ends, because those at work will get there.
+ * @param fetchNext makes one attempt; undefined: none is due
+ */
+export function downloads(
+  fetchNext: (signal: AbortSignal | undefined) => Promise<unknown>,
+  concurrency: number,
+  turnMs = TURN_MS,
+): Work {
+  const slots = Math.max(1, concurrency - 1);
+  // Where there is one slot only, all jobs take turns.
+  const turn = concurrency > 1 ? turnMs : 0;
+  let running = 0;
+  let asked = false;
+  return async (_payload, helpers) => {
+    if (running >= slots) {
+      asked = true;
+      return;
+    }
+    running += 1;
+    try {
+      const end = Date.now() + turn;
+      while (!helpers.abortSignal?.aborted) {
+        asked = false;
+        const found = await fetchNext(helpers.abortSignal);
+        if (found === undefined) {
+          // Somebody came while this one looked, and may have been sent away for something that it has not seen.
+          if (asked) continue;
+          return;
+        }
+        if (Date.now() < end) continue;
+        await helpers.addJob('fetches', {}, { jobKey: 'fetches', maxAttempts: 3, priority: DOWNLOAD_PRIORITY });
+        return;
+      }
+    } finally {
+      running -= 1;
+    }
+  };
+}

@@ -51,7 +51,11 @@ function guideSql(guide: string, name: 'export' | 'count'): string {
 
 /** What `psql -At` writes. */
 async function exported(guide: string): Promise<string> {
-  const { rows } = await sql.raw<{ json_build_object: object }>(guideSql(guide, 'export')).execute(t.deps.db);
+  // Old times have no zone, and mean UTC, wherever the export is made.
+  const { rows } = await t.deps.db.transaction().execute(async (trx) => {
+    await sql`SET LOCAL TIME ZONE 'America/New_York'`.execute(trx);
+    return sql.raw<{ json_build_object: object }>(guideSql(guide, 'export')).execute(trx);
+  });
   const file = path.join(folder, 'records.jsonl');
   await writeFile(file, rows.map((row) => `${JSON.stringify(row.json_build_object)}\n`).join(''));
   return file;

@@ -10,6 +10,7 @@ import { type Caller, ownerFor } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { fetchPending } from './fetch-pending.ts';
 import { checkParent } from './ingest.ts';
+import { refreshRun } from './run-files.ts';
 import { checkScene } from './scenes.ts';
 import { type ItemInput, checkFields } from './item-fields.ts';
 import { changeOf } from './job-state.ts';
@@ -63,6 +64,8 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
   } finally {
     clearInterval(lease);
   }
+  // Those who stored at the same moment may have left it to each other.
+  await refreshRun(deps, request.input.runId ?? (job.fields as ItemInput).runId);
   if (failures.length > 0) throw failures[0];
   await unpark(deps, job);
   const items = new Map((await findItems(deps.db, ids)).map((item) => [item.id, item]));

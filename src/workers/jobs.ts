@@ -1,5 +1,6 @@
 import { Logger as JobLogger, type Runner, type TaskList, parseCronItems, run } from 'graphile-worker';
 import type { Logger } from 'pino';
+import { openJobPool } from '../db/job-pool.ts';
 import { DOWNLOAD_PRIORITY } from '../db/jobs.ts';
 import type { Deps } from '../domain/deps.ts';
 import { fetchPending } from '../domain/fetch-pending.ts';
@@ -85,13 +86,15 @@ export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOpt
   let stopping = false;
   let runner: Runner | undefined;
   let wake = () => {};
+  const pool = openJobPool(connectionString, concurrency + 2, (error) =>
+    deps.log.warn({ err: error }, 'a connection of the job queue was lost'),
+  );
   const again = async (): Promise<void> => {
     while (!stopping) {
       try {
         runner = await run({
-          connectionString,
+          pgPool: pool,
           concurrency,
-          maxPoolSize: concurrency + 2,
           noHandleSignals: true,
           logger: jobLogger(deps.log),
           taskList: tasks(deps, concurrency),
@@ -137,6 +140,7 @@ export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOpt
       // It throws when it has ended already.
       await runner?.stop().catch(() => {});
       await running;
+      await pool.end();
     },
   };
 }

@@ -79,6 +79,9 @@ async function serve(
   try {
     await app.listen({ host: config.HOST, port: config.PORT });
   } catch (error) {
+    // What looks at the database from time to time ends before it does.
+    await app.close();
+    monitor.stop();
     await worker?.stop();
     await service.close();
     throw listenProblem(error, config);

@@ -140,28 +140,6 @@ async function failedStart(env: Record<string, string>): Promise<string> {
   return started.output();
 }
 
-// A terminal sends Ctrl-C to all of the group, a supervisor its signal to npm alone.
-test.concurrent.each([
-  ['SIGTERM', 'npm', 1],
-  ['SIGINT', 'npm', 1],
-  ['SIGINT', 'the group', -1],
-] as const)('%s to %s ends a service that `npm start` has begun', async (signal, _who, sign) => {
-  const DATA_DIR = await folder();
-  const service = await startService({ env: { ...QUIET, LOG_LEVEL: 'info', DATA_DIR }, command: ['npm', 'start'] });
-  try {
-    process.kill(sign * service.pid, signal);
-    await vi.waitFor(() => expect(service.output()).toContain('"closed"'), 15_000);
-    await service.ended;
-    await expect(fetch(service.address)).rejects.toThrow();
-  } finally {
-    try {
-      process.kill(-service.pid, 'SIGKILL');
-    } catch {
-      // All of it is gone, as it should be.
-    }
-  }
-});
-
 test.concurrent('in production the embedded database and a made-up secret are refused by name, all at once', async () => {
   const DATA_DIR = await folder();
   const output = await failedStart({ NODE_ENV: 'production', DATA_DIR });

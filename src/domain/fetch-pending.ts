@@ -151,6 +151,7 @@ function isFinal(error: unknown): boolean {
       'unsupported_media',
       'invalid_base64',
       'invalid_key',
+      'invalid_request',
       'file_missing',
       'too_large',
       'length_mismatch',

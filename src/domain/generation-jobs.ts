@@ -11,7 +11,7 @@ import { type Caller, mayReach, ownerFor } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { checkParent } from './ingest.ts';
 import { type ItemInput, checkFields } from './item-fields.ts';
-import { assertOpen, runOf } from './place.ts';
+import { assertOpen, checkPlace, runOf } from './place.ts';
 import { checkScene } from './scenes.ts';
 import { type SearchResult, search } from './search.ts';
 import type { Signer } from './signing.ts';
@@ -45,7 +45,7 @@ export async function registerJob(
   const checked = checkFields({ ...input, provider: input.provider ?? name.provider }, userId);
   assertOpen(await runOf(deps, checked));
   const { userId: _owner, ...fields } = checked;
-  if (fields.store !== undefined) deps.stores.get(fields.store);
+  await checkPlace(deps, checked);
   await checkParent(deps, caller, fields.parentId);
   await checkScene(deps, userId, fields);
   const kept = JSON.parse(JSON.stringify(fields)) as JsonObject;

@@ -46,6 +46,16 @@ export function placeOf(
   };
 }
 
+/**
+ * Whether items of these fields can be put anywhere: what is found out by a worker only, nobody can correct.
+ * @throws AppError invalid_request, unknown_store
+ */
+export async function checkPlace(deps: Pick<Deps, 'db' | 'stores'>, fields: ItemFields): Promise<void> {
+  const run = await runOf(deps, fields);
+  placeOf(deps, fields, undefined, run);
+  if (!run) keyFor(fields, undefined, 'bin');
+}
+
 /** A run stays together: its own store first, whatever is the primary one by now. */
 function runRoutes({ stores }: Pick<Deps, 'stores'>, run: Run, { store }: ItemFields): StageRequest['stores'] {
   const wanted = stores.has(run.store) ? stores.get(run.store) : stores.primary;

@@ -250,3 +250,11 @@ test('a thousand outputs are taken, more are refused with the limit', { timeout:
   const body = { ...finished('many'), output: { images: urls(1000).map(({ url }) => url) }, user_id: 'erin' };
   expect((await runpod(body)).json().items).toHaveLength(1000);
 });
+
+test.each([
+  ['a subfolder that no key can have', { subfolder: '../up' }, 'invalid_request'],
+  ['a store that there is none', { store: 'nowhere' }, 'unknown_store'],
+])('a job with %s is refused when it is registered, not when its bytes come', async (_name, fields, code) => {
+  expect((await register('runpod/place', fields)).json()).toMatchObject({ status: 400, code });
+  expect((await t.app.inject({ url: '/v1/jobs/runpod/place', headers: asAdmin() })).statusCode).toBe(404);
+});

@@ -139,7 +139,12 @@ export const SETTINGS = Type.Object({
   FAL_ACCOUNTS: list(
     'FAL accounts whose webhooks are taken. Unset: those of any account, since FAL signs all with the same keys; then a webhook may not name its owner (nor with `WEBHOOK_SECRET_FAL` unset), and only registered jobs are carried out.',
   ),
-  WORKER_CONCURRENCY: whole('Background jobs at once; 0: this process runs none.', 2, 0, 100),
+  WORKER_CONCURRENCY: whole(
+    'Downloads in the background at once, beside which one other job runs; 0: this process runs none.',
+    4,
+    0,
+    100,
+  ),
   RATE_LIMIT_MAX: whole('Requests a minute for each caller; 0: no limit.', 0, 0, 10_000_000),
   REQUEST_TIMEOUT_SECONDS: whole('Time that one request, its body included, may take to arrive.', 3600, 1, 86_400),
   SHUTDOWN_GRACE_SECONDS: whole(

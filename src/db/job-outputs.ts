@@ -49,3 +49,11 @@ export async function removeJobOutput(trx: Trx, job: JobName, mediaId: string, i
     .where('identity', '=', identity)
     .execute();
 }
+
+/** What one item was known by, another one is known by from now on. */
+export async function moveJobOutputs(trx: Trx, fromId: string, toId: string): Promise<void> {
+  await sql`
+    INSERT INTO job_outputs (provider, job_id, identity, media_id)
+    SELECT provider, job_id, identity, ${toId}::bigint FROM job_outputs WHERE media_id = ${fromId}::bigint
+    ON CONFLICT DO NOTHING`.execute(trx);
+}

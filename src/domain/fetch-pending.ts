@@ -10,7 +10,9 @@ import {
   takeFetch,
 } from '../db/fetches.ts';
 import { enqueue, fetchTask } from '../db/jobs.ts';
-import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
+import { forgetAnswersAbout } from '../db/idempotency-keys.ts';
+import { moveJobOutputs } from '../db/job-outputs.ts';
+import { deleteItem, findItem, findItemForUpdate, findStoredItemByKey, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { touchRun } from '../db/runs.ts';
 import { replaceCurrentItem } from '../db/scenes.ts';
@@ -96,11 +98,36 @@ async function attempt(
       deps.log.debug({ err: error, itemId: item.id, source: place.type }, 'a place did not give the bytes of an item');
     }
   }
+  const same = await mergeIntoOwn(deps, item, fetch);
+  if (same) return { state: 'stored', item: same };
   if (fetch.sources.length === 0 && held.length > 0) {
     const passing = failures.find((error) => !isFinal(error));
     if (passing !== undefined) return loseHeld(deps, fetch, passing);
   }
   return settleFailure(deps, fetch, failures, signal?.aborted === true);
+}
+
+/**
+ * An object that turns out to be an item of the same user already, told at the same moment by another job or twice in one answer, is
+ * that item: this one, which has nothing yet and is no version of a scene, goes.
+ */
+async function mergeIntoOwn(deps: Deps, item: MediaItem, fetch: Fetch): Promise<MediaItem | undefined> {
+  if (item.version !== null) return undefined;
+  for (const source of fetch.sources) {
+    if (source.type !== 'object') continue;
+    const own = await findStoredItemByKey(deps.db, source.store, source.key);
+    if (own?.userId !== item.userId || own.deletedAt !== null || own.id === item.id) continue;
+    const merged = await deps.db.transaction().execute(async (trx) => {
+      const waiting = await findItemForUpdate(trx, item.id);
+      if (!waiting || waiting.storageKey !== null) return false;
+      await moveJobOutputs(trx, item.id, own.id);
+      await forgetAnswersAbout(trx, item.id);
+      await deleteItem(trx, item.id);
+      return true;
+    });
+    if (merged) return own;
+  }
+  return undefined;
 }
 
 /** Bytes that a request holds could not be stored: the item says so, unless there is another place to have them from by now. */
@@ -132,7 +159,8 @@ async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], abor
     return { state: 'later', seconds };
   }
   if (!(await failItem(deps, fetch, reason))) return { state: 'later', seconds: 0 };
-  deps.log.error(
+  // What never could be had is its sender's to mend; what has died while we tried is ours.
+  deps.log[worthARetry ? 'error' : 'warn'](
     { err: failures.at(-1), itemId: fetch.mediaId, attempts: fetch.attempts, diesAt: fetch.diesAt },
     worthARetry
       ? 'the addresses of a pending item have died before its bytes could be had; it has failed'

@@ -87,6 +87,9 @@ async function storeOutput(
       const source = open();
       return (await ownItemAt(deps, fields, source)) ?? (await store(deps, request, fields, source, String(index)));
     } catch (error) {
+      // Somebody else who told of it at the same moment was first.
+      const own = isAppError(error, 'object_taken') ? await ownItemAt(deps, fields, open()) : undefined;
+      if (own) return own;
       // Who may not write, or what is wrong with the fields, is the same for every place.
       if (!isAppError(error, ...PLACE_ERRORS)) throw error;
       last = error;

@@ -51,9 +51,11 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
   const { job, recorded, outputs } = await recordJob(deps, request, userId);
   const failures: unknown[] = [];
   const ids = recorded.map(({ id }) => id);
+  const stored = [...ids];
   const queue = [...recorded.entries()].toSorted(([a], [b]) => deathOf(outputs[a]) - deathOf(outputs[b])).values();
   const worker = async () => {
-    for (const [index, one] of queue) await fetchNow(deps, one, heldBytes(answer.outputs[index]), failures, signal);
+    for (const [index, one] of queue)
+      stored[index] = await fetchNow(deps, one, heldBytes(answer.outputs[index]), failures, signal);
   };
   // Those that are still to come must not be taken for ones that nobody has the bytes of.
   const lease = setInterval(() => {
@@ -70,8 +72,8 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
   await refreshRun(deps, request.input.runId ?? (job.fields as ItemInput).runId);
   if (failures.length > 0) throw failures[0];
   await unpark(deps, job);
-  const items = new Map((await findItems(deps.db, ids)).map((item) => [item.id, item]));
-  return recorded.flatMap(({ id }) => items.get(id) ?? []);
+  const items = new Map((await findItems(deps.db, stored)).map((item) => [item.id, item]));
+  return [...new Set(stored)].flatMap((id) => items.get(id) ?? []);
 
   function deathOf(output: NewOutput | undefined): number {
     return output?.wanted.diesAt?.getTime() ?? Number.MAX_SAFE_INTEGER;
@@ -134,14 +136,16 @@ async function fetchNow(
   held: readonly BytesFrom[],
   failures: unknown[],
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<string> {
   const item = await findItem(deps.db, id);
-  if (!item || item.deletedAt !== null || item.storageKey !== null) return;
+  if (!item || item.deletedAt !== null || item.storageKey !== null) return id;
   let outcome = await fetchPending(deps, { mediaId: id }, { held, signal });
   // A worker that knew of no place may have given it up while these bytes waited for their turn.
   if (!outcome && held.length > 0 && (await revive(deps, id)))
     outcome = await fetchPending(deps, { mediaId: id }, { held, signal });
   if (outcome?.state === 'lost') failures.push(outcome.error);
+  // Another one, where its object turned out to be an item already.
+  return outcome?.state === 'stored' ? outcome.item.id : id;
 }
 
 /** Whether there is anything to try again. */

@@ -8,7 +8,7 @@ import { removeOldDeliveries } from '../domain/old-deliveries.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/pending-copies.ts';
 import { pollPrompt } from '../domain/poll-comfyui.ts';
 import { secondsToNextRunFiles, writeDueRunFiles } from '../domain/run-files.ts';
-import { TURN_MS, addOnce, alone, downloads } from './task-slots.ts';
+import { TURN_MS, addOnce, alone, downloads, jobSlots } from './task-slots.ts';
 
 export interface JobsOptions {
   connectionString: string;
@@ -86,7 +86,7 @@ export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOpt
   let stopping = false;
   let runner: Runner | undefined;
   let wake = () => {};
-  const pool = openJobPool(connectionString, concurrency + 2, (error) =>
+  const pool = openJobPool(connectionString, jobSlots(concurrency) + 2, (error) =>
     deps.log.warn({ err: error }, 'a connection of the job queue was lost'),
   );
   const again = async (): Promise<void> => {
@@ -94,7 +94,7 @@ export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOpt
       try {
         runner = await run({
           pgPool: pool,
-          concurrency,
+          concurrency: jobSlots(concurrency),
           noHandleSignals: true,
           logger: jobLogger(deps.log),
           taskList: tasks(deps, concurrency),

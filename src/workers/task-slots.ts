@@ -6,6 +6,11 @@ type Work = (payload: unknown, helpers: JobHelpers) => Promise<void>;
 /** A task that works off a backlog makes room for others after this time, and goes on later. */
 export const TURN_MS = 50_000;
 
+/** Jobs at once in a process where so many downloads may run. */
+export function jobSlots(concurrency: number): number {
+  return concurrency + 1;
+}
+
 /** A job that nobody needs twice. */
 export function addOnce(helpers: JobHelpers, task: string, runAt?: Date): Promise<unknown> {
   return helpers.addJob(task, {}, { jobKey: task, maxAttempts: 3, ...(runAt && { runAt }) });
@@ -33,8 +38,8 @@ export function alone(name: string, work: (helpers: JobHelpers) => Promise<void>
 }
 
 /**
- * Downloads take all slots of this process but one, so that however many wait, and however slow they are, everything else gets
- * through. Each job takes whatever dies first until nothing is due; one that finds no slot ends, because those at work will get there.
+ * Downloads take as many slots as there may be jobs; there is one slot more (`jobSlots`), so that however many wait, and however slow
+ * they are, everything else gets through. Each job takes whatever dies first until nothing is due; one that finds no slot ends, because those at work will get there.
  * @param fetchNext makes one attempt; undefined: none is due
  */
 export function downloads(
@@ -42,9 +47,7 @@ export function downloads(
   concurrency: number,
   turnMs = TURN_MS,
 ): Work {
-  const slots = Math.max(1, concurrency - 1);
-  // Where there is one slot only, all jobs take turns.
-  const turn = concurrency > 1 ? turnMs : 0;
+  const slots = concurrency;
   let running = 0;
   let asked = false;
   return async (_payload, helpers) => {
@@ -54,7 +57,7 @@ export function downloads(
     }
     running += 1;
     try {
-      const end = Date.now() + turn;
+      const end = Date.now() + turnMs;
       while (!helpers.abortSignal?.aborted) {
         asked = false;
         const found = await fetchNext(helpers.abortSignal);

@@ -258,3 +258,23 @@ test.each([
   expect((await register('runpod/place', fields)).json()).toMatchObject({ status: 400, code });
   expect((await t.app.inject({ url: '/v1/jobs/runpod/place', headers: asAdmin() })).statusCode).toBe(404);
 });
+
+test('the same object told ten times at once, or twice in one body, is one item and no failure', async () => {
+  await mkdir(path.join(t.volume, 'outputs/finn'), { recursive: true });
+  for (const name of ['ten', 'two', 'jobs'])
+    await writeFile(path.join(t.volume, `outputs/finn/${name}.png`), png(5, 5, name.length));
+  const image = (name: string) => ({ filename: `${name}.png`, s3Key: `outputs/finn/${name}.png` });
+  const save = (payload: object) => post('/api/images/save', payload, asUser('finn'));
+  const answers = await Promise.all(Array.from({ length: 10 }, () => save({ images: [image('ten')] })));
+  expect(new Set(answers.map((answer) => answer.json().images[0].id)).size).toBe(1);
+  expect(answers.every((answer) => answer.json().success === true)).toBe(true);
+  const twice = { ...image('two'), filename: 'other.png' };
+  expect((await save({ jobId: 'finn-two', images: [image('two'), twice] })).json()).toMatchObject({ success: true });
+  await Promise.all([
+    runpod({ id: 'finn-a', user_id: 'finn', status: 'COMPLETED', output: { s3_keys: ['outputs/finn/jobs.png'] } }),
+    generation('finn-b', { user_id: 'finn', status: 'COMPLETED', network_volume_paths: ['outputs/finn/jobs.png'] }),
+  ]);
+  await until(async () => (await get('/v1/stats?userId=finn')).pending === 0);
+  expect(await get('/v1/stats?userId=finn')).toMatchObject({ total: 3, failed: 0 });
+  for (const name of ['runpod/finn-a', 'generation/finn-b']) expect(await items(name)).toHaveLength(1);
+});

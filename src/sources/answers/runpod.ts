@@ -151,9 +151,12 @@ function byPriority(from: readonly OutputBytes[]): OutputBytes[] {
   return from.toSorted((a, b) => rank[a.type] - rank[b.type]);
 }
 
+/** Fields in which handlers list where they have put things. */
+const PLACES = ['network_volume_paths', 's3Keys', 's3_keys', 'networkVolumePaths'];
+
 /** Whether an output is of a handler of one's own, which names where it has put things. */
 function namesPlaces(output: Record<string, unknown>): boolean {
-  return ['network_volume_paths', 's3Keys', 'networkVolumePaths', 'resultUrls'].some((name) => name in output);
+  return [...PLACES, 'resultUrls', 'result_urls'].some((name) => name in output);
 }
 
 /**
@@ -161,7 +164,7 @@ function namesPlaces(output: Record<string, unknown>): boolean {
  * by position. A picture that is not surely the one that lies at a path is an output of its own, for else its bytes would be lost.
  */
 function handlerOutputs(body: Record<string, unknown>): AnswerOutput[] {
-  const places = ['network_volume_paths', 's3Keys', 'networkVolumePaths'].map((name) =>
+  const places = PLACES.map((name) =>
     asArray(body[name]).map((entry) => only(pathOf(entry), (path) => ({ type: 'object', path }))),
   );
   const urls = asArray(body['resultUrls'] ?? body['result_urls']).map((entry) =>

@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../src/db/events.ts';
-import { countFetches, takeFetch } from '../../src/db/fetches.ts';
+import { takeFetch } from '../../src/db/fetches.ts';
 import { findJobsById } from '../../src/db/generation-jobs.ts';
 import { findJobOutputs } from '../../src/db/job-outputs.ts';
 import { isKnownDelivery, parkedDeliveries, removeExpiredDeliveries } from '../../src/db/webhook-deliveries.ts';
@@ -227,7 +227,6 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ],
   ['the fetch that dies first', (db) => takeFetch(db, { atHand: false }), 500],
   ['the fetch of one item', (db) => takeFetch(db, { mediaId: '400' }), 40],
-  ['how many fetches wait', (db) => countFetches(db), 1500],
   ['a job by its id alone', (db) => findJobsById(db, 'job-77'), 20],
   ['by what the outputs of a job are known', (db) => findJobOutputs(db, { provider: 'comfyui', jobId: 'job-77' }), 40],
   ['a delivery that came before', (db) => isKnownDelivery(db, 'runpod', 'key-77'), 20],

@@ -1,6 +1,7 @@
 import type { AnswerOutput, ProviderAnswer } from '../sources/answers/answer.ts';
 import { compactAnswer } from '../sources/answers/compact-answer.ts';
 import { AppError } from '../errors.ts';
+import { storable } from '../sources/storable-text.ts';
 import { cutBytes } from '../storage/keys.ts';
 import { suggestedName } from './ingest.ts';
 import { type ItemFields, type ItemInput, checkFields } from './item-fields.ts';
@@ -74,7 +75,7 @@ export function outputFields({ input, userId, answer }: AnswerContext, output: A
 const MAX_GENERATION = 60 * 1024;
 
 function clip(text: string | undefined, maxBytes: number): string | undefined {
-  return text === undefined ? undefined : cutBytes(text.toWellFormed().replaceAll('\0', '\u{FFFD}'), maxBytes);
+  return text === undefined ? undefined : cutBytes(storable(text), maxBytes);
 }
 
 /** These columns are narrow; what does not fit is in the kept answer. */

@@ -71,3 +71,8 @@ export async function* limited(body: AsyncIterable<Uint8Array>, maxBytes: number
     yield chunk;
   }
 }
+
+/** Bytes that are here already, as a body. */
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -6,6 +6,7 @@ import type { MediaItem } from '../db/media-item.ts';
 import { isAppError } from '../errors.ts';
 import type { Deps } from './deps.ts';
 import { type BytesFrom, storeInto } from './store-into.ts';
+import { workThrough } from './work-through.ts';
 
 export interface FetchExternalOptions {
   /** Only items that this system is said to keep. */
@@ -42,15 +43,10 @@ export async function fetchExternal(deps: Deps, options: FetchExternalOptions): 
     after = last.id;
     summary.items += page.length;
     if (options.dryRun) continue;
-    const queue = page.values();
-    const worker = async () => {
-      for (const item of queue) {
-        if (options.signal.aborted) return;
-        await fetchOne(deps, item, options, summary);
-        options.onProgress(summary.stored + summary.failed.length);
-      }
-    };
-    await Promise.all(Array.from({ length: options.concurrency }, worker));
+    await workThrough(page, options, async (item) => {
+      await fetchOne(deps, item, options, summary);
+      options.onProgress(summary.stored + summary.failed.length);
+    });
     if (options.signal.aborted) return { ...summary, interrupted: true };
   }
 }

@@ -3,7 +3,6 @@ import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { AnswerOutput, OutputBytes } from '../sources/answers/answer.ts';
 import { ANSWERS, type Provider } from '../sources/answers/providers.ts';
-import { decodeData } from '../sources/base64.ts';
 import { answerContext, assertFew, outputFields } from './answer-fields.ts';
 import { lastDeath } from './apply-answer.ts';
 import { type Caller, ownerFor } from './caller.ts';
@@ -12,7 +11,8 @@ import { importJob } from './import-job.ts';
 import { type IngestRequest, ingest } from './ingest.ts';
 import type { ItemInput } from './item-fields.ts';
 import { mayAdopt, objectSources } from './object-references.ts';
-import type { Source } from './source.ts';
+import { type Source, base64Source } from './source.ts';
+import { workThrough } from './work-through.ts';
 
 export interface ImportAnswerRequest {
   caller: Caller;
@@ -34,21 +34,18 @@ const AT_ONCE = 4;
  */
 export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Promise<MediaItem[]> {
   const answer = ANSWERS[request.provider](request.response);
-  if (answer.outputs.length === 0) {
-    if (answer.state !== 'failed' && answer.state !== 'canceled')
-      throw new AppError(
-        'invalid_request',
-        answer.state === 'succeeded'
-          ? 'The answer holds no output that could be stored; is it the whole answer, as the provider sent it?'
-          : `The work is not finished (${answer.state}): send the answer that holds its outputs.`,
-        { field: 'response' },
-      );
-  }
+  if (answer.outputs.length === 0 && answer.state !== 'failed' && answer.state !== 'canceled')
+    throw new AppError(
+      'invalid_request',
+      answer.state === 'succeeded'
+        ? 'The answer holds no output that could be stored; is it the whole answer, as the provider sent it?'
+        : `The work is not finished (${answer.state}): send the answer that holds its outputs.`,
+      { field: 'response' },
+    );
   assertFew(answer);
   const jobId = request.input.jobId ?? answer.id;
   // Longer ones are no ids.
-  if (jobId !== undefined && jobId.length <= 500)
-    return importJob(deps, { ...request, response: request.response, answer, jobId });
+  if (jobId !== undefined && jobId.length <= 500) return importJob(deps, { ...request, answer, jobId });
   const userId = ownerFor(request.caller, request.input.userId);
   const context = answerContext({
     base: request.input,
@@ -65,12 +62,10 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
   const deaths = answer.outputs.map(
     ({ from }) => lastDeath(from, request.provider, answer)?.getTime() ?? Number.MAX_SAFE_INTEGER,
   );
-  const queue = [...answer.outputs.entries()].toSorted(([a], [b]) => (deaths[a] ?? 0) - (deaths[b] ?? 0)).values();
-  const worker = async () => {
-    for (const [index, output] of queue)
-      items[index] = await storeOutput(deps, request, outputFields(context, output, index), output, index);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const queue = [...answer.outputs.entries()].toSorted(([a], [b]) => (deaths[a] ?? 0) - (deaths[b] ?? 0));
+  await workThrough(queue, { concurrency: AT_ONCE }, async ([index, output]) => {
+    items[index] = await storeOutput(deps, request, outputFields(context, output, index), output, index);
+  });
   return items;
 }
 
@@ -129,25 +124,12 @@ function sourcesOf(
 ): (() => Source)[] {
   return output.from.flatMap((from): (() => Source)[] => {
     if (from.type === 'url') return [() => ({ type: 'url', url: from.url })];
-    if (from.type === 'base64') return [() => bytesSource(from.data, output.contentType)];
+    if (from.type === 'base64') return [() => base64Source(from.data, 'base64', output.contentType)];
     if (from.type === 'comfyui') return [];
     return objectSources(deps, from.path).flatMap((source) =>
       source.type === 'object' && userId !== undefined && mayAdopt(caller, userId, source.key) ? [() => source] : [],
     );
   });
-}
-
-function bytesSource(data: string, contentType: string | undefined): Source {
-  const { bytes, declaredType } = decodeData(data);
-  return {
-    type: 'bytes',
-    via: 'base64',
-    body: (async function* () {
-      yield bytes;
-    })(),
-    declaredType: contentType ?? declaredType,
-    size: bytes.length,
-  };
 }
 
 function asService(caller: Caller): Caller {

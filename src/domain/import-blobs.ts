@@ -6,6 +6,7 @@ import { isAppError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { ingest } from './ingest.ts';
+import { workThrough } from './work-through.ts';
 
 export interface ImportBlobsOptions {
   /** The database that holds the table; it may be another one than the service's. */
@@ -41,18 +42,12 @@ const IMPORTER: Caller = { sub: 'mediakeep import-blobs', scopes: new Set(['medi
 export async function importBlobs(deps: Deps, options: ImportBlobsOptions): Promise<ImportBlobsSummary> {
   const started = performance.now();
   const summary: ImportBlobsSummary = { stored: 0, bytes: 0, present: 0, failed: [], seconds: 0, interrupted: false };
-  const rows = pages(options);
   let done = 0;
-  const worker = async () => {
-    while (!options.signal.aborted) {
-      const next = await rows.next();
-      if (next.done === true) return;
-      await importRow(deps, options, next.value, summary);
-      done += 1;
-      options.onProgress(done, `row ${next.value.id}`);
-    }
-  };
-  await Promise.all(Array.from({ length: options.concurrency }, worker));
+  await workThrough(pages(options), options, async (row) => {
+    await importRow(deps, options, row, summary);
+    done += 1;
+    options.onProgress(done, `row ${row.id}`);
+  });
   summary.interrupted = options.signal.aborted;
   summary.seconds = (performance.now() - started) / 1000;
   return summary;

@@ -8,6 +8,7 @@ import type { ImportFile } from '../sources/import-folder.ts';
 import type { Caller } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { ingest } from './ingest.ts';
+import { workThrough } from './work-through.ts';
 
 export interface ImportOptions {
   toolName: string;
@@ -48,20 +49,13 @@ export async function importFiles(
     seconds: 0,
     interrupted: false,
   };
-  const queue = files.values();
   let done = 0;
-  const worker = async () => {
-    for (const file of queue) {
-      if (options.signal.aborted) {
-        summary.interrupted = true;
-        return;
-      }
-      await importOne(deps, file, options, summary);
-      done += 1;
-      options.onProgress(done, file.relative);
-    }
-  };
-  await Promise.all(Array.from({ length: options.concurrency }, worker));
+  await workThrough(files, options, async (file) => {
+    await importOne(deps, file, options, summary);
+    done += 1;
+    options.onProgress(done, file.relative);
+  });
+  summary.interrupted = done < files.length;
   summary.seconds = (performance.now() - started) / 1000;
   return summary;
 }

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { asAppError } from '../db/database.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
-import { decodeData } from '../sources/base64.ts';
 import type { Caller } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { ingest } from './ingest.ts';
@@ -10,7 +9,7 @@ import type { ItemInput } from './item-fields.ts';
 import { findKnown } from './known-record.ts';
 import { objectSources } from './object-references.ts';
 import { rollBack } from './scenes.ts';
-import type { Source } from './source.ts';
+import { type Source, base64Source } from './source.ts';
 
 /** One line of a file of records: what POST /v1/media takes as JSON, and a little more. */
 export interface ImportRecord extends ItemInput {
@@ -176,11 +175,7 @@ function sourcesOf(deps: Deps, source: ImportRecord['source']): Source[] {
   if (source.type === 'path')
     return objectSources(deps, source.path).flatMap((each) => (each.type === 'object' ? [each] : []));
   if (source.type !== 'base64') return [source];
-  const { bytes, declaredType } = decodeData(source.data);
-  const body = (async function* () {
-    yield bytes;
-  })();
-  return [{ type: 'bytes', via: 'import', body, declaredType, size: bytes.length }];
+  return [base64Source(source.data, 'import')];
 }
 
 async function makeCurrent(deps: Deps, { projectId, sceneId, version }: MediaItem): Promise<void> {

@@ -2,6 +2,7 @@ import type { GenerationJob, JobChange } from '../db/generation-jobs.ts';
 import type { JobStatus, JsonObject } from '../db/tables.ts';
 import type { ProviderAnswer } from '../sources/answers/answer.ts';
 import { compactAnswer } from '../sources/answers/compact-answer.ts';
+import { storable } from '../sources/storable-text.ts';
 import { cutBytes } from '../storage/keys.ts';
 
 /** A later state is never overwritten by an earlier one, whatever comes first: the order in which they arrive does not matter. */
@@ -55,5 +56,5 @@ function timingsOf(generation: JsonObject): JsonObject {
 }
 
 function text(value: string, maxBytes: number): string {
-  return cutBytes(value.toWellFormed().replaceAll('\0', '\u{FFFD}'), maxBytes);
+  return cutBytes(storable(value), maxBytes);
 }

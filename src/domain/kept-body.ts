@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type IntentKey, insertIntent, markIntent } from '../db/intents.ts';
 import type { KeptBody } from '../db/webhook-deliveries.ts';
 import { AppError, isAppError } from '../errors.ts';
+import { once } from './body.ts';
 import type { Deps } from './deps.ts';
 import { discard, removeDropped } from './discard.ts';
 import { keepLease } from './intent-lease.ts';
@@ -30,10 +31,12 @@ export async function keepBody(deps: Deps, provider: string, raw: Buffer): Promi
     await insertIntent(deps.db, intent);
     const lease = keepLease(deps, intent, {});
     try {
-      const body = (async function* () {
-        yield raw;
-      })();
-      await store.put(intent.key, { body, contentType: 'application/json', size: raw.length, signal: lease.signal });
+      await store.put(intent.key, {
+        body: once(raw),
+        contentType: 'application/json',
+        size: raw.length,
+        signal: lease.signal,
+      });
       return {
         body: intent,
         intent,

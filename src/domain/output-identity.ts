@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { AnswerOutput } from '../sources/answers/answer.ts';
+import { storable } from '../sources/storable-text.ts';
 import { decodeData } from '../sources/base64.ts';
 
 /**
@@ -70,9 +71,9 @@ function hashOf(data: string): string {
 
 /** No index takes an entry of any length. */
 function short(identity: string): string {
-  const storable = identity.toWellFormed().replaceAll('\0', '\u{FFFD}');
-  if (Buffer.byteLength(storable) <= 1000) return storable;
-  return `${storable.slice(0, 200)}…${createHash('sha256').update(identity).digest('hex')}`;
+  const text = storable(identity);
+  if (Buffer.byteLength(text) <= 1000) return text;
+  return `${text.slice(0, 200)}…${createHash('sha256').update(identity).digest('hex')}`;
 }
 
 /** What a job's failure is known by, until outputs come after all. */

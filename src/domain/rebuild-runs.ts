@@ -10,6 +10,7 @@ import { type RunFolder, readText, runFolders } from './run-folders.ts';
 import { type CheckedItem, checkItem } from './rebuild-item.ts';
 import { commitRun } from './rebuild-commit.ts';
 import { checkJsonObject, checkText } from './text-limits.ts';
+import { workThrough } from './work-through.ts';
 
 export interface RebuildOptions {
   /** The store whose folders are read. */
@@ -65,18 +66,12 @@ export async function rebuildRuns(deps: Deps, options: RebuildOptions): Promise<
     interrupted: false,
   };
   const folders = runFolders(store, (key) => summary.unnamed.push(key));
-  const worker = async () => {
-    for await (const folder of { [Symbol.asyncIterator]: () => ({ next: () => folders.next() }) }) {
-      if (options.signal.aborted) {
-        summary.interrupted = true;
-        return;
-      }
-      await rebuildFolder(deps, store, folder, options, summary);
-      summary.folders += 1;
-      options.onProgress(summary.folders, folder.runId);
-    }
-  };
-  await Promise.all(Array.from({ length: options.concurrency }, worker));
+  await workThrough(folders, options, async (folder) => {
+    await rebuildFolder(deps, store, folder, options, summary);
+    summary.folders += 1;
+    options.onProgress(summary.folders, folder.runId);
+  });
+  summary.interrupted = options.signal.aborted;
   summary.seconds = (performance.now() - started) / 1000;
   return summary;
 }

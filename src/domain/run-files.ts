@@ -26,7 +26,7 @@ const WRITE_MS = 60_000;
 const CALLER_MS = 10_000;
 const LEASE_SECONDS = 120;
 /** So often one writes for others who go on changing the run; what is left then is due, for a worker or the next who changes it. */
-const MAX_ROUNDS = 2;
+const MAX_ROUNDS = 5;
 /** A file up to this size is sent with its length. */
 const SMALL_BYTES = 4 * 1024 * 1024;
 const PAGE = 100;

@@ -1,3 +1,5 @@
+import { decodeData } from '../sources/base64.ts';
+import { once } from './body.ts';
 import type { ItemInput } from './item-fields.ts';
 
 /** Bytes that flow in; `finish` gives what follows them in the request, before anything becomes visible. */
@@ -19,3 +21,14 @@ export type Source =
   | { type: 'object'; store: string; key: string }
   | { type: 'external'; storageUrl: string; storageProvider: string; mimeType?: string | undefined }
   | { type: 'none' };
+
+/**
+ * Base64 or a data URI as a source.
+ * @param via for the metrics
+ * @param contentType what somebody else says that it is; it counts more than the URI's own claim
+ * @throws AppError invalid_base64, file_missing
+ */
+export function base64Source(data: string, via: string, contentType?: string): BytesSource {
+  const { bytes, declaredType } = decodeData(data);
+  return { type: 'bytes', via, body: once(bytes), declaredType: contentType ?? declaredType, size: bytes.length };
+}

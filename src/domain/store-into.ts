@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import { decodeData } from '../sources/base64.ts';
 import type { FetchedUrl } from '../sources/fetch-url.ts';
 import { adoptObject } from './adopt-object.ts';
+import { once } from './body.ts';
 import { completeItem } from './complete-item.ts';
 import type { Deps } from './deps.ts';
 import { suggestedName } from './ingest.ts';
@@ -82,8 +83,4 @@ function fieldsOf(item: MediaItem, { subfolder, store }: FetchOptions): ItemFiel
     projectId: item.projectId ?? undefined,
     sceneId: item.sceneId ?? undefined,
   };
-}
-
-async function* once(data: Buffer): AsyncGenerator<Uint8Array> {
-  yield data;
 }

@@ -6,6 +6,7 @@ import { AppError, isAppError } from '../errors.ts';
 import type { Store } from '../storage/stores.ts';
 import { copyItem, settleCopy } from './copy-item.ts';
 import type { Deps } from './deps.ts';
+import { workThrough } from './work-through.ts';
 
 type TransferDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
 
@@ -60,7 +61,7 @@ export async function transferItems(deps: TransferDeps, options: TransferOptions
     interrupted: false,
   };
   let done = 0;
-  await runAll(ids(deps, options), options, async (id) => {
+  await workThrough(ids(deps, options), options, async (id) => {
     try {
       const bytes = await transferOnce(deps, id, options);
       if (bytes === undefined) summary.present += 1;
@@ -94,22 +95,6 @@ async function* ids({ db }: TransferDeps, { from, to, filter, signal }: Transfer
     if (page.length < PAGE) return;
     after = page.at(-1) ?? after;
   }
-}
-
-async function runAll(
-  source: AsyncIterable<string>,
-  { concurrency, signal }: TransferOptions,
-  work: (id: string) => Promise<void>,
-): Promise<void> {
-  const iterator = source[Symbol.asyncIterator]();
-  const worker = async () => {
-    while (!signal.aborted) {
-      const next = await iterator.next();
-      if (next.done === true) return;
-      await work(next.value);
-    }
-  };
-  await Promise.all(Array.from({ length: concurrency }, worker));
 }
 
 /** Another process may copy the same item: what it has done by then counts. */

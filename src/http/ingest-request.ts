@@ -1,9 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import type { IngestRequest } from '../domain/ingest.ts';
-import type { Source } from '../domain/source.ts';
+import { type Source, base64Source } from '../domain/source.ts';
 import type { ItemInput } from '../domain/item-fields.ts';
 import { AppError } from '../errors.ts';
-import { decodeData } from '../sources/base64.ts';
 import { isAdmin } from '../domain/caller.ts';
 import { callerOf } from './auth.ts';
 import { watchDigest } from './content-digest.ts';
@@ -75,12 +74,7 @@ export function jsonSource(source: IngestJson['source']): Source {
   if (typeof source !== 'object' || source === null || Array.isArray(source))
     throw new AppError('invalid_request', "'source' must be an object.", { field: 'source' });
   if (source.type !== 'base64') return source;
-  const { bytes, declaredType } = decodeData(source.data);
-  return { type: 'bytes', via: 'base64', body: once(bytes), declaredType, size: bytes.length };
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
-  yield bytes;
+  return base64Source(source.data, 'base64');
 }
 
 function isStream(body: unknown): body is AsyncIterable<Uint8Array> {

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import { storable } from './storable-text.ts';
 import type { Json } from './answers/answer.ts';
 
 /**
@@ -24,7 +25,7 @@ export function parseProviderJson(body: Buffer): Json {
       if (key === '__proto__') return undefined;
       const exact = typeof value === 'number' && /^-?\d+$/.test(source ?? '') && !Number.isSafeInteger(value);
       if (exact) return source;
-      return typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '\u{FFFD}') : value;
+      return typeof value === 'string' ? storable(value) : value;
     });
   } catch (error) {
     throw new AppError('invalid_json', 'The body is not valid JSON.', { cause: error });

@@ -59,9 +59,21 @@ const start = () => workers.push(startWorker(t.deps, { connectionString: t.conne
 async function until(condition: () => Promise<boolean>, seconds = 20): Promise<void> {
   const end = Date.now() + seconds * 1000;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within ${seconds} s`);
+    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${JSON.stringify(await whatWaits())}`);
     await sleep(50);
   }
+}
+/** What a worker has not done, and why. */
+async function whatWaits(): Promise<unknown> {
+  const fetches = await sql`SELECT media_id, attempts, next_attempt_at - now() AS due, last_error FROM fetches`.execute(
+    t.deps.db,
+  );
+  const polls = await sql`SELECT status, poll_at - now() AS due FROM generation_jobs`.execute(t.deps.db);
+  const jobs = await sql`
+    SELECT task_identifier, attempts, run_at - now() AS due, locked_at, last_error FROM graphile_worker.jobs`.execute(
+    t.deps.db,
+  );
+  return { fetches: fetches.rows, polls: polls.rows, jobs: jobs.rows };
 }
 
 /** Every kind of output, equal names in several folders, previews, and what is no file at all. */
@@ -141,9 +153,10 @@ test('a prompt that has not ended is answered with its job; a worker stores its 
     status: 'succeeded',
     progress: 100,
   });
-  await until(async () => (await metadata(runId)).outputs.length === 7);
+  // Left to a worker at the latest, which comes within half a minute.
+  await until(async () => (await metadata(runId)).outputs.length === 7, 45);
   expect((await addPrompt(runId, comfy.queue())).json().code).toBe('run_completed');
-});
+}, 90_000);
 
 test('looks are taken with growing pauses, and end with the deadline: one failure says that it has not ended', async () => {
   const runId = await begin();

@@ -2,6 +2,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { Type } from 'typebox';
 import { ingest } from '../../domain/ingest.ts';
+import { workThrough } from '../../domain/work-through.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
 import { partProblem } from '../error-handler.ts';
@@ -110,11 +111,10 @@ async function inOrder<R>(
   work: (input: unknown, index: number) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = [];
-  const next = [...inputs.entries()].toSorted(([, a], [, b]) => deathOf(a) - deathOf(b)).values();
-  const worker = async () => {
-    for (const [index, input] of next) results[index] = await work(input, index);
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  const next = [...inputs.entries()].toSorted(([, a], [, b]) => deathOf(a) - deathOf(b));
+  await workThrough(next, { concurrency: CONCURRENCY }, async ([index, input]) => {
+    results[index] = await work(input, index);
+  });
   return results;
 }
 

@@ -1,3 +1,4 @@
+import { storable } from '../storable-text.ts';
 import type { Json, JsonObject } from './answer.ts';
 
 /** What is kept of an answer, in bytes of JSON. */
@@ -23,14 +24,10 @@ function shorten(value: Json, depth: number): Json {
   if (typeof value === 'string') {
     const looksLikeBytes =
       /^\s*data:/i.test(value) || (value.length > 200 && /^[A-Za-z0-9+/=_\-\s]+$/.test(value.slice(0, 2000)));
-    return looksLikeBytes || value.length > LONG_TEXT ? `[${value.length} characters left out]` : clean(value);
+    return looksLikeBytes || value.length > LONG_TEXT ? `[${value.length} characters left out]` : storable(value);
   }
   if (typeof value !== 'object' || value === null) return value ?? null;
   if (depth >= MAX_DEPTH) return '[deeper levels left out]';
   if (Array.isArray(value)) return value.map((entry) => shorten(entry, depth + 1));
-  return Object.fromEntries(Object.entries(value).map(([name, entry]) => [clean(name), shorten(entry, depth + 1)]));
-}
-
-function clean(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\u{FFFD}');
+  return Object.fromEntries(Object.entries(value).map(([name, entry]) => [storable(name), shorten(entry, depth + 1)]));
 }

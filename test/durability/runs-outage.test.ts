@@ -122,12 +122,12 @@ test('who writes metadata.json does not write on for others for ever: what is le
   Object.defineProperty(main, 'gate', { get: change, configurable: true });
   await sql`UPDATE runs SET revision = revision + 1`.execute(t.deps.db);
   await refreshRun(t.deps, runId);
-  expect(puts).toBe(2);
-  expect(metadata(runId).metadata).toEqual({ change: 1 });
+  expect(puts).toBe(5);
+  expect(metadata(runId).metadata).toEqual({ change: 4 });
   Object.defineProperty(main, 'gate', { value: undefined, writable: true });
   await due();
   expect(await writeDueRunFiles(t.deps)).toEqual({ written: 1, failed: 0 });
-  expect(metadata(runId).metadata).toEqual({ change: 2 });
+  expect(metadata(runId).metadata).toEqual({ change: 5 });
   expect(await waiting()).toBe(0);
 });
 

@@ -1,5 +1,6 @@
-import { sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Db, Trx } from './database.ts';
+import type { MediaLocationsTable } from './tables.ts';
 import { toIsoTime } from './timestamps.ts';
 
 export interface Location {
@@ -242,16 +243,25 @@ export async function locationsOfMany(db: Db, mediaIds: readonly string[]): Prom
     .orderBy('created_at')
     .execute();
   return Map.groupBy(
-    rows.map((row) => ({
-      mediaId: row.media_id,
-      store: row.store,
-      key: row.key,
-      bytes: Number(row.bytes),
-      sha256: row.sha256?.trim() ?? null,
-      owned: row.owned,
-      state: row.state,
-      verifiedAt: toIsoTime(row.verified_at),
-    })),
+    rows.map((row) => ({ mediaId: row.media_id, ...toLocation(row) })),
     (location) => location.mediaId,
   );
+}
+
+export type LocationRow = Pick<
+  Selectable<MediaLocationsTable>,
+  'store' | 'key' | 'bytes' | 'sha256' | 'owned' | 'state' | 'verified_at'
+>;
+
+/** A row as a location. */
+export function toLocation(row: LocationRow): Location {
+  return {
+    store: row.store,
+    key: row.key,
+    bytes: Number(row.bytes),
+    sha256: row.sha256?.trim() ?? null,
+    owned: row.owned,
+    state: row.state,
+    verifiedAt: toIsoTime(row.verified_at),
+  };
 }

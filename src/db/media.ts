@@ -1,6 +1,8 @@
 import { type Insertable, type Updateable, sql } from 'kysely';
 import type { Db, Trx } from './database.ts';
+import { type Location, type LocationRow, primaryFirst, toLocation } from './locations.ts';
 import { type MediaItem, itemColumns, toItem } from './media-item.ts';
+import { prepared } from './prepared.ts';
 import type { GeneratedImagesTable } from './tables.ts';
 
 export type NewItem = Insertable<GeneratedImagesTable>;
@@ -58,11 +60,42 @@ function isBigint(id: string): boolean {
   return BigInt(id) <= MAX_BIGINT;
 }
 
+const itemById = prepared('item_by_id', (db, { id }: { id: string }) =>
+  db.selectFrom('generated_images').select(itemColumns).where('id', '=', id),
+);
+
 /** One item by its id, deleted ones too. */
 export async function findItem(db: Db, id: string): Promise<MediaItem | undefined> {
   if (!isBigint(id)) return undefined;
-  const row = await db.selectFrom('generated_images').select(itemColumns).where('id', '=', id).executeTakeFirst();
+  const [row] = await itemById(db, { id });
   return row && toItem(row);
+}
+
+export interface ItemWithLocations extends MediaItem {
+  /** The primary one first, then the oldest. */
+  locations: Location[];
+}
+
+const itemWithLocationsById = prepared('item_with_locations_by_id', (db, { id }: { id: string }) =>
+  db
+    .selectFrom('generated_images')
+    .select(itemColumns)
+    .select(
+      sql<LocationRow[] | null>`(
+        SELECT json_agg(json_build_object('store', store, 'key', key, 'bytes', bytes, 'sha256', sha256, 'owned', owned, 'state', state,
+          'verified_at', verified_at::text) ORDER BY created_at)
+        FROM media_locations WHERE media_id = generated_images.id)`.as('locations'),
+    )
+    .where('id', '=', id),
+);
+
+/** The same with where its bytes lie, in one trip. */
+export async function findItemWithLocations(db: Db, id: string): Promise<ItemWithLocations | undefined> {
+  if (!isBigint(id)) return undefined;
+  const [row] = await itemWithLocationsById(db, { id });
+  return (
+    row && { ...toItem(row), locations: primaryFirst((row.locations ?? []).map(toLocation), row.storage_provider) }
+  );
 }
 
 /**

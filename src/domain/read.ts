@@ -1,5 +1,5 @@
 import { type Location, locationsOf, locationsOfMany, primaryFirst } from '../db/locations.ts';
-import { findItem, findItemByAddress, findItems } from '../db/media.ts';
+import { type ItemWithLocations, findItemByAddress, findItemWithLocations, findItems } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { ByteRange, GetResult } from '../storage/driver.ts';
@@ -7,9 +7,8 @@ import { type Caller, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { slice } from './slice.ts';
 
-export interface ItemWithLocations extends MediaItem {
-  locations: Location[];
-}
+/** An item, with where its bytes lie if that was read together with it. */
+export type ReadItem = MediaItem & Partial<ItemWithLocations>;
 
 function notFound(): AppError {
   return new AppError('not_found', 'There is no such item, or this token may not see it.');
@@ -17,9 +16,9 @@ function notFound(): AppError {
 
 /** The record of an item that the caller owns, or any for a service's token. @throws AppError not_found */
 export async function readItem(deps: Deps, caller: Caller, id: string): Promise<ItemWithLocations> {
-  const item = await findItem(deps.db, id);
+  const item = await findItemWithLocations(deps.db, id);
   if (!item || item.deletedAt !== null || !mayReach(caller, item.userId)) throw notFound();
-  return { ...item, locations: await locationsOf(deps.db, id, item.storageProvider) };
+  return item;
 }
 
 /** Where the bytes of several items lie, the primary location of each first. */
@@ -52,8 +51,9 @@ export async function itemForReading(
   deps: Deps,
   reader: Reader,
   where: { id: string } | { key: string },
-): Promise<MediaItem> {
-  const item = 'id' in where ? await findItem(deps.db, where.id) : await findItemByAddress(deps.db, where.key);
+): Promise<ReadItem> {
+  const item =
+    'id' in where ? await findItemWithLocations(deps.db, where.id) : await findItemByAddress(deps.db, where.key);
   return item && isReadable(reader, item) ? item : refuseReading(reader);
 }
 
@@ -91,8 +91,8 @@ export function servable(deps: Pick<Deps, 'stores'>, locations: readonly Locatio
 }
 
 /** Where the bytes of an item lie. @throws AppError not_stored when they lie nowhere that this service can reach. */
-export async function contentLocations(deps: Deps, item: MediaItem): Promise<Location[]> {
-  const all = await locationsOf(deps.db, item.id, item.storageProvider);
+export async function contentLocations(deps: Deps, item: ReadItem): Promise<Location[]> {
+  const all = item.locations ?? (await locationsOf(deps.db, item.id, item.storageProvider));
   const locations = servable(deps, all);
   if (locations.length === 0) {
     if (all.length > 0)

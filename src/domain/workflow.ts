@@ -4,7 +4,8 @@ import { createTextReader } from '../media/inspect.ts';
 import { mediaTypeByMime } from '../media/media-type.ts';
 import type { Caller } from './caller.ts';
 import type { Deps } from './deps.ts';
-import { type ItemWithLocations, openContent, readItem, servable } from './read.ts';
+import type { ItemWithLocations } from '../db/media.ts';
+import { openContent, readItem, servable } from './read.ts';
 
 /** Bytes of a file that are read in search of a workflow; WebP keeps it behind its pixels. */
 const MAX_READ_BYTES = 256 * 1024 * 1024;

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { MediaItem } from '../db/media-item.ts';
 import type { Location } from '../db/locations.ts';
 import { directUrl, reachableFirst } from '../domain/direct-url.ts';
-import { contentLocations, openContent } from '../domain/read.ts';
+import { type ReadItem, contentLocations, openContent } from '../domain/read.ts';
 import { hasOriginal, openOriginal } from '../domain/read-original.ts';
 import { openStripped, stripperOf } from '../domain/read-stripped.ts';
 import { AppError, isAppError } from '../errors.ts';
@@ -29,7 +29,7 @@ export async function sendContent(
   deps: RouteDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  item: MediaItem,
+  item: ReadItem,
   options: ContentOptions,
 ): Promise<FastifyReply> {
   const { contentType, contentDisposition } = contentHeaders(item, options.download);

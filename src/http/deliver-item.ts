@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { MediaItem } from '../db/media-item.ts';
-import type { Reader } from '../domain/read.ts';
+import type { ReadItem, Reader } from '../domain/read.ts';
 import { sendContent } from './content.ts';
 import type { RouteDeps } from './route-deps.ts';
 
@@ -14,7 +13,7 @@ export function deliverItem(
   deps: RouteDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  item: MediaItem,
+  item: ReadItem,
 ): Promise<FastifyReply> {
   const { download, proxy, strip } = request.query as { download?: string; proxy?: string; strip?: string };
   return sendContent(deps, request, reply, item, {

@@ -1,0 +1,56 @@
+import { CompiledQuery, type Compilable } from 'kysely';
+import pg from 'pg';
+import type { Db } from './database.ts';
+
+/** Names of the statements that connections keep prepared, by their text. */
+const names = new Map<string, string>();
+
+/** Stands for a value while a statement is built; never sent. */
+class Placeholder {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/**
+ * A statement of the hot path: built once, parsed and planned once for each connection. Building costs this process, and planning
+ * the database, more than a look-up by a key does. Only for statements whose one plan is right for all values: never for a search.
+ * @param build is called once; what it reads of `values` stands for the value of each execution
+ */
+export function prepared<Values extends object, Row>(
+  name: string,
+  build: (db: Db, values: Values) => Compilable<Row>,
+): (db: Db, values: Values) => Promise<Row[]> {
+  let compiled: CompiledQuery<Row> | undefined;
+  return async (db, values) => {
+    compiled ??= compile(name, build(db, placeholders<Values>()));
+    const given = values as Record<string, unknown>;
+    const parameters = compiled.parameters.map((each) =>
+      each instanceof Placeholder ? (given[each.name] ?? null) : each,
+    );
+    return (await db.executeQuery<Row>({ ...compiled, parameters })).rows;
+  };
+}
+
+function compile<Row>(name: string, query: Compilable<Row>): CompiledQuery<Row> {
+  const compiled = query.compile();
+  names.set(compiled.sql, name);
+  return compiled;
+}
+
+function placeholders<Values extends object>(): Values {
+  return new Proxy({}, { get: (_values, name) => new Placeholder(String(name)) }) as Values;
+}
+
+/** A connection that keeps the statements of `prepared` under their names. */
+export class PreparingClient extends pg.Client {
+  // The base class has a dozen overloads, of which the pool and Kysely use one.
+  override query(...given: unknown[]): never {
+    const [text, values, ...rest] = given;
+    const name = typeof text === 'string' ? names.get(text) : undefined;
+    const query = super.query.bind(this) as unknown as (...args: unknown[]) => never;
+    return name === undefined ? query(...given) : query({ name, text, values }, ...rest);
+  }
+}

@@ -1,5 +1,4 @@
 import fastifyCors from '@fastify/cors';
-import fastifyHelmet from '@fastify/helmet';
 import fastifyMultipart from '@fastify/multipart';
 import fastifyRateLimit from '@fastify/rate-limit';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
@@ -18,6 +17,7 @@ import { registerOpenapi } from './http/openapi.ts';
 import { registerPressure } from './http/pressure.ts';
 import { registerQueryGuard } from './http/query-guard.ts';
 import type { RouteDeps } from './http/route-deps.ts';
+import { registerSecurityHeaders } from './http/security-headers.ts';
 import { trackHandlers } from './http/running-handlers.ts';
 import { batchRoutes } from './http/routes/batches.ts';
 import { deliveryRoutes } from './http/routes/delivery.ts';
@@ -108,10 +108,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   registerStreamParser(app);
   registerPatience(app, timing.idleMs);
   await registerOpenapi(app, deps.version, deps.publicBaseUrl);
-  await app.register(fastifyHelmet, {
-    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
-    crossOriginResourcePolicy: { policy: 'cross-origin' },
-  });
+  registerSecurityHeaders(app);
   if (config.CORS_ORIGINS.length > 0) {
     await app.register(fastifyCors, {
       origin: config.CORS_ORIGINS.includes('*') ? '*' : [...config.CORS_ORIGINS],

@@ -40,12 +40,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     await writeFile(ticket, '');
     const password = await passwordOf(home);
     const running = await runningServer(home.cluster);
-    if (running && (await answers(url(running.port, password)))) return url(running.port, password);
+    const joined = running && (await firstThatAnswers(addresses(home, running.port, password)));
+    if (joined !== undefined) return joined;
     if (!(await exists(path.join(home.cluster, 'PG_VERSION'))))
       await initialise(home, password, options.durable ?? true);
     const port = await freePort();
-    await launch(home, port, password, options.durable ?? true);
-    return url(port, password);
+    return launch(home, port, password, options.durable ?? true);
   });
   return {
     connectionString,
@@ -61,8 +61,26 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   };
 }
 
-function url(port: number, password: string): string {
-  return `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`;
+/** A path beyond this is no name for a socket, on any system. */
+const MAX_SOCKET_PATH = 100;
+
+/** Folder of the server's socket: a third cheaper than TCP for each statement. Undefined where there can be none. */
+function socketFolder({ base }: PostgresHome, port: number): string | undefined {
+  const tooLong = Buffer.byteLength(path.join(base, `.s.PGSQL.${port}`)) > MAX_SOCKET_PATH;
+  return process.platform === 'win32' || tooLong ? undefined : base;
+}
+
+/** Connection strings of the server, the better first. One that an older version has started has no socket. */
+function addresses(home: PostgresHome, port: number, password: string): string[] {
+  const folder = socketFolder(home, port);
+  const tcp = `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`;
+  if (folder === undefined) return [tcp];
+  return [`postgres://${USER}:${password}@localhost:${port}/postgres?host=${encodeURIComponent(folder)}`, tcp];
+}
+
+async function firstThatAnswers(connectionStrings: readonly string[]): Promise<string | undefined> {
+  for (const connectionString of connectionStrings) if (await answers(connectionString)) return connectionString;
+  return undefined;
 }
 
 async function exists(file: string): Promise<boolean> {
@@ -115,10 +133,11 @@ function processOptions(user: PostgresUser | undefined, stdio: ('ignore' | 'pipe
   return { ...(user && { uid: user.uid, gid: user.gid }), stdio, detached: true, env, cwd: '/' };
 }
 
-async function launch(home: PostgresHome, port: number, password: string, durable: boolean): Promise<void> {
+/** Answers the connection string. */
+async function launch(home: PostgresHome, port: number, password: string, durable: boolean): Promise<string> {
   const settings = [
     'listen_addresses=127.0.0.1',
-    'unix_socket_directories=',
+    `unix_socket_directories=${socketFolder(home, port)?.replaceAll("'", "''") ?? ''}`,
     'max_connections=200',
     'logging_collector=on',
   ];
@@ -140,7 +159,9 @@ async function launch(home: PostgresHome, port: number, password: string, durabl
   child.on('exit', (code, signal) => (ended = `exit code ${code ?? signal}`));
   child.unref();
   const deadline = Date.now() + START_TIMEOUT_MS;
-  while (!(await answers(url(port, password)))) {
+  for (;;) {
+    const answering = await firstThatAnswers(addresses(home, port, password));
+    if (answering !== undefined) return answering;
     if (ended !== undefined || Date.now() > deadline) {
       throw new Error(
         `The embedded PostgreSQL did not start (${ended ?? 'no answer'}); its log is in ${path.join(home.cluster, 'log')}`,

@@ -5,6 +5,7 @@ import { createRemoteJWKSet } from 'jose';
 import { type Caller, SCOPES, type Scope } from '../domain/caller.ts';
 import { checkUserId } from '../domain/item-fields.ts';
 import { AppError, codeOf, isAppError } from '../errors.ts';
+import { rememberCallers } from './remembered-callers.ts';
 
 export interface AuthOptions {
   jwtSecret: string | undefined;
@@ -97,6 +98,7 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     },
   });
   app.decorateRequest('caller', undefined);
+  const callers = rememberCallers();
 
   const authenticate = async (request: FastifyRequest, access: Access): Promise<Caller | undefined> => {
     if (access === 'open') return undefined;
@@ -108,11 +110,15 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     if (!/^Bearer [^\s]+$/i.test(authorization) || authorization.length > MAX_TOKEN_CHARACTERS) {
       throw new AppError('token_invalid', 'The Authorization header must be: Bearer <JWT>.');
     }
+    const known = callers.get(authorization);
+    if (known) return known;
     const claims = await request.jwtVerify<Record<string, unknown>>().catch((error: unknown) => {
       if (isAppError(error)) throw error;
       throw new AppError('token_invalid', reasonOf(error), { cause: error });
     });
-    return toCaller(claims);
+    const caller = toCaller(claims);
+    callers.remember(authorization, caller);
+    return caller;
   };
 
   const check: onRequestAsyncHookHandler = async (request, reply) => {

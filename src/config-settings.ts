@@ -91,6 +91,12 @@ export const SETTINGS = Type.Object({
     description:
       'Whether content of a store that can presign (S3) is answered by a redirect to a presigned URL, or sent by the service.',
   }),
+  CONTENT_CACHE_BYTES: whole(
+    'Memory for small files (up to 1 MiB) that are asked for again and again; 0: none.',
+    64 * MIB,
+    0,
+    64 * GIB,
+  ),
   EXTERNAL_URL_HOSTS: list(
     'Hosts to which content of items that were only recorded may be redirected.',
     'host names separated by commas',

@@ -5,6 +5,7 @@ import { countFetches } from './db/fetches.ts';
 import { requestCopies } from './db/jobs.ts';
 import { countPending } from './db/locations.ts';
 import { createSigner, derivedSigningKey } from './domain/signing.ts';
+import { createHotBodies } from './domain/hot-bodies.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import type { WebhookTrust } from './http/webhook-sender.ts';
 import { createMetrics } from './metrics.ts';
@@ -60,6 +61,7 @@ export async function createService(
   const deps: RouteDeps = {
     db: services.database.db,
     stores: services.stores,
+    hotBodies: createHotBodies(config.CONTENT_CACHE_BYTES),
     fetcher,
     comfyui,
     log,

@@ -3,6 +3,7 @@ import type { Db } from '../db/database.ts';
 import type { ComfyClient } from '../sources/comfyui.ts';
 import type { UrlFetcher } from '../sources/fetch-url.ts';
 import type { Stores } from '../storage/routing.ts';
+import type { HotBodies } from './hot-bodies.ts';
 
 /** What an ingest tells the metrics; a failed generation that was recorded counts as `recorded`. */
 export interface IngestEvent {
@@ -24,6 +25,7 @@ export interface DomainMetrics {
 export interface Deps {
   db: Db;
   stores: Stores;
+  hotBodies: HotBodies;
   fetcher: UrlFetcher;
   /** The operator's own ComfyUI, when one is configured. */
   comfyui: ComfyClient | undefined;

@@ -1,8 +1,10 @@
+import { buffer } from 'node:stream/consumers';
 import { type Location, locationsOf, locationsOfMany, primaryFirst } from '../db/locations.ts';
 import { type ItemWithLocations, findItemByAddress, findItemWithLocations, findItems } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { ByteRange, GetResult } from '../storage/driver.ts';
+import { Whole } from '../storage/whole.ts';
 import { type Caller, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { slice } from './slice.ts';
@@ -118,15 +120,16 @@ export async function openContent(
   range: ByteRange | undefined,
   signal?: AbortSignal,
 ): Promise<OpenedContent> {
-  let failure: unknown = new AppError('not_stored', 'This item has no bytes here.');
+  let failure: unknown;
   for (const { store, key, bytes } of locations) {
     try {
       const opened = deps.stores.get(store);
       const cut = range !== undefined && !opened.capabilities.range.able;
       const content = await opened.get(key, { ...(range && !cut && { range }), ...(signal && { signal }) });
       if (content.totalBytes === bytes) {
-        if (!cut) return { ...content, store };
-        return { ...content, stream: slice(content.stream, range), bytes: range.end - range.start + 1, store };
+        if (!cut) return Object.assign(content, { store });
+        const bytesOfRange = range.end - range.start + 1;
+        return { stream: slice(content.stream, range), bytes: bytesOfRange, totalBytes: bytes, store };
       }
       content.stream.destroy();
       throw new AppError(
@@ -143,5 +146,29 @@ export async function openContent(
       if (!isAppError(failure, 'store_unavailable')) failure = error;
     }
   }
-  throw failure;
+  throw failure ?? new AppError('not_stored', 'This item has no bytes here.');
+}
+
+/** The same, out of memory when the bytes are small and often asked for. */
+export async function openHotContent(
+  deps: Deps,
+  item: MediaItem,
+  locations: readonly Location[],
+  range: ByteRange | undefined,
+  signal?: AbortSignal,
+): Promise<OpenedContent> {
+  const [first] = locations;
+  const hot = first && deps.hotBodies.get(first);
+  if (first && hot) {
+    const data = range ? hot.subarray(range.start, range.end + 1) : hot;
+    return Object.assign(new Whole(data, hot.length), { store: first.store });
+  }
+  const wanted = first !== undefined && range === undefined && deps.hotBodies.wants(first);
+  const content = await openContent(deps, item, locations, range, signal);
+  if (!wanted || content.store !== first.store) return content;
+  // One that breaks off is opened once more, as any other: there may be another location.
+  const data = content.data ?? (await buffer(content.stream).catch(() => undefined));
+  if (!data) return openContent(deps, item, locations, range, signal);
+  deps.hotBodies.keep(first, data);
+  return Object.assign(new Whole(data, content.totalBytes), { store: content.store });
 }

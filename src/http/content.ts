@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { MediaItem } from '../db/media-item.ts';
 import type { Location } from '../db/locations.ts';
 import { directUrl, reachableFirst } from '../domain/direct-url.ts';
-import { type ReadItem, contentLocations, openContent } from '../domain/read.ts';
+import { type ReadItem, contentLocations, openHotContent } from '../domain/read.ts';
 import { hasOriginal, openOriginal } from '../domain/read-original.ts';
 import { openStripped, stripperOf } from '../domain/read-stripped.ts';
 import { AppError, isAppError } from '../errors.ts';
@@ -93,16 +93,18 @@ export async function sendContent(
   if (request.method === 'HEAD')
     return reply.header('content-length', size).header('x-storage-provider', locations[0]?.store).send();
   const signal = abortSignal(request, reply);
-  const content = await openContent(deps, item, locations, asked.type === 'part' ? asked.range : undefined, signal);
+  const content = await openHotContent(deps, item, locations, asked.type === 'part' ? asked.range : undefined, signal);
   if (asked.type === 'part')
     reply.code(206).header('content-range', `bytes ${asked.range.start}-${asked.range.end}/${size}`);
+  reply.header('content-length', content.bytes).header('x-storage-provider', content.store);
+  if (content.data) return reply.send(content.data);
   // Too late for another answer when the store breaks off now: the connection is cut, which a client can tell from an end.
   content.stream.on('error', (error) => {
     // A client that goes away, as every player that seeks does, is no failure of ours.
     if (!signal.aborted)
       request.log.error({ err: error, itemId: item.id, store: content.store }, 'a delivery broke off');
   });
-  return reply.header('content-length', content.bytes).header('x-storage-provider', content.store).send(content.stream);
+  return reply.send(content.stream);
 }
 
 /** A pending item is read from where it came; nothing of that may be cached. */

@@ -47,11 +47,13 @@ export interface GetOptions {
 }
 
 export interface GetResult {
-  stream: Readable;
+  readonly stream: Readable;
+  /** The same bytes, where the driver has read them at once; whoever takes these leaves the stream alone. */
+  readonly data?: Buffer;
   /** Bytes that the stream will give. */
-  bytes: number;
+  readonly bytes: number;
   /** Bytes of the whole object. */
-  totalBytes: number;
+  readonly totalBytes: number;
 }
 
 /** How an answer to a presigned GET shall look, whatever was stored with the object. */

@@ -1,4 +1,5 @@
-import { type FileHandle, lstat, mkdir, readlink, realpath } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import { type FileHandle, lstat, mkdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../errors.ts';
 import { StorageError } from './driver.ts';
@@ -17,9 +18,20 @@ export function isInside(real: string, root: string): boolean {
 
 /** @throws StorageError OUTSIDE when an opened file lies outside of `root`. */
 export async function assertInside(handle: FileHandle, opened: string, root: string): Promise<void> {
-  // /proc tells where the descriptor lies; elsewhere the path is looked up again, which is the best that can be had there.
-  const real = await readlink(`/proc/self/fd/${handle.fd}`).catch(() => realpath(opened));
+  const real = descriptorPath(handle.fd) ?? (await realpath(opened));
   if (!isInside(real, root)) throw outside();
+}
+
+/**
+ * /proc tells where a descriptor lies, from memory: at once, whatever the volume does. Elsewhere the path has to be looked up again,
+ * which is the best that can be had there.
+ */
+function descriptorPath(fd: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
 }
 
 function outside(): StorageError {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { type Stats, constants } from 'node:fs';
 import {
   type FileHandle,
   link,
@@ -19,6 +19,7 @@ import { listBelow } from './local-list.ts';
 import { assertInside, ignoreMissing, isInside, prepareFolder, type DurableFolders } from './local-paths.ts';
 import { openTemporary, removeTemporaries } from './local-temporary.ts';
 import { syncFolder, writeAll } from './local-write.ts';
+import { Whole } from './whole.ts';
 
 export interface LocalOptions {
   /** Folder that holds everything; a disk or a network volume. */
@@ -28,8 +29,29 @@ export interface LocalOptions {
 }
 
 const SENTINEL = '.mediakeep-volume';
+/** A file up to this size is read in one go: a stream would cost more than the reading. */
+const READ_AT_ONCE = 256 * 1024;
 /** Measured: 1 MiB chunks read large files at 2.8 times the speed of 64 KiB ones, and harm files that are smaller. */
 const MAX_READ_CHUNK = 1024 * 1024;
+const MIN_READ_CHUNK = 64 * 1024;
+/** What all streams together hold in memory, about: each has one chunk on its way out and one read ahead. */
+const READ_BUDGET = 64 * 1024 * 1024;
+
+/** Bytes to be read at a time; less when many, maybe slow, readers are at it. */
+function readChunk(bytes: number, streams: number): number {
+  const share = Math.floor(READ_BUDGET / (2 * (streams + 1)));
+  return Math.min(bytes, MAX_READ_CHUNK, Math.max(MIN_READ_CHUNK, share));
+}
+
+async function readPart(handle: FileHandle, start: number, bytes: number): Promise<Buffer> {
+  const data = Buffer.allocUnsafeSlow(bytes);
+  for (let at = 0; at < bytes;) {
+    const { bytesRead } = await handle.read(data, at, bytes - at, start + at);
+    if (bytesRead === 0) throw new StorageError('UNAVAILABLE', 'The file became shorter while it was read');
+    at += bytesRead;
+  }
+  return data;
+}
 
 /**
  * Files below one folder. A file is written beside its final place, made durable, and only then linked to its name,
@@ -40,6 +62,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
   const checkMounted = mountCheck(root);
   const durable: DurableFolders = new Set();
   const resolve = (key: string) => path.join(root.path, key);
+  let streams = 0;
 
   return {
     place: `volume ${root.identity}`,
@@ -86,19 +109,28 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
     },
 
     async get(key, { range, signal } = {}): Promise<GetResult | undefined> {
-      const handle = await openFile(resolve(key), root.path);
-      if (!handle) return missing(checkMounted);
+      const opened = await openFile(resolve(key), root.path);
+      if (!opened) return missing(checkMounted);
+      const { handle, found } = opened;
       try {
-        const { size } = await handle.stat();
+        const { size } = found;
         const { start, end } = range ?? ({ start: 0, end: size - 1 } satisfies ByteRange);
         const bytes = Math.max(0, end - start + 1);
-        const highWaterMark = Math.max(1, Math.min(bytes, MAX_READ_CHUNK));
+        if (bytes <= READ_AT_ONCE) {
+          const data = await readPart(handle, start, bytes);
+          signal?.throwIfAborted();
+          // Nobody has to wait for that, and nothing depends on it.
+          handle.close().catch(() => {});
+          return new Whole(data, size);
+        }
         const stream = handle.createReadStream({
           start,
           end: Math.max(end, start),
-          highWaterMark,
+          highWaterMark: readChunk(bytes, streams),
           ...(signal && { signal }),
         });
+        streams += 1;
+        stream.once('close', () => (streams -= 1));
         return { stream, bytes, totalBytes: size };
       } catch (error) {
         await handle.close();
@@ -107,14 +139,10 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
     },
 
     async stat(key) {
-      const handle = await openFile(resolve(key), root.path);
-      if (!handle) return missing(checkMounted);
-      try {
-        const found = await handle.stat();
-        return { bytes: found.size, modifiedAt: found.mtime };
-      } finally {
-        await handle.close();
-      }
+      const opened = await openFile(resolve(key), root.path);
+      if (!opened) return missing(checkMounted);
+      await opened.handle.close();
+      return { bytes: opened.found.size, modifiedAt: opened.found.mtime };
     },
 
     async delete(key) {
@@ -238,7 +266,7 @@ async function linkWithoutReplacing(temp: string, final: string): Promise<void> 
 const NO_HARD_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /** Opens a regular file for reading; undefined when there is none. Never waits on a FIFO, never follows a link at the end. */
-async function openFile(file: string, root: string): Promise<FileHandle | undefined> {
+async function openFile(file: string, root: string): Promise<{ handle: FileHandle; found: Stats } | undefined> {
   let handle: FileHandle;
   try {
     handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -249,8 +277,9 @@ async function openFile(file: string, root: string): Promise<FileHandle | undefi
   }
   try {
     await assertInside(handle, file, root);
-    if (!(await handle.stat()).isFile()) throw new StorageError('NOT_A_FILE', 'The object is not a regular file');
-    return handle;
+    const found = await handle.stat();
+    if (!found.isFile()) throw new StorageError('NOT_A_FILE', 'The object is not a regular file');
+    return { handle, found };
   } catch (error) {
     await handle.close();
     throw error;

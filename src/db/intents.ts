@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 import { AppError } from '../errors.ts';
+import { coalesced } from './coalesce.ts';
 import type { Db, Trx } from './database.ts';
+import { prepared } from './prepared.ts';
 
 /** An intent names a key before any byte is written there, so that whatever a crash leaves behind can be found. */
 export interface IntentKey {
@@ -12,11 +14,24 @@ export interface IntentKey {
 export const INTENT_LEASE_SECONDS = 120;
 const lease = sql<string>`now() + make_interval(secs => ${INTENT_LEASE_SECONDS})`;
 
+const newIntents = prepared(
+  'new_intents',
+  (_db, { stores, keys }: { stores: string[]; keys: string[] }) => sql<{ ordinality: string }>`
+    INSERT INTO storage_intents (store, key, leased_until)
+    SELECT store, key, ${lease} FROM unnest(${stores}::text[], ${keys}::text[]) AS given (store, key)`,
+);
+
+const oneOfIntents = coalesced<IntentKey, undefined>(
+  async (db, intents) => {
+    await newIntents(db, { stores: intents.map(({ store }) => store), keys: intents.map(({ key }) => key) });
+    return intents.map(() => undefined);
+  },
+  { running: 2, most: 100 },
+);
+
+/** Committed when it returns; uploads that begin together share the commit. */
 export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
-  await db
-    .insertInto('storage_intents')
-    .values({ ...intent, leased_until: lease })
-    .execute();
+  await oneOfIntents(db, intent);
 }
 
 /** The same for bytes that somebody else is to bring within `seconds`. */
@@ -51,13 +66,16 @@ export async function fulfilIntent(trx: Trx, { store, key }: IntentKey): Promise
     .where('key', '=', key)
     .where('marked_at', 'is', null)
     .executeTakeFirst();
-  if (result.numDeletedRows !== 1n) {
-    throw new AppError(
-      'store_unavailable',
-      'The upload took too long between two signs of life and was given up; send it again.',
-      { retryAfter: 1 },
-    );
-  }
+  if (result.numDeletedRows !== 1n) throw intentLost();
+}
+
+/** The sweeper has marked the intent, or has swept it already. */
+export function intentLost(): AppError {
+  return new AppError(
+    'store_unavailable',
+    'The upload took too long between two signs of life and was given up; send it again.',
+    { retryAfter: 1 },
+  );
 }
 
 /**

@@ -51,7 +51,7 @@ export interface MediaItem {
   deletedAt: string | null;
 }
 
-const COLUMNS = [
+export const ITEM_COLUMNS = [
   'id',
   'user_id',
   'username',
@@ -100,7 +100,7 @@ const COLUMNS = [
 /** The columns of an item for `select` and `returning`: all but the provider's raw answer and the search text. */
 export function itemColumns(eb: ExpressionBuilder<Tables, 'generated_images'>) {
   return [
-    ...COLUMNS.map((column) => `generated_images.${column}` as const),
+    ...ITEM_COLUMNS.map((column) => `generated_images.${column}` as const),
     eb
       .selectFrom('media_locations')
       .select('media_locations.key')

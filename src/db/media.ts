@@ -1,5 +1,5 @@
-import DataLoader from 'dataloader';
 import { type Insertable, type Updateable, sql } from 'kysely';
+import { coalesced } from './coalesce.ts';
 import type { Db, Trx } from './database.ts';
 import { type Location, type LocationRow, primaryFirst, toLocation } from './locations.ts';
 import { type MediaItem, itemColumns, toItem } from './media-item.ts';
@@ -90,26 +90,8 @@ const itemsWithLocations = prepared('items_with_locations', (db, { ids }: { ids:
     .where('id', '=', sql<string>`ANY(${ids}::bigint[])`),
 );
 
-type ItemLoader = DataLoader<string, ItemWithLocations | undefined>;
-const loaders = new WeakMap<Db, ItemLoader>();
-
-/**
- * The same with where its bytes lie. Look-ups that come in one turn of the event loop share a statement and a connection, which
- * halves what each costs under load; nothing is kept beyond that. Not for transactions.
- */
-export async function findItemWithLocations(db: Db, id: string): Promise<ItemWithLocations | undefined> {
-  if (!isBigint(id)) return undefined;
-  let loader = loaders.get(db);
-  if (!loader) {
-    loader = itemLoader(db);
-    loaders.set(db, loader);
-  }
-  // "007" and "7" are one id to PostgreSQL.
-  return loader.load(String(BigInt(id)));
-}
-
-function itemLoader(db: Db): ItemLoader {
-  const load = async (ids: readonly string[]): Promise<(ItemWithLocations | undefined)[]> => {
+const itemWithLocations = coalesced<string, ItemWithLocations | undefined>(
+  async (db, ids) => {
     const rows = await itemsWithLocations(db, { ids: [...new Set(ids)] });
     const found = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => {
@@ -118,8 +100,14 @@ function itemLoader(db: Db): ItemLoader {
         row && { ...toItem(row), locations: primaryFirst((row.locations ?? []).map(toLocation), row.storage_provider) }
       );
     });
-  };
-  return new DataLoader(load, { cache: false, maxBatchSize: 100, batchScheduleFn: (run) => setImmediate(run) });
+  },
+  { running: 2, most: 100 },
+);
+
+/** The same with where its bytes lie; look-ups that come together share a statement. Not for transactions. */
+export async function findItemWithLocations(db: Db, id: string): Promise<ItemWithLocations | undefined> {
+  // "007" and "7" are one id to PostgreSQL.
+  return isBigint(id) ? itemWithLocations(db, String(BigInt(id))) : undefined;
 }
 
 /**

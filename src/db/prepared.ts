@@ -1,4 +1,4 @@
-import { CompiledQuery, type Compilable } from 'kysely';
+import type { CompiledQuery, Compilable, RawBuilder } from 'kysely';
 import pg from 'pg';
 import type { Db } from './database.ts';
 
@@ -21,11 +21,11 @@ class Placeholder {
  */
 export function prepared<Values extends object, Row>(
   name: string,
-  build: (db: Db, values: Values) => Compilable<Row>,
+  build: (db: Db, values: Values) => Compilable<Row> | RawBuilder<Row>,
 ): (db: Db, values: Values) => Promise<Row[]> {
   let compiled: CompiledQuery<Row> | undefined;
   return async (db, values) => {
-    compiled ??= compile(name, build(db, placeholders<Values>()));
+    compiled ??= compile(name, db, build(db, placeholders<Values>()));
     const given = values as Record<string, unknown>;
     const parameters = compiled.parameters.map((each) =>
       each instanceof Placeholder ? (given[each.name] ?? null) : each,
@@ -34,8 +34,8 @@ export function prepared<Values extends object, Row>(
   };
 }
 
-function compile<Row>(name: string, query: Compilable<Row>): CompiledQuery<Row> {
-  const compiled = query.compile();
+function compile<Row>(name: string, db: Db, query: Compilable<Row> | RawBuilder<Row>): CompiledQuery<Row> {
+  const compiled = query.compile(db);
   names.set(compiled.sql, name);
   return compiled;
 }

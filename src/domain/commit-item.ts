@@ -3,6 +3,7 @@ import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { type WantedCopy, insertLocation, insertPendingLocations } from '../db/locations.ts';
 import { type NewItem, insertItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
+import { insertStoredItem } from '../db/stored-item.ts';
 import { touchRun } from '../db/runs.ts';
 import { setCurrentItem, takeSceneVersion } from '../db/scenes.ts';
 import { codeOf } from '../errors.ts';
@@ -41,23 +42,33 @@ export interface NewMedia {
   within?: ((trx: Trx, itemId: string) => Promise<void>) | undefined;
 }
 
-/** The only transaction of an ingest: the item, its location, the end of its intent and the kept answer, all or nothing. */
+/**
+ * The only commit of an ingest: the item, its location, the end of its intent and the kept answer, all or nothing. What has no further
+ * rows, as most uploads, takes a single statement.
+ */
 export async function commitItem(
   deps: Deps,
   { fields, source, bytes, filename, claim, intent, within }: NewMedia,
 ): Promise<MediaItem> {
   const store = bytes && deps.stores.get(bytes.store);
+  const copies = bytes ? wantedCopies(deps.stores, bytes) : [];
+  const addressOf = (id: string) => storageUrl(deps, source, store, bytes?.key, id);
+  const known = withFileData({ ...fields, filename: fields.filename ?? filename }, bytes?.inspection.generation);
+  const plain = !claim && !within && copies.length === 0 && fields.sceneId === undefined && fields.runId === undefined;
+  if (plain && bytes?.owned === true && intent && (fields.status ?? 'success') === 'success') {
+    const row = toRow(deps, known, source, bytes, undefined);
+    const inserted = await insertStoredItem(deps.db, { ...intent, row, storageUrl: addressOf }).catch(asTaken);
+    return { ...inserted, storageKey: bytes.key };
+  }
   const fingerprint = contentFingerprint(fields, source, bytes?.sha256);
   let inRun = false;
   try {
-    const copies = bytes ? wantedCopies(deps.stores, bytes) : [];
     const item = await deps.db.transaction().execute(async (trx) => {
       // A purge that ran since the object was read has left its intent, and removes the object.
       if (bytes && !bytes.owned && (await isKnownKey(trx, bytes))) throw objectTaken();
       const scene = await takeScene(trx, fields, bytes !== undefined || fields.status === 'pending');
-      const known = withFileData({ ...fields, filename: fields.filename ?? filename }, bytes?.inspection.generation);
       const row = toRow(deps, known, source, bytes, scene);
-      const inserted = await insertItem(trx, row, (id) => storageUrl(deps, source, store, bytes?.key, id));
+      const inserted = await insertItem(trx, row, addressOf);
       if (bytes) await insertBytes(trx, inserted.id, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
       await recordItemEvent(trx, inserted);
@@ -78,10 +89,14 @@ export async function commitItem(
     if (inRun) await refreshRun(deps, item.runId);
     return item;
   } catch (error) {
-    if (codeOf(error) === '23505' && (error as { constraint?: string }).constraint === 'media_locations_store_key')
-      throw objectTaken(error);
-    throw error;
+    return asTaken(error);
   }
+}
+
+/** @throws what it is given, as `object_taken` where it says that an item lies under that key already. */
+export function asTaken(error: unknown): never {
+  const { constraint } = error as { constraint?: string };
+  throw codeOf(error) === '23505' && constraint === 'media_locations_store_key' ? objectTaken(error) : error;
 }
 
 /** Where an item's bytes lie, and the copies that are still to be made of them. */

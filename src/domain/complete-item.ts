@@ -3,9 +3,9 @@ import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { type ItemChange, findItem, findItemForUpdate, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { touchRun } from '../db/runs.ts';
-import { AppError, codeOf } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { objectTaken } from './adopt-object.ts';
-import { type Bytes, insertBytes } from './commit-item.ts';
+import { type Bytes, asTaken, insertBytes } from './commit-item.ts';
 import { wantedCopies } from './copies.ts';
 import type { Deps } from './deps.ts';
 import { recordItemEvent } from './item-event.ts';
@@ -69,9 +69,7 @@ export async function completeItem(
     if (inRun) await refreshRun(deps, item.runId);
     return item;
   } catch (error) {
-    if (codeOf(error) === '23505' && (error as { constraint?: string }).constraint === 'media_locations_store_key')
-      throw objectTaken(error);
-    throw error;
+    return asTaken(error);
   }
 }
 

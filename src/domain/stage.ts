@@ -3,12 +3,12 @@ import { AppError, isAppError } from '../errors.ts';
 import { type Inspection, createInspector } from '../media/inspect.ts';
 import type { MediaType } from '../media/media-type.ts';
 import type { Store } from '../storage/stores.ts';
-import { limited, peek } from './body.ts';
+import { type PeekedBody, limited, peek } from './body.ts';
 import type { Deps } from './deps.ts';
 import { discard } from './discard.ts';
 import { HEAD_BYTES, identify } from './identify.ts';
 import { keepLease } from './intent-lease.ts';
-import { replayable } from './replay.ts';
+import { type Replayable, replayable } from './replay.ts';
 
 export interface StageRequest {
   /** Where to write, the wanted one first; the others take over while it is down. */
@@ -63,7 +63,7 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
   const [wanted] = request.stores;
   const candidates = writable(request.stores, request.size);
   // With one store there is nothing to replay to, and nothing is kept.
-  const source = replayable(body.all(), candidates.length > 1 ? REPLAY_BYTES : 0);
+  const source = candidates.length > 1 ? replayable(body.all(), REPLAY_BYTES) : given(body);
   try {
     for (const [index, store] of candidates.entries()) {
       // A key of its own for each attempt: a deletion that the failed store carries out late must not meet the item when it comes home.
@@ -93,6 +93,11 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
     await source.cancel();
     throw error;
   }
+}
+
+/** For the only attempt that there is. */
+function given(body: PeekedBody): Replayable {
+  return { attempt: () => body.all(), whole: () => false, cancel: () => body.cancel() };
 }
 
 function tooLargeForFallback(cause: unknown): AppError {

@@ -5,7 +5,7 @@ import type { ItemInput } from '../domain/item-fields.ts';
 import { AppError } from '../errors.ts';
 import { isAdmin } from '../domain/caller.ts';
 import { callerOf } from './auth.ts';
-import { watchDigest } from './content-digest.ts';
+import { type DigestWatch, watchDigest } from './content-digest.ts';
 import { openForm } from './ingest-form.ts';
 import { type BodyRate, minimumRate } from './minimum-rate.ts';
 import { IngestFields, type IngestJson } from './schemas/ingest.ts';
@@ -92,14 +92,21 @@ function rawSource(
   if (announced !== undefined && announced > maxFileBytes)
     throw new AppError('too_large', `The file may have at most ${maxFileBytes} bytes.`);
   const watch = watchDigest(request);
-  async function* watched(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of minimumRate(body, rate)) {
-      watch?.update(chunk);
+  const arriving = minimumRate(body, rate);
+  async function* watched(digest: DigestWatch): AsyncGenerator<Uint8Array> {
+    for await (const chunk of arriving) {
+      digest.update(chunk);
       yield chunk;
     }
-    watch?.check();
+    digest.check();
   }
-  return { type: 'bytes', via: 'raw', body: watched(), declaredType: request.headers['content-type'], size: announced };
+  return {
+    type: 'bytes',
+    via: 'raw',
+    body: watch ? watched(watch) : arriving,
+    declaredType: request.headers['content-type'],
+    size: announced,
+  };
 }
 
 function flat(query: unknown): Record<string, unknown> {

@@ -24,11 +24,21 @@ export function createPace({ windowMs, minBytes }: BodyRate): Pace {
   let waited = 0;
   let since = 0;
   let bytes = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let giveUp: ((error: AppError) => void) | undefined;
   const late = () =>
     new AppError(
       'request_timeout',
       `The body arrived too slowly: less than ${minBytes} bytes in ${windowMs / 1000} seconds.`,
     );
+  /** One timer for many waits, which mostly are over at once; it goes on only while somebody waits. */
+  const watch = () => {
+    timer = undefined;
+    if (!giveUp) return;
+    const left = windowMs - waited - (performance.now() - since);
+    if (left <= 0) giveUp(late());
+    else timer = setTimeout(watch, left);
+  };
   return {
     arrived(count) {
       bytes += count;
@@ -37,26 +47,29 @@ export function createPace({ windowMs, minBytes }: BodyRate): Pace {
       waited = 0;
       since = performance.now();
     },
-    async wait(work) {
-      let timer: NodeJS.Timeout | undefined;
-      since = performance.now();
-      const left = () => windowMs - waited - (performance.now() - since);
-      const timeout = new Promise<never>((_resolve, reject) => {
-        const check = () => {
-          if (left() <= 0) reject(late());
-          else timer = setTimeout(check, left());
+    wait: (work) =>
+      new Promise((resolve, reject) => {
+        since = performance.now();
+        const over = () => {
+          giveUp = undefined;
+          waited += performance.now() - since;
         };
-        timer = setTimeout(check, Math.max(0, left()));
-      });
-      try {
-        return await Promise.race([work, timeout]);
-      } finally {
-        clearTimeout(timer);
-        waited += performance.now() - since;
-        // When it lost the race, its own failure must not go unhandled.
-        work.catch(() => {});
-      }
-    },
+        giveUp = (error) => {
+          over();
+          reject(error);
+        };
+        timer ??= setTimeout(watch, Math.max(0, windowMs - waited)).unref();
+        work.then(
+          (value) => {
+            if (giveUp) over();
+            resolve(value);
+          },
+          (error: unknown) => {
+            if (giveUp) over();
+            reject(error as Error);
+          },
+        );
+      }),
   };
 }
 

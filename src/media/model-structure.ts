@@ -12,6 +12,7 @@ export function isFbx(head: Uint8Array): boolean {
 }
 
 export function isPly(head: Uint8Array): boolean {
+  if (!hasText(head, 0, 'ply')) return false;
   const text = latin1(head, 0, 4096);
   return /^ply\r?\n(?:comment[^\n]*\n|obj_info[^\n]*\n)*format (?:ascii|binary_(?:little|big)_endian) 1\.0\s/.test(
     text,

@@ -3,9 +3,17 @@ export async function* abortable(body: AsyncIterable<Uint8Array>, signal?: Abort
   if (!signal) return yield* body;
   const iterator = body[Symbol.asyncIterator]();
   let ended = false;
+  // One listener for all chunks: to add and remove one costs more than a chunk does.
+  let giveUp = () => {};
+  const abort = () => giveUp();
+  signal.addEventListener('abort', abort, { once: true });
   try {
     for (;;) {
-      const next = await unlessAborted(iterator.next(), signal);
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        giveUp = () => reject(signal.reason as Error);
+        if (signal.aborted) giveUp();
+        iterator.next().then(resolve, reject);
+      });
       if (next.done) {
         ended = true;
         return;
@@ -13,6 +21,7 @@ export async function* abortable(body: AsyncIterable<Uint8Array>, signal?: Abort
       yield next.value;
     }
   } finally {
+    signal.removeEventListener('abort', abort);
     // Not awaited: a generator answers only after the read that hangs.
     if (!ended) void iterator.return?.().catch(() => {});
   }

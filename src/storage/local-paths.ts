@@ -57,7 +57,6 @@ export async function prepareFolder(root: string, folder: string, durable: Durab
       continue;
     }
     if (!isInside(real, root)) throw outside();
-    if (at === folder && durable.has(folder)) return;
     break;
   }
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {

@@ -17,8 +17,8 @@ import { codeOf } from '../errors.ts';
 import { type ByteRange, type Driver, type DriverContext, type GetResult, StorageError } from './driver.ts';
 import { listBelow } from './local-list.ts';
 import { assertInside, ignoreMissing, isInside, prepareFolder, type DurableFolders } from './local-paths.ts';
-import { openTemporary, removeTemporaries } from './local-temporary.ts';
-import { syncFolder, writeAll } from './local-write.ts';
+import { type Temporary, openTemporary, removeTemporaries } from './local-temporary.ts';
+import { createFolderSync, syncFolder, writeAll } from './local-write.ts';
 import { Whole } from './whole.ts';
 
 export interface LocalOptions {
@@ -62,7 +62,22 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
   const checkMounted = mountCheck(root);
   const durable: DurableFolders = new Set();
   const resolve = (key: string) => path.join(root.path, key);
+  const syncNames = createFolderSync();
   let streams = 0;
+  /** In a folder that is known it is simply tried; where the descriptor really lies is looked at afterwards in any case. */
+  const openIn = async (folder: string, open: () => Promise<Temporary>): Promise<Temporary> => {
+    if (durable.has(folder)) {
+      try {
+        return await open();
+      } catch (error) {
+        // Somebody has removed it.
+        if (codeOf(error) !== 'ENOENT') throw error;
+        durable.delete(folder);
+      }
+    }
+    await prepareFolder(root.path, folder, durable);
+    return open();
+  };
 
   return {
     place: `volume ${root.identity}`,
@@ -79,8 +94,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
     async put(key, body, { size, overwrite = false, signal }) {
       await checkMounted();
       const final = resolve(key);
-      await prepareFolder(root.path, path.dirname(final), durable);
-      const { temp, handle, leave } = await openTemporary(final, overwrite);
+      const { temp, handle, leave } = await openIn(path.dirname(final), () => openTemporary(final, overwrite));
       let bytes: number;
       try {
         try {
@@ -104,7 +118,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
       } finally {
         await leave();
       }
-      await syncFolder(path.dirname(final));
+      await syncNames(path.dirname(final));
       return { bytes };
     },
 
@@ -221,7 +235,8 @@ async function readSentinel(file: string): Promise<string | undefined> {
 function mountCheck(volume: Volume): () => Promise<void> {
   const sentinel = path.join(volume.path, SENTINEL);
   let seen = '';
-  return async () => {
+  let looking: Promise<void> | undefined;
+  const look = async () => {
     const found = await stat(sentinel).catch(ignoreMissing);
     const stamp = found ? `${found.dev}:${found.ino}:${found.ctimeMs}` : '';
     if (stamp !== '' && stamp === seen) return;
@@ -233,6 +248,8 @@ function mountCheck(volume: Volume): () => Promise<void> {
     }
     seen = stamp;
   };
+  // Those who come at the same moment share a look.
+  return () => (looking ??= look().finally(() => (looking = undefined)));
 }
 
 /** A file that is not there means "no such object" only while the volume itself is there. */

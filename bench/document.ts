@@ -1,0 +1,32 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { aligned, detailTable, markdown, ratioTable } from './report.ts';
+import type { Section } from './suite.ts';
+
+const FILE = new URL('../docs/benchmarks.md', import.meta.url);
+const begin = (name: string) => `<!-- bench:${name} (written by 'npm run bench -- ${name}') -->`;
+const end = (name: string) => `<!-- /bench:${name} -->`;
+
+/** For the terminal. */
+export function printed({ title, rows = [], text }: Section): string {
+  const parts = [title];
+  if (rows.length > 0) parts.push(aligned(ratioTable(rows)), aligned(detailTable(rows)));
+  if (text !== undefined) parts.push(text);
+  return `\n${parts.join('\n\n')}\n`;
+}
+
+/** Puts a section in the place of its older self, or behind all others; text outside of the markers stays. */
+export async function writeSection(name: string, section: Section, circumstances: string): Promise<void> {
+  const { title, about, rows = [], text } = section;
+  const parts = [begin(name), `## ${title}`, about, `*${circumstances}*`];
+  if (rows.length > 0) parts.push(markdown(ratioTable(rows)), markdown(detailTable(rows)));
+  if (text !== undefined) parts.push(text);
+  const block = [...parts, end(name)].join('\n\n');
+  const old = await readFile(FILE, 'utf8');
+  const from = old.indexOf(begin(name));
+  const to = old.indexOf(end(name));
+  const next =
+    from === -1 || to < from
+      ? `${old.trimEnd()}\n\n${block}\n`
+      : old.slice(0, from) + block + old.slice(to + end(name).length);
+  await writeFile(FILE, next);
+}

@@ -1,7 +1,11 @@
 import { parseArgs } from 'node:util';
 import { printed, writeSection } from './document.ts';
 import { downloadSuite } from './download.ts';
+import { growthSuite } from './growth-suite.ts';
 import { describeMachine } from './machine.ts';
+import { quickSuite } from './quick.ts';
+import { listSuite, lookupSuite } from './records.ts';
+import { signedUrlsSuite } from './signed-urls.ts';
 import { openStage } from './stage.ts';
 import type { Suite } from './suite.ts';
 import { uploadSuite } from './upload.ts';
@@ -12,6 +16,11 @@ import { uploadSuite } from './upload.ts';
 const SUITES: Record<string, Suite> = {
   upload: uploadSuite,
   download: downloadSuite,
+  lookup: lookupSuite,
+  list: listSuite,
+  'signed-urls': signedUrlsSuite,
+  growth: growthSuite,
+  quick: quickSuite,
 };
 
 const { values, positionals } = parseArgs({
@@ -23,8 +32,8 @@ const { values, positionals } = parseArgs({
     write: { type: 'boolean', default: true },
   },
 });
-const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
-const chosen = positionals.length > 0 ? positionals : Object.keys(SUITES);
+const options = { rounds: Number(values.rounds), seconds: Number(values.seconds), repeats: 2 };
+const chosen = positionals.length > 0 ? positionals : Object.keys(SUITES).filter((name) => name !== 'quick');
 const unknown = chosen.filter((name) => SUITES[name] === undefined);
 if (unknown.length > 0 || !(options.rounds >= 1) || !(options.seconds > 0)) {
   process.stderr.write(
@@ -56,7 +65,7 @@ try {
     const section = await suite(stage);
     stage.log(printed(section));
     const circumstances = `${machine} · ${options.rounds} rounds of ${options.seconds} s`;
-    if (values.write && !stopped) await writeSection(name, section, circumstances);
+    if (values.write && !stopped && name !== 'quick') await writeSection(name, section, circumstances);
   }
 } catch (error) {
   // What is torn down below a measurement fails it.

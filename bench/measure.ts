@@ -36,7 +36,6 @@ export interface Measured {
 
 /** Processors that others may keep busy before a turn counts as noisy. */
 const NOISE = 0.25;
-const REPEATS = 2;
 const WARM_UP_SECONDS = 1;
 
 /**
@@ -66,7 +65,7 @@ export async function measure(
 async function quietTurn(stage: Stage, what: string, contender: Contender, bounds: Required<Bounds>): Promise<Turn> {
   for (let repeated = 0; ; repeated += 1) {
     const taken = await turn(stage, contender, bounds);
-    if (taken.others <= NOISE || repeated === REPEATS) {
+    if (taken.others <= NOISE || repeated >= stage.repeats) {
       if (taken.others > NOISE)
         stage.log(
           `  noisy: ${what}, ${contender.name}: others used ${taken.others.toFixed(2)} cores; kept all the same`,

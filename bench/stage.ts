@@ -6,6 +6,8 @@ export interface StageOptions {
   rounds: number;
   /** Seconds of one turn of one server. */
   seconds: number;
+  /** Times that a noisy turn is repeated at most. */
+  repeats: number;
 }
 
 /** What a run has: a folder, the load process, and what has to be ended with it. */
@@ -33,7 +35,11 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     folder: folder.path,
     load,
     log: (line) => void process.stdout.write(`${line}\n`),
-    atEnd: (work) => void endings.push(work),
+    atEnd: (work) => {
+      endings.push(work);
+      // What comes up while all is taken down goes down with it.
+      if (ending) ending = ending.then(endAll);
+    },
     end: () => (ending ??= endAll()),
   };
 }

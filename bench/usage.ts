@@ -18,8 +18,8 @@ export interface Snapshot {
   /** Milliseconds. */
   at: number;
   entries: Map<number, Entry>;
-  /** Ticks of all processors in user and system mode. */
-  busy: number;
+  /** Ticks that the machine below this one gave to others. */
+  stolen: number;
 }
 
 export function snapshot(): Snapshot {
@@ -30,12 +30,9 @@ export function snapshot(): Snapshot {
     const entry = entryOf(pid);
     if (entry) entries.set(pid, entry);
   }
-  // user, nice, system; what interrupts take is made by network and disk of whoever is measured.
-  const [user = 0, nice = 0, system = 0] = /^cpu +(.*)$/m
-    .exec(readFileSync('/proc/stat', 'utf8'))?.[1]
-    ?.split(' ')
-    .map(Number) ?? [0, 0, 0];
-  return { at: performance.now(), entries, busy: user + nice + system };
+  // user, nice, system, idle, iowait, irq, softirq, steal
+  const stolen = Number(/^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]?.split(' ')[7] ?? 0);
+  return { at: performance.now(), entries, stolen };
 }
 
 function entryOf(pid: number): Entry | undefined {
@@ -64,10 +61,22 @@ function ticksOf({ entries }: Snapshot, pid: number): number {
 }
 
 /** CPU ticks of a process and of all that come from it, ended ones too. */
-function ticksOfTree({ entries }: Snapshot, root: number): number {
-  let ticks = entries.get(root)?.ended ?? 0;
-  for (const entry of entries.values()) if (descendsFrom(entries, entry, root)) ticks += entry.own;
+function ticksOfTree(seen: Snapshot, root: number): number {
+  return sum(seen, (entry) => descendsFrom(seen.entries, entry, root));
+}
+
+function sum({ entries }: Snapshot, counts: (entry: Entry) => boolean): number {
+  let ticks = 0;
+  for (const entry of entries.values()) if (counts(entry)) ticks += entry.own + entry.ended;
   return ticks;
+}
+
+/** What this run has not started, without the kernel's own threads, which write what is measured to the disk. */
+function ticksOfOthers(seen: Snapshot): number {
+  const { entries, stolen } = seen;
+  const ours = (entry: Entry) =>
+    descendsFrom(entries, entry, process.pid) || descendsFrom(entries, entry, KERNEL_THREADS);
+  return stolen + sum(seen, (entry) => !ours(entry));
 }
 
 function descendsFrom(entries: Map<number, Entry>, entry: Entry, root: number): boolean {
@@ -95,15 +104,12 @@ export interface Usage {
 export function usageBetween(before: Snapshot, after: Snapshot, { server, database, client }: Parts): Usage {
   const trees = (roots: readonly number[]) =>
     roots.reduce((sum, root) => sum + ticksOfTree(after, root) - ticksOfTree(before, root), 0);
-  const ours = trees([process.pid]);
-  const kernel = trees([KERNEL_THREADS]);
-  const rest = after.busy - before.busy - ours - kernel;
   const seconds = (after.at - before.at) / 1000;
   return {
     server: trees(server) / TICKS_PER_SECOND,
     database: trees(database) / TICKS_PER_SECOND,
     client: (ticksOf(after, client) - ticksOf(before, client)) / TICKS_PER_SECOND,
-    others: Math.max(0, rest / TICKS_PER_SECOND / seconds),
+    others: Math.max(0, (ticksOfOthers(after) - ticksOfOthers(before)) / TICKS_PER_SECOND / seconds),
   };
 }
 

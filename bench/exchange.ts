@@ -46,3 +46,14 @@ export function exchange(client: Client, { method, path, headers, body, keep, di
     client.dispatch({ method, path, headers, body: body ?? null }, handler);
   });
 }
+
+/** What a bad answer says, the same for the same fault: without the id of the request. */
+export function problemOf(status: number, body: string): string {
+  try {
+    const { code, detail } = JSON.parse(body) as { code?: string; detail?: string };
+    if (code !== undefined) return `${status} ${code}: ${detail}`;
+  } catch {
+    // Not every server answers in JSON.
+  }
+  return `${status} ${body.slice(0, 200)}`;
+}

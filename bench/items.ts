@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { Size, Target, Work } from './jobs.ts';
+import type { Kept, Size, Target, Work } from './jobs.ts';
 import { prepare } from './measure.ts';
 import { type Server, USER } from './servers.ts';
 import type { Stage } from './stage.ts';
@@ -27,10 +27,15 @@ export function uploadWork(server: Server, size: Size, form: 'multipart' | 'raw'
 export async function fill(stage: Stage, server: Server, size: Size, count: number): Promise<Uploaded[]> {
   const work = { ...uploadWork(server, size, 'multipart'), keep: true } as Work;
   const { kept } = await prepare(stage, server, work, { maxRequests: count });
+  return itemsOf(server.name, kept);
+}
+
+/** What the answers to uploads tell. */
+export function itemsOf(name: string, kept: readonly Kept[]): Uploaded[] {
   return kept.map(({ body, bytes, sha256 }) => {
-    if (server.name === 'yardstick') {
-      const { id, name } = JSON.parse(body) as { id: string; name: string };
-      return { id, file: name, path: `/file/${name}`, bytes, sha256 };
+    if (name === 'yardstick') {
+      const { id, name: file } = JSON.parse(body) as { id: string; name: string };
+      return { id, file, path: `/file/${file}`, bytes, sha256 };
     }
     const { id, storageKey } = JSON.parse(body) as Item;
     return { id, file: storageKey, path: `/v1/media/${id}/content`, bytes, sha256 };

@@ -17,6 +17,18 @@ export type Work =
   | { kind: 'get'; targets: readonly Target[]; digest?: boolean }
   /** Reads or sends JSON; an answer with fewer bytes than `leastBytes` is an error. */
   | { kind: 'json'; paths: readonly string[]; body?: string; leastBytes: number; keep?: boolean }
+  /** One upload of a file that is made as it is sent; by URL the load process serves it. The answer is kept. */
+  | { kind: 'huge'; form: 'multipart' | 'raw' | 'url'; bytes: number; path: string }
+  /** So many connections at once, each reading a target or writing a file of `seconds` × 4 × `bytesPerTick`, a tick being 250 ms. */
+  | {
+      kind: 'slow';
+      readers: number;
+      writers: number;
+      targets: readonly Target[];
+      path: string;
+      seconds: number;
+      bytesPerTick: number;
+    }
   /** Signs so many URLs a time with the SDK in the load process itself; no server has a part in it. */
   | { kind: 'presign'; bucket: string; keys: readonly string[] };
 

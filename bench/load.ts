@@ -1,8 +1,10 @@
 import { Client } from 'undici';
 import { BOUNDARY, bodiesOf } from './bodies.ts';
-import { type Answer, type Plan, exchange } from './exchange.ts';
+import { type Answer, type Plan, exchange, problemOf } from './exchange.ts';
+import { hugeUpload } from './huge.ts';
 import type { Job, Kept, Outcome, Work } from './jobs.ts';
 import { presign } from './presign.ts';
+import { slowClients } from './slow.ts';
 
 // The load, in a process of its own: takes jobs from its parent, one after the other, and answers what came of them.
 
@@ -20,8 +22,11 @@ const TIMEOUT_MS = 60_000;
 const MAX_ERRORS = 200;
 
 async function run(job: Job): Promise<Outcome> {
-  if (job.work.kind === 'presign') return presign(job.work, job);
-  const next = await attempts(job.work, job.token);
+  const { work } = job;
+  if (work.kind === 'presign') return presign(work, job);
+  if (work.kind === 'huge') return hugeUpload(work, job);
+  if (work.kind === 'slow') return slowClients(work, job);
+  const next = await attempts(work, job.token);
   const latencies: number[] = [];
   const outcome: Outcome = { requests: 0, bytes: 0, seconds: 0, p50: 0, p99: 0, errors: {}, kept: [] };
   let begun = 0;
@@ -41,7 +46,8 @@ async function run(job: Job): Promise<Outcome> {
       try {
         const answer = await exchange(client, attempt);
         latencies.push(performance.now() - at);
-        const problem = answer.status >= 200 && answer.status < 300 ? attempt.check(answer) : statusProblem(answer);
+        const problem =
+          answer.status >= 200 && answer.status < 300 ? attempt.check(answer) : problemOf(answer.status, answer.body);
         if (problem !== undefined) throw new Error(problem);
         outcome.requests += 1;
         outcome.bytes += attempt.sent > 0 ? attempt.sent : answer.bytes;
@@ -64,11 +70,10 @@ async function run(job: Job): Promise<Outcome> {
   return outcome;
 }
 
-function statusProblem({ status, body }: Answer): string {
-  return `${status} ${body.replaceAll(/"requestId":"[^"]*"/g, '').slice(0, 200)}`;
-}
-
-async function attempts(work: Exclude<Work, { kind: 'presign' }>, token: string): Promise<() => Attempt> {
+async function attempts(
+  work: Exclude<Work, { kind: 'presign' | 'huge' | 'slow' }>,
+  token: string,
+): Promise<() => Attempt> {
   const authorization = `Bearer ${token}`;
   let index = 0;
   switch (work.kind) {

@@ -3,14 +3,16 @@ import { printed, writeSection } from './document.ts';
 import { downloadSuite } from './download.ts';
 import { growthSuite } from './growth-suite.ts';
 import { describeMachine } from './machine.ts';
+import { memorySuite } from './memory.ts';
 import { quickSuite } from './quick.ts';
 import { listSuite, lookupSuite } from './records.ts';
 import { signedUrlsSuite } from './signed-urls.ts';
+import { replicasSuite } from './replicas.ts';
 import { openStage } from './stage.ts';
 import type { Suite } from './suite.ts';
 import { uploadSuite } from './upload.ts';
 
-// npm run bench [-- suite …] [--rounds 5] [--seconds 3] [--no-write]
+// npm run bench [-- suite …] [--rounds 5] [--seconds 3] [--bytes 2147483648] [--no-write]
 // Without a suite: all of them but `quick`. Prints the tables and writes those sections of docs/benchmarks.md.
 
 const SUITES: Record<string, Suite> = {
@@ -19,6 +21,8 @@ const SUITES: Record<string, Suite> = {
   lookup: lookupSuite,
   list: listSuite,
   'signed-urls': signedUrlsSuite,
+  memory: memorySuite,
+  replicas: replicasSuite,
   growth: growthSuite,
   quick: quickSuite,
 };
@@ -29,15 +33,21 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
+    bytes: { type: 'string', default: String(2 * 1024 ** 3) },
     write: { type: 'boolean', default: true },
   },
 });
-const options = { rounds: Number(values.rounds), seconds: Number(values.seconds), repeats: 2 };
+const options = {
+  rounds: Number(values.rounds),
+  seconds: Number(values.seconds),
+  repeats: 2,
+  hugeBytes: Number(values.bytes),
+};
 const chosen = positionals.length > 0 ? positionals : Object.keys(SUITES).filter((name) => name !== 'quick');
 const unknown = chosen.filter((name) => SUITES[name] === undefined);
-if (unknown.length > 0 || !(options.rounds >= 1) || !(options.seconds > 0)) {
+if (unknown.length > 0 || !(options.rounds >= 1) || !(options.seconds > 0) || !(options.hugeBytes > 1e6)) {
   process.stderr.write(
-    `usage: npm run bench [-- ${Object.keys(SUITES).join('|')} …] [--rounds N] [--seconds N] [--no-write]\n`,
+    `usage: npm run bench [-- ${Object.keys(SUITES).join('|')} …] [--rounds N] [--seconds N] [--bytes N] [--no-write]\n`,
   );
   process.exit(2);
 }
@@ -56,6 +66,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     void stage.end().then(() => process.exit(130));
   });
 }
+// Nothing is left running or lying about by a fault of the harness either.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${error.stack ?? error.message}\n`);
+  void stage.end().then(() => process.exit(1));
+});
 try {
   const machine = await describeMachine();
   stage.log(machine);

@@ -8,6 +8,8 @@ export interface StageOptions {
   seconds: number;
   /** Times that a noisy turn is repeated at most. */
   repeats: number;
+  /** Size of the files of the memory suite. */
+  hugeBytes: number;
 }
 
 /** What a run has: a folder, the load process, and what has to be ended with it. */

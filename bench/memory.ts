@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { s3Settings } from '../test/support/s3-service.ts';
 import { startRadosGateway } from '../test/support/s3-radosgw.ts';
 import { fill } from './items.ts';
@@ -12,7 +13,10 @@ const MIB = 1024 ** 2;
 const WANTED_MIB = 64;
 const WANTED_SLOW_MIB = 200;
 const SLOW = 200;
-const WARM_UP_BYTES = 64 * MIB;
+/** Enough to have been everywhere once, too little to fill what a large one fills. */
+const WARM_UP_BYTES = 8 * MIB;
+/** What has just been let go of does not count as the level before. */
+const SETTLE_MS = 1000;
 
 /** How far bytes that pass through move the service's resident memory. */
 export async function memorySuite(stage: Stage): Promise<Section> {
@@ -21,8 +25,10 @@ export async function memorySuite(stage: Stage): Promise<Section> {
   const fetches = { FETCH_TRUSTED_HOSTS: '127.0.0.1', FETCH_TIMEOUT_SECONDS: '3600' };
   const local = await startMediakeep(stage, { name: 'mediakeep-local', env: fetches });
   await hugeFiles(stage, local, 'local', lines);
-  await slowOnes(stage, local, lines);
   await local.stop();
+  const fresh = await startMediakeep(stage, { name: 'mediakeep-slow' });
+  await slowOnes(stage, fresh, lines);
+  await fresh.stop();
   const gateway = await startRadosGateway(stage.log);
   if (gateway) {
     stage.atEnd(() => gateway.stop());
@@ -107,6 +113,7 @@ interface Watched {
 }
 
 async function watchedRun(stage: Stage, server: Server, work: Work): Promise<Watched> {
+  await sleep(SETTLE_MS);
   const memory = watchMemory([server.pid], 50);
   const outcome = await once(stage, server, work);
   return { outcome, ...memory() };

@@ -6,7 +6,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import multipart from '@fastify/multipart';
 import fastifyStatic from '@fastify/static';
-import fastify, { type FastifyRequest } from 'fastify';
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import pg from 'pg';
 
 // The yardstick: the least a server could do with the same durability. Multipart into a temporary file that is hashed on the
@@ -34,7 +34,8 @@ await mkdir(folder, { recursive: true });
 const directory = await open(folder);
 const app = fastify({ bodyLimit: LIMIT });
 await app.register(multipart, { limits: { fileSize: LIMIT } });
-await app.register(fastifyStatic, { root: folder, prefix: '/file/' });
+// Its own route lists the whole folder at every request, to compare capitals; that would grow with what was uploaded.
+await app.register(fastifyStatic, { root: folder, serve: false });
 
 const upload = async (request: FastifyRequest) => {
   const part = await request.file();
@@ -71,6 +72,10 @@ const list = async () => {
   return (await pool.query<object>({ name: 'list', text, values: ['bench'] })).rows;
 };
 
+const file = (request: FastifyRequest, reply: FastifyReply) =>
+  reply.sendFile((request.params as { name: string }).name);
+
+app.route({ method: 'GET', url: '/file/:name', handler: file });
 app.route({ method: 'POST', url: '/up', handler: upload });
 app.route({ method: 'GET', url: '/row/:id', handler: row });
 app.route({ method: 'GET', url: '/list', handler: list });

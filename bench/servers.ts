@@ -109,9 +109,15 @@ async function run(
 ): Promise<{ pid: number; stop: () => Promise<void> }> {
   const log = path.join(stage.folder, `${name}.log`);
   const out = openSync(log, 'a');
-  const child = spawn(process.execPath, words, {
+  // For a look inside: --cpu-prof --cpu-prof-dir=…, --trace-gc
+  const flags = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
+  const child = spawn(process.execPath, [...flags, ...words], {
     cwd: CHECKOUT,
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', ...env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: process.env['HOME'] ?? '/',
+      ...env,
+    },
     stdio: ['ignore', out, 'inherit'],
   });
   return { pid: child.pid ?? -1, stop: await watched(stage, child, name, `http://127.0.0.1:${port}${ready}`) };

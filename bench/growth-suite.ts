@@ -4,12 +4,13 @@ import type { Section } from './suite.ts';
 
 const FILE = new URL('growth.ts', import.meta.url);
 
-/** How queries fare as the table grows; measured by bench/growth.ts. */
+/** How queries fare as the table grows; measured by bench/growth.ts, with databases of its own. */
 export async function growthSuite(stage: Stage): Promise<Section> {
   const title = 'Growth';
   if (!existsSync(FILE)) return { title, about: 'Not measured yet.' };
   const { growth } = (await import(FILE.href)) as {
-    growth(options: { log: (line: string) => void }): Promise<string>;
+    growth(options: { onProgress: (message: string) => void }): Promise<string>;
   };
-  return { title, about: 'The same queries on tables of different sizes.', text: await growth({ log: stage.log }) };
+  const text = await growth({ onProgress: stage.log });
+  return { title, about: 'The same calls on tables of different sizes, one at a time.', text };
 }

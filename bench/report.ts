@@ -67,7 +67,7 @@ export function ratioTable(rows: readonly Row[]): Table {
         nginx ? `${figure(median(rates('nginx')))} ${row.unit}` : '–',
         `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`,
         ratio.wanted === undefined ? '–' : `≥ ${ratio.wanted.toFixed(1)}`,
-        `${verdict(ratio)}${errors ? ', ERRORS' : ''}`,
+        errors ? 'NO, ERRORS' : verdict(ratio),
       ];
     }),
   );

@@ -51,7 +51,7 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return () => (running ??= work());
 }
 
-/** mediakeep as in production: default settings and log level, the log in a file. */
+/** mediakeep as in production: default settings and log level, the log in a file. A given database outlives it. */
 export async function startMediakeep(
   stage: Stage,
   { name = 'mediakeep', database, env = {} }: { name?: string; database?: Database; env?: Record<string, string> } = {},
@@ -75,7 +75,7 @@ export async function startMediakeep(
     pid,
     database: own.pid,
     files,
-    stop: stopAll(stop, database ?? own),
+    stop: database ? stop : stopAll(stop, own),
   };
 }
 

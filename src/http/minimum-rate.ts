@@ -66,7 +66,7 @@ export function createPace({ windowMs, minBytes }: BodyRate): Pace {
           },
           (error: unknown) => {
             if (giveUp) over();
-            reject(error as Error);
+            reject(error);
           },
         );
       }),

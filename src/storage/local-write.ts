@@ -4,6 +4,14 @@ import { abortable } from './abortable.ts';
 
 /** A trip through libuv's pool costs more than copying: small chunks are gathered up to this size and written at once. */
 const GATHER_BYTES = 512 * 1024;
+const MIN_GATHER_BYTES = 64 * 1024;
+/** What all writers together hold in memory, about. */
+const BUDGET_BYTES = 64 * 1024 * 1024;
+
+/** Bytes to be gathered for one write; less when many, maybe slow, writers are at it: each has two parts at a time. */
+export function gatherBytes(writers: number): number {
+  return Math.min(GATHER_BYTES, Math.max(MIN_GATHER_BYTES, Math.floor(BUDGET_BYTES / (2 * Math.max(1, writers)))));
+}
 
 /**
  * Writes all of `body` from the file's start; answers the number of bytes. One part is written while the next one is gathered (and
@@ -13,7 +21,7 @@ const GATHER_BYTES = 512 * 1024;
 export async function writeAll(
   handle: FileHandle,
   body: AsyncIterable<Uint8Array>,
-  signal?: AbortSignal,
+  { signal, gatherBytes: most }: { signal?: AbortSignal | undefined; gatherBytes: () => number },
 ): Promise<number> {
   let gathered: Uint8Array[] = [];
   let bytes = 0;
@@ -33,7 +41,7 @@ export async function writeAll(
       if (chunk.length === 0) continue;
       gathered.push(chunk);
       bytes += chunk.length;
-      if (bytes >= GATHER_BYTES) await flush();
+      if (bytes >= most()) await flush();
     }
     signal?.throwIfAborted();
     if (bytes > 0) await flush();

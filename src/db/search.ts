@@ -179,22 +179,6 @@ export async function countItems(db: Db, filter: ItemFilter): Promise<number> {
   return Number(row.total);
 }
 
-/** Tags with the number of items that bear them, most frequent first. `prefix` matches literally. */
-export async function countTags(
-  db: Db,
-  userId: string | undefined,
-  prefix: string,
-  limit: number,
-): Promise<{ tag: string; count: number }[]> {
-  const ofUser = userId === undefined ? sql`` : sql`AND user_id = ${userId}`;
-  const rows = await sql<{ tag: string; count: string }>`
-    SELECT tag, count(*) AS count
-    FROM generated_images, unnest(tags) AS tag
-    WHERE deleted_at IS NULL ${ofUser} AND starts_with(tag, ${prefix})
-    GROUP BY tag ORDER BY count(*) DESC, tag LIMIT ${limit}`.execute(db);
-  return rows.rows.map((row) => ({ tag: row.tag, count: Number(row.count) }));
-}
-
 /** Newest first, without failures, from an offset on: what is left out is read all the same. For callers that cannot page otherwise. */
 export async function listItems(
   db: Db,

@@ -33,11 +33,11 @@ export async function catchUpRollups(db: Db, limit = ROLLUP_BATCH): Promise<Catc
     });
 }
 
-/** Held to the end of the transaction. Also sees to it that the few changed rows are looked up, whatever the statistics say. */
+/** Held to the end of the transaction. */
 async function lock(trx: Trx): Promise<boolean> {
   const { rows } = await sql<{ locked: boolean }>`
     SELECT pg_try_advisory_xact_lock(hashtext('mediakeep roll-ups ' || current_schema())) AS locked,
-      set_config('enable_hashjoin', 'off', TRUE), set_config('enable_mergejoin', 'off', TRUE), set_config('jit', 'off', TRUE)`.execute(
+      set_config('jit', 'off', TRUE)`.execute(
     trx,
   );
   return rows[0]?.locked === true;
@@ -63,6 +63,7 @@ const COUNTED = sql`
   ) AS part (kind, name, bytes)
   UNION ALL SELECT 'tag', tag, NULL FROM unnest(entry.tags) AS tag`;
 
+/** A LATERAL with a LIMIT is looked up row by row: no statistics can make a scan of the table out of it, as of a plain join. */
 function batch(limit: number): RawBuilder<{ marks: string; walked: string }> {
   return sql`
     WITH taken AS (
@@ -81,11 +82,12 @@ function batch(limit: number): RawBuilder<{ marks: string; walked: string }> {
     ), present AS MATERIALIZED (
       SELECT (ROW(${CONTRIBUTION})::media_rollup_items).*
       FROM looked_at
-      JOIN generated_images AS item ON item.id = looked_at.media_id AND item.deleted_at IS NULL
+      JOIN LATERAL (SELECT * FROM generated_images WHERE id = looked_at.media_id LIMIT 1) AS item ON item.deleted_at IS NULL
       LEFT JOIN LATERAL (SELECT jsonb_agg(store ORDER BY store)::text AS stores FROM media_locations
         WHERE media_locations.media_id = item.id AND state <> 'pending') AS located ON TRUE
     ), former AS MATERIALIZED (
-      SELECT former.* FROM looked_at JOIN media_rollup_items AS former USING (media_id)
+      SELECT former.* FROM looked_at
+      JOIN LATERAL (SELECT * FROM media_rollup_items WHERE media_id = looked_at.media_id LIMIT 1) AS former ON TRUE
     ), entries AS MATERIALIZED (
       SELECT -1 AS sign, former.* FROM former
       UNION ALL SELECT 1, present.* FROM present
@@ -105,51 +107,46 @@ function batch(limit: number): RawBuilder<{ marks: string; walked: string }> {
       WHERE media_rollup_items IS DISTINCT FROM excluded
     ), forgotten AS (
       DELETE FROM media_rollup_items
-      WHERE media_id IN (SELECT media_id FROM former EXCEPT SELECT media_id FROM present)
+      WHERE media_id = ANY (ARRAY(SELECT media_id FROM former EXCEPT SELECT media_id FROM present))
     ), users AS MATERIALIZED (
-      SELECT part.user_id, part.items AS more, scope.id, scope.items
+      SELECT part.user_id, part.items AS more, scope.id, scope.items, scope.place
       FROM (SELECT user_id, coalesce(sum(items) FILTER (WHERE kind = 'status'), 0) AS items FROM parts
         WHERE user_id IS NOT NULL GROUP BY user_id) AS part
-      LEFT JOIN media_rollup_scopes AS scope ON scope.user_id = part.user_id
+      LEFT JOIN LATERAL (SELECT id, items, ctid AS place FROM media_rollup_scopes
+        WHERE user_id = part.user_id LIMIT 1) AS scope ON TRUE
     ), come AS (
       INSERT INTO media_rollup_scopes (user_id, items) SELECT user_id, more FROM users WHERE id IS NULL
       RETURNING id, user_id
     ), stayed AS (
-      UPDATE media_rollup_scopes AS scope SET items = scope.items + more FROM users
-      WHERE scope.id = users.id AND more <> 0 AND users.items + more <> 0
-    ), left_us AS (
+      UPDATE media_rollup_scopes AS scope SET items = scope.items + users.more
+      FROM (SELECT place, more FROM users WHERE more <> 0 AND items + more <> 0) AS users WHERE scope.ctid = users.place
+    ), gone AS (
       -- Nothing of a user remains here when nothing of theirs remains.
-      DELETE FROM media_rollup_scopes AS scope USING users WHERE scope.id = users.id AND users.items + more = 0
-      RETURNING scope.id
+      DELETE FROM media_rollup_scopes WHERE ctid = ANY (ARRAY(SELECT place FROM users WHERE items + more = 0))
+      RETURNING id
     ), everyone AS (
       UPDATE media_rollup_scopes SET
         items = items + (SELECT coalesce(sum(more), 0) FROM users),
-        users = users + (SELECT count(*) FROM come) - (SELECT count(*) FROM left_us)
+        users = users + (SELECT count(*) FROM come) - (SELECT count(*) FROM gone)
       WHERE id = 0 AND EXISTS (SELECT FROM users WHERE more <> 0)
     ), changes AS MATERIALIZED (
-      SELECT change.*, counts.items AS before
+      SELECT change.*, counts.items AS before, counts.place
       FROM (SELECT CASE WHEN parts.user_id IS NULL THEN 0 ELSE coalesce(users.id, come.id) END AS scope, kind,
           CASE WHEN length(name) <= 200 THEN name
             ELSE left(name, 200) || encode(sha256(convert_to(name, 'UTF8')), 'hex') END AS key,
           CASE WHEN length(name) > 200 THEN name END AS name, parts.items, bytes, sized
         FROM parts LEFT JOIN users ON users.user_id = parts.user_id LEFT JOIN come ON come.user_id = parts.user_id) AS change
-      LEFT JOIN media_rollup_counts AS counts
-        ON counts.scope = change.scope AND counts.kind = change.kind AND counts.key = change.key
-    ), added AS (
-      INSERT INTO media_rollup_counts (scope, kind, key, name, items, bytes, sized)
-      SELECT scope, kind, key, name, items, bytes, sized FROM changes WHERE before IS NULL
+      LEFT JOIN LATERAL (SELECT items, ctid AS place FROM media_rollup_counts AS counts
+        WHERE counts.scope = change.scope AND counts.kind = change.kind AND counts.key = change.key LIMIT 1) AS counts ON TRUE
     ), adjusted AS (
-      UPDATE media_rollup_counts AS counts SET
-        items = counts.items + change.items,
-        bytes = coalesce(counts.bytes + change.bytes, counts.bytes, change.bytes),
-        sized = coalesce(counts.sized + change.sized, counts.sized, change.sized)
-      FROM changes AS change
-      WHERE counts.scope = change.scope AND counts.kind = change.kind AND counts.key = change.key
-        AND before + change.items <> 0
+      INSERT INTO media_rollup_counts AS counts (scope, kind, key, name, items, bytes, sized)
+      SELECT scope, kind, key, name, items, bytes, sized FROM changes WHERE before IS NULL OR before + items <> 0
+      ON CONFLICT (scope, kind, key) DO UPDATE SET
+        items = counts.items + excluded.items,
+        bytes = coalesce(counts.bytes + excluded.bytes, counts.bytes, excluded.bytes),
+        sized = coalesce(counts.sized + excluded.sized, counts.sized, excluded.sized)
     ), removed AS (
-      DELETE FROM media_rollup_counts AS counts USING changes AS change
-      WHERE counts.scope = change.scope AND counts.kind = change.kind AND counts.key = change.key
-        AND before + change.items = 0
+      DELETE FROM media_rollup_counts WHERE ctid = ANY (ARRAY(SELECT place FROM changes WHERE before + items = 0))
     )
     SELECT (SELECT count(*) FROM taken) AS marks, (SELECT count(*) FROM walked) AS walked`;
 }

@@ -196,7 +196,9 @@ export async function seedRows(
     const { signal } = new AbortController();
     await timed('roll-ups', () => finishRollups(database, { rebuild: true, signal, onProgress: () => {} }));
     await timed('vacuum of roll-ups', () =>
-      database.pool.query('VACUUM ANALYZE media_rollup_counts, media_rollup_items, media_rollup_scopes, media_rollup_marks'),
+      database.pool.query(
+        'VACUUM ANALYZE media_rollup_counts, media_rollup_items, media_rollup_scopes, media_rollup_marks',
+      ),
     );
   } finally {
     await database.close();

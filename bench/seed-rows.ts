@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { openDatabase } from '../src/db/database.ts';
 import { migrate } from '../src/db/migrator.ts';
-import { finishRollups } from '../src/domain/rollups.ts';
+import { catchUpRollups, resetRollups, rollupsAreBehind } from '../src/db/rollups.ts';
 import { openBenchServer } from './bench-server.ts';
 
 // Fills a database with rows of a realistic spread, the same ones every time. Without DATABASE_URL: an embedded PostgreSQL of its own,
@@ -193,8 +193,10 @@ export async function seedRows(
   }
   const database = openDatabase({ connectionString, poolMax: 2, statementTimeoutMs: 0 });
   try {
-    const { signal } = new AbortController();
-    await timed('roll-ups', () => finishRollups(database, { rebuild: true, signal, onProgress: () => {} }));
+    await timed('roll-ups', async () => {
+      await resetRollups(database.db);
+      while (await rollupsAreBehind(database.db)) await catchUpRollups(database.db, BATCH);
+    });
     await timed('vacuum of roll-ups', () =>
       database.pool.query(
         'VACUUM ANALYZE media_rollup_counts, media_rollup_items, media_rollup_scopes, media_rollup_marks',

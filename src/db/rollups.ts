@@ -37,9 +37,7 @@ export async function catchUpRollups(db: Db, limit = ROLLUP_BATCH): Promise<Catc
 async function lock(trx: Trx): Promise<boolean> {
   const { rows } = await sql<{ locked: boolean }>`
     SELECT pg_try_advisory_xact_lock(hashtext('mediakeep roll-ups ' || current_schema())) AS locked,
-      set_config('jit', 'off', TRUE)`.execute(
-    trx,
-  );
+      set_config('jit', 'off', TRUE)`.execute(trx);
   return rows[0]?.locked === true;
 }
 

@@ -255,6 +255,7 @@ const INDEXES = [
   'generated_images_text',
   'generated_images_of_seed',
   'generated_images_of_sampler',
+  'generated_images_metadata_path',
   'media_locations_pkey',
   'media_locations_store_key',
   'media_locations_pending',

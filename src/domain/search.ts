@@ -1,5 +1,6 @@
 import type { MediaItem } from '../db/media-item.ts';
-import { type ItemFilter, type Position, countItems, searchItems } from '../db/search.ts';
+import type { ItemFilter, Position } from '../db/item-filter.ts';
+import { countItems, searchItems } from '../db/search.ts';
 import { type Stats, readStats, readTagCounts } from '../db/stats.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, isAdmin } from './caller.ts';

@@ -99,6 +99,27 @@ const TRIGGERS = [
 ];
 
 /**
+ * The older index over metadata holds keys and values apart: looking for {"batch":3} reads every item that has a 3 anywhere. This one
+ * holds them together.
+ */
+const METADATA_INDEX = 'generated_images_metadata_path';
+
+async function createMetadataIndex(db: Kysely<unknown>): Promise<void> {
+  const rows = await sql<{ filled: boolean }>`SELECT EXISTS (SELECT FROM generated_images) AS filled`.execute(db);
+  const how = rows.rows[0]?.filled === true ? sql`CONCURRENTLY` : sql``;
+  const found = await sql<{ indisvalid: boolean }>`
+    SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(quote_ident(current_schema()) || '.' || ${METADATA_INDEX})`.execute(
+    db,
+  );
+  if (found.rows[0]?.indisvalid === true) return;
+  // A CONCURRENTLY build that was cut off leaves an invalid index, which IF NOT EXISTS would take for a good one.
+  if (found.rows[0]) await sql`DROP INDEX ${how} ${sql.ref(METADATA_INDEX)}`.execute(db);
+  await sql`CREATE INDEX ${how} ${sql.ref(METADATA_INDEX)} ON generated_images USING GIN (metadata jsonb_path_ops)`.execute(
+    db,
+  );
+}
+
+/**
  * Totals that are kept instead of counted. Making the triggers waits for running writers, at most 10 s, and holds up others for
  * milliseconds. Items that are there already are counted afterwards, in batches, by whatever process does background work.
  */
@@ -124,4 +145,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   } finally {
     await sql`RESET lock_timeout`.execute(db);
   }
+  await createMetadataIndex(db);
 }

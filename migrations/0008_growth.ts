@@ -98,25 +98,32 @@ const TRIGGERS = [
   `media_rollup_truncate AFTER TRUNCATE ON media_locations FOR EACH STATEMENT EXECUTE FUNCTION mark_all_media()`,
 ];
 
-/**
- * The older index over metadata holds keys and values apart: looking for {"batch":3} reads every item that has a 3 anywhere. This one
- * holds them together.
- */
-const METADATA_INDEX = 'generated_images_metadata_path';
+const INDEXES: readonly (readonly [name: string, definition: string])[] = [
+  // The older index over metadata holds keys and values apart: looking for {"batch":3} reads every item that has a 3 anywhere. This
+  // one holds them together.
+  ['generated_images_metadata_path', 'USING GIN (metadata jsonb_path_ops)'],
+  ['generated_images_of_provider', '(provider, created_at, id) WHERE deleted_at IS NULL AND provider IS NOT NULL'],
+  // What most items are is found by walking; what few are, by these, and most inserts have nothing to do with them.
+  ['generated_images_of_media_type', "(media_type, created_at, id) WHERE deleted_at IS NULL AND media_type <> 'image'"],
+  [
+    'generated_images_of_mime_type',
+    "(mime_type, created_at, id) WHERE deleted_at IS NULL AND mime_type <> 'image/png' AND mime_type <> 'image/jpeg' AND mime_type <> 'image/webp'",
+  ],
+];
 
-async function createMetadataIndex(db: Kysely<unknown>): Promise<void> {
+async function createIndexes(db: Kysely<unknown>): Promise<void> {
   const rows = await sql<{ filled: boolean }>`SELECT EXISTS (SELECT FROM generated_images) AS filled`.execute(db);
   const how = rows.rows[0]?.filled === true ? sql`CONCURRENTLY` : sql``;
-  const found = await sql<{ indisvalid: boolean }>`
-    SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(quote_ident(current_schema()) || '.' || ${METADATA_INDEX})`.execute(
-    db,
-  );
-  if (found.rows[0]?.indisvalid === true) return;
-  // A CONCURRENTLY build that was cut off leaves an invalid index, which IF NOT EXISTS would take for a good one.
-  if (found.rows[0]) await sql`DROP INDEX ${how} ${sql.ref(METADATA_INDEX)}`.execute(db);
-  await sql`CREATE INDEX ${how} ${sql.ref(METADATA_INDEX)} ON generated_images USING GIN (metadata jsonb_path_ops)`.execute(
-    db,
-  );
+  for (const [name, definition] of INDEXES) {
+    const found = await sql<{ indisvalid: boolean }>`
+      SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(quote_ident(current_schema()) || '.' || quote_ident(${name}))`.execute(
+      db,
+    );
+    if (found.rows[0]?.indisvalid === true) continue;
+    // A CONCURRENTLY build that was cut off leaves an invalid index, which IF NOT EXISTS would take for a good one.
+    if (found.rows[0]) await sql`DROP INDEX ${how} ${sql.ref(name)}`.execute(db);
+    await sql`CREATE INDEX ${how} ${sql.ref(name)} ON generated_images ${sql.raw(definition)}`.execute(db);
+  }
 }
 
 /**
@@ -145,5 +152,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   } finally {
     await sql`RESET lock_timeout`.execute(db);
   }
-  await createMetadataIndex(db);
+  await createIndexes(db);
 }

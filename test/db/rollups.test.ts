@@ -172,7 +172,7 @@ test('a catch-up that is cut off in the middle has counted nothing, and the next
   await other.connect();
   try {
     await other.query('BEGIN; LOCK TABLE media_rollup_counts IN EXCLUSIVE MODE');
-    const cut = expect(catchUpRollups(open.db)).rejects.toThrow(/terminat/);
+    const cut = catchUpRollups(open.db).catch((error: unknown) => error);
     // Not by the transaction, which sees the activity of its first look for ever.
     const pid = await until(async () => {
       const { rows } = await open.pool.query(
@@ -183,7 +183,7 @@ test('a catch-up that is cut off in the middle has counted nothing, and the next
     // Meanwhile another one passes on at once.
     expect(await catchUpRollups(open.db)).toBeUndefined();
     await other.query('SELECT pg_terminate_backend($1)', [pid]);
-    await cut;
+    expect(String(await cut)).toMatch(/terminat/);
   } finally {
     await other.end();
   }

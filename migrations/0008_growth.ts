@@ -53,10 +53,13 @@ const TABLES = [
   )`,
 ];
 
+/** Until the end of the transaction, or back to a savepoint: the item that was marked last. */
+const MARKED = 'mediakeep.marked';
+
 /** With the schema's name, and with its owner's rights: whoever may change an item, with whatever search path, leaves a mark. */
 function functions(marks: string, items: string): string[] {
   const declare = (name: string, body: string) =>
-    `CREATE OR REPLACE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN ${body} RETURN NULL; END $$`;
+    `CREATE OR REPLACE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ DECLARE marked TEXT; BEGIN ${body} RETURN NULL; END $$`;
   const marking = (column: string) => `
     IF TG_OP <> 'INSERT' THEN
       IF TG_OP = 'DELETE' THEN
@@ -68,7 +71,7 @@ function functions(marks: string, items: string): string[] {
     END IF;
     INSERT INTO ${marks} (media_id) VALUES (NEW.${column});`;
   return [
-    declare('mark_media_item', marking('id')),
+    declare('mark_media_item', `${marking('id')} marked := pg_catalog.set_config('${MARKED}', NEW.id::text, TRUE);`),
     declare('mark_media_location', marking('media_id')),
     declare('mark_all_media', `INSERT INTO ${marks} (media_id) SELECT media_id FROM ${items};`),
   ];
@@ -92,7 +95,9 @@ const TRIGGERS = [
   `media_rollup_update AFTER UPDATE ON generated_images FOR EACH ROW WHEN (${ITEM_CHANGED}) EXECUTE FUNCTION mark_media_item()`,
   `media_rollup_delete AFTER DELETE ON generated_images FOR EACH ROW WHEN (OLD.deleted_at IS NULL) EXECUTE FUNCTION mark_media_item()`,
   `media_rollup_truncate AFTER TRUNCATE ON generated_images FOR EACH STATEMENT EXECUTE FUNCTION mark_all_media()`,
-  `media_rollup_insert AFTER INSERT ON media_locations FOR EACH ROW WHEN (NEW.state <> 'pending') EXECUTE FUNCTION mark_media_location()`,
+  // The location of an item that this transaction has just marked: the mark of the item stands for both.
+  `media_rollup_insert AFTER INSERT ON media_locations FOR EACH ROW WHEN (NEW.state <> 'pending'
+    AND current_setting('${MARKED}', TRUE) IS DISTINCT FROM NEW.media_id::text) EXECUTE FUNCTION mark_media_location()`,
   `media_rollup_update AFTER UPDATE ON media_locations FOR EACH ROW WHEN (${LOCATION_CHANGED}) EXECUTE FUNCTION mark_media_location()`,
   `media_rollup_delete AFTER DELETE ON media_locations FOR EACH ROW WHEN (OLD.state <> 'pending') EXECUTE FUNCTION mark_media_location()`,
   `media_rollup_truncate AFTER TRUNCATE ON media_locations FOR EACH STATEMENT EXECUTE FUNCTION mark_all_media()`,

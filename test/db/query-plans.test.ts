@@ -88,7 +88,7 @@ beforeAll(async () => {
   await sql`VACUUM ANALYZE media_rollup_marks, media_rollup_counts, media_rollup_scopes, media_rollup_items`.execute(
     open.db,
   );
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await open.close();

@@ -109,10 +109,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     [],
   ]),
   fc.constant<Step>(['UPDATE generated_images SET id = id + 100 WHERE id = 1', []]),
+  fc.constant<Step>(['SAVEPOINT s', []]),
+  fc.constant<Step>(['ROLLBACK TO s', []]),
   fc.constant<Step>(['DELETE FROM generated_images WHERE id > 100', []]),
 );
 const transaction = fc.record({
-  steps: fc.array(step, { minLength: 1, maxLength: 4 }),
+  steps: fc.array(step, { minLength: 1, maxLength: 6 }),
   commits: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, fc.constant(false)),
 });
 const writers = fc.array(fc.array(transaction, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 });
@@ -128,7 +130,7 @@ async function write(transactions: readonly { steps: readonly Step[]; commits: b
         await client.query(commits ? 'COMMIT' : 'ROLLBACK');
       } catch (error) {
         // Writers that collide; what they had done is undone, marks and all.
-        expect((error as { code?: string }).code).toMatch(/^(40P01|40001|23505|23503)$/);
+        expect((error as { code?: string }).code).toMatch(/^(40P01|40001|23505|23503|3B001)$/);
         await client.query('ROLLBACK');
       }
     }

@@ -15,6 +15,8 @@ export interface Metrics {
   watchStores(stores: Stores, countPending: () => Promise<number>): void;
   /** Shows how many items still have to be fetched, and how many of these nobody has tried in time. */
   watchFetches(count: () => Promise<{ waiting: number; overdue: number }>): void;
+  /** Shows how far the kept totals are behind. */
+  watchRollups(count: () => Promise<number>): void;
 }
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -112,6 +114,16 @@ export function createMetrics(version: string): Metrics {
           const { waiting, overdue } = await count().catch(() => ({ waiting: Number.NaN, overdue: Number.NaN }));
           this.set({ state: 'waiting' }, waiting);
           this.set({ state: 'overdue' }, overdue);
+        },
+      });
+    },
+    watchRollups(count) {
+      new Gauge({
+        name: 'mediakeep_uncounted_changes',
+        help: 'Changes that the totals and tag counts do not have yet; 10000 stands for that many or more.',
+        registers,
+        async collect() {
+          this.set(await count().catch(() => Number.NaN));
         },
       });
     },

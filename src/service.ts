@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import { countFetches } from './db/fetches.ts';
 import { requestCopies } from './db/jobs.ts';
 import { countPending } from './db/locations.ts';
+import { countBehind } from './db/rollups.ts';
 import { createSigner, derivedSigningKey } from './domain/signing.ts';
 import { createHotBodies } from './domain/hot-bodies.ts';
 import type { RouteDeps } from './http/route-deps.ts';
@@ -36,6 +37,7 @@ export async function createService(
   const services = await openServices(config, connectionString, log, metrics);
   metrics.watchPool(services.database.pool);
   metrics.watchFetches(() => countFetches(services.database.db));
+  metrics.watchRollups(() => countBehind(services.database.db));
   metrics.watchStores(services.stores, () => countPending(services.database.db));
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const fetcher = createUrlFetcher({

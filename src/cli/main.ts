@@ -12,6 +12,7 @@ import { type RebuildCommandOptions, runRebuild } from './rebuild-command.ts';
 import { type FetchCommandOptions, runFetch } from './fetch-command.ts';
 import { type ImportRecordsCommandOptions, runImportRecords } from './import-records-command.ts';
 import { runMigrate, runVerify } from './schema-commands.ts';
+import { type RollupsCommandOptions, runRollups } from './rollups-command.ts';
 import { type TransferCommandOptions, runTransfer } from './transfer-command.ts';
 import { runWorker } from './worker-command.ts';
 import type { CommandContext } from './command-context.ts';
@@ -136,6 +137,12 @@ function build(context: (defaultLevel?: string) => CommandContext, done: (code: 
     .option('--dry-run', 'read and compare, but make nothing')
     .option('--json', 'print the summary as JSON')
     .action(async (options: RebuildCommandOptions) => done(await runRebuild(context(), options)));
+  program
+    .command('rollups')
+    .description('count what the totals and tag counts do not have yet; background work does so all the time')
+    .option('--rebuild', 'forget all totals and count everything again')
+    .option('--json', 'print the summary as JSON')
+    .action(async (options: RollupsCommandOptions) => done(await runRollups(context(), options)));
   program
     .command('worker')
     .description('run background work and nothing else, until a signal comes')

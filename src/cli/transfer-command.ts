@@ -1,4 +1,4 @@
-import type { ItemFilter } from '../db/search.ts';
+import type { ItemFilter } from '../db/item-filter.ts';
 import { type TransferSummary, planTransfer, transferItems } from '../domain/transfer.ts';
 import { AppError } from '../errors.ts';
 import type { CommandContext } from './command-context.ts';

@@ -1,118 +1,9 @@
-import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
+import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from './database.ts';
+import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
 import { type MediaItem, itemColumns, toItem } from './media-item.ts';
-import type { JobName } from './job-outputs.ts';
-import type { JsonObject, Tables } from './tables.ts';
-
-/** What a search may ask for; each is one condition, and all must hold. */
-export interface ItemFilter {
-  userId?: string | undefined;
-  toolName?: string | undefined;
-  model?: string | undefined;
-  provider?: string | undefined;
-  status?: string | undefined;
-  storageProvider?: string | undefined;
-  mediaType?: string | undefined;
-  mimeType?: string | undefined;
-  jobId?: string | undefined;
-  runId?: string | undefined;
-  /** What a job has put out: items that bear its id, and those that it has named. */
-  ofJob?: JobName | undefined;
-  requestId?: string | undefined;
-  messageId?: string | undefined;
-  externalId?: string | undefined;
-  projectId?: string | undefined;
-  sceneId?: string | undefined;
-  seed?: string | undefined;
-  sampler?: string | undefined;
-  tags?: readonly string[] | undefined;
-  tagMode?: 'all' | 'any' | undefined;
-  metadata?: JsonObject | undefined;
-  /** Words, "phrases", or, -not: the syntax of web search engines. */
-  q?: string | undefined;
-  createdAfter?: string | undefined;
-  createdBefore?: string | undefined;
-  /** Status neither success nor pending. */
-  failed?: boolean | undefined;
-}
-
-/** The place in the order after which a page begins: creation time with microseconds, and id. */
-export interface Position {
-  createdAt: string;
-  id: string;
-}
-
-const EQUALS = {
-  userId: 'user_id',
-  toolName: 'tool_name',
-  model: 'model',
-  provider: 'provider',
-  status: 'status',
-  storageProvider: 'storage_provider',
-  mediaType: 'media_type',
-  mimeType: 'mime_type',
-  jobId: 'job_id',
-  runId: 'run_id',
-  requestId: 'request_id',
-  messageId: 'message_id',
-  externalId: 'external_id',
-  projectId: 'project_id',
-  sceneId: 'scene_id',
-} as const satisfies Partial<Record<keyof ItemFilter, keyof Tables['generated_images']>>;
-
-/** Written as the partial index has it, or the index is not used. */
-const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_images.status <> 'pending'`;
-/** The very expression of the text index. */
-const SEARCHED = sql`to_tsvector('simple', left(coalesce(generated_images.search_text, generated_images.prompt), 16000))`;
-
-/** The very expression of the index, which holds the start of a value; whoever asks for 200 characters or less asks for all of it. */
-function said(name: 'seed' | 'sampler', value: string): RawBuilder<boolean> {
-  return sql<boolean>`left(generated_images.generation ->> ${sql.lit(name)}, 201) = ${value}`;
-}
-
-function filtered<O>(
-  query: SelectQueryBuilder<Tables, 'generated_images', O>,
-  filter: ItemFilter,
-): SelectQueryBuilder<Tables, 'generated_images', O> {
-  return matching(query.where('generated_images.deleted_at', 'is', null), filter);
-}
-
-/** Adds the conditions of a filter; deleted items are let through. */
-export function matching<O>(
-  query: SelectQueryBuilder<Tables, 'generated_images', O>,
-  filter: ItemFilter,
-): SelectQueryBuilder<Tables, 'generated_images', O> {
-  let narrowed = query;
-  for (const [name, column] of Object.entries(EQUALS)) {
-    const value = filter[name as keyof typeof EQUALS];
-    if (value !== undefined) narrowed = narrowed.where(`generated_images.${column}`, '=', value);
-  }
-  if (filter.seed !== undefined) narrowed = narrowed.where(said('seed', filter.seed));
-  if (filter.sampler !== undefined) narrowed = narrowed.where(said('sampler', filter.sampler));
-  if (filter.ofJob !== undefined)
-    narrowed = narrowed.where(
-      sql<boolean>`generated_images.id IN (SELECT bearing.id FROM generated_images AS bearing WHERE bearing.job_id = ${filter.ofJob.jobId}
-        UNION SELECT media_id FROM job_outputs WHERE provider = ${filter.ofJob.provider} AND job_id = ${filter.ofJob.jobId})`,
-    );
-  if (filter.tags !== undefined && filter.tags.length > 0) {
-    const wanted = sql`${[...filter.tags]}::text[]`;
-    narrowed = narrowed.where(
-      filter.tagMode === 'any'
-        ? sql<boolean>`generated_images.tags && ${wanted}`
-        : sql<boolean>`generated_images.tags @> ${wanted}`,
-    );
-  }
-  if (filter.metadata !== undefined)
-    narrowed = narrowed.where(sql<boolean>`generated_images.metadata @> ${JSON.stringify(filter.metadata)}::jsonb`);
-  if (filter.q !== undefined)
-    narrowed = narrowed.where(sql<boolean>`${SEARCHED} @@ websearch_to_tsquery('simple', ${filter.q})`);
-  if (filter.createdAfter !== undefined)
-    narrowed = narrowed.where('generated_images.created_at', '>', filter.createdAfter);
-  if (filter.createdBefore !== undefined)
-    narrowed = narrowed.where('generated_images.created_at', '<', filter.createdBefore);
-  if (filter.failed === true) narrowed = narrowed.where(FAILED);
-  return narrowed;
-}
+import type { Tables } from './tables.ts';
+import { findInWindows, needsWindows, walkedItems } from './windowed-search.ts';
 
 export interface PageRequest {
   filter: ItemFilter;
@@ -126,14 +17,19 @@ const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 
 /** The query of one page; exported so that its plan can be read. */
 export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) {
-  let query = filtered(db.selectFrom('generated_images').select(itemColumns), filter);
-  if (after) {
-    const beyond = sql.raw(order === 'desc' ? '<' : '>');
-    query = query.where(
-      sql<boolean>`(generated_images.created_at, generated_images.id) ${beyond} (${after.createdAt}::timestamptz, ${after.id}::bigint)`,
-    );
-  }
-  const page = query
+  const items = filtered(db.selectFrom('generated_images'), filter);
+  return pageOf(db, after ? items.where(beyond(order, after)) : items, order, limit);
+}
+
+/** The first of some items in order, as far as they fit on a page; `found` is how many there were. */
+function pageOf(
+  db: Db,
+  items: SelectQueryBuilder<Tables, 'generated_images', object>,
+  order: 'asc' | 'desc',
+  limit: number,
+) {
+  const page = items
+    .select(itemColumns)
     .orderBy('generated_images.created_at', order)
     .orderBy('generated_images.id', order)
     .limit(limit)
@@ -165,9 +61,30 @@ export interface ItemPage {
 
 /** One page of items in the order of (created, id); shorter than the limit when its items are large. */
 export async function searchItems(db: Db, request: PageRequest): Promise<ItemPage> {
-  const rows = await pageQuery(db, { ...request, limit: request.limit + 1 }).execute();
+  const further = { ...request, limit: request.limit + 1 };
+  const rows = await (needsWindows(request.filter) ? searchByWindows(db, further) : pageQuery(db, further).execute());
   const items = rows.slice(0, request.limit).map((row) => toItem(row));
   return { items, more: items.length < Number(rows[0]?.found ?? 0) };
+}
+
+async function searchByWindows(db: Db, request: PageRequest) {
+  const { order, limit } = request;
+  const walk = (db: Db) => pageOf(db, walkedItems(db, request), order, limit).execute();
+  const walked = await walk(db);
+  const found = Number(walked[0]?.found ?? 0);
+  if (found === limit) return walked;
+  // One snapshot, so that an item that comes or goes meanwhile is neither skipped nor ends the listing early.
+  return db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute(async (trx) => {
+      const ids = await findInWindows(trx, request, found);
+      if (!ids) return walk(trx);
+      if (ids.length === 0) return [];
+      const items = trx.selectFrom('generated_images').where('generated_images.id', 'in', ids);
+      return pageOf(trx, items, order, limit).execute();
+    });
 }
 
 /** How many items a filter finds; reads them all. */
@@ -177,22 +94,6 @@ export async function countItems(db: Db, filter: ItemFilter): Promise<number> {
     filter,
   ).executeTakeFirstOrThrow();
   return Number(row.total);
-}
-
-/** Tags with the number of items that bear them, most frequent first. `prefix` matches literally. */
-export async function countTags(
-  db: Db,
-  userId: string | undefined,
-  prefix: string,
-  limit: number,
-): Promise<{ tag: string; count: number }[]> {
-  const ofUser = userId === undefined ? sql`` : sql`AND user_id = ${userId}`;
-  const rows = await sql<{ tag: string; count: string }>`
-    SELECT tag, count(*) AS count
-    FROM generated_images, unnest(tags) AS tag
-    WHERE deleted_at IS NULL ${ofUser} AND starts_with(tag, ${prefix})
-    GROUP BY tag ORDER BY count(*) DESC, tag LIMIT ${limit}`.execute(db);
-  return rows.rows.map((row) => ({ tag: row.tag, count: Number(row.count) }));
 }
 
 /** Newest first, without failures, from an offset on: what is left out is read all the same. For callers that cannot page otherwise. */

@@ -1,5 +1,6 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Db } from './database.ts';
+import { BEHIND } from './rollups.ts';
 
 export interface Count {
   name: string;
@@ -21,53 +22,100 @@ export interface Stats {
   byTool: Count[];
   byModel: Count[];
   byProvider: Count[];
+  /** Whole days of UTC, newest first. */
   byDay: Count[];
+  /** Changes that are not counted yet, 10,000 at most; 0: exact. */
+  behind: number;
 }
 
 const GROUPS = 50;
 const DAYS = 90;
 
-/** Totals of one user, or of all. Reads every row of theirs. `databaseStores` keep their bytes in a database. */
+interface Row {
+  kind: string;
+  name: string;
+  items: string;
+  bytes: string | null;
+  sized: string | null;
+}
+
+/** The id of a user's totals, or of everyone's. */
+const scopeOf = (userId: string | undefined): RawBuilder<string> =>
+  userId === undefined ? sql`0` : sql`(SELECT id FROM media_rollup_scopes WHERE user_id = ${userId})`;
+
+/** Totals of one user, or of all, as they were counted last. `databaseStores` keep their bytes in a database. */
 export async function readStats(db: Db, userId: string | undefined, databaseStores: readonly string[]): Promise<Stats> {
-  const scope = userId === undefined ? sql`deleted_at IS NULL` : sql`deleted_at IS NULL AND user_id = ${userId}`;
-  const totals = await sql<Record<string, string | null>>`
-    SELECT count(*) AS total,
-      count(DISTINCT user_id) AS users,
-      count(*) FILTER (WHERE status = 'success') AS succeeded,
-      count(*) FILTER (WHERE status = 'pending') AS pending,
-      count(*) FILTER (WHERE status <> 'success' AND status <> 'pending') AS failed,
-      coalesce(sum(bytes), 0) AS bytes,
-      avg(bytes) AS average,
-      count(*) FILTER (WHERE stored.outside IS NULL AND original_url IS NOT NULL AND status IN ('success', 'pending')) AS at_risk,
-      avg(CASE WHEN stored.outside THEN 1.0 WHEN NOT stored.outside THEN 0.0 END) AS outside
-    FROM generated_images
-    LEFT JOIN LATERAL (SELECT bool_and(store <> ALL(${[...databaseStores]}::text[])) AS outside FROM media_locations
-      WHERE media_id = generated_images.id AND state <> 'pending') stored ON TRUE
-    WHERE ${scope}`.execute(db);
-  const row = totals.rows[0] ?? {};
-  const number = (name: string) => Number(row[name] ?? 0);
-  const group = async (column: 'tool_name' | 'model' | 'provider'): Promise<Count[]> => {
-    const rows = await sql<{ name: string; count: string }>`
-      SELECT ${sql.ref(column)} AS name, count(*) AS count FROM generated_images
-      WHERE ${scope} AND ${sql.ref(column)} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ${GROUPS}`.execute(db);
-    return rows.rows.map((entry) => ({ name: entry.name, count: Number(entry.count) }));
-  };
-  const days = await sql<{ name: string; count: string }>`
-    SELECT to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS name, count(*) AS count FROM generated_images
-    WHERE ${scope} AND created_at > now() - make_interval(days => ${DAYS}) GROUP BY 1 ORDER BY 1 DESC`.execute(db);
+  const scope = scopeOf(userId);
+  const columns = sql`kind, coalesce(name, key) AS name, items, bytes, sized`;
+  const most = (kind: string) => sql`(SELECT ${columns} FROM media_rollup_counts
+    WHERE scope = ${scope} AND kind = ${sql.lit(kind)} ORDER BY items DESC, key LIMIT ${sql.lit(GROUPS)})`;
+  // One statement, so that all is of one moment.
+  const { rows } = await sql<Row>`
+    SELECT ${columns} FROM media_rollup_counts WHERE scope = ${scope} AND kind IN ('status', 'stores', 'risk')
+    UNION ALL ${most('tool')} UNION ALL ${most('model')} UNION ALL ${most('provider')}
+    UNION ALL SELECT ${columns} FROM media_rollup_counts WHERE scope = ${scope} AND kind = 'day'
+      AND key > to_char((now() AT TIME ZONE 'UTC') - make_interval(days => ${sql.lit(DAYS)}), 'YYYY-MM-DD')
+    UNION ALL SELECT 'users', '', users, NULL, NULL FROM media_rollup_scopes WHERE id = 0
+    UNION ALL SELECT 'behind', '', ${BEHIND}, NULL, NULL`.execute(db);
+  return toStats(
+    Map.groupBy(rows, (row) => row.kind),
+    userId,
+    databaseStores,
+  );
+}
+
+function toStats(kinds: Map<string, Row[]>, userId: string | undefined, databaseStores: readonly string[]): Stats {
+  const of = (kind: string) => kinds.get(kind) ?? [];
+  const sum = (rows: readonly Row[], of: (row: Row) => string | null) =>
+    rows.reduce((before, row) => before + Number(of(row) ?? 0), 0);
+  const items = (rows: readonly Row[]) => sum(rows, (row) => row.items);
+  const counts = (kind: string): Count[] => of(kind).map((row) => ({ name: row.name, count: Number(row.items) }));
+  const status = of('status');
+  const total = items(status);
+  const succeeded = items(status.filter((row) => row.name === 'success'));
+  const pending = items(status.filter((row) => row.name === 'pending'));
+  const totalBytes = sum(status, (row) => row.bytes);
+  const sized = sum(status, (row) => row.sized);
+  const stored = of('stores');
+  const outside = stored.filter(({ name }) =>
+    (JSON.parse(name) as string[]).every((one) => !databaseStores.includes(one)),
+  );
   return {
-    total: number('total'),
-    uniqueUsers: number('users'),
-    succeeded: number('succeeded'),
-    pending: number('pending'),
-    failed: number('failed'),
-    totalBytes: number('bytes'),
-    averageBytes: row['average'] == null ? null : Math.round(Number(row['average'])),
-    atRisk: number('at_risk'),
-    outsideDatabaseRatio: row['outside'] == null ? null : Number(row['outside']),
-    byTool: await group('tool_name'),
-    byModel: await group('model'),
-    byProvider: await group('provider'),
-    byDay: days.rows.map((entry) => ({ name: entry.name, count: Number(entry.count) })),
+    total,
+    uniqueUsers: userId === undefined ? items(of('users')) : Math.min(total, 1),
+    succeeded,
+    pending,
+    failed: total - succeeded - pending,
+    totalBytes,
+    averageBytes: sized === 0 ? null : Math.round(totalBytes / sized),
+    atRisk: items(of('risk')),
+    outsideDatabaseRatio: stored.length === 0 ? null : items(outside) / items(stored),
+    byTool: counts('tool'),
+    byModel: counts('model'),
+    byProvider: counts('provider'),
+    byDay: counts('day').toSorted((a, b) => (a.name < b.name ? 1 : -1)),
+    behind: items(of('behind')),
+  };
+}
+
+/** Tags with the number of items that bear them, most frequent first, as they were counted last. `prefix` matches literally. */
+export async function readTagCounts(
+  db: Db,
+  userId: string | undefined,
+  prefix: string,
+  limit: number,
+): Promise<{ tags: { tag: string; count: number }[]; behind: number }> {
+  // The key is the tag, or begins with more of it than a prefix may have.
+  const { rows } = await sql<{ tag: string | null; items: string; behind: number }>`
+    SELECT found.tag, found.items, ${BEHIND} AS behind
+    FROM (SELECT TRUE) AS one LEFT JOIN (
+      SELECT coalesce(name, key) AS tag, key, items FROM media_rollup_counts
+      WHERE scope = ${scopeOf(userId)} AND kind = 'tag' AND starts_with(key, ${prefix})
+      ORDER BY items DESC, key LIMIT ${limit}
+    ) AS found ON TRUE
+    ORDER BY found.items DESC, found.key`.execute(db);
+  return {
+    tags: rows.flatMap((row) => (row.tag === null ? [] : [{ tag: row.tag, count: Number(row.items) }])),
+    behind: rows[0]?.behind ?? 0,
   };
 }

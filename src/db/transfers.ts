@@ -1,6 +1,6 @@
 import type { SelectQueryBuilder } from 'kysely';
 import type { Db } from './database.ts';
-import { type ItemFilter, matching } from './search.ts';
+import { type ItemFilter, matching } from './item-filter.ts';
 import type { Tables } from './tables.ts';
 
 /** Items whose bytes are to get into the store `to`: those that lie in `from`, or without it those that `to` has no good copy of. */

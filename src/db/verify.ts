@@ -150,6 +150,31 @@ const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     numbered_at: 'timestamp with time zone',
   },
   media_event_log: { id: 'integer', last_position: 'bigint', forgotten_to: 'bigint' },
+  media_rollup_marks: { media_id: 'bigint' },
+  media_rollup_items: {
+    media_id: 'bigint',
+    user_id: 'text',
+    status: 'text',
+    bytes: 'bigint',
+    tool: 'text',
+    model: 'text',
+    provider: 'text',
+    day: 'text',
+    stores: 'text',
+    at_risk: 'boolean',
+    tags: 'text[]',
+  },
+  media_rollup_scopes: { id: 'bigint', user_id: 'text', items: 'bigint', users: 'bigint' },
+  media_rollup_counts: {
+    scope: 'bigint',
+    kind: 'text',
+    key: 'text',
+    name: 'text',
+    items: 'bigint',
+    bytes: 'numeric',
+    sized: 'bigint',
+  },
+  media_rollup_walk: { id: 'integer', next_id: 'bigint', last_id: 'bigint' },
   former_keys: { key: 'text', media_id: 'bigint' },
   generation_jobs: {
     provider: 'text',
@@ -230,6 +255,10 @@ const INDEXES = [
   'generated_images_text',
   'generated_images_of_seed',
   'generated_images_of_sampler',
+  'generated_images_metadata_path',
+  'generated_images_of_provider',
+  'generated_images_of_media_type',
+  'generated_images_of_mime_type',
   'media_locations_pkey',
   'media_locations_store_key',
   'media_locations_pending',
@@ -250,6 +279,12 @@ const INDEXES = [
   'media_events_pkey',
   'media_events_of_user',
   'media_event_log_pkey',
+  'media_rollup_items_pkey',
+  'media_rollup_scopes_pkey',
+  'media_rollup_scopes_user_id',
+  'media_rollup_counts_pkey',
+  'media_rollup_counts_most',
+  'media_rollup_walk_pkey',
   'uploads_pkey',
   'uploads_expires_at',
   'generation_jobs_pkey',
@@ -276,6 +311,11 @@ const INDEXES = [
   'stored_blob_writes_replaced',
 ];
 
+/** Without one of these the totals would no longer follow the rows. */
+const TRIGGERS = ['generated_images', 'media_locations'].flatMap((table) =>
+  ['insert', 'update', 'delete', 'truncate'].map((event) => ({ table, name: `media_rollup_${event}` })),
+);
+
 /** Compares the database with what this version needs; one sentence for each thing that is missing or different. */
 export async function verifySchema(db: Db): Promise<string[]> {
   const columns = await sql<{ table: string; column: string; type: string }>`
@@ -290,6 +330,10 @@ export async function verifySchema(db: Db): Promise<string[]> {
     SELECT to_regclass('current_scene_images') IS NOT NULL AS view, to_regprocedure('get_scene_image_url(uuid,text)') IS NOT NULL AS func`.execute(
     db,
   );
+  const triggers = await sql<{ table: string; name: string; enabled: boolean }>`
+    SELECT c.relname AS table, t.tgname AS name, t.tgenabled IN ('O', 'A') AS enabled
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND NOT t.tgisinternal`.execute(db);
   const problems: string[] = [];
   const found = new Map(columns.rows.map((row) => [`${row.table}.${row.column}`, row.type]));
   const tables = new Set(columns.rows.map((row) => row.table));
@@ -307,6 +351,12 @@ export async function verifySchema(db: Db): Promise<string[]> {
   for (const name of INDEXES) {
     if (!valid.has(name)) problems.push(`index ${name} is missing`);
     else if (valid.get(name) === false) problems.push(`index ${name} is not valid: its making was interrupted`);
+  }
+  for (const { table, name } of TRIGGERS) {
+    const found = triggers.rows.find((row) => row.table === table && row.name === name);
+    if (!found) problems.push(`trigger ${name} of ${table} is missing`);
+    else if (!found.enabled)
+      problems.push(`trigger ${name} of ${table} is disabled; enable it and run 'mediakeep rollups --rebuild'`);
   }
   if (others.rows[0]?.view !== true) problems.push('view current_scene_images is missing');
   if (others.rows[0]?.func !== true) problems.push('function get_scene_image_url(uuid, text) is missing');

@@ -1,11 +1,13 @@
 import type { MediaItem } from '../db/media-item.ts';
-import { type ItemFilter, type Position, countItems, countTags, searchItems } from '../db/search.ts';
-import { type Stats, readStats } from '../db/stats.ts';
+import type { ItemFilter, Position } from '../db/item-filter.ts';
+import { countItems, searchItems } from '../db/search.ts';
+import { type Stats, readStats, readTagCounts } from '../db/stats.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, isAdmin } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { fingerprintOf } from './idempotency.ts';
 import { canonicalTag, checkTime } from './item-fields.ts';
+import { freshenRollups } from './rollups.ts';
 import type { Signer } from './signing.ts';
 import { checkJsonObject, checkText } from './text-limits.ts';
 
@@ -85,10 +87,14 @@ export async function tagCounts(
   request: { userId?: string | undefined; prefix: string; limit: number },
 ) {
   checkText('prefix', request.prefix, 256);
-  return countTags(deps.db, scopeOf(caller, request.userId), request.prefix.normalize('NFC'), request.limit);
+  const userId = scopeOf(caller, request.userId);
+  await freshenRollups(deps);
+  return readTagCounts(deps.db, userId, request.prefix.normalize('NFC'), request.limit);
 }
 
 export async function stats(deps: Deps, caller: Caller, userId: string | undefined): Promise<Stats> {
+  const scope = scopeOf(caller, userId);
+  await freshenRollups(deps);
   const inDatabase = deps.stores.all.filter((store) => store.driver === 'database').map((store) => store.name);
-  return readStats(deps.db, scopeOf(caller, userId), inDatabase);
+  return readStats(deps.db, scope, inDatabase);
 }

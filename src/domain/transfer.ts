@@ -1,6 +1,6 @@
 import { locationsOf } from '../db/locations.ts';
 import { findItem } from '../db/media.ts';
-import type { ItemFilter } from '../db/search.ts';
+import type { ItemFilter } from '../db/item-filter.ts';
 import { countTransfers, nextTransfers } from '../db/transfers.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { Store } from '../storage/stores.ts';

@@ -125,7 +125,7 @@ export interface paths {
         };
         /**
          * List tags
-         * @description Tags with the number of items that bear them, most frequent first.
+         * @description Tags with the number of items that bear them, most frequent first. Kept by background work; `behind` tells whether it has caught up.
          */
         get: operations["listTags"];
         put?: never;
@@ -145,7 +145,7 @@ export interface paths {
         };
         /**
          * Read totals
-         * @description Totals of one user; with media:admin of one or of all.
+         * @description Totals of one user; with media:admin of one or of all. Kept by background work; `behind` tells whether it has caught up.
          */
         get: operations["getStats"];
         put?: never;
@@ -1623,6 +1623,8 @@ export interface components {
         TagCounts: {
             /** @description Most frequent first. */
             tags: components["schemas"]["TagCount"][];
+            /** @description Changes of items, anybody's, that are not counted yet: 0 when the counts are exact, 10000 for that many or more. */
+            behind: number;
         };
         /** @description A name and its number of items. */
         Count: {
@@ -1665,6 +1667,8 @@ export interface components {
             byProvider: components["schemas"]["Count"][];
             /** @description The last 90 days (UTC), newest first. */
             byDay: components["schemas"]["Count"][];
+            /** @description Changes of items, anybody's, that are not counted yet: 0 when the counts are exact, 10000 for that many or more. */
+            behind: number;
         };
         /**
          * @description How long, and how the file is offered.

@@ -66,11 +66,12 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       operationId: 'listTags',
       tags,
       summary: 'List tags',
-      description: 'Tags with the number of items that bear them, most frequent first.',
+      description:
+        'Tags with the number of items that bear them, most frequent first. Kept by background work; `behind` tells whether it has caught up.',
       querystring: TagQuery,
       response: { 200: tagsAnswer, ...problems },
     },
-    handler: async (request) => ({ tags: await tagCounts(deps, callerOf(request), request.query) }),
+    handler: async (request) => tagCounts(deps, callerOf(request), request.query),
   });
 
   app.route({
@@ -81,7 +82,8 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       operationId: 'getStats',
       tags,
       summary: 'Read totals',
-      description: 'Totals of one user; with media:admin of one or of all.',
+      description:
+        'Totals of one user; with media:admin of one or of all. Kept by background work; `behind` tells whether it has caught up.',
       querystring: StatsQuery,
       response: { 200: statsAnswer, ...problems },
     },

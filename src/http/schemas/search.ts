@@ -80,8 +80,14 @@ const TagCount = Type.Object(
   },
   { $id: 'TagCount', description: 'A tag and how often it is used.' },
 );
+const behind = Type.Integer({
+  description:
+    "Changes of items, anybody's, that are not counted yet: 0 when the counts are exact, 10000 for that many or more.",
+  minimum: 0,
+  maximum: 10_000,
+});
 const TagCounts = Type.Object(
-  { tags: Type.Array(ref(TagCount), { description: 'Most frequent first.' }) },
+  { tags: Type.Array(ref(TagCount), { description: 'Most frequent first.' }), behind },
   { $id: 'TagCounts', description: 'Tags with counts.' },
 );
 
@@ -109,6 +115,7 @@ const Stats = Type.Object(
     byModel: counts('The 50 most frequent models.'),
     byProvider: counts('The 50 most frequent providers.'),
     byDay: counts('The last 90 days (UTC), newest first.'),
+    behind,
   },
   { $id: 'Stats', description: 'Totals of one user, or of all.' },
 );

@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Database, openDatabase } from '../../src/db/database.ts';
+import type { Position } from '../../src/db/item-filter.ts';
+import type { JsonObject } from '../../src/db/tables.ts';
+import { pageQuery, searchItems } from '../../src/db/search.ts';
+import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
+
+const ROWS = 9000;
+
+let database: TestDatabase;
+let open: Database;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  open = openDatabase({ connectionString: database.connectionString, poolMax: 4, statementTimeoutMs: 30_000 });
+  // Half of it at a few moments, the rest at differing distances, some of it at no time at all; each word in another stretch.
+  await sql`
+    INSERT INTO generated_images (user_id, prompt, storage_url, tool_name, tags, metadata, status, created_at, deleted_at)
+    SELECT 'user-' || CASE WHEN n % 3 = 0 THEN 1 ELSE n % 50 END, 'common' || CASE WHEN n % 40 = 0 THEN ' middling' ELSE '' END
+        || CASE WHEN n % 1000 = 5 THEN ' rare' ELSE '' END || CASE WHEN n < 300 THEN ' old' ELSE '' END || CASE WHEN n > 8900 THEN ' new' ELSE '' END, '',
+      'tool-' || n % 5, ARRAY['t' || n % 7, 'u' || n % 400, CASE WHEN n < 300 THEN 'old' ELSE 'young' END], jsonb_build_object('k', n % 400, 'other', n % 9),
+      CASE WHEN n % 30 = 0 THEN 'failed' ELSE 'success' END,
+      CASE WHEN n % 4000 = 17 THEN 'infinity' WHEN n % 4000 = 18 THEN '-infinity' WHEN n % 2 = 0 THEN '2026-01-01'::timestamptz + n / 500 * interval '1 day'
+        ELSE '2026-01-01'::timestamptz + pow(n, 1.5) * interval '3.123457 s' END,
+      CASE WHEN n % 100 = 50 THEN now() END
+    FROM generate_series(1, ${sql.lit(ROWS)}) AS n`.execute(open.db);
+  await sql`VACUUM ANALYZE generated_images`.execute(open.db);
+});
+afterAll(async () => {
+  await open.close();
+  await database.drop();
+});
+
+const filters = fc.record(
+  {
+    q: fc.constantFrom(
+      'common',
+      'middling',
+      'rare',
+      'old',
+      'new',
+      'none',
+      'rare or old',
+      '-common',
+      '"common middling"',
+    ),
+    tags: fc.constantFrom(['t3'], ['u7'], ['old'], ['young'], ['t3', 'u7'], ['none']),
+    tagMode: fc.constantFrom('all', 'any'),
+    metadata: fc.constantFrom<JsonObject[]>({ k: 7 }, { k: 3, other: 3 }, {}, { none: 1 }),
+    userId: fc.constantFrom('user-1', 'user-7', 'nobody'),
+    toolName: fc.constantFrom('tool-3'),
+    failed: fc.boolean(),
+    createdAfter: fc.constantFrom('2026-01-05T00:00:00Z'),
+    createdBefore: fc.constantFrom('2026-01-09T00:00:00Z'),
+  },
+  { requiredKeys: [] },
+);
+
+test('a search tells the same pages as one statement over everything', { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      filters,
+      fc.constantFrom('asc' as const, 'desc' as const),
+      fc.integer({ min: 1, max: 60 }),
+      fc.boolean(),
+      async (filter, order, limit, fromMiddle) => {
+        let after: Position | undefined = fromMiddle ? { createdAt: '2026-01-08 00:00:00+00', id: '3900' } : undefined;
+        for (let page = 0; page < 4; page += 1) {
+          const wanted = await pageQuery(open.db, { filter, order, limit: limit + 1, after }).execute();
+          const found = await searchItems(open.db, { filter, order, limit, after });
+          expect(found.items.map((item) => item.id)).toEqual(wanted.slice(0, limit).map((row) => row.id));
+          expect(found.more).toBe(wanted.length > limit);
+          const last = wanted.slice(0, limit).at(-1);
+          if (!found.more || !last) break;
+          after = { createdAt: last.created_at, id: last.id };
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});

@@ -60,9 +60,9 @@ export class FileStream extends Readable {
     );
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, settle: (error?: Error | null) => void): void {
     open -= 1;
-    const close = () => this.#handle.close().then(() => done(error), done);
+    const close = () => this.#handle.close().then(() => settle(error), settle);
     // Under a read the descriptor may already be somebody else's.
     if (this.#reading) this.#reading.then(close, close);
     else void close();

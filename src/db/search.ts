@@ -2,6 +2,7 @@ import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
 import { type MediaItem, itemColumns, toItem } from './media-item.ts';
+import { prepared } from './prepared.ts';
 import type { Tables } from './tables.ts';
 import { findInWindows, needsWindows, walkedItems } from './windowed-search.ts';
 
@@ -62,9 +63,37 @@ export interface ItemPage {
 /** One page of items in the order of (created, id); shorter than the limit when its items are large. */
 export async function searchItems(db: Db, request: PageRequest): Promise<ItemPage> {
   const further = { ...request, limit: request.limit + 1 };
-  const rows = await (needsWindows(request.filter) ? searchByWindows(db, further) : pageQuery(db, further).execute());
+  const rows = await pageRows(db, further);
   const items = rows.slice(0, request.limit).map((row) => toItem(row));
   return { items, more: items.length < Number(rows[0]?.found ?? 0) };
+}
+
+interface OwnPage {
+  userId: string;
+  limit: number;
+  createdAt: string;
+  id: string;
+}
+
+const ownPage = (order: 'asc' | 'desc', later: boolean) =>
+  prepared(`own_items_${order}${later ? '_after' : ''}`, (db, { userId, limit, createdAt, id }: OwnPage) =>
+    pageQuery(db, { filter: { userId }, order, limit, after: later ? { createdAt, id } : undefined }),
+  );
+/** One user's items and nothing else: an index has them in this order, whoever it is, so one plan is right for all. */
+const OWN_PAGES = {
+  desc: { first: ownPage('desc', false), later: ownPage('desc', true) },
+  asc: { first: ownPage('asc', false), later: ownPage('asc', true) },
+};
+
+function pageRows(db: Db, request: PageRequest) {
+  const { filter, order, limit, after } = request;
+  if (needsWindows(filter)) return searchByWindows(db, request);
+  const { userId, tagMode: _onlyHow, ...others } = filter;
+  if (userId === undefined || Object.values(others).some((value) => value !== undefined))
+    return pageQuery(db, request).execute();
+  const { first, later } = OWN_PAGES[order];
+  const { createdAt = '', id = '' } = after ?? {};
+  return (after ? later : first)(db, { userId, limit, createdAt, id });
 }
 
 async function searchByWindows(db: Db, request: PageRequest) {

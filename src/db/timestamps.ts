@@ -1,10 +1,17 @@
 const PG_TIME = /^(\d{4})-(\d\d)-(\d\d) (\d\d:\d\d:\d\d)(\.\d{1,6})?([+-]\d\d)(?::?(\d\d))?/;
 
+const UTC = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00$/;
+
 /**
  * PostgreSQL's text of a timestamptz as RFC 3339 in UTC, with all its digits (`2026-11-21T01:55:37.123456Z`);
  * null for what RFC 3339 cannot say (`infinity`, years before 0 or after 9999).
  */
 export function toIsoTime(text: string | null): string | null {
+  // As our own connections have them, which are in UTC; a listing has hundreds.
+  if (text !== null && UTC.test(text)) {
+    const digits = text.slice(20, -3).padEnd(3, '0');
+    return `${text.slice(0, 10)}T${text.slice(11, 19)}.${digits}Z`;
+  }
   const match = text === null || text.endsWith('BC') ? null : PG_TIME.exec(text);
   if (!match) return null;
   const [, year, month, day, clock, fraction, hours, minutes] = match;

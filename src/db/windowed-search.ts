@@ -118,7 +118,9 @@ async function searchWindow(db: Db, { filter, order, from, to, limit }: Window):
   const down = order === 'desc';
   let query = filtered(db.selectFrom('generated_images').select('generated_images.id'), filter);
   if (typeof from === 'string') query = query.where('generated_images.created_at', down ? '<' : '>=', from);
-  else if (from) query = query.where(beyond(order, from));
+  // The time once more by itself: of a pair the planner does not know that it ends the same range as `to`.
+  else if (from)
+    query = query.where(beyond(order, from)).where('generated_images.created_at', down ? '<=' : '>=', from.createdAt);
   if (to !== undefined) query = query.where('generated_images.created_at', down ? '>=' : '<', to);
   // An order that no index has, or the planner would walk along the order after all.
   const hits = await query

@@ -1,7 +1,7 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
-import { type MediaItem, itemColumns, toItem } from './media-item.ts';
+import { ITEM_COLUMNS, type MediaItem, itemColumns, toItem } from './media-item.ts';
 import { prepared } from './prepared.ts';
 import type { Tables } from './tables.ts';
 import { findInWindows, needsWindows, walkedItems } from './windowed-search.ts';
@@ -15,6 +15,14 @@ export interface PageRequest {
 
 /** A page ends early when its texts grow beyond this: 200 items of the largest size would be 80 MB. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+
+/** Each costs a hundred values to be read for a page, so no more than are needed. */
+const PAGE_COLUMNS = [
+  ...ITEM_COLUMNS.map((name) => `weighed.${name}` as const),
+  'weighed.storage_key',
+  'weighed.is_current',
+  'weighed.found',
+] as const;
 
 /** The query of one page; exported so that its plan can be read. */
 export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) {
@@ -48,7 +56,7 @@ function pageOf(
     .as('weighed');
   return db
     .selectFrom(weighed)
-    .selectAll('weighed')
+    .select(PAGE_COLUMNS)
     .where((eb) => eb.or([eb('weighed.running_bytes', '<=', String(MAX_PAGE_BYTES)), eb('weighed.position', '=', '1')]))
     .orderBy('weighed.created_at', order)
     .orderBy('weighed.id', order);

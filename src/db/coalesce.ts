@@ -3,11 +3,13 @@ import { codeOf } from '../errors.ts';
 import type { Db } from './database.ts';
 
 export interface CoalesceOptions {
-  /** Statements at once; while so many run, requests gather for the next one. More than one, so that one that waits holds up no other. */
+  /** Statements at once; while so many run, requests gather for the next one. One that takes longer than 50 ms does not count, so that what waits for a lock holds up no other. */
   running: number;
   /** Requests for one statement at most. */
   most: number;
 }
+
+const SLOW_MS = 50;
 
 /**
  * Lets requests that come together share a statement, a trip and a commit: under load that halves what each costs. Alone, a request
@@ -66,7 +68,21 @@ function createLoader<Request, Answer>(
     if (next) next();
     else active -= 1;
   };
-  return new DataLoader<Request, Answer>((requests) => run(requests).finally(ended), {
+  const batch = async (requests: readonly Request[]) => {
+    let counts = true;
+    const once = () => {
+      if (counts) ended();
+      counts = false;
+    };
+    const slow = setTimeout(once, SLOW_MS);
+    try {
+      return await run(requests);
+    } finally {
+      clearTimeout(slow);
+      once();
+    }
+  };
+  return new DataLoader<Request, Answer>(batch, {
     cache: false,
     maxBatchSize: most,
     batchScheduleFn: (begin) => {

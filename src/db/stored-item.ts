@@ -102,7 +102,7 @@ const insertOne = coalesced<StoredItem, MediaItem>(
       return row ? toItem(row) : intentLost();
     });
   },
-  { running: 2, most: 50 },
+  { running: 1, most: 50 },
 );
 
 /**

@@ -144,7 +144,7 @@ export function createPartMemory({ bytes: total, partBytes, waitMs, setting }: P
         const leave = (reason: unknown) => {
           stop();
           queue.delete(waiter);
-          reject(reason as Error);
+          reject(reason);
           // Those behind may fit where this one did not.
           admit();
         };

@@ -85,7 +85,7 @@ test('a part takes its memory with its first byte: all of it, or what is left of
   expect(await parts()).toEqual({ reserved: [16, 16, 16], kept: [16, 4] });
 });
 
-test('a body that breaks off, or whose reader stops, gives back what it has gathered', async () => {
+test('a body that breaks off gives back what it has gathered, and not what was handed on', async () => {
   const memory = memoryOf(64, 16);
   async function* body() {
     yield Buffer.alloc(20);

@@ -1,7 +1,8 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import type { DriverContext } from './driver.ts';
 import { isStall } from './s3-errors.ts';
-import { type S3Limits, type S3Options, S3_LIMITS, settingName } from './s3-settings.ts';
+import { type PartMemory, createPartMemory } from './s3-memory.ts';
+import { type S3Limits, type S3Options, S3_LIMITS, UPLOAD_MEMORY_BYTES, settingName } from './s3-settings.ts';
 
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
 
@@ -22,6 +23,8 @@ export interface S3Bucket {
   /** Signs URLs; never contacts anything. */
   signer: S3Client;
   limits: S3Limits;
+  /** Shared by all uploads. */
+  memory: PartMemory;
   prefix: string;
   /** The object's full name in the bucket. */
   path(key: string): string;
@@ -66,6 +69,13 @@ export async function openBucket(options: S3Options, context: DriverContext): Pr
           endpoint: options.publicEndpoint,
           credentials: client.config.credentials,
         });
+  const setting = (option: string) => settingName(context.store, option);
+  const memory = createPartMemory({
+    bytes: options.uploadMemoryBytes ?? UPLOAD_MEMORY_BYTES,
+    partBytes: limits.partBytes,
+    waitMs: limits.memoryWaitMs,
+    setting: setting('UPLOAD_MEMORY_BYTES'),
+  });
   return {
     sdk,
     name: options.bucket,
@@ -73,13 +83,15 @@ export async function openBucket(options: S3Options, context: DriverContext): Pr
     reader,
     signer,
     limits,
+    memory,
     prefix: options.prefix,
     path: (key) => options.prefix + key,
     conditional: 'unknown',
     plainEtags: !options.bucket.endsWith('--x-s3'),
-    setting: (option) => settingName(context.store, option),
+    setting,
     log: context.log,
     close: () => {
+      memory.close();
       for (const each of new Set([client, reader, signer])) each.destroy();
     },
   };

@@ -24,10 +24,14 @@ export async function putMultipart(
   s3: S3Bucket,
   put: Put,
   first: Part,
-  rest: AsyncIterable<Part>,
+  rest: AsyncGenerator<Part>,
   failed: AbortController,
 ): Promise<PutResult> {
-  const upload = await begin(s3, put);
+  const upload = await begin(s3, put).catch(async (error: unknown) => {
+    first.giveBack(true);
+    await rest.return(undefined);
+    throw error;
+  });
   let completing = false;
   try {
     const { etags, bytes } = await sendParts(s3, put, upload, prepend(first, rest), failed);
@@ -56,9 +60,13 @@ function logLeft(s3: S3Bucket, key: string): (error: unknown) => void {
     });
 }
 
-async function* prepend(first: Part, rest: AsyncIterable<Part>): AsyncGenerator<Part> {
-  yield first;
-  yield* rest;
+async function* prepend(first: Part, rest: AsyncGenerator<Part>): AsyncGenerator<Part> {
+  try {
+    yield first;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
+  }
 }
 
 async function begin(s3: S3Bucket, put: Put): Promise<Upload> {
@@ -82,7 +90,7 @@ async function begin(s3: S3Bucket, put: Put): Promise<Upload> {
   }
 }
 
-/** Sends the parts, few at a time. @throws the body's error or the first part's that failed, once no request is under way */
+/** Sends the parts, few at a time, and gives back the memory of each. @throws the body's error or the first part's that failed, once no request is under way */
 async function sendParts(
   s3: S3Bucket,
   put: Put,
@@ -123,6 +131,7 @@ async function sendParts(
 
 async function sendPart(s3: S3Bucket, put: Put, upload: Upload, part: Part, signal: AbortSignal): Promise<string> {
   const md5 = createHash('md5').update(part.bytes).digest();
+  let unread = false;
   try {
     const answer = await s3.client.send(
       new s3.sdk.UploadPartCommand({
@@ -142,11 +151,15 @@ async function sendPart(s3: S3Bucket, put: Put, upload: Upload, part: Part, sign
         'UNAVAILABLE',
         `The S3 server has not stored what it was sent: the ETag of part ${part.number} is ${answer.ETag}`,
       );
+    // The server has had all of it, which it says by the ETag or by having taken its MD5.
+    unread = answer.$metadata.attempts === 1;
     return answer.ETag;
   } catch (error) {
     if (nameOf(error) === 'NoSuchUpload')
       throw new StorageError('UNAVAILABLE', 'The upload was given up while it was written', { cause: error });
     throw asStorageError(error, 'Storing a part');
+  } finally {
+    part.giveBack(unread);
   }
 }
 

@@ -6,7 +6,7 @@ import type { S3Bucket } from './s3-client.ts';
 import { asStorageError } from './s3-errors.ts';
 import { putMultipart } from './s3-multipart.ts';
 import { PUT_ID } from './s3-object.ts';
-import { cutParts } from './s3-parts.ts';
+import { type Part, cutParts } from './s3-parts.ts';
 import { type Put, digestOf, ifNoneMatch, refuseExisting, refuseWrong, requireStored, settle } from './s3-settle.ts';
 
 /** Stores a body: in one request when it fits into one part, else in parts; nothing is sent as whole before it has ended. */
@@ -20,17 +20,38 @@ export async function putObject(
   const put: Put = { key, id: randomUUID(), contentType, overwrite, signal };
   const failed = new AbortController();
   const interrupted = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
-  const parts = cutParts(abortable(body, interrupted), s3.limits.partBytes, size);
+  const parts = cutParts(abortable(body, interrupted), {
+    memory: s3.memory,
+    smallest: s3.limits.partBytes,
+    size,
+    signal: interrupted,
+  });
   const first = await parts.next();
   if (first.done) throw new Error('a body has at least one part');
-  if (first.value.last) return putSingle(s3, put, first.value.bytes);
+  if (first.value.last) return putSingle(s3, put, first.value);
   return putMultipart(s3, put, first.value, parts, failed);
 }
 
 /** Conflicts that a server may report while another request for the same key is under way. */
 const MAX_CONFLICTS = 5;
 
-async function putSingle(s3: S3Bucket, put: Put, bytes: Buffer): Promise<PutResult> {
+async function putSingle(s3: S3Bucket, put: Put, part: Part): Promise<PutResult> {
+  let unread = false;
+  try {
+    const { attempts, ...stored } = await sendSingle(s3, put, part.bytes);
+    unread = attempts === 1;
+    return stored;
+  } finally {
+    part.giveBack(unread);
+  }
+}
+
+/** `attempts`: undefined when it is not known how many requests have been given the bytes. */
+async function sendSingle(
+  s3: S3Bucket,
+  put: Put,
+  bytes: Buffer,
+): Promise<PutResult & { attempts?: number | undefined }> {
   const md5 = createHash('md5').update(bytes).digest();
   if (!put.overwrite && s3.conditional !== 'honoured') await refuseExisting(s3, put);
   const command = () =>
@@ -50,7 +71,11 @@ async function putSingle(s3: S3Bucket, put: Put, bytes: Buffer): Promise<PutResu
       const known = digestOf(s3, answer);
       if (known === undefined) await requireStored(s3, put, bytes.length);
       else if (known !== md5.toString('hex')) await refuseWrong(s3, put, `its ETag is ${known}`);
-      return { bytes: bytes.length, ...(answer.ETag !== undefined && { etag: answer.ETag }) };
+      return {
+        bytes: bytes.length,
+        ...(answer.ETag !== undefined && { etag: answer.ETag }),
+        attempts: conflicts === 0 ? answer.$metadata.attempts : undefined,
+      };
     } catch (error) {
       if (error instanceof StorageError) throw error;
       const settled = await settle(s3, put, error, 'Storing an object');

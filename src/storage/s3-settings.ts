@@ -9,6 +9,11 @@ const address = (description: string, allowed: string) =>
 
 const FOLDERS = '^/?[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$';
 
+const PART_BYTES = 8 * 1024 ** 2;
+/** The default of what the parts of all uploads may hold in memory. */
+export const UPLOAD_MEMORY_BYTES = 128 * 1024 ** 2;
+const MAX_UPLOAD_MEMORY_BYTES = 1024 ** 4;
+
 /** Settings of a store of kind `s3`, each read from `{STORE}_{NAME}`. */
 export const S3_SETTINGS = Type.Object({
   BUCKET: Type.String({
@@ -44,6 +49,15 @@ export const S3_SETTINGS = Type.Object({
   PRESIGN: flag(
     'Hand out presigned URLs, so that clients fetch and send bytes without this service. `false` where the server cannot check them; the bytes then go through this service. Default: `true`.',
   ),
+  UPLOAD_MEMORY_BYTES: Type.Integer({
+    default: UPLOAD_MEMORY_BYTES,
+    // Less than one part would let nothing be uploaded.
+    minimum: PART_BYTES,
+    maximum: MAX_UPLOAD_MEMORY_BYTES,
+    allowed: `a whole number from ${PART_BYTES} (one part) to ${MAX_UPLOAD_MEMORY_BYTES}`,
+    description:
+      'Memory that the parts of all uploads to this store hold together. An upload that needs a part waits for its turn, and is refused (`overloaded`) after 30 s.',
+  }),
   PREFIX: Type.Optional(
     Type.String({
       pattern: FOLDERS,
@@ -59,6 +73,8 @@ export const S3_SETTINGS = Type.Object({
 export interface S3Limits {
   /** Bodies up to this size are sent as one request, larger ones in parts of it. */
   partBytes: number;
+  /** An upload waits so long for memory. */
+  memoryWaitMs: number;
   /** A request or an answer without any progress for so long is given up. */
   stallMs: number;
   connectMs: number;
@@ -69,7 +85,8 @@ export interface S3Limits {
 }
 
 export const S3_LIMITS: S3Limits = {
-  partBytes: 8 * 1024 ** 2,
+  partBytes: PART_BYTES,
+  memoryWaitMs: 30_000,
   stallMs: 30_000,
   connectMs: 5000,
   attempts: 3,
@@ -90,6 +107,8 @@ export interface S3Options {
   presign: boolean;
   /** Empty, or folders with a slash at the end. */
   prefix: string;
+  /** What the parts of all uploads may hold, one part at least. Without it the default. */
+  uploadMemoryBytes?: number;
   limits?: Partial<S3Limits>;
 }
 
@@ -140,5 +159,6 @@ export function s3Options(settings: Record<string, unknown>, store: string): S3O
     forcePathStyle: given.FORCE_PATH_STYLE ?? given.ENDPOINT !== undefined,
     presign: given.PRESIGN ?? true,
     prefix: prefix === '' ? '' : `${prefix}/`,
+    uploadMemoryBytes: given.UPLOAD_MEMORY_BYTES,
   };
 }

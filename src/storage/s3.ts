@@ -5,6 +5,7 @@ import { watchedDownload } from './s3-download.ts';
 import { asStorageError, isMissing } from './s3-errors.ts';
 import { abortUploads } from './s3-multipart.ts';
 import { deleteObject, headObject } from './s3-object.ts';
+import { largestUpload } from './s3-parts.ts';
 import { createPresigner } from './s3-presign.ts';
 import { putObject } from './s3-put.ts';
 import type { S3Options } from './s3-settings.ts';
@@ -42,8 +43,8 @@ export async function createS3Driver(options: S3Options, context: DriverContext)
       presignPut: presign('A signature in the URL lets a client store one object of a stated size and type.'),
       publicUrl: { able: false, reason: 'Objects are private; URLs are presigned for each use.' },
       list: { able: true, reason: 'Keys are listed in the order of their UTF-8 bytes.' },
-      // In parts of 8 MiB and more; what a server allows beyond that differs.
-      maxObjectBytes: 5 * TIB,
+      // What S3 allows, and what can be had in parts that fit into the memory for them; what a server allows differs.
+      maxObjectBytes: Math.min(5 * TIB, largestUpload(s3.limits.partBytes, s3.memory.bytes)),
     },
     ...presigner,
 

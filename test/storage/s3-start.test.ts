@@ -83,6 +83,8 @@ test.each([
   ['S3_PREFIX', '../other', "folders joined by '/'"],
   ['S3_PREFIX', 'a//b', "folders joined by '/'"],
   ['S3_PRESIGN', 'perhaps', 'true or false'],
+  // A byte less than one part.
+  ['S3_UPLOAD_MEMORY_BYTES', '8388607', 'a whole number from 8388608 (one part)'],
 ])('%s=%s stops the start and says what is allowed', (name, value, allowed) => {
   expect(problems({ [name]: value })).toContain(`${name}: `);
   expect(problems({ [name]: value })).toContain(allowed);

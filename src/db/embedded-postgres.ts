@@ -45,7 +45,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     if (!(await exists(path.join(home.cluster, 'PG_VERSION'))))
       await initialise(home, password, options.durable ?? true);
     const port = await freePort();
-    return launch(home, port, password, options.durable ?? true);
+    const durable = options.durable ?? true;
+    const socket = socketFolder(home, port);
+    if (socket === undefined) return launch(home, { port, password, durable, socket });
+    // Not every file system can hold a socket.
+    return launch(home, { port, password, durable, socket }).catch(() =>
+      launch(home, { port, password, durable, socket: undefined }),
+    );
   });
   return {
     connectionString,
@@ -64,10 +70,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 /** A path beyond this is no name for a socket, on any system. */
 const MAX_SOCKET_PATH = 100;
 
+/** The setting is a list with quotes of its own. */
+const PLAIN_PATH = /^[\w./@+-]+$/;
+
 /** Folder of the server's socket: a third cheaper than TCP for each statement. Undefined where there can be none. */
 function socketFolder({ base }: PostgresHome, port: number): string | undefined {
   const tooLong = Buffer.byteLength(path.join(base, `.s.PGSQL.${port}`)) > MAX_SOCKET_PATH;
-  return process.platform === 'win32' || tooLong ? undefined : base;
+  return process.platform === 'win32' || tooLong || !PLAIN_PATH.test(base) ? undefined : base;
 }
 
 /** Connection strings of the server, the better first. One that an older version has started has no socket. */
@@ -134,10 +143,13 @@ function processOptions(user: PostgresUser | undefined, stdio: ('ignore' | 'pipe
 }
 
 /** Answers the connection string. */
-async function launch(home: PostgresHome, port: number, password: string, durable: boolean): Promise<string> {
+async function launch(
+  home: PostgresHome,
+  { port, password, durable, socket }: { port: number; password: string; durable: boolean; socket: string | undefined },
+): Promise<string> {
   const settings = [
     'listen_addresses=127.0.0.1',
-    `unix_socket_directories=${socketFolder(home, port)?.replaceAll("'", "''") ?? ''}`,
+    `unix_socket_directories=${socket ?? ''}`,
     'max_connections=200',
     'logging_collector=on',
   ];

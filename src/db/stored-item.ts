@@ -93,9 +93,10 @@ export interface StoredItem extends IntentKey {
   storageUrl: (id: string) => string;
 }
 
-const insertOne = coalesced<StoredItem, MediaItem>(
+const insertOne = coalesced<string, MediaItem>(
   async (db, items) => {
-    const rows = await insertAll(db, { items: JSON.stringify(items.map(asRecord)) });
+    const records = items.map((item, place) => `{"place":${place},${item.slice(1)}`);
+    const rows = await insertAll(db, { items: `[${records.join(',')}]` });
     const inserted = new Map(rows.map((row) => [row.place, row]));
     return items.map((_item, place) => {
       const row = inserted.get(place);
@@ -111,17 +112,18 @@ const insertOne = coalesced<StoredItem, MediaItem>(
  * transactions.
  * @throws AppError store_unavailable when the sweeper has marked the intent: the object may be gone already.
  */
-export function insertStoredItem(db: Db, item: StoredItem): Promise<MediaItem> {
-  return insertOne(db, item);
+export async function insertStoredItem(db: Db, item: StoredItem): Promise<MediaItem> {
+  // Written here, so that a value that cannot be written fails nobody else.
+  return insertOne(db, JSON.stringify(asRecord(item)));
 }
 
 /** Stands for the id while an address is made: no address holds it otherwise. */
 const ID = '\0';
 const JSON_COLUMNS = ['metadata', 'generation', 'provider_response'] as const;
 
-function asRecord({ row, storageUrl, store, key }: StoredItem, place: number): Record<string, unknown> {
+function asRecord({ row, storageUrl, store, key }: StoredItem): Record<string, unknown> {
   const [before, after] = storageUrl(ID).split(ID);
-  const record: Record<string, unknown> = { place, store, key, before, after };
+  const record: Record<string, unknown> = { store, key, before, after };
   for (const name of NAMES) record[name] = row[name] ?? DEFAULTS[name];
   // Their rows have them as text already.
   for (const name of JSON_COLUMNS) if (typeof row[name] === 'string') record[name] = JSON.parse(row[name]);

@@ -17,8 +17,11 @@ const WALK = { text: 200, other: 2000 };
 const MAX_FIRST = 50;
 const GROWTH = 16;
 const WINDOWS = 3;
-/** Times beyond those that JavaScript knows, such as infinity, have no windows. */
-const MAX_TIME_MS = 8.64e15;
+/** However close together the rows of a walk are: all of them in one moment, as of a bulk import, must still get the search ahead. */
+const MIN_FIRST_MS = 1000;
+/** Years that both JavaScript and PostgreSQL write in the same way; a window that would end beyond them has no end. */
+const EARLIEST_MS = Date.parse('0001-01-01T00:00:00Z');
+const LATEST_MS = Date.parse('9999-12-31T00:00:00Z');
 
 /** With one of these a search has a handful of rows to look at. */
 const FEW = ['jobId', 'ofJob', 'runId', 'requestId', 'messageId', 'externalId', 'projectId', 'seed'] as const;
@@ -57,15 +60,16 @@ export async function findInWindows(trx: Trx, request: WindowedRequest, walked: 
   if (!edges) return undefined;
   const forward = order === 'desc' ? -1 : 1;
   const first = Date.parse(edges.first);
-  let length = Math.abs(Date.parse(edges.last) - first) * Math.min(MAX_FIRST, (1.5 * limit) / walked);
+  const span = Math.max(MIN_FIRST_MS, Math.abs(Date.parse(edges.last) - first));
+  let length = span * Math.min(MAX_FIRST, Math.max(1, (1.5 * limit) / walked));
   let at = first;
   const found: string[] = [];
-  let from: Position | string | undefined = after;
+  let from: string | undefined;
   for (let number = 1; number <= WINDOWS && found.length < limit; number += 1) {
     at += forward * length;
-    const last = number === WINDOWS || !(Math.abs(at) < MAX_TIME_MS);
+    const last = number === WINDOWS || !(at > EARLIEST_MS && at < LATEST_MS);
     const to: string | undefined = last ? undefined : new Date(at).toISOString();
-    found.push(...(await searchWindow(trx, { filter, order, from, to, limit: limit - found.length })));
+    found.push(...(await searchWindow(trx, { filter, order, after, from, to, limit: limit - found.length })));
     if (last) break;
     from = to;
     length *= GROWTH;
@@ -106,21 +110,21 @@ async function edgesOfWalk(db: Db, request: WindowedRequest): Promise<{ first: s
 interface Window {
   filter: ItemFilter;
   order: 'asc' | 'desc';
-  /** It begins behind a place, with a moment, or anywhere. */
-  from: Position | string | undefined;
+  /** The place behind which the page begins. */
+  after: Position | undefined;
+  /** It begins with a moment, or anywhere. */
+  from: string | undefined;
   /** It ends before a moment, or nowhere. */
   to: string | undefined;
   limit: number;
 }
 
 /** The first `limit` matches of a window, in order. */
-async function searchWindow(db: Db, { filter, order, from, to, limit }: Window): Promise<string[]> {
+async function searchWindow(db: Db, { filter, order, after, from, to, limit }: Window): Promise<string[]> {
   const down = order === 'desc';
   let query = filtered(db.selectFrom('generated_images').select('generated_images.id'), filter);
-  if (typeof from === 'string') query = query.where('generated_images.created_at', down ? '<' : '>=', from);
-  // The time once more by itself: of a pair the planner does not know that it ends the same range as `to`.
-  else if (from)
-    query = query.where(beyond(order, from)).where('generated_images.created_at', down ? '<=' : '>=', from.createdAt);
+  if (after) query = query.where(beyond(order, after));
+  if (from !== undefined) query = query.where('generated_images.created_at', down ? '<' : '>=', from);
   if (to !== undefined) query = query.where('generated_images.created_at', down ? '>=' : '<', to);
   // An order that no index has, or the planner would walk along the order after all.
   const hits = await query

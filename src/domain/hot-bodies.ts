@@ -15,18 +15,24 @@ export interface HotBodies {
   /** Whether a body is worth keeping now; counts as a request for it. */
   wants(location: Location): boolean;
   keep(location: Location, data: Buffer): void;
+  /** For what is deleted for good. */
+  forget(location: Pick<Location, 'store' | 'key'>): void;
 }
 
 /** @param maxBytes of all together; 0 keeps none */
 export function createHotBodies(maxBytes: number): HotBodies {
-  if (maxBytes === 0) return { get: () => undefined, wants: () => false, keep: () => {} };
+  if (maxBytes === 0) return { get: () => undefined, wants: () => false, keep: () => {}, forget: () => {} };
   const bodies = new LRUCache<string, Buffer>({
     maxSize: maxBytes,
     sizeCalculation: (data) => Math.max(1, data.length),
   });
   const recent = new LRUCache<string, true>({ max: RECENT });
   return {
-    get: (location) => bodies.get(nameOf(location)),
+    get: (location) => {
+      if (!location.owned) return undefined;
+      const data = bodies.get(nameOf(location));
+      return data?.length === location.bytes ? data : undefined;
+    },
     wants: (location) => {
       // Somebody else's object may change.
       if (!location.owned || location.bytes > Math.min(MAX_BODY_BYTES, maxBytes)) return false;
@@ -38,9 +44,10 @@ export function createHotBodies(maxBytes: number): HotBodies {
     keep: (location, data) => {
       if (data.length === location.bytes) bodies.set(nameOf(location), data);
     },
+    forget: (location) => void bodies.delete(nameOf(location)),
   };
 }
 
-function nameOf({ store, key }: Location): string {
+function nameOf({ store, key }: Pick<Location, 'store' | 'key'>): string {
   return `${store}\n${key}`;
 }

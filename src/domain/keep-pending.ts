@@ -14,7 +14,8 @@ import type { Source } from './source.ts';
 /** Where an item's bytes can be had once more, when they could not be stored at first; undefined: nowhere, or it makes no sense. */
 export function addressToKeep(source: Source, fields: ItemFields, error: unknown): string | undefined {
   const passing =
-    isAppError(error, 'store_unavailable', 'storage_full') || (isAppError(error, 'fetch_failed') && !isGone(error));
+    isAppError(error, 'store_unavailable', 'storage_full', 'overloaded') ||
+    (isAppError(error, 'fetch_failed') && !isGone(error));
   if (!passing) return undefined;
   if (source.type === 'url') return source.url;
   // What a form says after its file is not known yet.

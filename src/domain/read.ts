@@ -168,7 +168,7 @@ export async function openHotContent(
   if (!wanted || content.store !== first.store) return content;
   // One that breaks off is opened once more, as any other: there may be another location.
   const data = content.data ?? (await buffer(content.stream).catch(() => undefined));
-  if (!data) return openContent(deps, item, locations, range, signal);
+  if (data?.length !== content.bytes) return openContent(deps, item, locations, range, signal);
   deps.hotBodies.keep(first, data);
   return Object.assign(new Whole(data, content.totalBytes), { store: content.store });
 }

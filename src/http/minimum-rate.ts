@@ -37,7 +37,7 @@ export function createPace({ windowMs, minBytes }: BodyRate): Pace {
     if (!giveUp) return;
     const left = windowMs - waited - (performance.now() - since);
     if (left <= 0) giveUp(late());
-    else timer = setTimeout(watch, left);
+    else timer = setTimeout(watch, left).unref();
   };
   return {
     arrived(count) {

@@ -95,7 +95,8 @@ export function createStore(
       if (operation === 'healthy') {
         if (driver.remote === true) breaker.trip();
       } else if (wrapped instanceof AppError && wrapped.code === 'store_unavailable') breaker.failed();
-      else breaker.succeeded();
+      // Nor does a store that was not even asked.
+      else if (!(wrapped instanceof AppError && wrapped.code === 'overloaded')) breaker.succeeded();
       observe(
         name,
         operation,

@@ -80,3 +80,40 @@ test('a search tells the same pages as one statement over everything', { timeout
     { numRuns: 300 },
   );
 });
+
+test(
+  'items of one moment, and items over many years, are paged through to their end',
+  { timeout: 120_000 },
+  async () => {
+    const zebras = sql`CASE WHEN n % 100 = 14 THEN 'a zebra' ELSE 'a horse' END`;
+    const tags = sql`ARRAY[CASE WHEN n % 100 = 14 THEN 'zebra' ELSE 'horse' END]`;
+    const insert = (user: string, rows: number, time: ReturnType<typeof sql>) =>
+      sql`INSERT INTO generated_images (user_id, prompt, storage_url, tags, created_at)
+      SELECT ${user}, ${zebras}, '', ${tags}, ${time} FROM generate_series(1, ${sql.lit(rows)}) AS n`.execute(open.db);
+    await insert('at-once', 1000, sql`'2026-02-03 04:05:06.123456+00'::timestamptz`);
+    await insert(
+      'in-a-millisecond',
+      3000,
+      sql`'2026-02-03 04:05:06.123+00'::timestamptz + n % 900 * interval '1 microsecond'`,
+    );
+    await insert('sparse', 300, sql`now() - n * interval '5 days'`);
+    await insert('sparser', 3000, sql`now() - n * interval '20 days'`);
+    for (const userId of ['at-once', 'in-a-millisecond', 'sparse', 'sparser'])
+      for (const order of ['asc', 'desc'] as const)
+        for (const asked of [{ q: 'zebra' }, { tags: ['zebra'] }, { q: 'nothing' }, { tags: ['nothing'] }]) {
+          const filter = { userId, ...asked };
+          const wanted = await pageQuery(open.db, { filter, order, limit: 1000 }).execute();
+          const found: string[] = [];
+          let after: Position | undefined;
+          for (let page = 0; page <= 12; page += 1) {
+            const { items, more } = await searchItems(open.db, { filter, order, limit: 3, after });
+            found.push(...items.map((item) => item.id));
+            const last = items.at(-1);
+            if (!more || !last) break;
+            after = { createdAt: last.createdAt, id: last.id };
+          }
+          const all = wanted.map((row) => row.id);
+          expect(found, `${userId} ${order} ${JSON.stringify(asked)}`).toEqual(all.slice(0, Math.min(all.length, 39)));
+        }
+  },
+);

@@ -10,6 +10,10 @@ export interface CoalesceOptions {
 }
 
 const SLOW_MS = 50;
+/** Under load the next statement waits a moment for more. Measured with eight uploads at a time: 1 ms brings a tenth, 2 ms cost it. */
+const GATHER_MS = 1;
+/** So soon after a statement there is load. */
+const BUSY_MS = 5;
 
 /**
  * Lets requests that come together share a statement, a trip and a commit: under load that halves what each costs. Alone, a request
@@ -62,10 +66,12 @@ function createLoader<Request, Answer>(
   { running, most }: CoalesceOptions,
 ): DataLoader<Request, Answer> {
   let active = 0;
+  let last = 0;
   const waiting: (() => void)[] = [];
   const ended = () => {
     const next = waiting.shift();
-    if (next) next();
+    last = performance.now();
+    if (next) setTimeout(next, GATHER_MS);
     else active -= 1;
   };
   const batch = async (requests: readonly Request[]) => {
@@ -88,7 +94,9 @@ function createLoader<Request, Answer>(
     batchScheduleFn: (begin) => {
       if (active === running) return void waiting.push(begin);
       active += 1;
-      setImmediate(begin);
+      // Who comes alone waits for nobody.
+      if (performance.now() - last < BUSY_MS) setTimeout(begin, GATHER_MS);
+      else setImmediate(begin);
     },
   });
 }

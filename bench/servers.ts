@@ -60,15 +60,22 @@ export async function startMediakeep(
   await mkdir(files, { recursive: true });
   const own = database ?? (await startDatabase(stage, name));
   const port = await freePort();
-  const { pid, stop } = await run(stage, name, port, '/health/ready', ['--enable-source-maps', 'src/main.ts'], {
-    NODE_ENV: 'production',
-    DATABASE_URL: own.url,
-    DATA_DIR: path.join(stage.folder, `${name}-data`),
-    LOCAL_ROOT: files,
-    JWT_SECRET: SECRET,
-    PORT: String(port),
-    ...env,
-  });
+  const { pid, stop } = await run(
+    stage,
+    name,
+    port,
+    '/health/ready',
+    ['--enable-source-maps', '--min-semi-space-size=16', 'src/main.ts'],
+    {
+      NODE_ENV: 'production',
+      DATABASE_URL: own.url,
+      DATA_DIR: path.join(stage.folder, `${name}-data`),
+      LOCAL_ROOT: files,
+      JWT_SECRET: SECRET,
+      PORT: String(port),
+      ...env,
+    },
+  );
   return {
     name,
     origin: `http://127.0.0.1:${port}`,

@@ -1,5 +1,6 @@
 import type { PresignGetOptions, PresignPutOptions, PresignedPut } from './driver.ts';
 import type { S3Bucket } from './s3-client.ts';
+import { type GetSigner, createGetSigner } from './s3-get-signer.ts';
 
 /** The longest that a signature of this kind (SigV4 in the query) is valid: 7 days. */
 const MAX_SECONDS = 604_800;
@@ -14,9 +15,28 @@ export interface Presigner {
 /** Makes URLs that carry a signature of ours; nothing is asked of the server. */
 export async function createPresigner(s3: S3Bucket, honoursConditions: () => Promise<boolean>): Promise<Presigner> {
   const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner');
+  let learning: Promise<GetSigner | undefined> | undefined;
+  /** Learnt at the first use, because credentials may not be there before; and again when that has failed. */
+  const getSigner = () => {
+    learning ??= createGetSigner(s3).catch((error: unknown) => {
+      learning = undefined;
+      throw error;
+    });
+    return learning;
+  };
   return {
     async presignGet(key, { expiresIn, contentType, contentDisposition, cacheControl }) {
       checkLifetime(expiresIn);
+      const sign = await getSigner();
+      if (sign) {
+        const query = {
+          'x-id': 'GetObject',
+          ...(contentType !== undefined && { 'response-content-type': contentType }),
+          ...(contentDisposition !== undefined && { 'response-content-disposition': contentDisposition }),
+          ...(cacheControl !== undefined && { 'response-cache-control': cacheControl }),
+        };
+        return sign(s3.path(key), query, expiresIn);
+      }
       const command = new s3.sdk.GetObjectCommand({
         Bucket: s3.name,
         Key: s3.path(key),

@@ -7,10 +7,12 @@ export interface CoalesceOptions {
   running: number;
   /** Requests for one statement at most. */
   most: number;
+  /** Under load the next statement waits a moment for more: worth it for what ends in a commit. */
+  gather?: boolean;
 }
 
 const SLOW_MS = 50;
-/** Under load the next statement waits a moment for more. Measured with eight uploads at a time: 1 ms brings a tenth, 2 ms cost it. */
+/** Measured with eight uploads at a time: 1 ms brings a tenth, 2 ms cost it. */
 const GATHER_MS = 1;
 /** So soon after a statement there is load. */
 const BUSY_MS = 5;
@@ -22,13 +24,13 @@ const BUSY_MS = 5;
  */
 export function coalesced<Request, Answer>(
   run: (db: Db, requests: readonly Request[]) => Promise<(Answer | Error)[]>,
-  { running, most }: CoalesceOptions,
+  options: CoalesceOptions,
 ): (db: Db, request: Request) => Promise<Answer> {
   const loaders = new WeakMap<Db, DataLoader<Request, Answer>>();
   return (db, request) => {
     let loader = loaders.get(db);
     if (!loader) {
-      loader = createLoader((requests: readonly Request[]) => runBatch(run, db, requests), { running, most });
+      loader = createLoader((requests: readonly Request[]) => runBatch(run, db, requests), options);
       loaders.set(db, loader);
     }
     return loader.load(request);
@@ -63,7 +65,7 @@ function asError(cause: unknown): Error {
 
 function createLoader<Request, Answer>(
   run: (requests: readonly Request[]) => Promise<(Answer | Error)[]>,
-  { running, most }: CoalesceOptions,
+  { running, most, gather = false }: CoalesceOptions,
 ): DataLoader<Request, Answer> {
   let active = 0;
   let last = 0;
@@ -71,7 +73,8 @@ function createLoader<Request, Answer>(
   const ended = () => {
     const next = waiting.shift();
     last = performance.now();
-    if (next) setTimeout(next, GATHER_MS);
+    if (next && gather) setTimeout(next, GATHER_MS);
+    else if (next) next();
     else active -= 1;
   };
   const batch = async (requests: readonly Request[]) => {
@@ -95,7 +98,7 @@ function createLoader<Request, Answer>(
       if (active === running) return void waiting.push(begin);
       active += 1;
       // Who comes alone waits for nobody.
-      if (performance.now() - last < BUSY_MS) setTimeout(begin, GATHER_MS);
+      if (gather && performance.now() - last < BUSY_MS) setTimeout(begin, GATHER_MS);
       else setImmediate(begin);
     },
   });

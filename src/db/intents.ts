@@ -26,7 +26,7 @@ const oneOfIntents = coalesced<IntentKey, undefined>(
     await newIntents(db, { stores: intents.map(({ store }) => store), keys: intents.map(({ key }) => key) });
     return intents.map(() => undefined);
   },
-  { running: 1, most: 100 },
+  { running: 1, most: 100, gather: true },
 );
 
 /** Committed when it returns; uploads that begin together share the commit. */

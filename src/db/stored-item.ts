@@ -103,7 +103,7 @@ const insertOne = coalesced<string, MediaItem>(
       return row ? toItem(row) : intentLost();
     });
   },
-  { running: 1, most: 50 },
+  { running: 1, most: 50, gather: true },
 );
 
 /**

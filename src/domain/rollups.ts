@@ -9,7 +9,7 @@ interface RollupDeps {
 }
 
 /** What one reader counts before reading: some 10 ms. */
-const FRESHEN = 100;
+const FRESHEN = 200;
 /** Between two looks whether another process has ended its batch. */
 const OTHERS_TURN_MS = 100;
 

@@ -97,7 +97,8 @@ const TRIGGERS = [
   `media_rollup_update AFTER UPDATE ON generated_images FOR EACH ROW WHEN (${ITEM_CHANGED}) EXECUTE FUNCTION mark_media_item()`,
   `media_rollup_delete AFTER DELETE ON generated_images FOR EACH ROW WHEN (OLD.deleted_at IS NULL) EXECUTE FUNCTION mark_media_item()`,
   `media_rollup_truncate AFTER TRUNCATE ON generated_images FOR EACH STATEMENT EXECUTE FUNCTION mark_all_media()`,
-  // The location of an item that this transaction has just marked: the mark of the item stands for both.
+  // The location of an item that an earlier statement of this transaction has marked: that mark stands for both. Where one statement writes
+  // both, the condition is looked at before the item's trigger runs, and there are two marks, which does no harm.
   `media_rollup_insert AFTER INSERT ON media_locations FOR EACH ROW WHEN (NEW.state <> 'pending'
     AND current_setting('${MARKED}', TRUE) IS DISTINCT FROM NEW.media_id::text) EXECUTE FUNCTION mark_media_location()`,
   `media_rollup_update AFTER UPDATE ON media_locations FOR EACH ROW WHEN (${LOCATION_CHANGED}) EXECUTE FUNCTION mark_media_location()`,

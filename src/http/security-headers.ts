@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import helmet from 'helmet';
 
@@ -11,18 +12,17 @@ export function registerSecurityHeaders(app: FastifyInstance): void {
   });
 }
 
-function securityHeaders(): Record<string, string> {
-  const headers: Record<string, string> = {};
-  const response = {
-    setHeader: (name: string, value: string) => (headers[name.toLowerCase()] = value),
-    removeHeader: () => {},
-  } as unknown as ServerResponse;
+function securityHeaders(): Record<string, number | string | string[]> {
+  const request = new IncomingMessage(new Socket());
+  const response = new ServerResponse(request);
   const apply = helmet({
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
     crossOriginResourcePolicy: { policy: 'cross-origin' },
   });
-  apply({} as IncomingMessage, response, (error) => {
+  apply(request, response, (error) => {
     if (error instanceof Error) throw error;
   });
-  return headers;
+  return Object.fromEntries(
+    Object.entries(response.getHeaders()).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }

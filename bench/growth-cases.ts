@@ -10,7 +10,7 @@ import { countPending, takePendingLocations } from '../src/db/locations.ts';
 import { catchUpRollups } from '../src/db/rollups.ts';
 import { runItems } from '../src/db/run-outputs.ts';
 import { takeDueRuns } from '../src/db/runs.ts';
-import { countItems, listItems, searchItems } from '../src/db/search.ts';
+import { countItems, listItems, readFound, searchItems } from '../src/db/search.ts';
 import { readStats, readTagCounts } from '../src/db/stats.ts';
 import { SPREAD } from './seed-rows.ts';
 
@@ -43,7 +43,7 @@ export function casesOf(marks: Landmarks): Case[] {
     group,
     name,
     kind: 'reads',
-    work: (db) => searchItems(db, { filter, order: 'desc', limit: 50, after }),
+    work: async (db) => readFound(db, (await searchItems(db, { filter, order: 'desc', limit: 50, after })).found),
   });
   const reads = (group: string, name: string, work: Case['work']): Case => ({ group, name, kind: 'reads', work });
   const undone = (group: string, name: string, work: Case['work']): Case => ({

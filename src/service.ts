@@ -7,6 +7,7 @@ import { countPending } from './db/locations.ts';
 import { countBehind } from './db/rollups.ts';
 import { createSigner, derivedSigningKey } from './domain/signing.ts';
 import { createHotBodies } from './domain/hot-bodies.ts';
+import { createRenderedItems } from './http/present.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import type { WebhookTrust } from './http/webhook-sender.ts';
 import { createMetrics } from './metrics.ts';
@@ -60,9 +61,11 @@ export async function createService(
       : jwtSecret === undefined
         ? []
         : [derivedSigningKey(jwtSecret)];
+  const publicBaseUrl = config.PUBLIC_BASE_URL ?? `http://${host}:${config.PORT}`;
   const deps: RouteDeps = {
     db: services.database.db,
     stores: services.stores,
+    rendered: createRenderedItems(publicBaseUrl),
     hotBodies: createHotBodies(config.CONTENT_CACHE_BYTES),
     fetcher,
     comfyui,
@@ -76,7 +79,7 @@ export async function createService(
     ),
     limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES },
     defaultVisibility: config.DEFAULT_VISIBILITY,
-    publicBaseUrl: config.PUBLIC_BASE_URL ?? `http://${host}:${config.PORT}`,
+    publicBaseUrl,
     webhooks: webhookTrust(config),
     urlTtlSeconds: config.URL_TTL_SECONDS,
     delivery: config.DELIVERY,

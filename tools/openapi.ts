@@ -7,6 +7,7 @@ import { openDatabase } from '../src/db/database.ts';
 import { createSigner } from '../src/domain/signing.ts';
 import { openapiDocument } from '../src/http/openapi.ts';
 import { createMetrics } from '../src/metrics.ts';
+import { createRenderedItems } from '../src/http/present.ts';
 import { createHotBodies } from '../src/domain/hot-bodies.ts';
 import { createUrlFetcher } from '../src/sources/fetch-url.ts';
 import type { Stores } from '../src/storage/routing.ts';
@@ -47,6 +48,7 @@ const app = await buildApp({
   signer: createSigner([{ id: 'none', secret: 'x'.repeat(32) }]),
   db: database.db,
   stores: unused,
+  rendered: createRenderedItems('http://127.0.0.1:8080'),
   hotBodies: createHotBodies(0),
   fetcher: createUrlFetcher({ trustedHosts: [], maxBytes: 1 }),
   log,

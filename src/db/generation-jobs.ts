@@ -3,7 +3,7 @@ import { recordEvent } from './events.ts';
 import type { Db, Trx } from './database.ts';
 import type { JobName } from './job-outputs.ts';
 import type { GenerationJobsTable, JobStatus, JsonObject } from './tables.ts';
-import { toIsoTime } from './timestamps.ts';
+import { recordedAt, toIsoTime } from './timestamps.ts';
 
 /** The work at a generating back end. */
 export interface GenerationJob extends JobName {
@@ -23,7 +23,7 @@ export interface GenerationJob extends JobName {
 }
 
 function toJob(row: Selectable<GenerationJobsTable>): GenerationJob {
-  const createdAt = toIsoTime(row.created_at) ?? '1970-01-01T00:00:00.000Z';
+  const createdAt = recordedAt(row.created_at);
   return {
     provider: row.provider,
     jobId: row.job_id,

@@ -1,6 +1,6 @@
 import { type ExpressionBuilder, type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely';
 import type { GeneratedImagesTable, JsonObject, Tables } from './tables.ts';
-import { toIsoTime } from './timestamps.ts';
+import { recordedAt, toIsoTime } from './timestamps.ts';
 
 /** A media item as the service speaks of it; times are RFC 3339 texts, absent values null. */
 export interface MediaItem {
@@ -111,6 +111,19 @@ export function itemColumns(eb: ExpressionBuilder<Tables, 'generated_images'>) {
   ] as const;
 }
 
+/**
+ * Another text after each change of what `itemColumns` selects. The transaction that wrote the row would do, if a standby that takes
+ * over or a backup that is played back could not count the same numbers again.
+ */
+export function rowVersion(eb: ExpressionBuilder<Tables, 'generated_images'>): RawBuilder<string> {
+  const location = eb
+    .selectFrom('media_locations')
+    .select(sql`media_locations.xmin`.as('written_by'))
+    .whereRef('media_locations.media_id', '=', 'generated_images.id')
+    .whereRef('media_locations.store', '=', 'generated_images.storage_provider');
+  return sql<string>`concat_ws(' ', generated_images.xmin, generated_images.updated_at, ${location}, ${isCurrent(eb)})`;
+}
+
 /** A scalar look-up by the scene's primary key; EXISTS would let the planner hash the whole table. */
 function isCurrent(eb: ExpressionBuilder<Tables, 'generated_images'>): RawBuilder<SqlBool | null> {
   const current = eb
@@ -129,7 +142,7 @@ export type ItemRow = Omit<Selectable<GeneratedImagesTable>, 'provider_response'
 
 /** A row as an item. Rows of an older system may hold anything the old columns allow: nulls in arrays, JSON that is no object. */
 export function toItem(row: ItemRow): MediaItem {
-  const createdAt = toIsoTime(row.created_at) ?? '1970-01-01T00:00:00.000Z';
+  const createdAt = recordedAt(row.created_at);
   return {
     id: row.id,
     userId: row.user_id,

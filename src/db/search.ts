@@ -1,7 +1,7 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
-import { ITEM_COLUMNS, type MediaItem, itemColumns, toItem } from './media-item.ts';
+import { type MediaItem, itemColumns, rowVersion, toItem } from './media-item.ts';
 import { prepared } from './prepared.ts';
 import type { Tables } from './tables.ts';
 import { findInWindows, needsWindows, walkedItems } from './windowed-search.ts';
@@ -16,64 +16,74 @@ export interface PageRequest {
 /** A page ends early when its texts grow beyond this: 200 items of the largest size would be 80 MB. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 
-/** Each costs a hundred values to be read for a page, so no more than are needed. */
-const PAGE_COLUMNS = [
-  ...ITEM_COLUMNS.map((name) => `weighed.${name}` as const),
-  'weighed.storage_key',
-  'weighed.is_current',
-  'weighed.found',
-] as const;
+/** An item that a search has found: what its place, its weight and its state are, and nothing that costs to read. */
+export interface FoundItem {
+  id: string;
+  created_at: string;
+  /** Another one after each change of what an item shows. */
+  row_version: string;
+  /** Bytes of the texts and objects that have no small bound. */
+  weight: number;
+}
 
 /** The query of one page; exported so that its plan can be read. */
 export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) {
   const items = filtered(db.selectFrom('generated_images'), filter);
-  return pageOf(db, after ? items.where(beyond(order, after)) : items, order, limit);
+  return pageOf(after ? items.where(beyond(order, after)) : items, order, limit);
 }
 
-/** The first of some items in order, as far as they fit on a page; `found` is how many there were. */
-function pageOf(
-  db: Db,
-  items: SelectQueryBuilder<Tables, 'generated_images', object>,
-  order: 'asc' | 'desc',
-  limit: number,
-) {
-  const page = items
-    .select(itemColumns)
+/** The first of some items in order. */
+function pageOf(items: SelectQueryBuilder<Tables, 'generated_images', object>, order: 'asc' | 'desc', limit: number) {
+  return items
+    .select((eb) => [
+      'generated_images.id',
+      'generated_images.created_at',
+      rowVersion(eb).as('row_version'),
+      sql<number>`octet_length(generated_images.prompt) + coalesce(octet_length(generated_images.error), 0)
+        + coalesce(pg_column_size(generated_images.metadata), 0) + coalesce(pg_column_size(generated_images.generation), 0)`.as(
+        'weight',
+      ),
+    ])
     .orderBy('generated_images.created_at', order)
     .orderBy('generated_images.id', order)
-    .limit(limit)
-    .as('page');
-  const window = sql`(ORDER BY page.created_at ${sql.raw(order)}, page.id ${sql.raw(order)})`;
-  const weighed = db
-    .selectFrom(page)
-    .selectAll('page')
-    .select([
-      sql<string>`sum(octet_length(page.prompt) + coalesce(octet_length(page.error), 0) + coalesce(pg_column_size(page.metadata), 0)
-        + coalesce(pg_column_size(page.generation), 0)) OVER ${window}`.as('running_bytes'),
-      sql<string>`row_number() OVER ${window}`.as('position'),
-      sql<string>`count(*) OVER ()`.as('found'),
-    ])
-    .as('weighed');
-  return db
-    .selectFrom(weighed)
-    .select(PAGE_COLUMNS)
-    .where((eb) => eb.or([eb('weighed.running_bytes', '<=', String(MAX_PAGE_BYTES)), eb('weighed.position', '=', '1')]))
-    .orderBy('weighed.created_at', order)
-    .orderBy('weighed.id', order);
+    .limit(limit);
 }
 
-export interface ItemPage {
-  items: MediaItem[];
+export interface FoundPage {
+  found: FoundItem[];
   /** Whether there are items after the last one of this page. */
   more: boolean;
 }
 
 /** One page of items in the order of (created, id); shorter than the limit when its items are large. */
-export async function searchItems(db: Db, request: PageRequest): Promise<ItemPage> {
-  const further = { ...request, limit: request.limit + 1 };
-  const rows = await pageRows(db, further);
-  const items = rows.slice(0, request.limit).map((row) => toItem(row));
-  return { items, more: items.length < Number(rows[0]?.found ?? 0) };
+export async function searchItems(db: Db, request: PageRequest): Promise<FoundPage> {
+  const rows = await pageRows(db, { ...request, limit: request.limit + 1 });
+  const found = rows.slice(0, lengthOfPage(rows.slice(0, request.limit)));
+  return { found, more: found.length < rows.length };
+}
+
+function lengthOfPage(rows: readonly FoundItem[]): number {
+  let bytes = 0;
+  const last = rows.findIndex(({ weight }) => (bytes += weight) > MAX_PAGE_BYTES);
+  return last === -1 ? rows.length : Math.max(1, last);
+}
+
+const itemsByIds = prepared('items_by_ids', (db, { ids }: { ids: string[] }) =>
+  db
+    .selectFrom('generated_images')
+    .select((eb) => [...itemColumns(eb), rowVersion(eb).as('row_version')])
+    .where('generated_images.id', '=', sql<string>`ANY(${ids}::bigint[])`)
+    .where('generated_images.deleted_at', 'is', null),
+);
+
+/** What a search has found, in any order; without what has been deleted since. */
+export async function readFound(
+  db: Db,
+  found: readonly Pick<FoundItem, 'id'>[],
+): Promise<{ item: MediaItem; rowVersion: string }[]> {
+  if (found.length === 0) return [];
+  const rows = await itemsByIds(db, { ids: found.map(({ id }) => id) });
+  return rows.map((row) => ({ item: toItem(row), rowVersion: row.row_version }));
 }
 
 interface OwnPage {
@@ -93,7 +103,7 @@ const OWN_PAGES = {
   asc: { first: ownPage('asc', false), later: ownPage('asc', true) },
 };
 
-function pageRows(db: Db, request: PageRequest) {
+function pageRows(db: Db, request: PageRequest): Promise<FoundItem[]> {
   const { filter, order, limit, after } = request;
   if (needsWindows(filter)) return searchByWindows(db, request);
   const { userId, tagMode: _onlyHow, ...others } = filter;
@@ -104,23 +114,22 @@ function pageRows(db: Db, request: PageRequest) {
   return (after ? later : first)(db, { userId, limit, createdAt, id });
 }
 
-async function searchByWindows(db: Db, request: PageRequest) {
+async function searchByWindows(db: Db, request: PageRequest): Promise<FoundItem[]> {
   const { order, limit } = request;
-  const walk = (db: Db) => pageOf(db, walkedItems(db, request), order, limit).execute();
+  const walk = (db: Db) => pageOf(walkedItems(db, request), order, limit).execute();
   const walked = await walk(db);
-  const found = Number(walked[0]?.found ?? 0);
-  if (found === limit) return walked;
+  if (walked.length === limit) return walked;
   // One snapshot, so that an item that comes or goes meanwhile is neither skipped nor ends the listing early.
   return db
     .transaction()
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute(async (trx) => {
-      const ids = await findInWindows(trx, request, found);
+      const ids = await findInWindows(trx, request, walked.length);
       if (!ids) return walk(trx);
       if (ids.length === 0) return [];
       const items = trx.selectFrom('generated_images').where('generated_images.id', 'in', ids);
-      return pageOf(trx, items, order, limit).execute();
+      return pageOf(items, order, limit).execute();
     });
 }
 

@@ -20,3 +20,8 @@ export function toIsoTime(text: string | null): string | null {
   const digits = (fraction ?? '.').slice(1).padEnd(3, '0');
   return `${new Date(seconds).toISOString().slice(0, 19)}.${digits}Z`;
 }
+
+/** The same for a time that every row has; a row of an older system may lack it, or have one that cannot be said. */
+export function recordedAt(text: string | null): string {
+  return toIsoTime(text) ?? '1970-01-01T00:00:00.000Z';
+}

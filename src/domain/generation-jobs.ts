@@ -13,8 +13,7 @@ import { checkParent } from './ingest.ts';
 import { type ItemInput, checkFields } from './item-fields.ts';
 import { assertOpen, checkPlace, runOf } from './place.ts';
 import { checkScene } from './scenes.ts';
-import { type SearchResult, search } from './search.ts';
-import type { Signer } from './signing.ts';
+import { type SearchDeps, type SearchResult, search } from './search.ts';
 import { checkText } from './text-limits.ts';
 import { KNOWS_ID_ALONE, unpark } from './webhooks.ts';
 
@@ -65,7 +64,7 @@ export async function registerJob(
 
 /** The items of a job, newest first. @throws AppError not_found, invalid_cursor */
 export async function jobItems(
-  deps: Deps & { signer: Signer },
+  deps: SearchDeps,
   caller: Caller,
   name: JobName,
   page: { limit: number; cursor: string | undefined },

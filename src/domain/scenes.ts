@@ -4,8 +4,7 @@ import type { MediaItem } from '../db/media-item.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
-import { type SearchResult, search } from './search.ts';
-import type { Signer } from './signing.ts';
+import { type SearchDeps, type SearchResult, search } from './search.ts';
 import type { ItemInput } from './item-fields.ts';
 import { checkText } from './text-limits.ts';
 
@@ -45,7 +44,7 @@ export async function currentVersion(deps: Deps, caller: Caller, name: SceneName
 
 /** The versions of a scene, newest first. @throws AppError not_found, invalid_cursor */
 export async function sceneVersions(
-  deps: Deps & { signer: Signer },
+  deps: SearchDeps,
   caller: Caller,
   name: SceneName,
   page: { limit: number; cursor: string | undefined },

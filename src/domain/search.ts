@@ -1,12 +1,13 @@
-import type { MediaItem } from '../db/media-item.ts';
 import type { ItemFilter, Position } from '../db/item-filter.ts';
 import { countItems, searchItems } from '../db/search.ts';
+import { recordedAt } from '../db/timestamps.ts';
 import { type Stats, readStats, readTagCounts } from '../db/stats.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, isAdmin } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { fingerprintOf } from './idempotency.ts';
 import { canonicalTag, checkTime } from './item-fields.ts';
+import type { RenderedItems } from './rendered-items.ts';
 import { freshenRollups } from './rollups.ts';
 import type { Signer } from './signing.ts';
 import { checkJsonObject, checkText } from './text-limits.ts';
@@ -19,8 +20,15 @@ export interface SearchRequest {
   includeTotal?: boolean | undefined;
 }
 
+/** What a search needs from around it. */
+export interface SearchDeps extends Deps {
+  signer: Signer;
+  rendered: RenderedItems;
+}
+
 export interface SearchResult {
-  items: MediaItem[];
+  /** As `RenderedItems` writes them. */
+  items: string[];
   nextCursor: string | null;
   total?: number;
 }
@@ -39,19 +47,15 @@ export function scopeOf(caller: Caller, userId: string | undefined): string | un
 }
 
 /** One page of the items that the caller may see. @throws AppError invalid_cursor, invalid_request, user_mismatch */
-export async function search(
-  deps: Deps & { signer: Signer },
-  caller: Caller,
-  request: SearchRequest,
-): Promise<SearchResult> {
+export async function search(deps: SearchDeps, caller: Caller, request: SearchRequest): Promise<SearchResult> {
   const filter = checkFilter({ ...request.filter, userId: scopeOf(caller, request.filter.userId) });
   const about = fingerprintOf({ filter, order: request.order, sub: caller.sub }).slice(0, 22);
   const after = request.cursor === undefined ? undefined : readCursor(deps.signer, request.cursor, about);
-  const { items, more } = await searchItems(deps.db, { filter, order: request.order, limit: request.limit, after });
-  const last = items.at(-1);
+  const { found, more } = await searchItems(deps.db, { filter, order: request.order, limit: request.limit, after });
+  const last = found.at(-1);
   return {
-    items,
-    nextCursor: more && last ? deps.signer.seal(`${about} ${last.createdAt} ${last.id}`) : null,
+    items: await deps.rendered.of(deps.db, found),
+    nextCursor: more && last ? deps.signer.seal(`${about} ${recordedAt(last.created_at)} ${last.id}`) : null,
     ...(request.includeTotal === true && { total: await countItems(deps.db, filter) }),
   };
 }

@@ -1,4 +1,7 @@
+import type { FastifyReply } from 'fastify';
 import type { MediaItem } from '../db/media-item.ts';
+import { RenderedItems } from '../domain/rendered-items.ts';
+import type { SearchResult } from '../domain/search.ts';
 
 /** An item as it goes out, the same object: with its permanent address, which is made from the configuration and from nothing else. */
 export function present<T extends MediaItem>(item: T, publicBaseUrl: string): T & { url: string | null } {
@@ -6,4 +9,15 @@ export function present<T extends MediaItem>(item: T, publicBaseUrl: string): T 
   const hasBytes =
     (item.status !== 'failed' && item.storageUrl !== '') || (item.status === 'pending' && item.originalUrl !== null);
   return Object.assign(item, { url: hasBytes ? `${publicBaseUrl}/v1/media/${item.id}/content` : null });
+}
+
+/** Items of listings as texts, kept by row version. */
+export function createRenderedItems(publicBaseUrl: string): RenderedItems {
+  return new RenderedItems((item) => JSON.stringify(present(item, publicBaseUrl)));
+}
+
+/** Answers a page. Its items are texts already, so the type that the route's schema asks for is none of it. */
+export function sendPage(reply: FastifyReply, { items, ...rest }: SearchResult): never {
+  reply.type('application/json; charset=utf-8');
+  return `{"items":[${items.join(',')}],${JSON.stringify(rest).slice(1)}` as never;
 }

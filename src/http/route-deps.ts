@@ -1,10 +1,8 @@
-import type { Deps } from '../domain/deps.ts';
-import type { Signer } from '../domain/signing.ts';
+import type { SearchDeps } from '../domain/search.ts';
 import type { WebhookTrust } from './webhook-sender.ts';
 
 /** What the routes need from around them. */
-export interface RouteDeps extends Deps {
-  signer: Signer;
+export interface RouteDeps extends SearchDeps {
   webhooks: WebhookTrust;
   urlTtlSeconds: number;
   /** `redirect`: stores that can presign give their bytes themselves. */

@@ -192,8 +192,8 @@ const searches: readonly (readonly [name: string, filter: ItemFilter, rows: numb
 test.each(searches)('%s: every statement of the search stays within its buffers', async (_name, filter, rows) => {
   for (const after of [undefined, deep]) {
     const request = at(filter, { after, limit: PAGE });
-    const { items, more } = await searchItems(open.db, request);
-    if (!after) expect(items.length + Number(more)).toBe(rows);
+    const { found, more } = await searchItems(open.db, request);
+    if (!after) expect(found.length + Number(more)).toBe(rows);
     let buffers = 0;
     for (const statement of await statementsOf((db) => searchItems(db, request))) {
       const plan = await explainQuery(statement);

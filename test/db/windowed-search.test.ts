@@ -66,13 +66,13 @@ test('a search tells the same pages as one statement over everything', { timeout
       fc.boolean(),
       async (filter, order, limit, fromMiddle) => {
         let after: Position | undefined = fromMiddle ? { createdAt: '2026-01-08 00:00:00+00', id: '3900' } : undefined;
-        for (let page = 0; page < 4; page += 1) {
+        for (let number = 0; number < 4; number += 1) {
           const wanted = await pageQuery(open.db, { filter, order, limit: limit + 1, after }).execute();
-          const found = await searchItems(open.db, { filter, order, limit, after });
-          expect(found.items.map((item) => item.id)).toEqual(wanted.slice(0, limit).map((row) => row.id));
-          expect(found.more).toBe(wanted.length > limit);
+          const page = await searchItems(open.db, { filter, order, limit, after });
+          expect(page.found.map((item) => item.id)).toEqual(wanted.slice(0, limit).map((row) => row.id));
+          expect(page.more).toBe(wanted.length > limit);
           const last = wanted.slice(0, limit).at(-1);
-          if (!found.more || !last) break;
+          if (!page.more || !last) break;
           after = { createdAt: last.created_at, id: last.id };
         }
       },
@@ -106,11 +106,11 @@ test(
           const found: string[] = [];
           let after: Position | undefined;
           for (let page = 0; page <= 12; page += 1) {
-            const { items, more } = await searchItems(open.db, { filter, order, limit: 3, after });
+            const { found: items, more } = await searchItems(open.db, { filter, order, limit: 3, after });
             found.push(...items.map((item) => item.id));
             const last = items.at(-1);
             if (!more || !last) break;
-            after = { createdAt: last.createdAt, id: last.id };
+            after = { createdAt: last.created_at, id: last.id };
           }
           const all = wanted.map((row) => row.id);
           expect(found, `${userId} ${order} ${JSON.stringify(asked)}`).toEqual(all.slice(0, Math.min(all.length, 39)));

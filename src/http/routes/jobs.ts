@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { GenerationJob } from '../../db/generation-jobs.ts';
 import { jobItems, readJob, registerJob, retryJob } from '../../domain/generation-jobs.ts';
 import { callerOf } from '../auth.ts';
-import { present } from '../present.ts';
+import { present, sendPage } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
 import { JobItemsQuery, JobParams, JobRequest, jobAnswer, retriedAnswer } from '../schemas/jobs.ts';
@@ -68,10 +68,10 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       querystring: JobItemsQuery,
       response: { 200: pageAnswer, ...problems },
     },
-    handler: async (request) => {
+    handler: async (request, reply) => {
       const { limit, cursor } = request.query;
       const result = await jobItems(deps, callerOf(request), request.params, { limit, cursor });
-      return { ...result, items: result.items.map((item) => present(item, deps.publicBaseUrl)) };
+      return sendPage(reply, result);
     },
   });
 

@@ -7,7 +7,7 @@ import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
 import { toIngestRequest } from '../ingest-request.ts';
 import type { BodyRate } from '../minimum-rate.ts';
-import { present } from '../present.ts';
+import { present, sendPage } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { BatchRequest, batchAnswer, binaryContent } from '../schemas/delivery.ts';
@@ -92,10 +92,10 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
       querystring: VersionsQuery,
       response: { 200: pageAnswer, ...problems },
     },
-    handler: async (request) => {
+    handler: async (request, reply) => {
       const { limit, cursor } = request.query;
       const result = await sceneVersions(deps, callerOf(request), request.params, { limit, cursor });
-      return { ...result, items: result.items.map((item) => present(item, deps.publicBaseUrl)) };
+      return sendPage(reply, result);
     },
   });
 

@@ -1,10 +1,10 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { JsonObject } from '../../db/tables.ts';
 import { search, stats, tagCounts } from '../../domain/search.ts';
 import { AppError } from '../../errors.ts';
 import { callerOf } from '../auth.ts';
-import { present } from '../present.ts';
+import { sendPage } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../schemas/common.ts';
 import { pageAnswer } from '../schemas/media.ts';
@@ -15,7 +15,7 @@ const tags = ['Search'];
 /** Listings and counts. */
 export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
-  const find = async (request: FastifyRequest, query: SearchQuery, failed: boolean) => {
+  const find = async (request: FastifyRequest, reply: FastifyReply, query: SearchQuery, failed: boolean) => {
     const { sort, limit, cursor, includeTotal, tag, metadata, ...filter } = query;
     const result = await search(deps, callerOf(request), {
       filter: { ...filter, tags: tag, metadata: parseMetadata(metadata), ...(failed && { failed }) },
@@ -24,7 +24,7 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       cursor,
       includeTotal,
     });
-    return { ...result, items: result.items.map((item) => present(item, deps.publicBaseUrl)) } as never;
+    return sendPage(reply, result);
   };
 
   app.route({
@@ -40,7 +40,7 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       querystring: SearchQuery,
       response: { 200: pageAnswer, ...problems },
     },
-    handler: async (request) => find(request, request.query, false),
+    handler: async (request, reply) => find(request, reply, request.query, false),
   });
 
   app.route({
@@ -55,7 +55,7 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       querystring: SearchQuery,
       response: { 200: pageAnswer, ...problems },
     },
-    handler: async (request) => find(request, request.query, true),
+    handler: async (request, reply) => find(request, reply, request.query, true),
   });
 
   app.route({

@@ -19,7 +19,7 @@ export async function uploadSuite(stage: Stage): Promise<Section> {
 
 const ABOUT =
   'PNG and JPEG files, all different, at concurrency 8. The yardstick takes multipart alone; the raw body is compared with that. ' +
-  'What a turn has stored is removed before the next.';
+  'What a turn has stored is removed before the next, but for the 100 KB files: for minutes, ext4 looks at each file that was removed before it makes one in the same folder.';
 
 export async function startBoth(stage: Stage): Promise<{ mediakeep: Server; yardstick: Server }> {
   return { mediakeep: await startMediakeep(stage), yardstick: await startYardstick(stage) };
@@ -44,7 +44,9 @@ export async function uploadRow(
     name,
     servers: [server],
     work: uploadWork(server, size, form),
-    after: () => clearFiles(server.files),
+    after: async () => {
+      if (size !== '100 KB') await clearFiles(server.files);
+    },
   });
   const measured = await measure(
     stage,

@@ -7,15 +7,9 @@ export interface CoalesceOptions {
   running: number;
   /** Requests for one statement at most. */
   most: number;
-  /** Under load the next statement waits a moment for more: worth it for what ends in a commit. */
-  gather?: boolean;
 }
 
 const SLOW_MS = 50;
-/** Measured with eight uploads at a time: 1 ms brings a tenth, 2 ms cost it. */
-const GATHER_MS = 1;
-/** So soon after a statement there is load. */
-const BUSY_MS = 5;
 
 /**
  * Lets requests that come together share a statement, a trip and a commit: under load that halves what each costs. Alone, a request
@@ -65,16 +59,13 @@ function asError(cause: unknown): Error {
 
 function createLoader<Request, Answer>(
   run: (requests: readonly Request[]) => Promise<(Answer | Error)[]>,
-  { running, most, gather = false }: CoalesceOptions,
+  { running, most }: CoalesceOptions,
 ): DataLoader<Request, Answer> {
   let active = 0;
-  let last = 0;
   const waiting: (() => void)[] = [];
   const ended = () => {
     const next = waiting.shift();
-    last = performance.now();
-    if (next && gather) setTimeout(next, GATHER_MS);
-    else if (next) next();
+    if (next) next();
     else active -= 1;
   };
   const batch = async (requests: readonly Request[]) => {
@@ -98,8 +89,7 @@ function createLoader<Request, Answer>(
       if (active === running) return void waiting.push(begin);
       active += 1;
       // Who comes alone waits for nobody.
-      if (gather && performance.now() - last < BUSY_MS) setTimeout(begin, GATHER_MS);
-      else setImmediate(begin);
+      setImmediate(begin);
     },
   });
 }

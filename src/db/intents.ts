@@ -1,6 +1,5 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { AppError } from '../errors.ts';
-import { coalesced } from './coalesce.ts';
 import type { Db, Trx } from './database.ts';
 import { prepared } from './prepared.ts';
 
@@ -14,27 +13,26 @@ export interface IntentKey {
 export const INTENT_LEASE_SECONDS = 120;
 const lease = sql<string>`now() + make_interval(secs => ${INTENT_LEASE_SECONDS})`;
 
-const newIntents = prepared(
-  'new_intents',
-  (_db, { stores, keys }: { stores: string[]; keys: string[] }) => sql<{ ordinality: string }>`
-    INSERT INTO storage_intents (store, key, leased_until)
-    SELECT store, key, ${lease} FROM unnest(${stores}::text[], ${keys}::text[]) AS given (store, key)`,
+/** The statement that inserts them, to be run alone or as a part of another one. */
+export const insertOfIntents = ({ stores, keys }: { stores: string[]; keys: string[] }): RawBuilder<unknown> => sql`
+  INSERT INTO storage_intents (store, key, leased_until)
+  SELECT store, key, ${lease} FROM unnest(${stores}::text[], ${keys}::text[]) AS given (store, key)`;
+
+const newIntents = prepared('new_intents', (_db, values: { stores: string[]; keys: string[] }) =>
+  insertOfIntents(values),
 );
 
-const oneOfIntents = coalesced<IntentKey, undefined>(
-  async (db, intents) => {
-    await newIntents(db, { stores: intents.map(({ store }) => store), keys: intents.map(({ key }) => key) });
-    return intents.map(() => undefined);
-  },
-  { running: 1, most: 100, gather: true },
-);
-
-/** Committed when it returns; uploads that begin together share the commit. */
-export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
-  await oneOfIntents(db, intent);
+/** Several at once; committed when it returns. */
+export async function insertIntents(db: Db, intents: readonly IntentKey[]): Promise<void> {
+  await newIntents(db, keysOf(intents));
 }
 
-/** The same for bytes that somebody else is to bring within `seconds`. */
+/** As the arrays that `unnest` reads. */
+export function keysOf(intents: readonly IntentKey[]): { stores: string[]; keys: string[] } {
+  return { stores: intents.map(({ store }) => store), keys: intents.map(({ key }) => key) };
+}
+
+/** For bytes that somebody else is to bring within `seconds`. */
 export async function insertIntentUntil(db: Db, { store, key }: IntentKey, seconds: number): Promise<void> {
   await db
     .insertInto('storage_intents')

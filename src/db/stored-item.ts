@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
-import { coalesced } from './coalesce.ts';
 import type { Db } from './database.ts';
-import { type IntentKey, intentLost } from './intents.ts';
+import { type IntentKey, insertOfIntents, intentLost, keysOf } from './intents.ts';
 import { ITEM_COLUMNS, type ItemRow, type MediaItem, toItem } from './media-item.ts';
 import type { NewItem } from './media.ts';
 import { prepared } from './prepared.ts';
@@ -59,11 +58,13 @@ const DEFAULTS: Partial<NewItem> = {
   n: 1,
 };
 
-const insertAll = prepared('stored_items', (_db, { items }: { items: string }) => {
-  const names = sql.join(NAMES.map((name) => sql.ref(name)));
-  const shapes = sql.join(NAMES.map((name) => sql`${sql.ref(name)} ${sql.raw(COLUMNS[name])}`));
-  const answered = sql.join(ITEM_COLUMNS.map((name) => sql.ref(`item.${name}`)));
-  return sql<ItemRow & { place: number }>`
+const insertAll = prepared(
+  'stored_items',
+  (_db, { items, stores, keys }: ReturnType<typeof keysOf> & { items: string }) => {
+    const names = sql.join(NAMES.map((name) => sql.ref(name)));
+    const shapes = sql.join(NAMES.map((name) => sql`${sql.ref(name)} ${sql.raw(COLUMNS[name])}`));
+    const answered = sql.join(ITEM_COLUMNS.map((name) => sql.ref(`item.${name}`)));
+    return sql<ItemRow & { place: number }>`
     WITH given AS (
       SELECT * FROM jsonb_to_recordset(${items}::jsonb)
         AS given (place int, store text, key text, before text, after text, ${shapes})
@@ -80,12 +81,14 @@ const insertAll = prepared('stored_items', (_db, { items }: { items: string }) =
     ), location AS (
       INSERT INTO media_locations (media_id, store, key, bytes, sha256)
       SELECT id, store, key, bytes, sha256 FROM numbered
+    ), begun AS (${insertOfIntents({ stores, keys })}
     ), event AS (
       INSERT INTO media_event_outbox (kind, user_id, media_id, provider, job_id, run_id, status)
       SELECT 'item.stored', user_id, id, provider, job_id, run_id, status FROM item
     )
     SELECT numbered.place, ${answered}, NULL AS storage_key, NULL AS is_current FROM item JOIN numbered USING (id)`;
-});
+  },
+);
 
 export interface StoredItem extends IntentKey {
   row: Omit<NewItem, 'id' | 'storage_url'>;
@@ -93,28 +96,31 @@ export interface StoredItem extends IntentKey {
   storageUrl: (id: string) => string;
 }
 
-const insertOne = coalesced<string, MediaItem>(
-  async (db, items) => {
-    const records = items.map((item, place) => `{"place":${place},${item.slice(1)}`);
-    const rows = await insertAll(db, { items: `[${records.join(',')}]` });
-    const inserted = new Map(rows.map((row) => [row.place, row]));
-    return items.map((_item, place) => {
-      const row = inserted.get(place);
-      return row ? toItem(row) : intentLost();
-    });
-  },
-  { running: 1, most: 50, gather: true },
-);
-
 /**
- * All that a plain upload commits, in one statement: its intent ends, its item, its location and its event appear; or, when the intent
- * is gone, nothing. Uploads that end together share the statement and its commit. Answers the item without its location. Not for
- * transactions.
- * @throws AppError store_unavailable when the sweeper has marked the intent: the object may be gone already.
+ * All that plain uploads commit, in one statement: the intent of each ends, its item, its location and its event appear; or, when the
+ * intent is gone, nothing of it. Begins the intents of others with it. Answers the items in order, without their locations; an error
+ * for those whose intent the sweeper has marked: the object may be gone already.
  */
-export async function insertStoredItem(db: Db, item: StoredItem): Promise<MediaItem> {
-  // Written here, so that a value that cannot be written fails nobody else.
-  return insertOne(db, JSON.stringify(asRecord(item)));
+export async function insertStoredItems(
+  db: Db,
+  items: readonly ItemRecord[],
+  intents: readonly IntentKey[],
+): Promise<(MediaItem | Error)[]> {
+  const records = items.map((item, place) => `{"place":${place},${item.slice(1)}`);
+  const rows = await insertAll(db, { items: `[${records.join(',')}]`, ...keysOf(intents) });
+  const inserted = new Map(rows.map((row) => [row.place, row]));
+  return items.map((_item, place) => {
+    const row = inserted.get(place);
+    return row ? toItem(row) : intentLost();
+  });
+}
+
+/** A stored item as JSON, written before it meets others: a value that cannot be written fails nobody else. */
+export type ItemRecord = string & { readonly [RECORD]: true };
+declare const RECORD: unique symbol;
+
+export function itemRecord(item: StoredItem): ItemRecord {
+  return JSON.stringify(asRecord(item)) as ItemRecord;
 }
 
 /** Stands for the id while an address is made: no address holds it otherwise. */

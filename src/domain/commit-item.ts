@@ -3,7 +3,7 @@ import { type IntentKey, fulfilIntent, isKnownKey } from '../db/intents.ts';
 import { type WantedCopy, insertLocation, insertPendingLocations } from '../db/locations.ts';
 import { type NewItem, insertItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
-import { insertStoredItem } from '../db/stored-item.ts';
+import { insertStoredItem } from '../db/upload-commits.ts';
 import { touchRun } from '../db/runs.ts';
 import { setCurrentItem, takeSceneVersion } from '../db/scenes.ts';
 import { codeOf } from '../errors.ts';

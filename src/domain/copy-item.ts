@@ -1,5 +1,6 @@
 import type { Trx } from '../db/database.ts';
-import { type IntentKey, fulfilIntent, insertIntent, insertMarkedIntents } from '../db/intents.ts';
+import { type IntentKey, fulfilIntent, insertMarkedIntents } from '../db/intents.ts';
+import { insertIntent } from '../db/upload-commits.ts';
 import { type Location, deleteLocation, locationsOf, setStored } from '../db/locations.ts';
 import { findItemForUpdate, setStorage } from '../db/media.ts';
 import { touchRun } from '../db/runs.ts';

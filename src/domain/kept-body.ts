@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type IntentKey, insertIntent, markIntent } from '../db/intents.ts';
+import { type IntentKey, markIntent } from '../db/intents.ts';
+import { insertIntent } from '../db/upload-commits.ts';
 import type { KeptBody } from '../db/webhook-deliveries.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { once } from './body.ts';

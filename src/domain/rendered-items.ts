@@ -10,10 +10,11 @@ const MAX_ITEM = 64 * 1024;
 /**
  * Items as texts of an answer, kept by the version of their rows. A listing asks the database which items it has in which version, each
  * time, and reads only those that it does not know: reading and writing a hundred items costs several times what finding them does.
+ * As bytes, because a page of strings would be made, encoded and collected again for each answer.
  */
 export class RenderedItems {
   readonly #render: (item: MediaItem) => string;
-  readonly #texts = new LRUCache<string, string>({
+  readonly #texts = new LRUCache<string, Buffer>({
     maxSize: MAX_KEPT,
     maxEntrySize: MAX_ITEM,
     sizeCalculation: (text) => text.length,
@@ -25,14 +26,14 @@ export class RenderedItems {
   }
 
   /** Their texts in the order of `found`; what has been deleted since is left out. */
-  async of(db: Db, found: readonly FoundItem[]): Promise<string[]> {
+  async of(db: Db, found: readonly FoundItem[]): Promise<Buffer[]> {
     const known = found.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
     const unknown = found.filter((_item, index) => known[index] === undefined);
-    if (unknown.length === 0) return known as string[];
-    const read = new Map<string, string>();
+    if (unknown.length === 0) return known as Buffer[];
+    const read = new Map<string, Buffer>();
     for (const { item, rowVersion } of await readFound(db, unknown)) {
       const { id } = item;
-      const text = this.#render(item);
+      const text = Buffer.from(this.#render(item));
       read.set(id, text);
       this.#texts.set(`${id} ${rowVersion}`, text);
     }

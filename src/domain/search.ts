@@ -27,8 +27,8 @@ export interface SearchDeps extends Deps {
 }
 
 export interface SearchResult {
-  /** As `RenderedItems` writes them. */
-  items: string[];
+  /** As `RenderedItems` writes them, in UTF-8. */
+  items: Buffer[];
   nextCursor: string | null;
   total?: number;
 }

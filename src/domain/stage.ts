@@ -1,4 +1,5 @@
-import { type IntentKey, deleteIntent, insertIntent } from '../db/intents.ts';
+import { type IntentKey, deleteIntent } from '../db/intents.ts';
+import { insertIntent } from '../db/upload-commits.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { type Inspection, createInspector } from '../media/inspect.ts';
 import type { MediaType } from '../media/media-type.ts';

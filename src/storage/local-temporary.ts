@@ -16,18 +16,25 @@ export interface Temporary {
 /** After this long without a write, what a killed overwrite has left is removed by the next one. */
 const STALE_MS = 3600_000;
 const NEW_FILE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
+/** Each write is durable when it returns: spares whoever writes once the call to make it so. */
+const DURABLE_WRITES = constants.O_DSYNC;
 
 /**
  * Opens a new file beside `final`. A key that is written once has one temporary name, told from the key, so that whoever
  * deletes the key finds what a crash has left. A key that may be replaced has a hidden folder of them, so that writers who
  * overlap, or one that was killed, do not stand in each other's way.
+ * @param durable whether each write is to be durable by itself
  * @throws StorageError EXISTS when somebody else is writing that key just now
  */
-export async function openTemporary(final: string, overwrite: boolean): Promise<Temporary> {
-  if (overwrite) return openInFolder(replacementsOf(final));
+export async function openTemporary(
+  final: string,
+  { overwrite, durable }: { overwrite: boolean; durable: boolean },
+): Promise<Temporary> {
+  const flags = durable ? NEW_FILE | DURABLE_WRITES : NEW_FILE;
+  if (overwrite) return openInFolder(replacementsOf(final), flags);
   const temp = temporaryName(final);
   try {
-    return { temp, handle: await open(temp, NEW_FILE, 0o644), leave: async () => {} };
+    return { temp, handle: await open(temp, flags, 0o644), leave: async () => {} };
   } catch (error) {
     if (codeOf(error) === 'EEXIST')
       throw new StorageError('EXISTS', 'Somebody is writing an object of that key', { cause: error });
@@ -35,14 +42,14 @@ export async function openTemporary(final: string, overwrite: boolean): Promise<
   }
 }
 
-async function openInFolder(folder: string): Promise<Temporary> {
+async function openInFolder(folder: string, flags: number): Promise<Temporary> {
   const temp = path.join(folder, randomUUID());
   for (let attempt = 1; ; attempt += 1) {
     try {
       await mkdir(folder, { recursive: true });
       await removeStale(folder);
       const leave = () => rmdir(folder).catch(() => {});
-      return { temp, handle: await open(temp, NEW_FILE, 0o644), leave };
+      return { temp, handle: await open(temp, flags, 0o644), leave };
     } catch (error) {
       // Another writer that was done removed the folder in between.
       if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;

@@ -13,43 +13,54 @@ export function gatherBytes(writers: number): number {
   return Math.min(GATHER_BYTES, Math.max(MIN_GATHER_BYTES, Math.floor(BUDGET_BYTES / (2 * Math.max(1, writers)))));
 }
 
+/** What is written at once. */
+export interface Part {
+  chunks: Uint8Array[];
+  bytes: number;
+  /** Nothing comes after it. */
+  last: boolean;
+}
+
 /**
- * Writes all of `body` from the file's start; answers the number of bytes. One part is written while the next one is gathered (and
- * hashed on its way here), so at most two are in memory.
- * @throws the body's own error, the signal's reason, or the file system's error.
+ * A body in parts to be written, at least one. Ask for the next one before writing one: it is gathered (and hashed on its way here)
+ * meanwhile, so at most two are in memory.
+ * @throws the body's own error, the signal's reason
  */
-export async function writeAll(
-  handle: FileHandle,
+export async function* gather(
   body: AsyncIterable<Uint8Array>,
-  { signal, gatherBytes: most }: { signal?: AbortSignal | undefined; gatherBytes: () => number },
-): Promise<number> {
-  let gathered: Uint8Array[] = [];
+  { signal, most }: { signal?: AbortSignal | undefined; most: () => number },
+): AsyncGenerator<Part, undefined> {
+  let chunks: Uint8Array[] = [];
   let bytes = 0;
-  let written = 0;
-  let writing: Promise<void> | undefined;
-  const flush = async () => {
-    await writing;
-    const part = gathered;
-    gathered = [];
-    bytes = 0;
-    writing = writeChunks(handle, part).then((count) => void (written += count));
-    // Whoever waits for it hears of a failure; until then nobody does.
-    writing.catch(() => {});
-  };
-  try {
-    for await (const chunk of abortable(body, signal)) {
-      if (chunk.length === 0) continue;
-      gathered.push(chunk);
-      bytes += chunk.length;
-      if (bytes >= most()) await flush();
+  for await (const chunk of abortable(body, signal)) {
+    if (chunk.length === 0) continue;
+    if (bytes >= most()) {
+      yield { chunks, bytes, last: false };
+      chunks = [];
+      bytes = 0;
     }
-    signal?.throwIfAborted();
-    if (bytes > 0) await flush();
-  } finally {
-    // The file must not be closed under a write.
-    await writing?.catch(() => {});
+    chunks.push(chunk);
+    bytes += chunk.length;
   }
-  await writing;
+  signal?.throwIfAborted();
+  yield { chunks, bytes, last: true };
+}
+
+/** Writes parts one after the other from where the file ends; answers their bytes. @throws what `parts` throws, or the file system's error. */
+export async function writeParts(
+  handle: FileHandle,
+  first: Part,
+  parts: AsyncGenerator<Part, undefined>,
+): Promise<number> {
+  let written = 0;
+  for (let part: Part | undefined = first; part;) {
+    const writing = writeChunks(handle, part.chunks);
+    // The file must not be closed under a write, and whoever waits for it hears of a failure.
+    const next: Promise<IteratorResult<Part, undefined>> | undefined = part.last ? undefined : parts.next();
+    next?.catch(() => {});
+    written += await writing;
+    part = (await next)?.value;
+  }
   return written;
 }
 
@@ -74,43 +85,21 @@ async function writeChunks(handle: FileHandle, chunks: Uint8Array[]): Promise<nu
   return written;
 }
 
-/**
- * Makes new names in folders durable, for many writers at once: those who come while a folder is being synced share the next sync,
- * because the running one may have begun before their name was there.
- */
-export function createFolderSync(
-  sync: (folder: string) => Promise<void> = syncFolder,
-): (folder: string) => Promise<void> {
-  const running = new Map<string, { now: Promise<void>; next: Promise<void> | undefined }>();
-  const begin = (folder: string): Promise<void> => {
-    const now = sync(folder);
-    const state = { now, next: undefined };
-    running.set(folder, state);
-    const ended = () => {
-      if (running.get(folder) === state) running.delete(folder);
-    };
-    now.then(ended, ended);
-    return now;
-  };
-  return (folder) => {
-    const state = running.get(folder);
-    if (!state) return begin(folder);
-    state.next ??= state.now.then(
-      () => begin(folder),
-      () => begin(folder),
-    );
-    return state.next;
-  };
-}
-
 /** Makes new names in a folder durable. Some file systems cannot sync a folder; there the rename alone has to do. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
+    await syncOpenFolder(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The same for a folder that is open. */
+export async function syncOpenFolder(handle: FileHandle): Promise<void> {
+  try {
     await handle.sync();
   } catch (error) {
     if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EISDIR'].includes(codeOf(error) ?? '')) throw error;
-  } finally {
-    await handle.close();
   }
 }

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { type Stats, constants } from 'node:fs';
-import { type FileHandle, link, open, realpath, rename, unlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, realpath, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../errors.ts';
 import { type ByteRange, type Driver, type DriverContext, type GetResult, StorageError } from './driver.ts';
 import { listBelow } from './local-list.ts';
-import { assertInside, ignoreMissing, isInside, prepareFolder, type DurableFolders } from './local-paths.ts';
-import { type Temporary, openTemporary, removeTemporaries } from './local-temporary.ts';
+import { assertInside, ignoreMissing, isInside } from './local-paths.ts';
+import { removeTemporaries } from './local-temporary.ts';
 import { FileStream } from './file-stream.ts';
-import { createFolderSync, gatherBytes, syncFolder, writeAll } from './local-write.ts';
+import { createLocalPut } from './local-put.ts';
+import { syncFolder } from './local-write.ts';
 import { mountCheck, openVolume } from './local-volume.ts';
 import { Whole } from './whole.ts';
 
@@ -38,24 +39,8 @@ async function readPart(handle: FileHandle, start: number, bytes: number): Promi
 export async function createLocalDriver(options: LocalOptions, context: DriverContext): Promise<Driver> {
   const root = await openVolume(options.root, context);
   const checkMounted = mountCheck(root);
-  const durable: DurableFolders = new Set();
   const resolve = (key: string) => path.join(root.path, key);
-  const syncNames = createFolderSync();
-  let writers = 0;
-  /** In a folder that is known it is simply tried; where the descriptor really lies is looked at afterwards in any case. */
-  const openIn = async (folder: string, open: () => Promise<Temporary>): Promise<Temporary> => {
-    if (durable.has(folder)) {
-      try {
-        return await open();
-      } catch (error) {
-        // Somebody has removed it.
-        if (codeOf(error) !== 'ENOENT') throw error;
-        durable.delete(folder);
-      }
-    }
-    await prepareFolder(root.path, folder, durable);
-    return open();
-  };
+  const put = createLocalPut(root.path, checkMounted);
 
   return {
     place: `volume ${root.identity}`,
@@ -69,38 +54,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
       maxObjectBytes: undefined,
     },
 
-    async put(key, body, { size, overwrite = false, signal }) {
-      await checkMounted();
-      const final = resolve(key);
-      const { temp, handle, leave } = await openIn(path.dirname(final), () => openTemporary(final, overwrite));
-      let bytes: number;
-      writers += 1;
-      try {
-        try {
-          // A symlinked parent is followed by open(); where the descriptor really lies is what counts.
-          await assertInside(handle, temp, root.path);
-          bytes = await writeAll(handle, body, { signal, gatherBytes: () => gatherBytes(writers) });
-          if (size !== undefined && bytes !== size)
-            throw new StorageError('SIZE', `${bytes} bytes arrived, ${size} were announced`);
-          await handle.datasync();
-        } finally {
-          await handle.close();
-        }
-        if (overwrite) await rename(temp, final);
-        else await linkWithoutReplacing(temp, final);
-      } catch (error) {
-        await unlink(temp).catch(() => {});
-        // Only a sweep takes a temporary file away, after the lease of its upload has run out.
-        if (codeOf(error) === 'ENOENT')
-          throw new StorageError('UNAVAILABLE', 'The upload was given up while it was written', { cause: error });
-        throw error;
-      } finally {
-        writers -= 1;
-        await leave();
-      }
-      await syncNames(path.dirname(final));
-      return { bytes };
-    },
+    put: (key, body, options) => put(resolve(key), body, options),
 
     async get(key, { range, signal } = {}): Promise<GetResult | undefined> {
       const opened = await openFile(resolve(key), root.path);
@@ -164,30 +118,6 @@ async function missing(checkMounted: () => Promise<void>): Promise<undefined> {
   await checkMounted();
   return undefined;
 }
-
-async function linkWithoutReplacing(temp: string, final: string): Promise<void> {
-  try {
-    await link(temp, final);
-    await unlink(temp);
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST')
-      throw new StorageError('EXISTS', 'There is an object of that key already', { cause: error });
-    if (!NO_HARD_LINKS.has(codeOf(error) ?? '')) throw error;
-    // Some network file systems have no hard links: reserve the name, then replace the empty file by the whole one.
-    const reserved = await open(final, 'wx').catch((cause: unknown) => {
-      if (codeOf(cause) === 'EEXIST')
-        throw new StorageError('EXISTS', 'There is an object of that key already', { cause });
-      throw cause;
-    });
-    await reserved.close();
-    await rename(temp, final).catch(async (cause: unknown) => {
-      await unlink(final);
-      throw cause;
-    });
-  }
-}
-
-const NO_HARD_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /** Opens a regular file for reading; undefined when there is none. Never waits on a FIFO, never follows a link at the end. */
 async function openFile(file: string, root: string): Promise<{ handle: FileHandle; found: Stats } | undefined> {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { insertIntent, markIntent } from '../../src/db/intents.ts';
-import { insertStoredItem } from '../../src/db/stored-item.ts';
+import { markIntent } from '../../src/db/intents.ts';
+import { insertIntent, insertStoredItem } from '../../src/db/upload-commits.ts';
 import { type TestApp, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;

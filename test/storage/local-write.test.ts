@@ -1,36 +1,96 @@
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createFolderSync, gatherBytes } from '../../src/storage/local-write.ts';
+import type { FileHandle } from 'node:fs/promises';
+import { type Part, gather, gatherBytes } from '../../src/storage/local-write.ts';
+import { SharedFolders } from '../../src/storage/shared-folders.ts';
+
+/** Folders of which only the descriptors are counted. */
+function folders(sync: () => Promise<void>) {
+  const counted = { opened: 0, closed: 0 };
+  const shared = new SharedFolders({
+    open: async () => {
+      counted.opened += 1;
+      return { close: async () => void (counted.closed += 1) } as unknown as FileHandle;
+    },
+    sync,
+  });
+  return { shared, counted };
+}
 
 test('whoever comes while a folder is being synced waits for a sync that began after that, and shares it', async () => {
   const began: number[] = [];
   let clock = 0;
-  const sync = createFolderSync(async () => {
+  const { shared, counted } = folders(async () => {
     began.push((clock += 1));
     await sleep(10);
   });
-  const first = sync('a');
+  const writers = Array.from({ length: 4 }, () => shared.enter('a'));
+  const [one, ...more] = writers.map((writer) => () => writer.sync());
+  const first = one?.();
   await sleep(1);
   const asked = (clock += 1);
-  const others = await Promise.all([sync('a'), sync('a'), sync('a')]).then(() => began.length);
+  const others = await Promise.all(more.map((sync) => sync())).then(() => began.length);
   await first;
   expect(others).toBe(2);
   expect(began[1]).toBeGreaterThan(asked);
-  await sync('a');
+  await one?.();
   expect(began).toHaveLength(3);
+  expect(counted).toEqual({ opened: 1, closed: 0 });
+  for (const writer of writers) writer.leave();
+  await sleep(1);
+  expect(counted).toEqual({ opened: 1, closed: 1 });
 });
 
 test('a sync that fails fails those who waited for it, and the next one is another', async () => {
   let fails = true;
-  const sync = createFolderSync(async () => {
+  const { shared } = folders(async () => {
     await sleep(1);
     if (fails) throw new Error('no');
   });
-  const first = sync('a');
-  const second = sync('a');
+  const first = shared.enter('a').sync();
+  const second = shared.enter('a').sync();
   await expect(first).rejects.toThrow('no');
   fails = false;
   await expect(second).resolves.toBeUndefined();
+});
+
+test('a folder that was replaced is opened anew by whoever enters it from then on', async () => {
+  const { shared, counted } = folders(async () => {});
+  const old = shared.enter('a');
+  shared.forget('a');
+  const [next, further] = [shared.enter('a'), shared.enter('a')];
+  expect(counted.opened).toBe(2);
+  old.leave();
+  next.leave();
+  await sleep(1);
+  expect(counted.closed).toBe(1);
+  await further.sync();
+  further.leave();
+  await sleep(1);
+  expect(counted.closed).toBe(2);
+});
+
+test('parts hold the body in order, as large as is asked for, and the last one says so', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.uint8Array({ maxLength: 20 })),
+      fc.integer({ min: 1, max: 50 }),
+      async (chunks, most) => {
+        const parts: Part[] = [];
+        for await (const part of gather(Readable.from(chunks, { objectMode: true }), { most: () => most }))
+          parts.push(part);
+        expect(Buffer.concat(parts.flatMap((part) => part.chunks))).toEqual(Buffer.concat(chunks));
+        expect(parts.map((part) => part.last)).toEqual(parts.map((_part, index) => index === parts.length - 1));
+        for (const part of parts) {
+          expect(Buffer.concat(part.chunks)).toHaveLength(part.bytes);
+          if (!part.last) expect(part.bytes).toBeGreaterThanOrEqual(most);
+          expect(part.bytes - (part.chunks.at(-1)?.length ?? 0)).toBeLessThan(most);
+        }
+      },
+    ),
+  );
 });
 
 test('a writer gathers half a megabyte, and less when many write', () => {

@@ -29,6 +29,9 @@ const put = (key: string, text: string, overwrite = false) =>
 const inVolume = (key: string) => path.join(v.root, key);
 const text = (file: string) => readFile(file, 'utf8');
 
+/** What has to arrive before a file is opened for it: more than one write. */
+const openedBy = [Buffer.alloc(600 * 1024), Buffer.from('x')];
+
 test('case 14: a symlink as the file is neither read nor measured nor listed, and a put does not write through it', async () => {
   const secret = path.join(v.outside, 'secret.txt');
   await writeFile(secret, 'secret');
@@ -61,7 +64,7 @@ test('case 14: a symlink where the temporary file goes is not written through', 
     void v.driver.put(
       key,
       (async function* () {
-        yield Buffer.from('x');
+        yield* openedBy;
         resolve((await readdir(inVolume('case14c')))[0] ?? '');
       })(),
       { contentType: 'image/png' },
@@ -191,7 +194,7 @@ test('temporary files and the sentinel are never listed, and deleting a key remo
     v.driver.put(
       'left/a.json',
       (async function* () {
-        yield Buffer.from('part');
+        yield* openedBy;
         names.push(...(await filesBelow(inVolume('left'))));
         throw kill;
       })(),
@@ -218,7 +221,7 @@ test('an overwrite works although a killed one has left its file, and removes th
     v.driver.put(
       'again/metadata.json',
       (async function* () {
-        yield Buffer.from('part');
+        yield* openedBy;
         left = (await filesBelow(inVolume('again')))[0] ?? '';
         throw new Error('killed');
       })(),
@@ -238,7 +241,7 @@ test('an upload whose temporary file a sweep took away fails, and leaves nothing
   const put = v.driver.put(
     'swept/a.png',
     (async function* () {
-      yield Buffer.from('a');
+      yield* openedBy;
       await v.driver.delete('swept/a.png');
       yield Buffer.from('b');
     })(),

@@ -1,5 +1,5 @@
 import { SETTINGS } from '../src/config-settings.ts';
-import { fill } from './items.ts';
+import { clearFiles, fill } from './items.ts';
 import { BYTES, type Size, type Target } from './jobs.ts';
 import { type Contender, measure, prepare } from './measure.ts';
 import { type Row, ratioOf } from './report.ts';
@@ -16,6 +16,8 @@ export interface DownloadServers {
 }
 
 const MIB = 1024 ** 2;
+/** The yardstick without the listing of its folder that its static route makes for each request. */
+const BY_NAME = 'yardstick, by name';
 
 /** Files for the cold set: four times what the service keeps in memory by default; 256 MiB as long as it keeps nothing. */
 function coldFiles(): number {
@@ -40,7 +42,8 @@ export async function downloadSuite(stage: Stage): Promise<Section> {
   const about =
     'Private items with a token, checked on every request, at concurrency 8; each answer has the right length, and the right SHA-256 ' +
     `before the measuring. Hot: 20 files; cold: ${cold} files, each once before any comes again (all of them in the page cache of the ` +
-    'system). The yardstick and nginx check no token; nginx reads the same folder as mediakeep.';
+    'system). The yardstick and nginx check no token; nginx reads the same folder as mediakeep. The static route of the yardstick lists ' +
+    'its folder, which holds only the files of the row, for each request; `yardstick, by name` is the same server without that.';
   return { title: 'Downloads', about, rows };
 }
 
@@ -57,13 +60,21 @@ export async function downloadRow(
     return { name: server.name, servers: [server], work: { kind: 'get', targets } };
   };
   const kept = await fill(stage, mediakeep, size, files);
+  await clearFiles(yardstick.files);
+  const listed = await fill(stage, yardstick, size, files);
+  const byName = listed.map((target) => ({ ...target, path: target.path.replace('/file/', '/named/') }));
   const contenders = [
     await contender(mediakeep, kept),
-    await contender(yardstick, await fill(stage, yardstick, size, files)),
+    await contender(yardstick, listed),
+    await contender({ ...yardstick, name: BY_NAME }, byName),
   ];
   const plain = kept.map((target) => ({ ...target, path: `/${target.file}` }));
   if (nginx) contenders.push(await contender(nginx, plain));
   const measured = await measure(stage, work, contenders, { concurrency: 8 });
   const unit = { unit: size === '50 MB' ? 'MB/s' : 'req/s' } as const;
-  return { work, ...unit, measured, ratios: ratioOf(measured, unit, 'mediakeep', 'yardstick', WANTED[work]) };
+  const ratios = [
+    ...ratioOf(measured, unit, 'mediakeep', 'yardstick', WANTED[work]),
+    ...ratioOf(measured, unit, 'mediakeep', BY_NAME),
+  ];
+  return { work, ...unit, measured, ratios };
 }

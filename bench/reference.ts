@@ -34,8 +34,7 @@ await mkdir(folder, { recursive: true });
 const directory = await open(folder);
 const app = fastify({ bodyLimit: LIMIT });
 await app.register(multipart, { limits: { fileSize: LIMIT } });
-// Its own route lists the whole folder at every request, to compare capitals; that would grow with what was uploaded.
-await app.register(fastifyStatic, { root: folder, serve: false });
+await app.register(fastifyStatic, { root: folder, prefix: '/file/' });
 
 const upload = async (request: FastifyRequest) => {
   const part = await request.file();
@@ -75,7 +74,8 @@ const list = async () => {
 const file = (request: FastifyRequest, reply: FastifyReply) =>
   reply.sendFile((request.params as { name: string }).name);
 
-app.route({ method: 'GET', url: '/file/:name', handler: file });
+// The plugin's own route lists the whole folder at every request, to compare capitals; this one does not.
+app.route({ method: 'GET', url: '/named/:name', handler: file });
 app.route({ method: 'POST', url: '/up', handler: upload });
 app.route({ method: 'GET', url: '/row/:id', handler: row });
 app.route({ method: 'GET', url: '/list', handler: list });

@@ -61,7 +61,7 @@ export function ratioTable(rows: readonly Row[]): Table {
       const nginx = row.measured.find(({ name }) => name === 'nginx');
       return [
         row.work,
-        ratio.of,
+        ratio.to === 'yardstick' ? ratio.of : `${ratio.of} : ${ratio.to}`,
         `${figure(median(rates(ratio.of)))} ${row.unit}`,
         `${figure(median(rates(ratio.to)))} ${row.unit}`,
         nginx ? `${figure(median(rates('nginx')))} ${row.unit}` : '–',

@@ -45,7 +45,12 @@ type Items = SelectQueryBuilder<Tables, 'generated_images', object>;
 /** The first rows of the order, of which a search may find enough. */
 export function walkedItems(db: Db, request: WindowedRequest): Items {
   // The LIMIT inside keeps the conditions outside: not more rows than that are looked at.
-  const rows = path(db, request).selectAll().limit(walkLength(request.filter)).as('generated_images');
+  const rows = path(db, request)
+    .selectAll()
+    // Which no `*` holds.
+    .select(sql`generated_images.xmin`.as('xmin'))
+    .limit(walkLength(request.filter))
+    .as('generated_images');
   return filtered(db.selectFrom(rows) as unknown as Items, request.filter);
 }
 

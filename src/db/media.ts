@@ -57,7 +57,7 @@ export async function reserveIdsUpTo(db: Db, id: string): Promise<void> {
 const MAX_BIGINT = 9_223_372_036_854_775_807n;
 
 /** An id that no column can hold names nothing; PostgreSQL would call it an error. */
-function isBigint(id: string): boolean {
+export function isItemId(id: string): boolean {
   return BigInt(id) <= MAX_BIGINT;
 }
 
@@ -67,7 +67,7 @@ const itemById = prepared('item_by_id', (db, { id }: { id: string }) =>
 
 /** One item by its id, deleted ones too. */
 export async function findItem(db: Db, id: string): Promise<MediaItem | undefined> {
-  if (!isBigint(id)) return undefined;
+  if (!isItemId(id)) return undefined;
   const [row] = await itemById(db, { id });
   return row && toItem(row);
 }
@@ -107,7 +107,7 @@ const itemWithLocations = coalesced<string, ItemWithLocations | undefined>(
 /** The same with where its bytes lie; look-ups that come together share a statement. Not for transactions. */
 export async function findItemWithLocations(db: Db, id: string): Promise<ItemWithLocations | undefined> {
   // "007" and "7" are one id to PostgreSQL.
-  return isBigint(id) ? itemWithLocations(db, String(BigInt(id))) : undefined;
+  return isItemId(id) ? itemWithLocations(db, String(BigInt(id))) : undefined;
 }
 
 /**
@@ -126,7 +126,7 @@ export async function findItemForUpdate(trx: Trx, id: string): Promise<MediaItem
 
 /** Several items by id, in no order; missing ones are left out. */
 export async function findItems(db: Db, ids: readonly string[]): Promise<MediaItem[]> {
-  const possible = ids.filter(isBigint);
+  const possible = ids.filter(isItemId);
   if (possible.length === 0) return [];
   const rows = await db.selectFrom('generated_images').select(itemColumns).where('id', 'in', possible).execute();
   return rows.map((row) => toItem(row));

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { MediaItem } from '../db/media-item.ts';
+import type { DeliveredItem } from '../db/delivered-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { MediaType } from '../media/media-type.ts';
 import { isGone } from '../sources/fetch-failure.ts';
@@ -8,7 +8,7 @@ import type { Deps } from './deps.ts';
 import { HEAD_BYTES, identify } from './identify.ts';
 
 /** Whether the item's bytes can be read from where they came, until they are stored. */
-export function hasOriginal(item: MediaItem): item is MediaItem & { originalUrl: string } {
+export function hasOriginal<T extends DeliveredItem>(item: T): item is T & { originalUrl: string } {
   return item.status === 'pending' && item.storageKey === null && item.originalUrl !== null;
 }
 
@@ -19,7 +19,7 @@ export function hasOriginal(item: MediaItem): item is MediaItem & { originalUrl:
  */
 export async function openOriginal(
   deps: Pick<Deps, 'fetcher'>,
-  item: MediaItem & { originalUrl: string },
+  item: DeliveredItem & { originalUrl: string },
   signal: AbortSignal,
 ): Promise<{ stream: Readable; type: MediaType }> {
   try {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Location } from '../db/locations.ts';
-import type { MediaItem } from '../db/media-item.ts';
+import type { DeliveredItem } from '../db/delivered-item.ts';
 import { AppError } from '../errors.ts';
 import { MalformedFile } from '../media/strip/byte-source.ts';
 import { type Stripper, stripperFor } from '../media/strip/strip-metadata.ts';
@@ -12,7 +12,7 @@ import { openContent } from './read.ts';
 const PEEKED_BYTES = 256 * 1024;
 
 /** @throws AppError strip_unsupported: metadata cannot be removed from such a file without loss. */
-export function stripperOf(item: MediaItem): Stripper {
+export function stripperOf(item: DeliveredItem): Stripper {
   const stripper = stripperFor(item.mimeType ?? '');
   if (stripper) return stripper;
   throw new AppError(
@@ -28,7 +28,7 @@ export function stripperOf(item: MediaItem): Stripper {
  */
 export async function openStripped(
   deps: Deps,
-  item: MediaItem,
+  item: DeliveredItem,
   locations: readonly Location[],
   signal: AbortSignal,
 ): Promise<{ stream: Readable; store: string }> {

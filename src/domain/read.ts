@@ -1,5 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { type Location, locationsOf, locationsOfMany, primaryFirst } from '../db/locations.ts';
+import { type DeliveredItem, type DeliveredItemWithLocations, findDeliveredItem } from '../db/delivered-item.ts';
 import { type ItemWithLocations, findItemByAddress, findItemWithLocations, findItems } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
@@ -9,8 +10,8 @@ import { type Caller, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { slice } from './slice.ts';
 
-/** An item, with where its bytes lie if that was read together with it. */
-export type ReadItem = MediaItem & Partial<ItemWithLocations>;
+/** An item to be delivered, with where its bytes lie if that was read together with it. */
+export type ReadItem = DeliveredItem & Partial<DeliveredItemWithLocations>;
 
 function notFound(): AppError {
   return new AppError('not_found', 'There is no such item, or this token may not see it.');
@@ -54,8 +55,7 @@ export async function itemForReading(
   reader: Reader,
   where: { id: string } | { key: string },
 ): Promise<ReadItem> {
-  const item =
-    'id' in where ? await findItemWithLocations(deps.db, where.id) : await findItemByAddress(deps.db, where.key);
+  const item = 'id' in where ? await findDeliveredItem(deps.db, where.id) : await findItemByAddress(deps.db, where.key);
   return item && isReadable(reader, item) ? item : refuseReading(reader);
 }
 
@@ -115,7 +115,7 @@ export async function contentLocations(deps: Deps, item: ReadItem): Promise<Loca
  */
 export async function openContent(
   deps: Deps,
-  item: MediaItem,
+  item: Pick<DeliveredItem, 'id'>,
   locations: readonly Location[],
   range: ByteRange | undefined,
   signal?: AbortSignal,
@@ -125,7 +125,7 @@ export async function openContent(
     try {
       const opened = deps.stores.get(store);
       const cut = range !== undefined && !opened.capabilities.range.able;
-      const content = await opened.get(key, { ...(range && !cut && { range }), ...(signal && { signal }) });
+      const content = await opened.get(key, { ...(range && !cut && { range }), bytes, signal });
       if (content.totalBytes === bytes) {
         if (!cut) return Object.assign(content, { store });
         const bytesOfRange = range.end - range.start + 1;
@@ -152,7 +152,7 @@ export async function openContent(
 /** The same, out of memory when the bytes are small and often asked for. */
 export async function openHotContent(
   deps: Deps,
-  item: MediaItem,
+  item: Pick<DeliveredItem, 'id'>,
   locations: readonly Location[],
   range: ByteRange | undefined,
   signal?: AbortSignal,

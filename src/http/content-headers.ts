@@ -1,5 +1,5 @@
 import { create as contentDisposition } from 'content-disposition';
-import type { MediaItem } from '../db/media-item.ts';
+import type { DeliveredItem } from '../db/delivered-item.ts';
 import { mediaTypeByExtension, mediaTypeByMime } from '../media/media-type.ts';
 import { cutBytes } from '../storage/keys.ts';
 
@@ -10,7 +10,7 @@ export interface ContentHeaders {
 }
 
 /** The type is one that this service knows, or none; what a browser could run is offered for saving only. */
-export function contentHeaders(item: MediaItem, download: boolean): ContentHeaders {
+export function contentHeaders(item: DeliveredItem, download: boolean): ContentHeaders {
   const type = mediaTypeByMime(item.mimeType ?? '');
   return {
     // A type that is not ours (an older system's row may hold any text) is not repeated to a browser.
@@ -21,7 +21,7 @@ export function contentHeaders(item: MediaItem, download: boolean): ContentHeade
   };
 }
 
-function fileName(item: MediaItem, ext: string | undefined): string {
+function fileName(item: DeliveredItem, ext: string | undefined): string {
   const named = item.filename ?? item.storageKey?.split('/').at(-1) ?? `media-${item.id}`;
   // Characters that reorder text or end a header make a name lie about its extension.
   const clean = (named.split(/[/\\]/).at(-1) ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim();

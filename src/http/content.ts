@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { MediaItem } from '../db/media-item.ts';
+import type { DeliveredItem } from '../db/delivered-item.ts';
 import type { Location } from '../db/locations.ts';
 import { directUrl, reachableFirst } from '../domain/direct-url.ts';
 import { type ReadItem, contentLocations, openHotContent } from '../domain/read.ts';
@@ -112,7 +112,7 @@ async function sendOriginal(
   deps: RouteDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  item: MediaItem & { originalUrl: string },
+  item: DeliveredItem & { originalUrl: string },
   { download }: ContentOptions,
 ): Promise<FastifyReply> {
   const { stream, type } = await openOriginal(deps, item, abortSignal(request, reply));
@@ -133,7 +133,7 @@ async function sendStripped(
   deps: RouteDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  item: MediaItem,
+  item: DeliveredItem,
   locations: readonly Location[],
 ): Promise<FastifyReply> {
   if (request.method === 'HEAD') return reply.header('x-storage-provider', locations[0]?.store).send();
@@ -163,7 +163,7 @@ function cacheControl({ access }: ContentOptions): string {
 }
 
 /** Where an item that was only recorded may be fetched, if that is allowed. */
-export function externalRedirect(item: MediaItem, hosts: readonly string[]): string | undefined {
+export function externalRedirect(item: DeliveredItem, hosts: readonly string[]): string | undefined {
   if (item.status !== 'success' || !URL.canParse(item.storageUrl)) return undefined;
   const url = new URL(item.storageUrl);
   return url.protocol === 'https:' && hosts.includes(url.host.toLowerCase()) ? url.href : undefined;

@@ -43,6 +43,8 @@ export interface PutResult {
 
 export interface GetOptions {
   range?: ByteRange | undefined;
+  /** How many bytes the object should have; may spare a driver to ask. It answers what there is. */
+  bytes?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 

@@ -1,35 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { type Stats, constants } from 'node:fs';
-import { type FileHandle, open, realpath, unlink, writeFile } from 'node:fs/promises';
+import { realpath, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf } from '../errors.ts';
-import { type ByteRange, type Driver, type DriverContext, type GetResult, StorageError } from './driver.ts';
+import { type Driver, type DriverContext, StorageError } from './driver.ts';
 import { listBelow } from './local-list.ts';
-import { assertInside, ignoreMissing, isInside } from './local-paths.ts';
+import { readFrom, statOf } from './local-get.ts';
+import { ignoreMissing, isInside } from './local-paths.ts';
 import { removeTemporaries } from './local-temporary.ts';
-import { FileStream } from './file-stream.ts';
 import { createLocalPut } from './local-put.ts';
 import { syncFolder } from './local-write.ts';
 import { mountCheck, openVolume } from './local-volume.ts';
-import { Whole } from './whole.ts';
 
 export interface LocalOptions {
   /** Folder that holds everything; a disk or a network volume. */
   root: string;
   /** Absolute paths under which the same volume is mounted elsewhere. */
   mountAliases: readonly string[];
-}
-
-/** A file up to this size is read in one go: a stream would cost more than the reading. */
-const READ_AT_ONCE = 256 * 1024;
-async function readPart(handle: FileHandle, start: number, bytes: number): Promise<Buffer> {
-  const data = Buffer.allocUnsafeSlow(bytes);
-  for (let at = 0; at < bytes;) {
-    const { bytesRead } = await handle.read(data, at, bytes - at, start + at);
-    if (bytesRead === 0) throw new StorageError('UNAVAILABLE', 'The file became shorter while it was read');
-    at += bytesRead;
-  }
-  return data;
 }
 
 /**
@@ -56,34 +41,13 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
 
     put: (key, body, options) => put(resolve(key), body, options),
 
-    async get(key, { range, signal } = {}): Promise<GetResult | undefined> {
-      const opened = await openFile(resolve(key), root.path);
-      if (!opened) return missing(checkMounted);
-      const { handle, found } = opened;
-      try {
-        const { size } = found;
-        const { start, end } = range ?? ({ start: 0, end: size - 1 } satisfies ByteRange);
-        const bytes = Math.max(0, end - start + 1);
-        if (bytes <= READ_AT_ONCE) {
-          const data = await readPart(handle, start, bytes);
-          signal?.throwIfAborted();
-          // Nobody has to wait for that, and nothing depends on it.
-          handle.close().catch(() => {});
-          return new Whole(data, size);
-        }
-        const stream = new FileStream(handle, { start, bytes }, signal);
-        return { stream, bytes, totalBytes: size };
-      } catch (error) {
-        await handle.close();
-        throw error;
-      }
+    async get(key, options) {
+      return (await readFrom(resolve(key), root.path, options)) ?? missing(checkMounted);
     },
 
     async stat(key) {
-      const opened = await openFile(resolve(key), root.path);
-      if (!opened) return missing(checkMounted);
-      await opened.handle.close();
-      return { bytes: opened.found.size, modifiedAt: opened.found.mtime };
+      const found = await statOf(resolve(key), root.path);
+      return found ? { bytes: found.size, modifiedAt: found.mtime } : missing(checkMounted);
     },
 
     async delete(key) {
@@ -117,25 +81,4 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
 async function missing(checkMounted: () => Promise<void>): Promise<undefined> {
   await checkMounted();
   return undefined;
-}
-
-/** Opens a regular file for reading; undefined when there is none. Never waits on a FIFO, never follows a link at the end. */
-async function openFile(file: string, root: string): Promise<{ handle: FileHandle; found: Stats } | undefined> {
-  let handle: FileHandle;
-  try {
-    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENXIO')
-      throw new StorageError('NOT_A_FILE', 'The object is a symbolic link, a socket or a device', { cause: error });
-    return ignoreMissing(error);
-  }
-  try {
-    await assertInside(handle, file, root);
-    const found = await handle.stat();
-    if (!found.isFile()) throw new StorageError('NOT_A_FILE', 'The object is not a regular file');
-    return { handle, found };
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
 }

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { AppError, codeOf } from '../errors.ts';
 import { createBreaker } from './breaker.ts';
 import {
-  type ByteRange,
   type Capabilities,
   type Driver,
+  type GetOptions,
   type GetResult,
   type ListPage,
   type ObjectStat,
@@ -42,7 +42,7 @@ export interface Store {
   readonly aliases: readonly string[];
   put(key: string, put: StorePut): Promise<Stored>;
   /** @throws AppError content_missing when there is no such object. */
-  get(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<GetResult>;
+  get(key: string, options?: GetOptions): Promise<GetResult>;
   stat(key: string): Promise<ObjectStat | undefined>;
   delete(key: string): Promise<void>;
   list(prefix: string, cursor?: string): Promise<ListPage>;

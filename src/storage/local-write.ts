@@ -2,8 +2,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf } from '../errors.ts';
 import { abortable } from './abortable.ts';
 
-/** A trip through libuv's pool costs more than copying: small chunks are gathered up to this size and written at once. */
-const GATHER_BYTES = 512 * 1024;
+/** A trip through libuv's pool costs more than copying: chunks are gathered up to this size and written at once, most pictures whole. */
+const GATHER_BYTES = 1280 * 1024;
 const MIN_GATHER_BYTES = 64 * 1024;
 /** What all writers together hold in memory, about. */
 const BUDGET_BYTES = 64 * 1024 * 1024;
@@ -52,6 +52,7 @@ export async function writeParts(
   first: Part,
   parts: AsyncGenerator<Part, undefined>,
 ): Promise<number> {
+  const ahead = new SyncAhead(handle);
   let written = 0;
   for (let part: Part | undefined = first; part;) {
     const writing = writeChunks(handle, part.chunks);
@@ -59,9 +60,48 @@ export async function writeParts(
     const next: Promise<IteratorResult<Part, undefined>> | undefined = part.last ? undefined : parts.next();
     next?.catch(() => {});
     written += await writing;
+    ahead.wrote(written);
     part = (await next)?.value;
   }
+  await ahead.end();
   return written;
+}
+
+/** After so many bytes a large file is made durable as far as it has come, while the rest arrives: the end has less to wait for. */
+const SYNC_BYTES = 16 * 1024 * 1024;
+/** Of the four threads of libuv's pool the others need some. */
+const MAX_SYNCS = 2;
+let syncs = 0;
+
+class SyncAhead {
+  readonly #handle: FileHandle;
+  #synced = 0;
+  #running: Promise<void> | undefined;
+  /** The system tells of a write that failed once; a later sync would know nothing of it. */
+  #failure: unknown;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  wrote(bytes: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (bytes - this.#synced < SYNC_BYTES || this.#running || syncs >= MAX_SYNCS) return;
+    this.#synced = bytes;
+    syncs += 1;
+    this.#running = this.#handle
+      .datasync()
+      .catch((error: unknown) => void (this.#failure = error))
+      .finally(() => {
+        syncs -= 1;
+        this.#running = undefined;
+      });
+  }
+
+  async end(): Promise<void> {
+    await this.#running;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
 }
 
 async function writeChunks(handle: FileHandle, chunks: Uint8Array[]): Promise<number> {

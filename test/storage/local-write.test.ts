@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { FileHandle } from 'node:fs/promises';
-import { type Part, gather, gatherBytes } from '../../src/storage/local-write.ts';
+import { type Part, gather, gatherBytes, writeParts } from '../../src/storage/local-write.ts';
 import { SharedFolders } from '../../src/storage/shared-folders.ts';
 
 /** Folders of which only the descriptors are counted. */
@@ -93,6 +93,36 @@ test('parts hold the body in order, as large as is asked for, and the last one s
   );
 });
 
-test('a writer gathers half a megabyte, and less when many write', () => {
-  expect([1, 64, 200, 100_000].map(gatherBytes)).toEqual([512 * 1024, 512 * 1024, 167_772, 64 * 1024]);
+test('a writer gathers more than a megabyte, and less when many write', () => {
+  expect([1, 64, 200, 100_000].map(gatherBytes)).toEqual([1280 * 1024, 512 * 1024, 167_772, 64 * 1024]);
+});
+
+test('a large file is synced while it is written, a failed sync is told at the latest at the end, and all of it is written', async () => {
+  const part = (last: boolean): Part => ({ chunks: [Buffer.alloc(1024)], bytes: 9 * 1024 ** 2, last });
+  const write = async (parts: number, datasync: () => Promise<void>) => {
+    const handle = {
+      writev: async (chunks: Uint8Array[]) => {
+        await sleep(1);
+        return { bytesWritten: chunks.reduce((sum, chunk) => sum + chunk.length, 0) };
+      },
+      datasync,
+    } as unknown as FileHandle;
+    async function* further(): AsyncGenerator<Part, undefined> {
+      for (let left = parts - 1; left > 0; left -= 1)
+        yield { ...part(left === 1), chunks: Array.from({ length: 9 }, () => Buffer.alloc(1024 ** 2)) };
+    }
+    return writeParts(handle, part(parts === 1), further());
+  };
+  let syncs = 0;
+  expect(await write(1, async () => void (syncs += 1))).toBe(1024);
+  expect(syncs).toBe(0);
+  expect(await write(8, async () => void (syncs += 1))).toBe(1024 + 7 * 9 * 1024 ** 2);
+  expect(syncs).toBe(3);
+  let failures = 0;
+  const failsOnce = async () => {
+    failures += 1;
+    await sleep(30);
+    if (failures === 1) throw new Error('EIO');
+  };
+  await expect(write(4, failsOnce)).rejects.toThrow('EIO');
 });

@@ -30,7 +30,7 @@ const inVolume = (key: string) => path.join(v.root, key);
 const text = (file: string) => readFile(file, 'utf8');
 
 /** What has to arrive before a file is opened for it: more than one write. */
-const openedBy = [Buffer.alloc(600 * 1024), Buffer.from('x')];
+const openedBy = [Buffer.alloc(1400 * 1024), Buffer.from('x')];
 
 test('case 14: a symlink as the file is neither read nor measured nor listed, and a put does not write through it', async () => {
   const secret = path.join(v.outside, 'secret.txt');

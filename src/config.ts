@@ -1,17 +1,10 @@
 import path from 'node:path';
-import { Ajv, type ErrorObject } from 'ajv';
-import { envSchema } from 'env-schema';
-import { type Static, type TObject, type TSchema, Type } from 'typebox';
+import type { Static } from 'typebox';
 import ipaddr from 'ipaddr.js';
+import { check, words } from './config-check.ts';
 import { SETTINGS } from './config-settings.ts';
+import { type StoreConfig, loadStores } from './config-stores.ts';
 import { DRIVERS, type DriverKind } from './storage/registry.ts';
-
-export interface StoreConfig {
-  name: string;
-  driver: string;
-  kind: DriverKind;
-  settings: Record<string, unknown>;
-}
 
 export interface SigningKey {
   id: string;
@@ -105,122 +98,6 @@ export function loadConfig(
   return Object.freeze(config);
 }
 
-function words(list: string | undefined): string[] {
-  return (list ?? '')
-    .split(',')
-    .map((word) => word.trim())
-    .filter(Boolean);
-}
-
-/** Validates `values` against a schema whose property names, behind `prefix`, are environment variables. */
-function check<T>(schema: TObject, values: Readonly<Record<string, string>>, prefix: string, problems: string[]): T {
-  const data: Record<string, unknown> = {};
-  for (const name of Object.keys(schema.properties)) {
-    const value = values[prefix + name];
-    if (value !== undefined) data[name] = typeof value === 'string' ? value.trim() : value;
-  }
-  const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true, strict: false });
-  try {
-    return envSchema<T & Record<string, unknown>>({
-      schema: { ...schema },
-      data,
-      env: false,
-      ajv,
-    });
-  } catch (error) {
-    const errors = (error as { errors?: ErrorObject[] }).errors;
-    if (!errors) throw error;
-    for (const problem of errors) describe(problem, schema, data, prefix, problems);
-    // Never used: a problem has been noted, so loadConfig throws in the end.
-    return data as T;
-  }
-}
-
-function describe(
-  error: ErrorObject,
-  schema: TObject,
-  data: Record<string, unknown>,
-  prefix: string,
-  problems: string[],
-): void {
-  if (error.keyword === 'anyOf') return;
-  const missing = error.keyword === 'required' ? String(error.params['missingProperty']) : undefined;
-  const name = missing ?? error.instancePath.slice(1).split('/')[0] ?? '';
-  const property = (
-    schema.properties as Record<string, TSchema & { description?: string; secret?: boolean; allowed?: string }>
-  )[name];
-  const shown = property?.secret ? 'the value' : JSON.stringify(data[name]);
-  const allowed = property?.allowed ?? allowedValues(error);
-  const line = missing
-    ? `${prefix}${name} is missing: ${property?.description ?? 'it is required'}`
-    : `${prefix}${name}: ${shown} is not usable; allowed: ${allowed}`;
-  if (!problems.includes(line)) problems.push(line);
-}
-
-function allowedValues(error: ErrorObject): string {
-  if (error.keyword === 'enum') return (error.params['allowedValues'] as unknown[]).join(', ');
-  if (error.keyword === 'minimum' || error.keyword === 'maximum')
-    return `a number ${error.params['comparison']} ${error.params['limit']}`;
-  if (error.keyword === 'type')
-    return error.params['type'] === 'integer' ? 'a whole number' : `a ${error.params['type']}`;
-  if (error.keyword === 'minLength') return `at least ${error.params['limit']} characters`;
-  return error.message ?? 'see docs/configuration.md';
-}
-
-const STORE_NAME = /^[a-z][a-z0-9-]{0,39}$/;
-
-function loadStores(
-  {
-    settings,
-    env,
-    dataDir,
-    drivers,
-  }: {
-    settings: Settings;
-    env: Readonly<Record<string, string>>;
-    dataDir: string;
-    drivers: Readonly<Record<string, DriverKind>>;
-  },
-  problems: string[],
-): StoreConfig[] {
-  const wanted = new Map<string, string>();
-  for (const entry of words(settings.STORES)) {
-    const [name = '', driver = ''] = entry.split(':');
-    if (!STORE_NAME.test(name) || !(driver in drivers)) {
-      problems.push(
-        `STORES: "${entry}" is not usable; allowed: name:driver, a name of a-z, 0-9 and '-', and one of the drivers ${Object.keys(drivers).join(', ')}`,
-      );
-    } else if (name in drivers || wanted.has(name)) {
-      problems.push(`STORES: the name "${name}" is taken; allowed: a name that no driver and no other store bears`);
-    } else wanted.set(name, driver);
-  }
-  const defaultsOf = (driver: string) => drivers[driver]?.defaults?.({ dataDir }) ?? {};
-  const isComplete = (driver: string) => {
-    const { required = [] } = drivers[driver]?.settings ?? {};
-    const given = new Set(Object.keys(defaultsOf(driver)));
-    return required.every((name) => given.has(name) || env[`${driver.toUpperCase()}_${name}`] !== undefined);
-  };
-  // A default store exists when something routes to it, and when all that it needs is set: items may still lie there.
-  const routed = [
-    settings.STORAGE_PRIMARY ?? 'local',
-    ...words(settings.STORAGE_FALLBACKS),
-    ...words(settings.STORAGE_MIRRORS),
-    ...Object.keys(drivers).filter((driver) => isComplete(driver)),
-  ];
-  for (const name of routed) if (name in drivers && !wanted.has(name)) wanted.set(name, name);
-  return [...wanted].map(([name, driver]) => {
-    const kind = drivers[driver];
-    if (!kind) throw new Error(`no driver ${driver}`);
-    const prefix = `${name.toUpperCase().replaceAll('-', '_')}_`;
-    const defaults = name === driver ? defaultsOf(driver) : {};
-    const values = {
-      ...Object.fromEntries(Object.entries(defaults).map(([key, value]) => [prefix + key, value])),
-      ...env,
-    };
-    return { name, driver, kind, settings: check<Record<string, unknown>>(kind.settings, values, prefix, problems) };
-  });
-}
-
 function checkRouting(
   settings: Settings,
   stores: readonly StoreConfig[],
@@ -309,11 +186,4 @@ function checkHosts(config: Config, problems: string[]): void {
         `TRUSTED_PROXIES: "${proxy}" is not usable; allowed: addresses or CIDR ranges like 10.0.0.0/8, separated by commas`,
       );
   }
-}
-
-/** The settings of one kind of store, for the documentation. */
-export function storeSettings(): Record<string, TObject> {
-  return Object.fromEntries(
-    Object.entries(DRIVERS).map(([name, kind]) => [name, Type.Object(kind.settings.properties)]),
-  );
 }

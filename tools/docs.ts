@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { SETTINGS } from '../src/config-settings.ts';
-import { storeSettings } from '../src/config.ts';
+import { storeSettings } from '../src/config-stores.ts';
 import { ERROR_CODES, type ErrorCode } from '../src/errors.ts';
 import { STATUS_OF } from '../src/http/statuses.ts';
 

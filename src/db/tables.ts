@@ -1,4 +1,11 @@
 import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
+import type {
+  MediaRollupCountsTable,
+  MediaRollupItemsTable,
+  MediaRollupMarksTable,
+  MediaRollupScopesTable,
+  MediaRollupWalkTable,
+} from './rollup-tables.ts';
 
 /** A JSON value as PostgreSQL's JSONB keeps it. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -244,53 +251,6 @@ export interface MediaEventLogTable {
   id: Generated<number>;
   last_position: Generated<string>;
   forgotten_to: Generated<string>;
-}
-
-export interface MediaRollupMarksTable {
-  media_id: string;
-}
-
-/** What an item contributes to the totals. */
-export interface MediaRollupItemsTable {
-  media_id: string;
-  user_id: string;
-  status: string;
-  bytes: string | null;
-  tool: string | null;
-  model: string | null;
-  provider: string | null;
-  /** Of its creation, in UTC. */
-  day: string | null;
-  /** A JSON list of those that have its bytes, sorted; null when none has. */
-  stores: string | null;
-  at_risk: boolean;
-  tags: string[];
-}
-
-export interface MediaRollupScopesTable {
-  id: Generated<string>;
-  /** Null: everyone. */
-  user_id: string | null;
-  items: string;
-  /** How many have items; everyone's row alone. */
-  users: string;
-}
-
-export interface MediaRollupCountsTable {
-  scope: string;
-  kind: 'status' | 'tool' | 'model' | 'provider' | 'day' | 'stores' | 'risk' | 'tag';
-  key: string;
-  /** Where the key is not the whole of it. */
-  name: string | null;
-  items: string;
-  bytes: string | null;
-  sized: string | null;
-}
-
-export interface MediaRollupWalkTable {
-  id: Generated<number>;
-  next_id: string;
-  last_id: string;
 }
 
 export interface Tables {

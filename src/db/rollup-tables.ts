@@ -1,0 +1,48 @@
+import type { Generated } from 'kysely';
+
+export interface MediaRollupMarksTable {
+  media_id: string;
+}
+
+/** What an item contributes to the totals. */
+export interface MediaRollupItemsTable {
+  media_id: string;
+  user_id: string;
+  status: string;
+  bytes: string | null;
+  tool: string | null;
+  model: string | null;
+  provider: string | null;
+  /** Of its creation, in UTC. */
+  day: string | null;
+  /** A JSON list of those that have its bytes, sorted; null when none has. */
+  stores: string | null;
+  at_risk: boolean;
+  tags: string[];
+}
+
+export interface MediaRollupScopesTable {
+  id: Generated<string>;
+  /** Null: everyone. */
+  user_id: string | null;
+  items: string;
+  /** How many have items; everyone's row alone. */
+  users: string;
+}
+
+export interface MediaRollupCountsTable {
+  scope: string;
+  kind: 'status' | 'tool' | 'model' | 'provider' | 'day' | 'stores' | 'risk' | 'tag';
+  key: string;
+  /** Where the key is not the whole of it. */
+  name: string | null;
+  items: string;
+  bytes: string | null;
+  sized: string | null;
+}
+
+export interface MediaRollupWalkTable {
+  id: Generated<number>;
+  next_id: string;
+  last_id: string;
+}

@@ -93,6 +93,16 @@ test('parts hold the body in order, as large as is asked for, and the last one s
   );
 });
 
+test('a body in tiny chunks is joined to few, and large ones between them are left as they are', async () => {
+  const tiny = Array.from({ length: 50_000 }, (_none, index) => Buffer.from([index % 251]));
+  const large = Buffer.alloc(10_000, 'l');
+  const body = [large, ...tiny, large, Buffer.from('x'), large];
+  const [part] = await Array.fromAsync(gather(Readable.from(body), { most: () => 1024 ** 2 }));
+  expect(part?.chunks.length).toBeLessThan(250);
+  expect(part?.chunks.filter((chunk) => chunk === large)).toHaveLength(3);
+  expect(Buffer.concat(part?.chunks ?? []).equals(Buffer.concat(body))).toBe(true);
+});
+
 test('a writer gathers more than a megabyte, and less when many write', () => {
   expect([1, 64, 200, 100_000].map(gatherBytes)).toEqual([1280 * 1024, 512 * 1024, 167_772, 64 * 1024]);
 });

@@ -57,6 +57,11 @@ const GONE = /^(08|53|57P0|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI
 const GONE_MESSAGES =
   /connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end/i;
 
+/** A server that listens on a socket takes its file away when it stops. */
+function isSocketGone(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT' && (error as { syscall?: unknown }).syscall === 'connect';
+}
+
 /**
  * Turns a failure of pg into what a caller may be told: data that PostgreSQL refuses (class 22, 54000, index row too large)
  * is the caller's to change, an absent database is worth a retry. Anything else is returned as it is.
@@ -64,7 +69,7 @@ const GONE_MESSAGES =
 export function asAppError(error: unknown): unknown {
   const code = codeOf(error);
   const message = error instanceof Error ? error.message : '';
-  if ((code !== undefined && GONE.test(code)) || GONE_MESSAGES.test(message)) {
+  if ((code !== undefined && GONE.test(code)) || GONE_MESSAGES.test(message) || isSocketGone(error)) {
     return new AppError('database_unavailable', 'The database cannot be reached; try again shortly.', {
       cause: error,
       retryAfter: 5,

@@ -27,6 +27,11 @@ export async function readFrom(
       return new Whole(data, data.length);
     }
     const { size } = await statOfFile(handle);
+    // A file that has become shorter is no failure of the volume: whoever asks learns its size, and that these bytes are not there.
+    if (range && range.end >= size) {
+      close();
+      return new Whole(Buffer.alloc(0), size);
+    }
     const { start, end } = range ?? { start: 0, end: size - 1 };
     const bytes = Math.max(0, end - start + 1);
     if (bytes > READ_AT_ONCE)

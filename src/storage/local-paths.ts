@@ -26,7 +26,7 @@ export async function assertInside(handle: FileHandle, opened: string, root: str
  * /proc tells where a descriptor lies, from memory: at once, whatever the volume does. Elsewhere the path has to be looked up again,
  * which is the best that can be had there.
  */
-function descriptorPath(fd: number): string | undefined {
+export function descriptorPath(fd: number): string | undefined {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`);
   } catch {

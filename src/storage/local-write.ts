@@ -30,20 +30,46 @@ export async function* gather(
   body: AsyncIterable<Uint8Array>,
   { signal, most }: { signal?: AbortSignal | undefined; most: () => number },
 ): AsyncGenerator<Part, undefined> {
-  let chunks: Uint8Array[] = [];
-  let bytes = 0;
+  let gathered = new Gathered();
   for await (const chunk of abortable(body, signal)) {
     if (chunk.length === 0) continue;
-    if (bytes >= most()) {
-      yield { chunks, bytes, last: false };
-      chunks = [];
-      bytes = 0;
+    if (gathered.bytes >= most()) {
+      yield gathered.asPart(false);
+      gathered = new Gathered();
     }
-    chunks.push(chunk);
-    bytes += chunk.length;
+    gathered.add(chunk);
   }
   signal?.throwIfAborted();
-  yield { chunks, bytes, last: true };
+  yield gathered.asPart(true);
+}
+
+/** Chunks of less than this are joined, so many at a time: kept as it came, a byte alone takes some 400 of memory. */
+const SMALL_BYTES = 4096;
+const MOST_SMALL = 256;
+
+class Gathered {
+  bytes = 0;
+  readonly #chunks: Uint8Array[] = [];
+  #small: Uint8Array[] = [];
+
+  add(chunk: Uint8Array): void {
+    this.bytes += chunk.length;
+    if (chunk.length >= SMALL_BYTES) {
+      this.#join();
+      this.#chunks.push(chunk);
+    } else if (this.#small.push(chunk) === MOST_SMALL) this.#join();
+  }
+
+  asPart(last: boolean): Part {
+    this.#join();
+    return { chunks: this.#chunks, bytes: this.bytes, last };
+  }
+
+  #join(): void {
+    const [first] = this.#small;
+    if (first) this.#chunks.push(this.#small.length === 1 ? first : Buffer.concat(this.#small));
+    this.#small = [];
+  }
 }
 
 /** Writes parts one after the other from where the file ends; answers their bytes. @throws what `parts` throws, or the file system's error. */

@@ -1,8 +1,9 @@
+import { Readable } from 'node:stream';
 import { type Driver, type DriverContext, type GetResult, type ListPage, StorageError } from './driver.ts';
 import { PROBE, checkBucket } from './s3-check.ts';
 import { type S3Bucket, openBucket } from './s3-client.ts';
 import { watchedDownload } from './s3-download.ts';
-import { asStorageError, isMissing } from './s3-errors.ts';
+import { asStorageError, isMissing, statusOf } from './s3-errors.ts';
 import { abortUploads } from './s3-multipart.ts';
 import { deleteObject, headObject } from './s3-object.ts';
 import { largestUpload } from './s3-parts.ts';
@@ -108,7 +109,7 @@ async function getObject(
       }),
       { abortSignal: signal ? AbortSignal.any([signal, tooLate.signal]) : tooLate.signal },
     );
-    const source = answer.Body as import('node:stream').Readable;
+    const source = answer.Body as Readable;
     const bytes = answer.ContentLength;
     const totalBytes = range ? Number(/\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1]) : bytes;
     if (bytes === undefined || totalBytes === undefined || !Number.isInteger(totalBytes)) {
@@ -124,6 +125,11 @@ async function getObject(
   } catch (error) {
     signal?.throwIfAborted();
     if (isMissing(error)) return undefined;
+    // An object that has become shorter is no failure of the server: whoever asks learns its size, and that these bytes are not there.
+    if (statusOf(error) === 416) {
+      const found = await headObject(s3, key, signal);
+      return found && { stream: Readable.from([]), bytes: 0, totalBytes: found.bytes };
+    }
     if (tooLate.signal.aborted)
       throw new StorageError('UNAVAILABLE', `The S3 server did not answer within ${s3.limits.stallMs} ms`, {
         cause: error,

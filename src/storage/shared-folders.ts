@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { descriptorPath } from './local-paths.ts';
 import { syncOpenFolder } from './local-write.ts';
 
 /** A folder that is being written into. */
@@ -11,6 +12,8 @@ export interface SharedFolder {
 
 interface Entry {
   handle: Promise<FileHandle>;
+  /** Tells whether the descriptor is still the folder of that name. */
+  holds: () => boolean;
   users: number;
   running: Promise<void> | undefined;
   next: Promise<void> | undefined;
@@ -24,14 +27,22 @@ export class SharedFolders {
   readonly #entries = new Map<string, Entry>();
   readonly #open: (folder: string) => Promise<FileHandle>;
   readonly #sync: (handle: FileHandle) => Promise<void>;
+  readonly #pathOf: (handle: FileHandle) => string | undefined;
 
-  constructor({ open: openFolder = (folder: string) => open(folder, 'r'), sync = syncOpenFolder } = {}) {
+  constructor({
+    open: openFolder = (folder: string) => open(folder, 'r'),
+    sync = syncOpenFolder,
+    pathOf = (handle: FileHandle) => descriptorPath(handle.fd),
+  } = {}) {
     this.#open = openFolder;
     this.#sync = sync;
+    this.#pathOf = pathOf;
   }
 
   enter(folder: string): SharedFolder {
-    const entry = this.#entries.get(folder) ?? this.#begin(folder);
+    const known = this.#entries.get(folder);
+    // A folder that was removed or moved takes no new names: to sync it would make nothing durable.
+    const entry = known?.holds() === true ? known : this.#begin(folder);
     entry.users += 1;
     return {
       sync: () => this.#share(entry),
@@ -51,9 +62,21 @@ export class SharedFolders {
   }
 
   #begin(folder: string): Entry {
-    const entry = { handle: this.#open(folder), users: 0, running: undefined, next: undefined };
-    // Whoever syncs hears of it.
-    entry.handle.catch(() => {});
+    const entry: Entry = {
+      handle: this.#open(folder),
+      holds: () => true,
+      users: 0,
+      running: undefined,
+      next: undefined,
+    };
+    entry.handle.then(
+      (handle) => {
+        const opened = this.#pathOf(handle);
+        entry.holds = () => this.#pathOf(handle) === opened;
+      },
+      // Whoever syncs hears of it; who comes from now on tries again.
+      () => (entry.holds = () => false),
+    );
     this.#entries.set(folder, entry);
     return entry;
   }

@@ -254,6 +254,19 @@ export function driverContract(
       });
     }
 
+    if (capabilities.range) {
+      test.each([
+        ['beyond the end', 10, 20],
+        ['across the end', 5, 20],
+      ])('a range %s tells how large the object is, which is no failure of the store', async (_name, start, end) => {
+        const key = `${folder()}/shorter.bin`;
+        await put(key, Buffer.alloc(10));
+        const found = await driver.get(key, { range: { start, end }, bytes: 30 });
+        expect(found?.totalBytes).toBe(10);
+        found?.stream.destroy();
+      });
+    }
+
     test('an abort ends a read', async () => {
       const key = `${folder()}/a.bin`;
       await put(key, randomBytes(8 * MIB));

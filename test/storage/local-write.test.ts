@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
@@ -72,6 +75,44 @@ test('a folder that was replaced is opened anew by whoever enters it from then o
   expect(counted.closed).toBe(2);
 });
 
+test('a folder that was removed or moved under its writers is opened anew', async () => {
+  const base = await mkdtemp(path.join(tmpdir(), 'mediakeep-folders-'));
+  const folder = path.join(base, 'a');
+  const synced: number[] = [];
+  const shared = new SharedFolders({ sync: async (handle) => void synced.push((await handle.stat()).ino) });
+  for (const put of ['rm', 'mv'] as const) {
+    await mkdir(folder);
+    const old = shared.enter(folder);
+    await old.sync();
+    await (put === 'rm' ? rmdir(folder) : rename(folder, path.join(base, 'b')));
+    await mkdir(folder);
+    const next = shared.enter(folder);
+    await next.sync();
+    expect(synced.pop()).toBe((await stat(folder)).ino);
+    for (const writer of [old, next]) writer.leave();
+    await rmdir(folder);
+  }
+  await rm(base, { recursive: true });
+});
+
+test('a folder that could not be opened is tried again by whoever comes next', async () => {
+  let there = false;
+  const shared = new SharedFolders({
+    open: async () => {
+      if (!there) throw new Error('ENOENT');
+      return { close: async () => {} } as unknown as FileHandle;
+    },
+    sync: async () => {},
+  });
+  const first = shared.enter('a');
+  await expect(first.sync()).rejects.toThrow('ENOENT');
+  there = true;
+  const second = shared.enter('a');
+  await expect(second.sync()).resolves.toBeUndefined();
+  first.leave();
+  await expect(shared.enter('a').sync()).resolves.toBeUndefined();
+});
+
 test('parts hold the body in order, as large as is asked for, and the last one says so', async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -91,6 +132,17 @@ test('parts hold the body in order, as large as is asked for, and the last one s
       },
     ),
   );
+});
+
+test('a body in tiny chunks is joined to few, and large ones between them are left as they are', async () => {
+  const tiny = Array.from({ length: 50_000 }, (_none, index) => Buffer.from([index % 251]));
+  const large = Buffer.alloc(10_000, 'l');
+  const body = [large, ...tiny, large, Buffer.from('x'), large];
+  const parts = gather(Readable.from(body), { most: () => 1024 ** 2 });
+  const part = (await parts.next()).value;
+  expect(part?.chunks.length).toBeLessThan(250);
+  expect(part?.chunks.filter((chunk) => chunk === large)).toHaveLength(3);
+  expect(Buffer.concat(part?.chunks ?? []).equals(Buffer.concat(body))).toBe(true);
 });
 
 test('a writer gathers more than a megabyte, and less when many write', () => {

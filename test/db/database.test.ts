@@ -1,0 +1,20 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { sql } from 'kysely';
+import { expect, test } from 'vitest';
+import { asAppError, openDatabase } from '../../src/db/database.ts';
+
+test('a server whose socket is gone, or that nobody answers for, is an absent database', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-socket-'));
+  for (const connectionString of [
+    `postgres://u:p@localhost:5/postgres?host=${encodeURIComponent(folder)}`,
+    'postgres://u:p@127.0.0.1:5/postgres',
+  ]) {
+    const database = openDatabase({ connectionString, poolMax: 1, statementTimeoutMs: 0 });
+    const failure: unknown = await sql`SELECT 1`.execute(database.db).catch(asAppError);
+    expect(failure).toMatchObject({ code: 'database_unavailable' });
+    await database.close();
+  }
+  await rm(folder, { recursive: true });
+});

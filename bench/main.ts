@@ -31,15 +31,15 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   allowNegative: true,
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
     bytes: { type: 'string', default: String(2 * 1024 ** 3) },
     write: { type: 'boolean', default: true },
   },
 });
 const options = {
-  rounds: Number(values.rounds),
-  seconds: Number(values.seconds),
+  rounds: Number(values.rounds ?? 5),
+  seconds: Number(values.seconds ?? 3),
   repeats: 2,
   hugeBytes: Number(values.bytes),
 };
@@ -48,6 +48,12 @@ const unknown = chosen.filter((name) => SUITES[name] === undefined);
 if (unknown.length > 0 || !(options.rounds >= 1) || !(options.seconds > 0) || !(options.hugeBytes > 1e6)) {
   process.stderr.write(
     `usage: npm run bench [-- ${Object.keys(SUITES).join('|')} …] [--rounds N] [--seconds N] [--bytes N] [--no-write]\n`,
+  );
+  process.exit(2);
+}
+if (chosen.includes('quick') && (values.rounds ?? values.seconds) !== undefined) {
+  process.stderr.write(
+    "'quick' has rounds and seconds of its own, so that it ends in time: leave --rounds and --seconds out\n",
   );
   process.exit(2);
 }

@@ -23,30 +23,31 @@ export function createLocalPut(
   root: string,
   checkMounted: () => Promise<void>,
 ): (final: string, body: AsyncIterable<Uint8Array>, options: PutOptions) => Promise<{ bytes: number }> {
-  const durable: DurableFolders = new Set();
+  const known: DurableFolders = new Set();
   const folders = new SharedFolders();
   let writers = 0;
 
   /** In a folder that is known it is simply tried; where the descriptor really lies is looked at afterwards in any case. */
   async function openIn(folder: string, open: () => Promise<Temporary>): Promise<Temporary> {
-    if (durable.has(folder)) {
+    if (known.has(folder)) {
       try {
         return await open();
       } catch (error) {
         // Somebody has removed it.
         if (codeOf(error) !== 'ENOENT') throw error;
-        durable.delete(folder);
+        known.delete(folder);
         folders.forget(folder);
       }
     }
-    await prepareFolder(root, folder, durable);
+    await prepareFolder(root, folder, known);
     return open();
   }
 
   async function write(final: string, { first, parts }: Parts, { size, overwrite = false }: PutOptions) {
     const folder = path.dirname(final);
-    const whole = first.last;
-    const { temp, handle, leave } = await openIn(folder, () => openTemporary(final, { overwrite, durable: whole }));
+    const { temp, handle, durable, leave } = await openIn(folder, () =>
+      openTemporary(final, { overwrite, durable: first.last }),
+    );
     const names = folders.enter(folder);
     let closing: Promise<void> | undefined;
     const close = () => (closing ??= handle.close());
@@ -56,7 +57,7 @@ export function createLocalPut(
       const bytes = await writeParts(handle, first, parts);
       if (size !== undefined && bytes !== size)
         throw new StorageError('SIZE', `${bytes} bytes arrived, ${size} were announced`);
-      if (!whole) await handle.datasync();
+      if (!durable) await handle.datasync();
       let beside = false;
       if (overwrite) {
         await rename(temp, final);

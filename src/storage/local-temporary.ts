@@ -9,6 +9,8 @@ import { ignoreMissing } from './local-paths.ts';
 export interface Temporary {
   temp: string;
   handle: FileHandle;
+  /** Whether what is written is durable when the write returns. */
+  durable: boolean;
   /** To be called when the file has been renamed or removed. */
   leave: () => Promise<void>;
 }
@@ -16,14 +18,14 @@ export interface Temporary {
 /** After this long without a write, what a killed overwrite has left is removed by the next one. */
 const STALE_MS = 3600_000;
 const NEW_FILE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
-/** Each write is durable when it returns: spares whoever writes once the call to make it so. */
-const DURABLE_WRITES = constants.O_DSYNC;
+/** Each write is durable when it returns: spares whoever writes once the call to make it so. Windows has no such flag, and macOS means less by it. */
+const DURABLE_WRITES = process.platform === 'linux' ? constants.O_DSYNC : 0;
 
 /**
  * Opens a new file beside `final`. A key that is written once has one temporary name, told from the key, so that whoever
  * deletes the key finds what a crash has left. A key that may be replaced has a hidden folder of them, so that writers who
  * overlap, or one that was killed, do not stand in each other's way.
- * @param durable whether each write is to be durable by itself
+ * @param durable whether each write should be durable by itself, where that can be had
  * @throws StorageError EXISTS when somebody else is writing that key just now
  */
 export async function openTemporary(
@@ -31,10 +33,11 @@ export async function openTemporary(
   { overwrite, durable }: { overwrite: boolean; durable: boolean },
 ): Promise<Temporary> {
   const flags = durable ? NEW_FILE | DURABLE_WRITES : NEW_FILE;
-  if (overwrite) return openInFolder(replacementsOf(final), flags);
+  const opened = { durable: flags !== NEW_FILE };
+  if (overwrite) return { ...(await openInFolder(replacementsOf(final), flags)), ...opened };
   const temp = temporaryName(final);
   try {
-    return { temp, handle: await open(temp, flags, 0o644), leave: async () => {} };
+    return { temp, handle: await open(temp, flags, 0o644), leave: async () => {}, ...opened };
   } catch (error) {
     if (codeOf(error) === 'EEXIST')
       throw new StorageError('EXISTS', 'Somebody is writing an object of that key', { cause: error });
@@ -42,7 +45,7 @@ export async function openTemporary(
   }
 }
 
-async function openInFolder(folder: string, flags: number): Promise<Temporary> {
+async function openInFolder(folder: string, flags: number): Promise<Omit<Temporary, 'durable'>> {
   const temp = path.join(folder, randomUUID());
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -1,11 +1,12 @@
-import { mkdir, mkdtemp, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, mkdtemp, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { FileHandle } from 'node:fs/promises';
+import { openTemporary } from '../../src/storage/local-temporary.ts';
 import { type Part, gather, gatherBytes, writeParts } from '../../src/storage/local-write.ts';
 import { SharedFolders } from '../../src/storage/shared-folders.ts';
 
@@ -178,3 +179,24 @@ test('a large file is synced while it is written, a failed sync is told at the l
   };
   await expect(write(4, failsOnce)).rejects.toThrow('EIO');
 });
+
+test.runIf(process.platform === 'linux')(
+  'a file that is written at once is opened so that its writes are durable',
+  async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-durable-'));
+    try {
+      for (const overwrite of [false, true])
+        for (const durable of [false, true]) {
+          const final = path.join(folder, `${overwrite}-${durable}.png`);
+          const opened = await openTemporary(final, { overwrite, durable });
+          const info = await readFile(`/proc/self/fdinfo/${opened.handle.fd}`, 'utf8');
+          const flags = Number.parseInt(/flags:\s+(\d+)/.exec(info)?.[1] ?? '', 8);
+          expect(opened.durable).toBe(durable);
+          expect((flags & constants.O_DSYNC) === constants.O_DSYNC).toBe(durable);
+          await opened.handle.close();
+        }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);

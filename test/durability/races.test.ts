@@ -62,7 +62,7 @@ async function slowUpload(): Promise<Upload> {
   });
   answer.catch(() => {});
   const send = (bytes: Buffer) => new Promise<void>((resolve) => request.write(bytes, () => resolve()));
-  await send(bigPng(700_000, 7));
+  await send(bigPng(1_500_000, 7));
   await expect.poll(async () => (await filesBelow(t.volume)).some((file) => file.endsWith('.part'))).toBe(true);
   return { send, answer, end: () => request.end(), abort: () => request.destroy() };
 }
@@ -75,7 +75,7 @@ test('case 94: a sweep leaves an upload that is under way alone, and it is store
   upload.end();
   const { status, body } = await upload.answer;
   expect(status).toBe(201);
-  expect((await content(body.id)).bytes.length).toBe(800_000);
+  expect((await content(body.id)).bytes.length).toBe(1_600_000);
 });
 
 test('case 94: an upload that was marked but not yet swept fails with 503 and leaves nothing', async () => {

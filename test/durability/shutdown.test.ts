@@ -101,15 +101,15 @@ test('case 104: SIGTERM lets an upload and a download finish, turns readiness re
   const hash = createHash('sha256');
   const first = await reader?.read();
   hash.update(first?.value ?? '');
-  const bytes = bigPng(900_000, 2);
-  const upload = await slowUpload(service.address, bytes.subarray(0, 700_000));
+  const bytes = bigPng(1_900_000, 2);
+  const upload = await slowUpload(service.address, bytes.subarray(0, 1_500_000));
   expect(await isReady(service.address)).toBe(true);
   service.kill('SIGTERM');
   await expect.poll(() => isReady(service.address), { timeout: 2000 }).toBe(false);
   // Both are still under way, half a second later too.
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(service.child.exitCode).toBe(null);
-  const { status, sha256 } = await upload.finish(bytes.subarray(700_000));
+  const { status, sha256 } = await upload.finish(bytes.subarray(1_500_000));
   expect({ status, sha256 }).toEqual({ status: 201, sha256: createHash('sha256').update(bytes).digest('hex') });
   for (;;) {
     const next = await reader?.read();
@@ -127,7 +127,7 @@ test('case 104: SIGTERM lets an upload and a download finish, turns readiness re
 test('case 104: an upload that is stuck is cut after the grace, leaves nothing, and the exit code is 0', async () => {
   const before = await files().then((all) => all.length);
   const service = await start(1);
-  const upload = await slowUpload(service.address, bigPng(700_000, 3));
+  const upload = await slowUpload(service.address, bigPng(1_500_000, 3));
   const asked = performance.now();
   service.kill('SIGTERM');
   expect(await upload.failed).toMatch(/socket hang up|ECONNRESET/);

@@ -81,7 +81,7 @@ export function createLocalPut(
 
   return async (final, body, options) => {
     writers += 1;
-    const parts = gather(body, { signal: options.signal, most: () => gatherBytes(writers) });
+    const parts = gather(body, { signal: options.signal, most: (first) => gatherBytes(writers, first) });
     try {
       const began = performance.now();
       // A volume that is away is told at once, however slowly the body comes.

@@ -4,13 +4,16 @@ import { abortable } from './abortable.ts';
 
 /** A trip through libuv's pool costs more than copying: chunks are gathered up to this size and written at once, most pictures whole. */
 const GATHER_BYTES = 1280 * 1024;
+/** Of what is larger, less at a time does as well. */
+const LATER_GATHER_BYTES = 512 * 1024;
 const MIN_GATHER_BYTES = 64 * 1024;
 /** What all writers together hold in memory, about. */
-const BUDGET_BYTES = 64 * 1024 * 1024;
+const BUDGET_BYTES = 48 * 1024 * 1024;
 
 /** Bytes to be gathered for one write; less when many, maybe slow, writers are at it: each has two parts at a time. */
-export function gatherBytes(writers: number): number {
-  return Math.min(GATHER_BYTES, Math.max(MIN_GATHER_BYTES, Math.floor(BUDGET_BYTES / (2 * Math.max(1, writers)))));
+export function gatherBytes(writers: number, first: boolean): number {
+  const share = Math.floor(BUDGET_BYTES / (2 * Math.max(1, writers)));
+  return Math.min(first ? GATHER_BYTES : LATER_GATHER_BYTES, Math.max(MIN_GATHER_BYTES, share));
 }
 
 /** What is written at once. */
@@ -28,13 +31,15 @@ export interface Part {
  */
 export async function* gather(
   body: AsyncIterable<Uint8Array>,
-  { signal, most }: { signal?: AbortSignal | undefined; most: () => number },
+  { signal, most }: { signal?: AbortSignal | undefined; most: (first: boolean) => number },
 ): AsyncGenerator<Part, undefined> {
   let gathered = new Gathered();
+  let first = true;
   for await (const chunk of abortable(body, signal)) {
     if (chunk.length === 0) continue;
-    if (gathered.bytes >= most()) {
+    if (gathered.bytes >= most(first)) {
       yield gathered.asPart(false);
+      first = false;
       gathered = new Gathered();
     }
     gathered.add(chunk);

@@ -146,8 +146,11 @@ test('a body in tiny chunks is joined to few, and large ones between them are le
   expect(Buffer.concat(part?.chunks ?? []).equals(Buffer.concat(body))).toBe(true);
 });
 
-test('a writer gathers more than a megabyte, and less when many write', () => {
-  expect([1, 64, 200, 100_000].map(gatherBytes)).toEqual([1280 * 1024, 512 * 1024, 167_772, 64 * 1024]);
+test('a writer gathers more than a megabyte at first, then half of one, and less when many write', () => {
+  const first = [1, 64, 200, 100_000].map((writers) => gatherBytes(writers, true));
+  expect(first).toEqual([1280 * 1024, 384 * 1024, 125_829, 64 * 1024]);
+  const later = [1, 64, 200, 100_000].map((writers) => gatherBytes(writers, false));
+  expect(later).toEqual([512 * 1024, 384 * 1024, 125_829, 64 * 1024]);
 });
 
 test('a large file is synced while it is written, a failed sync is told at the latest at the end, and all of it is written', async () => {

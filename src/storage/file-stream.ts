@@ -7,7 +7,7 @@ import { StorageError } from './driver.ts';
 const CHUNK_BYTES = 256 * 1024;
 const MIN_CHUNK_BYTES = 32 * 1024;
 /** What all streams together hold in memory, about. */
-const BUDGET_BYTES = 48 * 1024 * 1024;
+const BUDGET_BYTES = 32 * 1024 * 1024;
 /** Buffers that wait for the next stream. */
 const MAX_SPARE = 16;
 

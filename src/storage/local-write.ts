@@ -8,7 +8,7 @@ const GATHER_BYTES = 1280 * 1024;
 const LATER_GATHER_BYTES = 512 * 1024;
 const MIN_GATHER_BYTES = 64 * 1024;
 /** What all writers together hold in memory, about. */
-const BUDGET_BYTES = 48 * 1024 * 1024;
+const BUDGET_BYTES = 32 * 1024 * 1024;
 
 /** Bytes to be gathered for one write; less when many, maybe slow, writers are at it: each has two parts at a time. */
 export function gatherBytes(writers: number, first: boolean): number {

@@ -148,9 +148,9 @@ test('a body in tiny chunks is joined to few, and large ones between them are le
 
 test('a writer gathers more than a megabyte at first, then half of one, and less when many write', () => {
   const first = [1, 64, 200, 100_000].map((writers) => gatherBytes(writers, true));
-  expect(first).toEqual([1280 * 1024, 384 * 1024, 125_829, 64 * 1024]);
+  expect(first).toEqual([1280 * 1024, 256 * 1024, 83_886, 64 * 1024]);
   const later = [1, 64, 200, 100_000].map((writers) => gatherBytes(writers, false));
-  expect(later).toEqual([512 * 1024, 384 * 1024, 125_829, 64 * 1024]);
+  expect(later).toEqual([512 * 1024, 256 * 1024, 83_886, 64 * 1024]);
 });
 
 test('a large file is synced while it is written, a failed sync is told at the latest at the end, and all of it is written', async () => {

@@ -65,7 +65,7 @@ export async function startMediakeep(
     name,
     port,
     '/health/ready',
-    ['--enable-source-maps', '--min-semi-space-size=8', 'src/main.ts'],
+    ['--enable-source-maps', '--min-semi-space-size=8', '--expose-gc', 'src/main.ts'],
     {
       NODE_ENV: 'production',
       DATABASE_URL: own.url,

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { StorageError } from './driver.ts';
+import { buffersPassed } from './passed-buffers.ts';
 import { asStorageError } from './s3-errors.ts';
 
 export interface Announced {
@@ -44,6 +45,7 @@ export function watchedDownload(source: Readable, { bytes, stallMs, signal }: An
   });
   source.on('data', (chunk: Buffer) => {
     received += chunk.length;
+    buffersPassed(chunk.length);
     if (received > bytes) download.destroy(wrongLength(received, bytes));
     else if (download.push(chunk)) startClock();
     else {

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { coalesced } from './coalesce.ts';
 import type { Db } from './database.ts';
 import { type Location, primaryFirst, toLocation } from './locations.ts';
-import { isItemId } from './media.ts';
+import { canonicalId } from './media.ts';
 import type { MediaItem } from './media-item.ts';
 import { prepared } from './prepared.ts';
 import { toIsoTime } from './timestamps.ts';
@@ -95,6 +95,6 @@ function toDelivered(rows: readonly Row[]): DeliveredItemWithLocations | undefin
 
 /** What is needed to deliver an item's bytes, deleted ones too; those asked for together share a statement. Not for transactions. */
 export async function findDeliveredItem(db: Db, id: string): Promise<DeliveredItemWithLocations | undefined> {
-  // "007" and "7" are one id to PostgreSQL.
-  return isItemId(id) ? deliveredItem(db, String(BigInt(id))) : undefined;
+  const canonical = canonicalId(id);
+  return canonical === undefined ? undefined : deliveredItem(db, canonical);
 }

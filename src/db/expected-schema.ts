@@ -1,3 +1,15 @@
+/** An event, before and after it has its number. */
+const EVENT = {
+  kind: 'text',
+  user_id: 'text',
+  media_id: 'bigint',
+  provider: 'text',
+  job_id: 'text',
+  run_id: 'text',
+  status: 'text',
+  made_at: 'timestamp with time zone',
+};
+
 /** Columns and their types, by table; what the code relies on. */
 export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   generated_images: {
@@ -123,29 +135,8 @@ export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>>
     updated_at: 'timestamp with time zone',
   },
   run_slots: { run_id: 'text', store: 'text', type: 'text', n: 'integer' },
-  media_event_outbox: {
-    id: 'bigint',
-    kind: 'text',
-    user_id: 'text',
-    media_id: 'bigint',
-    provider: 'text',
-    job_id: 'text',
-    run_id: 'text',
-    status: 'text',
-    made_at: 'timestamp with time zone',
-  },
-  media_events: {
-    position: 'bigint',
-    kind: 'text',
-    user_id: 'text',
-    media_id: 'bigint',
-    provider: 'text',
-    job_id: 'text',
-    run_id: 'text',
-    status: 'text',
-    made_at: 'timestamp with time zone',
-    numbered_at: 'timestamp with time zone',
-  },
+  media_event_outbox: { id: 'bigint', ...EVENT },
+  media_events: { position: 'bigint', ...EVENT, numbered_at: 'timestamp with time zone' },
   media_event_log: { id: 'integer', last_position: 'bigint', forgotten_to: 'bigint' },
   media_rollup_marks: { media_id: 'bigint' },
   media_rollup_items: {

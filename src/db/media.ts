@@ -57,8 +57,13 @@ export async function reserveIdsUpTo(db: Db, id: string): Promise<void> {
 const MAX_BIGINT = 9_223_372_036_854_775_807n;
 
 /** An id that no column can hold names nothing; PostgreSQL would call it an error. */
-export function isItemId(id: string): boolean {
+function isItemId(id: string): boolean {
   return BigInt(id) <= MAX_BIGINT;
+}
+
+/** An id as PostgreSQL writes it, to which "007" and "7" are one; undefined when it can name nothing. */
+export function canonicalId(id: string): string | undefined {
+  return isItemId(id) ? String(BigInt(id)) : undefined;
 }
 
 const itemById = prepared('item_by_id', (db, { id }: { id: string }) =>
@@ -106,8 +111,8 @@ const itemWithLocations = coalesced<string, ItemWithLocations | undefined>(
 
 /** The same with where its bytes lie; look-ups that come together share a statement. Not for transactions. */
 export async function findItemWithLocations(db: Db, id: string): Promise<ItemWithLocations | undefined> {
-  // "007" and "7" are one id to PostgreSQL.
-  return isItemId(id) ? itemWithLocations(db, String(BigInt(id))) : undefined;
+  const canonical = canonicalId(id);
+  return canonical === undefined ? undefined : itemWithLocations(db, canonical);
 }
 
 /**

@@ -6,14 +6,15 @@ import { findJobsById } from '../../src/db/generation-jobs.ts';
 import { findJobOutputs } from '../../src/db/job-outputs.ts';
 import { isKnownDelivery, parkedDeliveries, removeExpiredDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
-import { findItemByAddress, findItemsByExternalId } from '../../src/db/media.ts';
+import { findItemWithLocations, findItemByAddress, findItemsByExternalId } from '../../src/db/media.ts';
 import { takePoll } from '../../src/db/job-polls.ts';
 import { findMediaOfRun, hasRecord, runItems } from '../../src/db/run-outputs.ts';
 import { secondsToNextDueRun, takeDueRuns } from '../../src/db/runs.ts';
 import { nextTransfers } from '../../src/db/transfers.ts';
 import { type Database, type Db, openDatabase } from '../../src/db/database.ts';
 import type { ItemFilter } from '../../src/db/item-filter.ts';
-import { type PageRequest, listItems, pageQuery, searchItems } from '../../src/db/search.ts';
+import { type PageRequest, listItems, pageQuery, readFound, searchItems } from '../../src/db/search.ts';
+import { findDeliveredItem } from '../../src/db/delivered-item.ts';
 import { catchUpRollups, rollupsAreBehind } from '../../src/db/rollups.ts';
 import { readStats, readTagCounts } from '../../src/db/stats.ts';
 import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
@@ -240,6 +241,17 @@ const eventShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
 ];
 
 const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<unknown>, maxBuffers: number])[] = [
+  [
+    'what a page has found',
+    (db) =>
+      readFound(
+        db,
+        Array.from({ length: 100 }, (_none, n) => ({ id: String(n * 997 + 1) })),
+      ),
+    1500,
+  ],
+  ['an item to be delivered', (db) => findDeliveredItem(db, '777'), 20],
+  ['an item with its locations', (db) => findItemWithLocations(db, '777'), 20],
   ['the item of a permanent address', (db) => findItemByAddress(db, 'outputs/777'), 60],
   ['the next copies to make', (db) => takePendingLocations(db, STORES, 4), 400],
   ['when the next copy is due', (db) => secondsToNextPending(db), 60],

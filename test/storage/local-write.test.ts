@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, mkdtemp, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -10,13 +10,19 @@ import { openTemporary } from '../../src/storage/local-temporary.ts';
 import { type Part, gather, gatherBytes, writeParts } from '../../src/storage/local-write.ts';
 import { SharedFolders } from '../../src/storage/shared-folders.ts';
 
-/** Folders of which only the descriptors are counted. */
+/** Folders of which the descriptors are counted; whatever they are called, it is one that is there. */
 function folders(sync: () => Promise<void>) {
   const counted = { opened: 0, closed: 0 };
   const shared = new SharedFolders({
     open: async () => {
+      const handle = await open(tmpdir());
       counted.opened += 1;
-      return { close: async () => void (counted.closed += 1) } as unknown as FileHandle;
+      const close = handle.close.bind(handle);
+      handle.close = async () => {
+        counted.closed += 1;
+        await close();
+      };
+      return handle;
     },
     sync,
   });
@@ -43,8 +49,7 @@ test('whoever comes while a folder is being synced waits for a sync that began a
   expect(began).toHaveLength(3);
   expect(counted).toEqual({ opened: 1, closed: 0 });
   for (const writer of writers) writer.leave();
-  await sleep(1);
-  expect(counted).toEqual({ opened: 1, closed: 1 });
+  await expect.poll(() => counted).toEqual({ opened: 1, closed: 1 });
 });
 
 test('a sync that fails fails those who waited for it, and the next one is another', async () => {
@@ -65,15 +70,13 @@ test('a folder that was replaced is opened anew by whoever enters it from then o
   const old = shared.enter('a');
   shared.forget('a');
   const [next, further] = [shared.enter('a'), shared.enter('a')];
-  expect(counted.opened).toBe(2);
+  await expect.poll(() => counted.opened).toBe(2);
   old.leave();
   next.leave();
-  await sleep(1);
-  expect(counted.closed).toBe(1);
+  await expect.poll(() => counted.closed).toBe(1);
   await further.sync();
   further.leave();
-  await sleep(1);
-  expect(counted.closed).toBe(2);
+  await expect.poll(() => counted.closed).toBe(2);
 });
 
 test('a folder that was removed or moved under its writers is opened anew', async () => {
@@ -101,7 +104,7 @@ test('a folder that could not be opened is tried again by whoever comes next', a
   const shared = new SharedFolders({
     open: async () => {
       if (!there) throw new Error('ENOENT');
-      return { close: async () => {} } as unknown as FileHandle;
+      return open(tmpdir());
     },
     sync: async () => {},
   });
@@ -111,7 +114,9 @@ test('a folder that could not be opened is tried again by whoever comes next', a
   const second = shared.enter('a');
   await expect(second.sync()).resolves.toBeUndefined();
   first.leave();
-  await expect(shared.enter('a').sync()).resolves.toBeUndefined();
+  const third = shared.enter('a');
+  await expect(third.sync()).resolves.toBeUndefined();
+  for (const writer of [second, third]) writer.leave();
 });
 
 test('parts hold the body in order, as large as is asked for, and the last one says so', async () => {
@@ -154,25 +159,25 @@ test('a writer gathers more than a megabyte at first, then half of one, and less
 });
 
 test('a large file is synced while it is written, a failed sync is told at the latest at the end, and all of it is written', async () => {
-  const part = (last: boolean): Part => ({ chunks: [Buffer.alloc(1024)], bytes: 9 * 1024 ** 2, last });
+  const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-ahead-'));
+  const MIB = 1024 ** 2;
+  const part = (bytes: number, last: boolean): Part => ({ chunks: [Buffer.alloc(bytes)], bytes, last });
   const write = async (parts: number, datasync: () => Promise<void>) => {
-    const handle = {
-      writev: async (chunks: Uint8Array[]) => {
-        await sleep(1);
-        return { bytesWritten: chunks.reduce((sum, chunk) => sum + chunk.length, 0) };
-      },
-      datasync,
-    } as unknown as FileHandle;
+    const handle = await open(path.join(folder, 'file'), 'w');
+    handle.datasync = datasync;
     async function* further(): AsyncGenerator<Part, undefined> {
-      for (let left = parts - 1; left > 0; left -= 1)
-        yield { ...part(left === 1), chunks: Array.from({ length: 9 }, () => Buffer.alloc(1024 ** 2)) };
+      for (let left = parts - 1; left > 0; left -= 1) yield part(9 * MIB, left === 1);
     }
-    return writeParts(handle, part(parts === 1), further());
+    try {
+      return await writeParts(handle, part(1024, parts === 1), further());
+    } finally {
+      await handle.close();
+    }
   };
   let syncs = 0;
   expect(await write(1, async () => void (syncs += 1))).toBe(1024);
   expect(syncs).toBe(0);
-  expect(await write(8, async () => void (syncs += 1))).toBe(1024 + 7 * 9 * 1024 ** 2);
+  expect(await write(8, async () => void (syncs += 1))).toBe(1024 + 7 * 9 * MIB);
   expect(syncs).toBe(3);
   let failures = 0;
   const failsOnce = async () => {
@@ -181,6 +186,7 @@ test('a large file is synced while it is written, a failed sync is told at the l
     if (failures === 1) throw new Error('EIO');
   };
   await expect(write(4, failsOnce)).rejects.toThrow('EIO');
+  await rm(folder, { recursive: true });
 });
 
 test.runIf(process.platform === 'linux')(

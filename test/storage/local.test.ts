@@ -1,8 +1,22 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { link, lstat, mkdir, readFile, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  link,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chunked, readAll } from '../support/bodies.ts';
 import { type LocalVolume, createLocalVolume, filesBelow } from '../support/local-volume.ts';
@@ -249,6 +263,25 @@ test('an upload whose temporary file a sweep took away fails, and leaves nothing
   );
   await expect(put).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   expect(await filesBelow(inVolume('swept'))).toEqual([]);
+});
+
+test('case 100: a volume that goes away while a small body arrives takes nothing of it where it was', async () => {
+  await put('slow/known.png', 'x');
+  const away = `${v.root}.slow`;
+  const body = (async function* () {
+    yield Buffer.from('a');
+    await rename(v.root, away);
+    await mkdir(v.root);
+    await sleep(50);
+    yield Buffer.from('b');
+  })();
+  await expect(v.driver.put('slow/a.png', body, { contentType: 'image/png' })).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+  });
+  expect(await readdir(v.root)).toEqual([]);
+  await rmdir(v.root);
+  await rename(away, v.root);
+  expect(await filesBelow(inVolume('slow'))).toEqual(['known.png']);
 });
 
 test('case 100: an unmounted volume is an error for every operation, and never an empty list', async () => {

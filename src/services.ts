@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { Logger } from 'pino';
@@ -11,6 +11,7 @@ import { codeOf, isAppError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import { type Driver, type DriverContext, StorageError } from './storage/driver.ts';
 import type { DriverKind } from './storage/registry.ts';
+import { createNewFile } from './storage/new-file.ts';
 import { type Stores, createStores } from './storage/routing.ts';
 import { createStore } from './storage/stores.ts';
 
@@ -37,9 +38,9 @@ export async function resolveJwtSecret(config: Config): Promise<{ secret: string
       `DATA_DIR: the folder ${config.DATA_DIR} cannot be made (${codeOf(error) ?? 'unknown'}); allowed: a folder that this user may write to`,
     ]);
   });
-  await writeFile(file, `${randomBytes(32).toString('hex')}\n`, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  });
+  const kept = () => readFile(file, 'utf8').catch(() => undefined);
+  // Made whole or not at all: a copy that starts at the same moment reads it.
+  if ((await kept()) === undefined) await createNewFile(file, `${randomBytes(32).toString('hex')}\n`, 0o600);
   const secret = (await readFile(file, 'utf8')).trim();
   if (secret.length < 32)
     throw new ConfigError([

@@ -1,10 +1,11 @@
-import { link, open, rename, unlink } from 'node:fs/promises';
+import { rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../errors.ts';
 import { type PutOptions, StorageError } from './driver.ts';
 import { type DurableFolders, assertInside, prepareFolder } from './local-paths.ts';
 import { type Temporary, openTemporary } from './local-temporary.ts';
 import { type Part, gather, gatherBytes, writeParts } from './local-write.ts';
+import { linkAsNew } from './new-file.ts';
 import { SharedFolders } from './shared-folders.ts';
 
 /** For so long what was seen of the volume counts. */
@@ -96,28 +97,10 @@ export function createLocalPut(
   };
 }
 
-/** Answers whether the temporary name is still there, too. */
+/** As `linkAsNew`, with what this says of keys. */
 async function linkWithoutReplacing(temp: string, final: string): Promise<boolean> {
-  try {
-    await link(temp, final);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST')
-      throw new StorageError('EXISTS', 'There is an object of that key already', { cause: error });
-    if (!NO_HARD_LINKS.has(codeOf(error) ?? '')) throw error;
-    // Some network file systems have no hard links: reserve the name, then replace the empty file by the whole one.
-    const reserved = await open(final, 'wx').catch((cause: unknown) => {
-      if (codeOf(cause) === 'EEXIST')
-        throw new StorageError('EXISTS', 'There is an object of that key already', { cause });
-      throw cause;
-    });
-    await reserved.close();
-    await rename(temp, final).catch(async (cause: unknown) => {
-      await unlink(final);
-      throw cause;
-    });
-    return false;
-  }
+  return linkAsNew(temp, final).catch((cause: unknown) => {
+    if (codeOf(cause) !== 'EEXIST') throw cause;
+    throw new StorageError('EXISTS', 'There is an object of that key already', { cause });
+  });
 }
-
-const NO_HARD_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);

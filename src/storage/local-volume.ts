@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../errors.ts';
 import { type DriverContext, StorageError } from './driver.ts';
 import { ignoreMissing } from './local-paths.ts';
 import { syncFolder } from './local-write.ts';
+import { createNewFile } from './new-file.ts';
 
 /** Holds the volume's identity; keys cannot begin with a dot. */
 const SENTINEL = '.mediakeep-volume';
@@ -37,9 +38,9 @@ export async function openVolume(folder: string, context: DriverContext): Promis
     );
   }
   if (identity === undefined) {
-    await writeFile(sentinel, `${randomUUID()}\n`, { flag: 'wx', flush: true }).catch((error: unknown) => {
-      // Another replica was first.
-      if (codeOf(error) !== 'EEXIST') throw refuse('cannot be written to', error);
+    // When another replica was first, its identity is read below.
+    await createNewFile(sentinel, `${randomUUID()}\n`).catch((error: unknown) => {
+      throw refuse('cannot be written to', error);
     });
     await syncFolder(root);
     identity = await readSentinel(sentinel);

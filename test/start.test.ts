@@ -12,6 +12,9 @@ const ROOT = process.getuid?.() === 0;
 // Most tests wait for processes to start, so they run side by side; the first one measures and runs alone.
 const QUIET = { LOG_LEVEL: 'warn', WORKER_CONCURRENCY: '0' };
 
+// Several services and database servers start here at once, on a disk that others may use.
+vi.setConfig({ testTimeout: 120_000 });
+
 const running: ServiceProcess[] = [];
 const folders: DataFolder[] = [];
 afterAll(async () => {

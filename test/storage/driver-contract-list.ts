@@ -40,5 +40,6 @@ export function listContract(driver: () => Driver, folder: () => string): void {
       if (cursor !== undefined) await driver().delete(cursor);
     } while (cursor !== undefined);
     expect(seen).toEqual(keys.toSorted());
-  });
+    // For a store that takes each of them by a commit of its own.
+  }, 120_000);
 }

@@ -137,7 +137,8 @@ export async function openContent(
         `The store has ${content.totalBytes} bytes of this item where ${bytes} were stored.`,
       );
     } catch (error) {
-      if (!isAppError(error)) throw error;
+      // A reader that went away is no failure of a location, and wants no other one.
+      if (!isAppError(error) || signal?.aborted === true) throw error;
       deps.log.error(
         { err: error, itemId: item.id, store, key, code: error.code },
         'a location of an item could not be read',

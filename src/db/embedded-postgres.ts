@@ -44,7 +44,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     if (joined !== undefined) return joined;
     if (!(await exists(path.join(home.cluster, 'PG_VERSION'))))
       await initialise(home, password, options.durable ?? true);
-    const port = await freePort();
+    const port = await portFor(home.cluster);
     const durable = options.durable ?? true;
     const socket = socketFolder(home, port);
     if (socket === undefined) return launch(home, { port, password, durable, socket });
@@ -198,14 +198,22 @@ async function answers(connectionString: string): Promise<boolean> {
   }
 }
 
+/** What a server has noted of itself; 0: nothing. One that was killed leaves its notes. */
+async function notedServer(cluster: string): Promise<{ pid: number; port: number }> {
+  const text = await readFile(path.join(cluster, 'postmaster.pid'), 'utf8').catch(() => '');
+  const [pid, , , port] = text.split('\n');
+  return { pid: Number(pid) || 0, port: Number(port) || 0 };
+}
+
 async function runningServer(cluster: string): Promise<{ pid: number; port: number } | undefined> {
-  const lines = await readFile(path.join(cluster, 'postmaster.pid'), 'utf8').then(
-    (text) => text.split('\n'),
-    () => [],
-  );
-  const pid = Number(lines[0]);
-  const port = Number(lines[3]);
-  return pid > 0 && port > 0 && isAlive(pid) ? { pid, port } : undefined;
+  const noted = await notedServer(cluster);
+  return noted.pid > 0 && noted.port > 0 && isAlive(noted.pid) ? noted : undefined;
+}
+
+/** The port that it had when it was killed: copies of the service that still run look for it there. */
+async function portFor(cluster: string): Promise<number> {
+  const { port } = await notedServer(cluster);
+  return freePort('127.0.0.1', port).catch(() => freePort());
 }
 
 async function shutDown(cluster: string): Promise<void> {

@@ -85,7 +85,7 @@ async function addItem(deps: Deps, run: Run, item: MediaItem, { zip, names, miss
       size: content.bytes,
     });
   } catch (error) {
-    if (!isAppError(error, 'content_missing', 'not_stored')) throw error;
+    if (!isAppError(error, 'content_missing', 'not_stored', 'not_found')) throw error;
     missing.push(`${name}: ${error.message}`);
   }
 }

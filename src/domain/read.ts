@@ -110,8 +110,8 @@ export async function contentLocations(deps: Deps, item: ReadItem): Promise<Loca
 }
 
 /**
- * Opens the bytes at the first location that has them.
- * @throws AppError store_unavailable or content_missing when none has
+ * Opens the bytes at the first location that has them. An item that was moved since its locations were read is followed.
+ * @throws AppError store_unavailable or content_missing when none has; not_found: it was deleted meanwhile
  */
 export async function openContent(
   deps: Deps,
@@ -121,23 +121,15 @@ export async function openContent(
   signal?: AbortSignal,
 ): Promise<OpenedContent> {
   let failure: unknown;
-  for (const { store, key, bytes } of locations) {
+  for (const location of locations) {
     try {
-      const opened = deps.stores.get(store);
-      const cut = range !== undefined && !opened.capabilities.range.able;
-      const content = await opened.get(key, { ...(range && !cut && { range }), bytes, signal });
-      if (content.totalBytes === bytes) {
-        if (!cut) return Object.assign(content, { store });
-        const bytesOfRange = range.end - range.start + 1;
-        return { stream: slice(content.stream, range), bytes: bytesOfRange, totalBytes: bytes, store };
-      }
-      content.stream.destroy();
-      throw new AppError(
-        'content_missing',
-        `The store has ${content.totalBytes} bytes of this item where ${bytes} were stored.`,
-      );
+      return await openAt(deps, location, range, signal);
     } catch (error) {
-      if (!isAppError(error)) throw error;
+      // A reader that went away is no failure of a location, and wants no other one.
+      if (!isAppError(error) || signal?.aborted === true) throw error;
+      const moved = isAppError(error, 'content_missing') ? await newLocations(deps, item, location) : undefined;
+      if (moved) return openContent(deps, item, moved, range, signal);
+      const { store, key } = location;
       deps.log.error(
         { err: error, itemId: item.id, store, key, code: error.code },
         'a location of an item could not be read',
@@ -147,6 +139,39 @@ export async function openContent(
     }
   }
   throw failure ?? new AppError('not_stored', 'This item has no bytes here.');
+}
+
+async function openAt(
+  deps: Deps,
+  { store, key, bytes }: Location,
+  range: ByteRange | undefined,
+  signal?: AbortSignal,
+): Promise<OpenedContent> {
+  const opened = deps.stores.get(store);
+  const cut = range !== undefined && !opened.capabilities.range.able;
+  const content = await opened.get(key, { ...(range && !cut && { range }), bytes, signal });
+  if (content.totalBytes === bytes) {
+    if (!cut) return Object.assign(content, { store });
+    const bytesOfRange = range.end - range.start + 1;
+    return { stream: slice(content.stream, range), bytes: bytesOfRange, totalBytes: bytes, store };
+  }
+  content.stream.destroy();
+  throw new AppError(
+    'content_missing',
+    `The store has ${content.totalBytes} bytes of this item where ${bytes} were stored.`,
+  );
+}
+
+/** Where the bytes lie by now, when they were taken away from a location since it was read; undefined: they should be there. @throws AppError not_found */
+async function newLocations(
+  deps: Deps,
+  { id }: Pick<DeliveredItem, 'id'>,
+  { store, key }: Location,
+): Promise<Location[] | undefined> {
+  const item = await findDeliveredItem(deps.db, id);
+  if (!item || item.deletedAt !== null) throw notFound();
+  const still = item.locations.some((location) => location.store === store && location.key === key);
+  return still ? undefined : servable(deps, item.locations);
 }
 
 /** The same, out of memory when the bytes are small and often asked for. */

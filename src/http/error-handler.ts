@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { asAppError } from '../db/database.ts';
-import { AppError, ERROR_CODES, type ErrorCode } from '../errors.ts';
+import { AppError, ERROR_CODES, type ErrorCode, codeOf } from '../errors.ts';
 import { validationError } from './validation.ts';
 import { lingering } from './linger.ts';
 import { STATUS_OF } from './statuses.ts';
@@ -49,11 +49,16 @@ const FOREIGN: Readonly<Record<string, [ErrorCode, string]>> = {
   ECONNRESET: ['invalid_request', 'The connection was closed before the body was complete.'],
 };
 
+/** A reset connection to the database has the code of a body that broke off, and names the system call, which Node does not for a body. */
+function isOfOurConnection(error: unknown): boolean {
+  return codeOf(error) === 'ECONNRESET' && (error as { syscall?: unknown }).syscall !== undefined;
+}
+
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   const { code, validation, statusCode, message } = error as FastifyError;
   if (validation) return validationError(error as FastifyError);
-  const known = code === undefined ? undefined : FOREIGN[code];
+  const known = code === undefined || isOfOurConnection(error) ? undefined : FOREIGN[code];
   if (known) return new AppError(known[0], known[1], { cause: error });
   if (statusCode === 429) return new AppError('rate_limited', message, { cause: error });
   if (statusCode === 503)

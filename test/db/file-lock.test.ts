@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFile, utimes, writeFile } from 'node:fs/promises';
+import { readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isAlive, withFileLock } from '../../src/db/file-lock.ts';
@@ -32,6 +32,32 @@ test('the lock of a process that died is taken over', async () => {
   await writeFile(lock('b'), String(child.pid));
   expect(isAlive(child.pid ?? 0)).toBe(false);
   expect(await withFileLock(lock('b'), async () => 'done')).toBe('done');
+});
+
+test('many that come upon the lock of a process that died at the same moment have it one after the other', async () => {
+  const child = spawn(process.execPath, ['-e', '']);
+  await new Promise((resolve) => child.on('exit', resolve));
+  for (let round = 0; round < 20; round += 1) {
+    const file = lock(`together-${round}`);
+    await writeFile(file, String(child.pid));
+    let inside = 0;
+    const work = async () => {
+      inside += 1;
+      expect(inside).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inside -= 1;
+    };
+    await Promise.all(Array.from({ length: 4 }, () => withFileLock(file, work)));
+  }
+  expect((await readdir(folder.path)).filter((name) => name.startsWith('together'))).toEqual([]);
+});
+
+test('a takeover that was cut off holds nobody up for long', async () => {
+  await writeFile(lock('e'), '999999999');
+  await writeFile(lock('e.takeover'), '');
+  const earlier = new Date(Date.now() - 60_000);
+  await utimes(lock('e.takeover'), earlier, earlier);
+  expect(await withFileLock(lock('e'), async () => 'done')).toBe('done');
 });
 
 test('the lock of a killed process whose id this one was given again is taken over at once', async () => {

@@ -101,3 +101,22 @@ test('case 97: an upload whose COMMIT fails, its answer lost, leaves neither a r
   expect(await locations()).toHaveLength(before.length);
   expect(await filesBelow(t.volume)).toEqual(before);
 });
+
+test('a connection that the database resets under an upload is told as a failure of the database, and worth a retry', async () => {
+  await admin.query('DELETE FROM verdict');
+  const url = new URL(t.connectionString);
+  url.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  url.searchParams.delete('host');
+  const service = await createTestApp({ DATABASE_URL: url.href, LOCAL_ROOT: t.volume });
+  try {
+    const headers = { ...asUser('a'), 'content-type': 'image/png' };
+    const request = { method: 'POST', url: '/v1/media', headers, payload: png(1, 1, 3) } as const;
+    const answer = service.app.inject(request).then((response) => response);
+    await expect.poll(committing).toBe(1);
+    for (const [socket] of connections.splice(0)) socket.resetAndDestroy();
+    expect((await answer).json()).toMatchObject({ status: 503, code: 'database_unavailable' });
+    expect((await answer).headers['retry-after']).toBeDefined();
+  } finally {
+    await service.close();
+  }
+});

@@ -79,3 +79,11 @@ test('a reader that goes away, and a file that becomes shorter, leave no file op
   await expect(readAll(stream)).rejects.toThrow('became shorter');
   await expect.poll(openFiles).toBeLessThanOrEqual(before);
 });
+
+test('a reader that has gone away before the file was opened leaves it not open', async () => {
+  const before = openFiles();
+  const reason = new Error('went away');
+  const stream = new FileStream(await open(file(0)), { start: 0, bytes: MIB }, AbortSignal.abort(reason));
+  await expect(readAll(stream)).rejects.toMatchObject({ cause: reason });
+  await expect.poll(openFiles).toBeLessThanOrEqual(before);
+});

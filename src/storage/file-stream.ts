@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import { Readable, addAbortSignal } from 'node:stream';
 import { StorageError } from './driver.ts';
 
 /** Bytes read at a time. Measured: more gains nothing once the buffers are used again, less costs. */
@@ -38,11 +38,13 @@ export class FileStream extends Readable {
   #pumping = false;
 
   constructor(handle: FileHandle, { start, bytes }: FilePart, signal?: AbortSignal) {
-    super({ highWaterMark: CHUNK_BYTES, ...(signal && { signal }) });
+    super({ highWaterMark: CHUNK_BYTES });
     this.#handle = handle;
     this.#at = start;
     this.#left = bytes;
     open += 1;
+    // Not the base class's own option: a signal that has fired already would destroy this before it has a file to close.
+    if (signal) addAbortSignal(signal, this);
   }
 
   override _read(): void {

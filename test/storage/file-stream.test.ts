@@ -79,3 +79,13 @@ test('a reader that goes away, and a file that becomes shorter, leave no file op
   await expect(readAll(stream)).rejects.toThrow('became shorter');
   await expect.poll(openFiles).toBeLessThanOrEqual(before);
 });
+
+test('a reader that has gone away before the stream is made leaves no file open', async () => {
+  const before = openFiles();
+  const handle = await open(file(0));
+  const stream = new FileStream(handle, { start: 0, bytes: 3 * MIB }, AbortSignal.abort(new Error('gone')));
+  await expect(readAll(stream)).rejects.toThrow('aborted');
+  await expect.poll(openFiles).toBeLessThanOrEqual(before);
+  // Not closed by being collected, which Node does late and complains of.
+  expect(handle.fd).toBe(-1);
+});

@@ -52,17 +52,23 @@ test('whoever comes while a folder is being synced waits for a sync that began a
   await expect.poll(() => counted).toEqual({ opened: 1, closed: 1 });
 });
 
-test('a sync that fails fails those who waited for it, and the next one is another', async () => {
+test('a sync that fails fails all who had entered by then, which a later one would not know of, and who comes next opens the folder anew', async () => {
   let fails = true;
-  const { shared } = folders(async () => {
+  const { shared, counted } = folders(async () => {
     await sleep(1);
     if (fails) throw new Error('no');
   });
-  const first = shared.enter('a').sync();
-  const second = shared.enter('a').sync();
-  await expect(first).rejects.toThrow('no');
+  const writers = ['first', 'while it runs', 'later'].map(() => shared.enter('a'));
+  const [first, second, third] = writers.map((writer) => () => writer.sync());
+  const running = [first?.(), second?.()];
+  await expect(running[0]).rejects.toThrow('no');
   fails = false;
-  await expect(second).resolves.toBeUndefined();
+  await expect(running[1]).rejects.toThrow('no');
+  await expect(third?.()).rejects.toThrow('no');
+  const next = shared.enter('a');
+  await expect(next.sync()).resolves.toBeUndefined();
+  for (const writer of [...writers, next]) writer.leave();
+  await expect.poll(() => counted).toEqual({ opened: 2, closed: 2 });
 });
 
 test('a folder that was replaced is opened anew by whoever enters it from then on', async () => {

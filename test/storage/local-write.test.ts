@@ -5,8 +5,9 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { openTemporary } from '../../src/storage/local-temporary.ts';
+import { expect, test, vi } from 'vitest';
+import { createLocalPut } from '../../src/storage/local-put.ts';
+import { hasDurableWrites, openTemporary } from '../../src/storage/local-temporary.ts';
 import { type Part, gather, gatherBytes, writeParts } from '../../src/storage/local-write.ts';
 import { SharedFolders } from '../../src/storage/shared-folders.ts';
 
@@ -206,11 +207,39 @@ test.runIf(process.platform === 'linux')(
           const opened = await openTemporary(final, { overwrite, durable });
           const info = await readFile(`/proc/self/fdinfo/${opened.handle.fd}`, 'utf8');
           const flags = Number.parseInt(/flags:\s+(\d+)/.exec(info)?.[1] ?? '', 8);
-          expect(opened.durable).toBe(durable);
           expect((flags & constants.O_DSYNC) === constants.O_DSYNC).toBe(durable);
           await opened.handle.close();
         }
     } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'where writes are not known to be durable by themselves, a file is synced, also one that is written at once',
+  async () => {
+    // A file system that is none of those.
+    expect(await hasDurableWrites('/proc')).toBe(false);
+    const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-synced-'));
+    const handle = await open(folder);
+    const datasync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'datasync');
+    try {
+      for (const durableWrites of [false, true])
+        for (const overwrite of [false, true]) {
+          datasync.mockClear();
+          const put = createLocalPut(folder, { checkMounted: async () => {}, durableWrites });
+          const options = { contentType: 'text/plain', overwrite };
+          await put(
+            path.join(folder, `${durableWrites}-${overwrite}.txt`),
+            Readable.from([Buffer.from('text')]),
+            options,
+          );
+          expect(datasync).toHaveBeenCalledTimes(durableWrites ? 0 : 1);
+        }
+    } finally {
+      datasync.mockRestore();
+      await handle.close();
       await rm(folder, { recursive: true });
     }
   },

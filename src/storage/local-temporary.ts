@@ -61,12 +61,14 @@ async function openInFolder(folder: string, flags: number): Promise<Temporary> {
   const temp = path.join(folder, randomUUID());
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await mkdir(folder, { recursive: true });
+      await mkdir(folder).catch((error: unknown) => {
+        if (codeOf(error) !== 'EEXIST') throw error;
+      });
       await removeStale(folder);
       const leave = () => rmdir(folder).catch(() => {});
       return { temp, handle: await open(temp, flags, 0o644), leave };
     } catch (error) {
-      // Another writer that was done removed the folder in between.
+      // Another writer that was done removed the folder in between. (The one above it is the caller's to make, and to make durable.)
       if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;
     }
   }

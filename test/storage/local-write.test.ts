@@ -196,6 +196,32 @@ test('a large file is synced while it is written, a failed sync is told at the l
   await rm(folder, { recursive: true });
 });
 
+test('a folder that has gone since it was made durable is made and synced again, also for what is replaced', async () => {
+  const root = await mkdtemp(path.join(tmpdir(), 'mediakeep-gone-'));
+  const handle = await open(root);
+  const sync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'sync');
+  try {
+    const put = createLocalPut(root, { checkMounted: async () => {}, durableWrites: true });
+    for (const overwrite of [false, true]) {
+      const write = () =>
+        put(path.join(root, 'runs', 'r1', `${overwrite}.json`), Readable.from([Buffer.from('{}')]), {
+          contentType: 'application/json',
+          overwrite,
+        });
+      await write();
+      await rm(path.join(root, 'runs'), { recursive: true });
+      sync.mockClear();
+      await write();
+      // The root for `runs`, that for `r1`, and that for the file.
+      expect(sync).toHaveBeenCalledTimes(3);
+    }
+  } finally {
+    sync.mockRestore();
+    await handle.close();
+    await rm(root, { recursive: true });
+  }
+});
+
 test.runIf(process.platform === 'linux')(
   'a file that is written at once is opened so that its writes are durable',
   async () => {

@@ -137,6 +137,8 @@ export async function openContent(
         `The store has ${content.totalBytes} bytes of this item where ${bytes} were stored.`,
       );
     } catch (error) {
+      // A reader that has gone away, as every player that seeks does, is no failure of the location.
+      signal?.throwIfAborted();
       if (!isAppError(error)) throw error;
       deps.log.error(
         { err: error, itemId: item.id, store, key, code: error.code },

@@ -1,5 +1,6 @@
 import type { CompiledQuery, Compilable, RawBuilder } from 'kysely';
 import pg from 'pg';
+import { codeOf } from '../errors.ts';
 import type { Db } from './database.ts';
 
 /** Names of the statements that connections keep prepared, by their text. */
@@ -44,6 +45,17 @@ function placeholders<Values extends object>(): Values {
   return new Proxy({}, { get: (_values, name) => new Placeholder(String(name)) }) as Values;
 }
 
+/** How often a statement got another name. */
+let renamings = 0;
+
+/**
+ * PostgreSQL goes on refusing a kept statement whose columns have changed their types, as the migration of a newer version may do while
+ * this one runs. Under another name every connection prepares it anew.
+ */
+function isOutdated(error: unknown): boolean {
+  return codeOf(error) === '0A000' && (error as { routine?: unknown }).routine === 'RevalidateCachedQuery';
+}
+
 /** A connection that keeps the statements of `prepared` under their names. */
 export class PreparingClient extends pg.Client {
   // The base class has a dozen overloads, of which the pool and Kysely use one.
@@ -51,6 +63,14 @@ export class PreparingClient extends pg.Client {
     const [text, values, ...rest] = given;
     const name = typeof text === 'string' ? names.get(text) : undefined;
     const query = super.query.bind(this) as unknown as (...args: unknown[]) => never;
-    return name === undefined ? query(...given) : query({ name, text, values }, ...rest);
+    if (typeof text !== 'string' || name === undefined) return query(...given);
+    const run = () => query({ name: names.get(text), text, values }, ...rest) as Promise<unknown>;
+    if (rest.length > 0) return run() as never;
+    return run().catch((error: unknown) => {
+      if (!isOutdated(error)) throw error;
+      if (names.get(text) === name) names.set(text, `${name.split(' ')[0]} ${(renamings += 1)}`);
+      // In a transaction this fails as well, for the first failure has ended it.
+      return run();
+    }) as never;
   }
 }

@@ -125,8 +125,9 @@ export async function openContent(
     try {
       return await openAt(deps, location, range, signal);
     } catch (error) {
-      // A reader that went away is no failure of a location, and wants no other one.
-      if (!isAppError(error) || signal?.aborted === true) throw error;
+      // A reader that has gone away, as every player that seeks does, is no failure of the location, and wants no other one.
+      signal?.throwIfAborted();
+      if (!isAppError(error)) throw error;
       const moved = isAppError(error, 'content_missing') ? await newLocations(deps, item, location) : undefined;
       if (moved) return openContent(deps, item, moved, range, signal);
       const { store, key } = location;

@@ -1,6 +1,6 @@
 import type { ItemFilter, Position } from '../db/item-filter.ts';
 import { countItems, searchItems } from '../db/search.ts';
-import { recordedAt } from '../db/timestamps.ts';
+import { toIsoTime } from '../db/timestamps.ts';
 import { type Stats, readStats, readTagCounts } from '../db/stats.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, isAdmin } from './caller.ts';
@@ -55,7 +55,7 @@ export async function search(deps: SearchDeps, caller: Caller, request: SearchRe
   const last = found.at(-1);
   return {
     items: await deps.rendered.of(deps.db, found),
-    nextCursor: more && last ? deps.signer.seal(`${about} ${recordedAt(last.created_at)} ${last.id}`) : null,
+    nextCursor: more && last ? deps.signer.seal(`${about} ${timeInCursor(last.created_at)} ${last.id}`) : null,
     ...(request.includeTotal === true && { total: await countItems(deps.db, filter) }),
   };
 }
@@ -82,7 +82,12 @@ function readCursor(signer: Signer, cursor: string, about: string): Position {
       { field: 'cursor' },
     );
   }
-  return { createdAt, id };
+  return { createdAt: createdAt.replaceAll('_', ' '), id };
+}
+
+/** What RFC 3339 cannot say (a row of an older system may be of `infinity`) stays as PostgreSQL writes it: there the listing goes on. */
+function timeInCursor(createdAt: string): string {
+  return toIsoTime(createdAt) ?? createdAt.replaceAll(' ', '_');
 }
 
 export async function tagCounts(

@@ -43,7 +43,7 @@ export class FileStream extends Readable {
     this.#at = start;
     this.#left = bytes;
     open += 1;
-    // Last: one that has fired already ends the stream at once, which has to know its file by then.
+    // Not the base class's own option: a signal that has fired already would destroy this before it has a file to close.
     if (signal) addAbortSignal(signal, this);
   }
 

@@ -19,10 +19,11 @@ interface Parts {
 /**
  * Writes files below `root`: beside its final place, made durable, and only then linked to its name. What fits into one part is there
  * before anything is opened, and takes the fewest calls: through libuv's pool each costs more than the copying, in time as in work.
+ * @param durableWrites whether the volume can spare a file that is written once its sync (`hasDurableWrites`)
  */
 export function createLocalPut(
   root: string,
-  checkMounted: () => Promise<void>,
+  { checkMounted, durableWrites }: { checkMounted: () => Promise<void>; durableWrites: boolean },
 ): (final: string, body: AsyncIterable<Uint8Array>, options: PutOptions) => Promise<{ bytes: number }> {
   const known: DurableFolders = new Set();
   const folders = new SharedFolders();
@@ -46,9 +47,8 @@ export function createLocalPut(
 
   async function write(final: string, { first, parts }: Parts, { size, overwrite = false }: PutOptions) {
     const folder = path.dirname(final);
-    const { temp, handle, durable, leave } = await openIn(folder, () =>
-      openTemporary(final, { overwrite, durable: first.last }),
-    );
+    const durable = durableWrites && first.last;
+    const { temp, handle, leave } = await openIn(folder, () => openTemporary(final, { overwrite, durable }));
     const names = folders.enter(folder);
     let closing: Promise<void> | undefined;
     const close = () => (closing ??= handle.close());

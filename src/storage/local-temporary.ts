@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../errors.ts';
 import { StorageError } from './driver.ts';
@@ -9,8 +9,6 @@ import { ignoreMissing } from './local-paths.ts';
 export interface Temporary {
   temp: string;
   handle: FileHandle;
-  /** Whether what is written is durable when the write returns. */
-  durable: boolean;
   /** To be called when the file has been renamed or removed. */
   leave: () => Promise<void>;
 }
@@ -18,26 +16,40 @@ export interface Temporary {
 /** After this long without a write, what a killed overwrite has left is removed by the next one. */
 const STALE_MS = 3600_000;
 const NEW_FILE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
-/** Each write is durable when it returns: spares whoever writes once the call to make it so. Windows has no such flag, and macOS means less by it. */
-const DURABLE_WRITES = process.platform === 'linux' ? constants.O_DSYNC : 0;
+/**
+ * File systems (`statfs`) that make each write of a file opened with O_DSYNC durable. Not every one does: to a volume of FUSE, as network
+ * volumes often are, the kernel passes the flag on without asking for a sync.
+ */
+const HONOUR_DSYNC = new Set([
+  0xef53, // ext2, ext3, ext4
+  0x58465342, // XFS
+  0x9123683e, // Btrfs
+  0xf2f52010, // F2FS
+  0x2fc12fc1, // ZFS
+  0x01021994, // tmpfs
+]);
+
+/** Whether files below a folder can be opened so that each write is durable when it returns. macOS means less by the flag, Windows has none. */
+export async function hasDurableWrites(folder: string): Promise<boolean> {
+  return process.platform === 'linux' && HONOUR_DSYNC.has((await statfs(folder)).type);
+}
 
 /**
  * Opens a new file beside `final`. A key that is written once has one temporary name, told from the key, so that whoever
  * deletes the key finds what a crash has left. A key that may be replaced has a hidden folder of them, so that writers who
  * overlap, or one that was killed, do not stand in each other's way.
- * @param durable whether each write should be durable by itself, where that can be had
+ * @param durable whether each write is to be durable by itself, which has to be known to work there
  * @throws StorageError EXISTS when somebody else is writing that key just now
  */
 export async function openTemporary(
   final: string,
   { overwrite, durable }: { overwrite: boolean; durable: boolean },
 ): Promise<Temporary> {
-  const flags = durable ? NEW_FILE | DURABLE_WRITES : NEW_FILE;
-  const opened = { durable: flags !== NEW_FILE };
-  if (overwrite) return { ...(await openInFolder(replacementsOf(final), flags)), ...opened };
+  const flags = durable ? NEW_FILE | constants.O_DSYNC : NEW_FILE;
+  if (overwrite) return openInFolder(replacementsOf(final), flags);
   const temp = temporaryName(final);
   try {
-    return { temp, handle: await open(temp, flags, 0o644), leave: async () => {}, ...opened };
+    return { temp, handle: await open(temp, flags, 0o644), leave: async () => {} };
   } catch (error) {
     if (codeOf(error) === 'EEXIST')
       throw new StorageError('EXISTS', 'Somebody is writing an object of that key', { cause: error });
@@ -45,16 +57,18 @@ export async function openTemporary(
   }
 }
 
-async function openInFolder(folder: string, flags: number): Promise<Omit<Temporary, 'durable'>> {
+async function openInFolder(folder: string, flags: number): Promise<Temporary> {
   const temp = path.join(folder, randomUUID());
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await mkdir(folder, { recursive: true });
+      await mkdir(folder).catch((error: unknown) => {
+        if (codeOf(error) !== 'EEXIST') throw error;
+      });
       await removeStale(folder);
       const leave = () => rmdir(folder).catch(() => {});
       return { temp, handle: await open(temp, flags, 0o644), leave };
     } catch (error) {
-      // Another writer that was done removed the folder in between.
+      // Another writer that was done removed the folder in between. (The one above it is the caller's to make, and to make durable.)
       if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;
     }
   }

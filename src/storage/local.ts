@@ -5,7 +5,7 @@ import { type Driver, type DriverContext, StorageError } from './driver.ts';
 import { listBelow } from './local-list.ts';
 import { readFrom, statOf } from './local-get.ts';
 import { ignoreMissing, isInside } from './local-paths.ts';
-import { removeTemporaries } from './local-temporary.ts';
+import { hasDurableWrites, removeTemporaries } from './local-temporary.ts';
 import { createLocalPut } from './local-put.ts';
 import { syncFolder } from './local-write.ts';
 import { mountCheck, openVolume } from './local-volume.ts';
@@ -25,7 +25,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
   const root = await openVolume(options.root, context);
   const checkMounted = mountCheck(root);
   const resolve = (key: string) => path.join(root.path, key);
-  const put = createLocalPut(root.path, checkMounted);
+  const put = createLocalPut(root.path, { checkMounted, durableWrites: await hasDurableWrites(root.path) });
 
   return {
     place: `volume ${root.identity}`,

@@ -17,6 +17,8 @@ interface Entry {
   users: number;
   running: Promise<void> | undefined;
   next: Promise<void> | undefined;
+  /** The system tells a descriptor once of what it could not write; a later sync of it would know nothing of that. */
+  failure: { error: unknown } | undefined;
 }
 
 /**
@@ -42,7 +44,7 @@ export class SharedFolders {
   enter(folder: string): SharedFolder {
     const known = this.#entries.get(folder);
     // A folder that was removed or moved takes no new names: to sync it would make nothing durable.
-    const entry = known?.holds() === true ? known : this.#begin(folder);
+    const entry = known && !known.failure && known.holds() ? known : this.#begin(folder);
     entry.users += 1;
     return {
       sync: () => this.#share(entry),
@@ -68,6 +70,7 @@ export class SharedFolders {
       users: 0,
       running: undefined,
       next: undefined,
+      failure: undefined,
     };
     entry.handle.then(
       (handle) => {
@@ -75,7 +78,7 @@ export class SharedFolders {
         entry.holds = () => this.#pathOf(handle) === opened;
       },
       // Whoever syncs hears of it; who comes from now on tries again.
-      () => (entry.holds = () => false),
+      (error: unknown) => (entry.failure = { error }),
     );
     this.#entries.set(folder, entry);
     return entry;
@@ -91,13 +94,17 @@ export class SharedFolders {
     return entry.next;
   }
 
-  #run(entry: Entry): Promise<void> {
+  async #run(entry: Entry): Promise<void> {
+    if (entry.failure) throw entry.failure.error;
     const running = entry.handle.then((handle) => this.#sync(handle));
     entry.running = running;
-    const ended = () => {
+    try {
+      await running;
+    } catch (error) {
+      entry.failure ??= { error };
+      throw error;
+    } finally {
       if (entry.running === running) entry.running = undefined;
-    };
-    running.then(ended, ended);
-    return running;
+    }
   }
 }

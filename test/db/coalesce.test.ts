@@ -45,3 +45,29 @@ test('what one request brings upon a statement fails that one alone; a lost conn
   // The slot is free again.
   expect(await picky(db, 7)).toBe(7);
 });
+
+test('a statement that waits for a lock holds up no other, and its place is given away once', async () => {
+  let release = () => {};
+  const locked = new Promise<void>((resolve) => (release = resolve));
+  let running = 0;
+  let most = 0;
+  const work = coalesced<string, string>(
+    async (_db, names) => {
+      running += 1;
+      most = Math.max(most, running);
+      await (names.includes('locked') ? locked : sleep(5));
+      running -= 1;
+      return [...names];
+    },
+    { running: 1, most: 1 },
+  );
+  const first = work(db, 'locked');
+  const others = await Promise.all(['a', 'b', 'c'].map((name) => work(db, name)));
+  expect(others).toEqual(['a', 'b', 'c']);
+  expect(running).toBe(1);
+  release();
+  expect(await first).toBe('locked');
+  most = 0;
+  await Promise.all(['d', 'e', 'f'].map((name) => work(db, name)));
+  expect(most).toBe(1);
+});

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { locationsOf } from '../../src/db/locations.ts';
-import { openContent } from '../../src/domain/read.ts';
+import { itemForReading, openContent, openHotContent } from '../../src/domain/read.ts';
 import { transferItems } from '../../src/domain/transfer.ts';
 import { AppError } from '../../src/errors.ts';
 import { readAll } from '../support/bodies.ts';
@@ -43,8 +43,10 @@ const unreadable = () => t.logged().split(UNREADABLE).length - 1;
 
 test('a reader that has gone away before the file was opened is told as no failure of its store', async () => {
   const { id, locations } = await store();
+  const item = await itemForReading(t.deps, { type: 'signature' }, { id });
   const reason = new AppError('invalid_request', 'The client closed the connection.');
-  await expect(openContent(t.deps, { id }, locations, undefined, AbortSignal.abort(reason))).rejects.toBe(reason);
+  for (const range of [undefined, { start: 1, end: 2 }])
+    await expect(openHotContent(t.deps, item, locations, range, AbortSignal.abort(reason))).rejects.toBe(reason);
   expect(unreadable()).toBe(0);
 });
 
@@ -58,7 +60,9 @@ test('an item that is moved between the look at its record and the opening of it
   const part = await openContent(t.deps, { id }, locations, range);
   expect((await readAll(part.stream)).equals(file.subarray(1000, 2000))).toBe(true);
   await move('archive', 'local');
-  expect((await openContent(t.deps, { id }, locations, undefined)).store).toBe('local');
+  const back = await openContent(t.deps, { id }, locations, undefined);
+  expect(back.store).toBe('local');
+  expect((await readAll(back.stream)).equals(file)).toBe(true);
   expect(unreadable()).toBe(0);
 });
 

@@ -108,6 +108,27 @@ test('rows with one timestamp neither repeat nor vanish between pages, in both d
   }
 });
 
+test('items of times that no answer can tell, as an older system may have left, neither repeat nor end a listing', async () => {
+  const times = ['-infinity', '0044-03-15 12:00:00+00 BC', '2026-01-01', '2026-01-02', 'infinity', 'infinity'];
+  const made: string[] = [];
+  for (const time of times) {
+    const { id } = await store({ userId: 'endless' });
+    await sql`UPDATE generated_images SET created_at = ${time} WHERE id = ${id}`.execute(t.deps.db);
+    made.push(id);
+  }
+  for (const sort of ['createdAt:asc', 'createdAt:desc']) {
+    const seen: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null && seen.length < 10;) {
+      const page: Awaited<ReturnType<typeof find>> = await find(
+        `userId=endless&limit=1&sort=${sort}${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
+      );
+      seen.push(...page.items.map((item) => item.id));
+      cursor = page.nextCursor;
+    }
+    expect(seen).toEqual(sort === 'createdAt:asc' ? made : made.toReversed());
+  }
+});
+
 test('a page goes on where it was although items are stored meanwhile', async () => {
   const made = [];
   for (let n = 0; n < 6; n += 1) made.push(await store({ userId: 'moving' }));

@@ -5,8 +5,9 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { openTemporary } from '../../src/storage/local-temporary.ts';
+import { expect, test, vi } from 'vitest';
+import { createLocalPut } from '../../src/storage/local-put.ts';
+import { hasDurableWrites, openTemporary } from '../../src/storage/local-temporary.ts';
 import { type Part, gather, gatherBytes, writeParts } from '../../src/storage/local-write.ts';
 import { SharedFolders } from '../../src/storage/shared-folders.ts';
 
@@ -52,17 +53,23 @@ test('whoever comes while a folder is being synced waits for a sync that began a
   await expect.poll(() => counted).toEqual({ opened: 1, closed: 1 });
 });
 
-test('a sync that fails fails those who waited for it, and the next one is another', async () => {
+test('a sync that fails fails all who had entered by then, which a later one would not know of, and who comes next opens the folder anew', async () => {
   let fails = true;
-  const { shared } = folders(async () => {
+  const { shared, counted } = folders(async () => {
     await sleep(1);
     if (fails) throw new Error('no');
   });
-  const first = shared.enter('a').sync();
-  const second = shared.enter('a').sync();
-  await expect(first).rejects.toThrow('no');
+  const writers = ['first', 'while it runs', 'later'].map(() => shared.enter('a'));
+  const [first, second, third] = writers.map((writer) => () => writer.sync());
+  const running = [first?.(), second?.()];
+  await expect(running[0]).rejects.toThrow('no');
   fails = false;
-  await expect(second).resolves.toBeUndefined();
+  await expect(running[1]).rejects.toThrow('no');
+  await expect(third?.()).rejects.toThrow('no');
+  const next = shared.enter('a');
+  await expect(next.sync()).resolves.toBeUndefined();
+  for (const writer of [...writers, next]) writer.leave();
+  await expect.poll(() => counted).toEqual({ opened: 2, closed: 2 });
 });
 
 test('a folder that was replaced is opened anew by whoever enters it from then on', async () => {
@@ -189,6 +196,32 @@ test('a large file is synced while it is written, a failed sync is told at the l
   await rm(folder, { recursive: true });
 });
 
+test('a folder that has gone since it was made durable is made and synced again, also for what is replaced', async () => {
+  const root = await mkdtemp(path.join(tmpdir(), 'mediakeep-gone-'));
+  const handle = await open(root);
+  const sync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'sync');
+  try {
+    const put = createLocalPut(root, { checkMounted: async () => {}, durableWrites: true });
+    for (const overwrite of [false, true]) {
+      const write = () =>
+        put(path.join(root, 'runs', 'r1', `${overwrite}.json`), Readable.from([Buffer.from('{}')]), {
+          contentType: 'application/json',
+          overwrite,
+        });
+      await write();
+      await rm(path.join(root, 'runs'), { recursive: true });
+      sync.mockClear();
+      await write();
+      // The root for `runs`, that for `r1`, and that for the file.
+      expect(sync).toHaveBeenCalledTimes(3);
+    }
+  } finally {
+    sync.mockRestore();
+    await handle.close();
+    await rm(root, { recursive: true });
+  }
+});
+
 test.runIf(process.platform === 'linux')(
   'a file that is written at once is opened so that its writes are durable',
   async () => {
@@ -200,11 +233,39 @@ test.runIf(process.platform === 'linux')(
           const opened = await openTemporary(final, { overwrite, durable });
           const info = await readFile(`/proc/self/fdinfo/${opened.handle.fd}`, 'utf8');
           const flags = Number.parseInt(/flags:\s+(\d+)/.exec(info)?.[1] ?? '', 8);
-          expect(opened.durable).toBe(durable);
           expect((flags & constants.O_DSYNC) === constants.O_DSYNC).toBe(durable);
           await opened.handle.close();
         }
     } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'where writes are not known to be durable by themselves, a file is synced, also one that is written at once',
+  async () => {
+    // A file system that is none of those.
+    expect(await hasDurableWrites('/proc')).toBe(false);
+    const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-synced-'));
+    const handle = await open(folder);
+    const datasync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'datasync');
+    try {
+      for (const durableWrites of [false, true])
+        for (const overwrite of [false, true]) {
+          datasync.mockClear();
+          const put = createLocalPut(folder, { checkMounted: async () => {}, durableWrites });
+          const options = { contentType: 'text/plain', overwrite };
+          await put(
+            path.join(folder, `${durableWrites}-${overwrite}.txt`),
+            Readable.from([Buffer.from('text')]),
+            options,
+          );
+          expect(datasync).toHaveBeenCalledTimes(durableWrites ? 0 : 1);
+        }
+    } finally {
+      datasync.mockRestore();
+      await handle.close();
       await rm(folder, { recursive: true });
     }
   },

@@ -26,8 +26,8 @@ export async function linkAsNew(temp: string, final: string): Promise<boolean> {
 }
 
 /**
- * Makes a small file that is there whole or not at all, also for processes that look while it is made, and after a crash.
- * When there is one already it stays as it is. The folder is the caller's to sync.
+ * Makes a small file that is there whole or not at all, also for processes that look while it is made, and after a crash (where there are
+ * no hard links it is empty for a moment). When there is one already it stays as it is. The folder is the caller's to sync.
  */
 export async function createNewFile(file: string, text: string, mode = 0o666): Promise<void> {
   const temp = `${file}.${randomUUID()}.part`;

@@ -82,9 +82,16 @@ function socketFolder({ base }: PostgresHome, port: number): string | undefined 
 /** Connection strings of the server, the better first. One that an older version has started has no socket. */
 function addresses(home: PostgresHome, port: number, password: string): string[] {
   const folder = socketFolder(home, port);
-  const tcp = `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`;
-  if (folder === undefined) return [tcp];
-  return [`postgres://${USER}:${password}@localhost:${port}/postgres?host=${encodeURIComponent(folder)}`, tcp];
+  const tcp = tcpAddress(port, password);
+  return folder === undefined ? [tcp] : [socketAddress(folder, port, password), tcp];
+}
+
+function tcpAddress(port: number, password: string): string {
+  return `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`;
+}
+
+function socketAddress(folder: string, port: number, password: string): string {
+  return `postgres://${USER}:${password}@localhost:${port}/postgres?host=${encodeURIComponent(folder)}`;
 }
 
 async function firstThatAnswers(connectionStrings: readonly string[]): Promise<string | undefined> {
@@ -171,9 +178,9 @@ async function launch(
   child.on('exit', (code, signal) => (ended = `exit code ${code ?? signal}`));
   child.unref();
   const deadline = Date.now() + START_TIMEOUT_MS;
+  const address = socket === undefined ? tcpAddress(port, password) : socketAddress(socket, port, password);
   for (;;) {
-    const answering = await firstThatAnswers(addresses(home, port, password));
-    if (answering !== undefined) return answering;
+    if (await answers(address)) return address;
     if (ended !== undefined || Date.now() > deadline) {
       throw new Error(
         `The embedded PostgreSQL did not start (${ended ?? 'no answer'}); its log is in ${path.join(home.cluster, 'log')}`,

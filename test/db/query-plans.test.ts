@@ -205,6 +205,19 @@ test.each(searches)('%s: every statement of the search stays within its buffers'
   }
 });
 
+test('a page far in looks at its window alone, as the first one does', async () => {
+  const middle = { createdAt: new Date(Date.now() - ROWS * 500).toISOString(), id: String(ROWS / 2) };
+  const windows = async (after?: PageRequest['after']) => {
+    const request = at({ tags: ['tag-7'] }, { after, limit: 10 });
+    const statements = await statementsOf((db) => searchItems(db, request));
+    const plans = statements.filter(({ sql }) => sql.includes("interval '0'")).map(explainQuery);
+    return (await Promise.all(plans)).reduce((sum, { buffers }) => sum + buffers, 0);
+  };
+  const first = await windows();
+  expect(first).toBeGreaterThan(0);
+  expect(await windows(middle)).toBeLessThanOrEqual(2 * first);
+});
+
 /** The statements that a repository function runs, those apart that only begin or end something. */
 async function statementsOf(
   work: (db: Db) => Promise<unknown>,

@@ -44,14 +44,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     if (joined !== undefined) return joined;
     if (!(await exists(path.join(home.cluster, 'PG_VERSION'))))
       await initialise(home, password, options.durable ?? true);
-    const port = await portFor(home.cluster);
-    const durable = options.durable ?? true;
+    const killed = await notedServer(home.cluster);
+    const port = await portFor(killed);
+    const server = { port, password, durable: options.durable ?? true };
     const socket = socketFolder(home, port);
-    if (socket === undefined) return launch(home, { port, password, durable, socket });
+    const launched = () => launchAfter(killed, home, { ...server, socket });
     // Not every file system can hold a socket.
-    return launch(home, { port, password, durable, socket }).catch(() =>
-      launch(home, { port, password, durable, socket: undefined }),
-    );
+    return socket === undefined ? launched() : launched().catch(() => launch(home, { ...server, socket: undefined }));
   });
   return {
     connectionString,
@@ -149,11 +148,30 @@ function processOptions(user: PostgresUser | undefined, stdio: ('ignore' | 'pipe
   return { ...(user && { uid: user.uid, gid: user.gid }), stdio, detached: true, env, cwd: '/' };
 }
 
+interface ServerSettings {
+  port: number;
+  password: string;
+  durable: boolean;
+  socket: string | undefined;
+}
+
+/** What is left of a server that was killed ends by itself, and keeps the next one from starting until then. */
+const LEFTOVERS_MS = 5000;
+
+async function launchAfter(killed: { pid: number }, home: PostgresHome, settings: ServerSettings): Promise<string> {
+  const deadline = Date.now() + (killed.pid > 0 ? LEFTOVERS_MS : 0);
+  for (;;) {
+    try {
+      return await launch(home, settings);
+    } catch (error) {
+      if (Date.now() >= deadline) throw error;
+      await sleep(100);
+    }
+  }
+}
+
 /** Answers the connection string. */
-async function launch(
-  home: PostgresHome,
-  { port, password, durable, socket }: { port: number; password: string; durable: boolean; socket: string | undefined },
-): Promise<string> {
+async function launch(home: PostgresHome, { port, password, durable, socket }: ServerSettings): Promise<string> {
   const settings = [
     'listen_addresses=127.0.0.1',
     `unix_socket_directories=${socket ?? ''}`,
@@ -218,8 +236,7 @@ async function runningServer(cluster: string): Promise<{ pid: number; port: numb
 }
 
 /** The port that it had when it was killed: copies of the service that still run look for it there. */
-async function portFor(cluster: string): Promise<number> {
-  const { port } = await notedServer(cluster);
+async function portFor({ port }: { port: number }): Promise<number> {
   return freePort('127.0.0.1', port).catch(() => freePort());
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { access, mkdir, readFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { Logger } from 'pino';
@@ -38,9 +38,7 @@ export async function resolveJwtSecret(config: Config): Promise<{ secret: string
       `DATA_DIR: the folder ${config.DATA_DIR} cannot be made (${codeOf(error) ?? 'unknown'}); allowed: a folder that this user may write to`,
     ]);
   });
-  const kept = () => readFile(file, 'utf8').catch(() => undefined);
-  // Made whole or not at all: a copy that starts at the same moment reads it.
-  if ((await kept()) === undefined) await createNewFile(file, `${randomBytes(32).toString('hex')}\n`, 0o600);
+  await access(file).catch(() => createNewFile(file, `${randomBytes(32).toString('hex')}\n`, 0o600));
   const secret = (await readFile(file, 'utf8')).trim();
   if (secret.length < 32)
     throw new ConfigError([

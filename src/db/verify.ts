@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Db } from './database.ts';
-import { COLUMNS, INDEXES, TRIGGERS } from './expected-schema.ts';
+import { COLUMNS } from './expected-columns.ts';
+import { INDEXES, TRIGGERS } from './expected-indexes.ts';
 
 /** Compares the database with what this version needs; one sentence for each thing that is missing or different. */
 export async function verifySchema(db: Db): Promise<string[]> {

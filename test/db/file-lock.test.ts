@@ -13,14 +13,19 @@ afterAll(() => folder.remove());
 
 const lock = (name: string) => path.join(folder.path, name);
 
-test('work under one lock never overlaps, and the lock is gone afterwards, also when the work fails', async () => {
+/** Work that fails when it is run while it runs. */
+function alone(): () => Promise<void> {
   let inside = 0;
-  const work = async () => {
+  return async () => {
     inside += 1;
     expect(inside).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 5));
     inside -= 1;
   };
+}
+
+test('work under one lock never overlaps, and the lock is gone afterwards, also when the work fails', async () => {
+  const work = alone();
   await Promise.all(Array.from({ length: 5 }, () => withFileLock(lock('a'), work)));
   await expect(withFileLock(lock('a'), () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
   await expect(readFile(lock('a'))).rejects.toMatchObject({ code: 'ENOENT' });
@@ -40,13 +45,7 @@ test('many that come upon the lock of a process that died at the same moment hav
   for (let round = 0; round < 20; round += 1) {
     const file = lock(`together-${round}`);
     await writeFile(file, String(child.pid));
-    let inside = 0;
-    const work = async () => {
-      inside += 1;
-      expect(inside).toBe(1);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      inside -= 1;
-    };
+    const work = alone();
     await Promise.all(Array.from({ length: 4 }, () => withFileLock(file, work)));
   }
   expect((await readdir(folder.path)).filter((name) => name.startsWith('together'))).toEqual([]);

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSigner } from 'fast-jwt';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
-import { CHECKOUT, freePort } from '../test/support/service-process.ts';
+import { freePort } from '../src/db/free-port.ts';
+import { CHECKOUT } from '../test/support/service-process.ts';
 import type { Stage } from './stage.ts';
 import { findChild } from './usage.ts';
 

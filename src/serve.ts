@@ -20,7 +20,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 export async function start(env: NodeJS.ProcessEnv): Promise<void> {
   const settings = loadConfig(env);
   // Addresses in answers name the port, so it has to be known before the service is put together.
-  const config = settings.PORT === 0 ? { ...settings, PORT: await freePort(settings.HOST) } : settings;
+  const config = settings.PORT === 0 ? { ...settings, PORT: await anyPort(settings) } : settings;
   const log = createLogger(config.LOG_LEVEL);
   const jwt = await resolveJwtSecret(config);
   const database = await openConfiguredDatabase(config, log);
@@ -87,6 +87,14 @@ async function serve(
     throw listenProblem(error, config);
   }
   greet(config, deps.publicBaseUrl, madeUp ? secret : undefined);
+}
+
+async function anyPort(settings: Config): Promise<number> {
+  try {
+    return await freePort(settings.HOST);
+  } catch (error) {
+    throw listenProblem(error, settings);
+  }
 }
 
 function listenProblem(error: unknown, { HOST, PORT }: Config): unknown {

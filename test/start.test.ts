@@ -5,7 +5,8 @@ import path from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
 import { startEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
 import { type DataFolder, createDataFolder, removeDataFolder } from './support/data-folder.ts';
-import { CHECKOUT, type ServiceProcess, freePort, spawnService, startService } from './support/service-process.ts';
+import { freePort } from '../src/db/free-port.ts';
+import { CHECKOUT, type ServiceProcess, spawnService, startService } from './support/service-process.ts';
 import { JWT_SECRET } from './support/test-app.ts';
 
 const ROOT = process.getuid?.() === 0;
@@ -189,6 +190,15 @@ test.concurrent('several wrong settings stop the start with all of their names a
   expect(output).not.toContain('too-short');
   expect(output).not.toMatch(/at .*\.ts:\d/);
 });
+
+test.concurrent.each(['0', '8080'])(
+  'a HOST that is not this machine’s stops the start with its name, PORT=%s',
+  async (PORT) => {
+    const output = await failedStart({ DATA_DIR: await folder(), HOST: '192.0.2.1', PORT });
+    expect(output).toContain('HOST: "192.0.2.1" is no address of this machine');
+    expect(output).not.toMatch(/at .*\.ts:\d/);
+  },
+);
 
 test.concurrent('an occupied port stops the start with the port and PORT in one line, and leaves no database server behind', async () => {
   const DATA_DIR = await folder();

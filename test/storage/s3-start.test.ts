@@ -9,7 +9,8 @@ import { chunked } from '../support/bodies.ts';
 import { createDriverContext } from '../support/driver-context.ts';
 import { type TestBucket, createTestBucket } from '../support/s3-bucket.ts';
 import { type S3Server, type S3ServerOptions, TEST_KEYS, startS3Server } from '../support/s3-server.ts';
-import { CHECKOUT, freePort, spawnService } from '../support/service-process.ts';
+import { freePort } from '../../src/db/free-port.ts';
+import { CHECKOUT, spawnService } from '../support/service-process.ts';
 
 let server: S3Server;
 let bucket: TestBucket;

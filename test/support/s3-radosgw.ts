@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ChosenS3 } from './s3-choice.ts';
-import { freePort } from './service-process.ts';
+import { freePort } from '../../src/db/free-port.ts';
 
 const run = promisify(execFile);
 const TOOLS = ['radosgw', 'radosgw-admin', 'ceph', 'ceph-mon', 'ceph-osd', 'ceph-authtool', 'monmaptool'];

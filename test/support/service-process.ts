@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../src/db/free-port.ts';
 
 export const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -28,17 +28,6 @@ export interface ServiceProcess {
   kill(signal: NodeJS.Signals): void;
   /** Exit code, or the signal's name. */
   ended: Promise<number | string>;
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
 
 /** Runs `node src/main.ts`; answers at once. */
@@ -75,10 +64,20 @@ export function spawnService(options: ServiceOptions): {
   return { child, output: () => text, ended };
 }
 
-/** Starts the real service and waits until it is ready. @throws with its output when it ends before */
+/** Starts the real service and waits until it is ready, on `PORT` or any. @throws with its output when it ends before */
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
+  const wanted = options.env['PORT'];
+  if (wanted !== undefined) return startOn(wanted, options);
+  const port = String(await freePort());
+  return startOn(port, options).catch(async (error: Error) => {
+    // Two of these at once may choose the same one.
+    if (error.message.includes(`PORT: ${port} is in use`)) return startOn(String(await freePort()), options);
+    throw error;
+  });
+}
+
+async function startOn(port: string, options: ServiceOptions): Promise<ServiceProcess> {
   const started = performance.now();
-  const port = options.env['PORT'] ?? String(await freePort());
   const { child, output, ended } = spawnService({ ...options, env: { ...options.env, PORT: port } });
   const address = `http://127.0.0.1:${port}`;
   let over: number | string | undefined;

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf } from '../errors.ts';
 import { abortable } from './abortable.ts';
+import { buffersPassed } from './passed-buffers.ts';
 
 /** A trip through libuv's pool costs more than copying: chunks are gathered up to this size and written at once, most pictures whole. */
 const GATHER_BYTES = 1280 * 1024;
@@ -92,6 +93,9 @@ export async function writeParts(
     next?.catch(() => {});
     written += await writing;
     ahead.wrote(written);
+    // Let go of before a collection that may come now; for what is written at once none is worth its time.
+    part.chunks.length = 0;
+    if (!part.last) buffersPassed(part.bytes);
     part = (await next)?.value;
   }
   await ahead.end();

@@ -1,5 +1,5 @@
 /** So many bytes of buffers may wait for their collection. */
-const COLLECT_AFTER = 8 * 1024 * 1024;
+const COLLECT_AFTER = 16 * 1024 * 1024;
 
 let waiting = 0;
 

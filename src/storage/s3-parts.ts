@@ -1,4 +1,5 @@
 import { StorageError } from './driver.ts';
+import { buffersPassed } from './passed-buffers.ts';
 import type { PartMemory, Room } from './s3-memory.ts';
 
 const MIB = 1024 ** 2;
@@ -82,6 +83,8 @@ export async function* cutParts(
         gathered += taken.length;
         at += taken.length;
       }
+      // For what is small no collection is worth its time.
+      if (number > 1) buffersPassed(chunk.length);
     }
     if (size !== undefined && total !== size)
       throw new StorageError('SIZE', `The body has ${total} of the ${size} bytes announced`);

@@ -24,6 +24,8 @@ afterAll(() => stores.close());
 
 const body = (text: string) => chunked(Buffer.from(text));
 const PNG = { contentType: 'image/png' };
+/** Longer than a dozen blobs take on a machine that has much else to do. */
+const WINDOW = { batchWindowMs: 2000 };
 const commits = async () => (await fake.git.commits('main')).length;
 
 test('case 103: a thousand small images stored by two processes at once are all there, and no commit is lost', async () => {
@@ -61,7 +63,7 @@ test('case 103: a thousand small images stored by two processes at once are all 
 });
 
 test('what comes within a window is one commit; its message has numbers alone', async () => {
-  const driver = await stores.open(fake, { batchWindowMs: 150 });
+  const driver = await stores.open(fake, WINDOW);
   const before = await commits();
   await Promise.all(Array.from({ length: 12 }, (_value, index) => driver.put(`a/${index}.png`, body(`${index}`), PNG)));
   expect(await commits()).toBe(before + 1);
@@ -96,7 +98,7 @@ test('a deleted file is gone from the branch, and its bytes stay in the history'
 });
 
 test('of writers of one key, or of a key and one below it, in one commit exactly one wins', async () => {
-  const driver = await stores.open(fake, { batchWindowMs: 150 });
+  const driver = await stores.open(fake, WINDOW);
   const before = await commits();
   const results = await Promise.allSettled([
     driver.put('a.txt', body('one'), PNG),
@@ -137,7 +139,7 @@ test('two drivers see each other’s files at once, and of their writes of one k
 });
 
 test('an abort while a file waits for its commit takes it out; the others of the commit are stored', async () => {
-  const driver = await stores.open(fake, { batchWindowMs: 300 });
+  const driver = await stores.open(fake, WINDOW);
   const controller = new AbortController();
   const aborted = driver.put('gone.png', body('gone'), { ...PNG, signal: controller.signal });
   const kept = driver.put('kept.png', body('kept'), PNG);

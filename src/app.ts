@@ -104,7 +104,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   registerErrorHandler(app);
   trackHandlers(app);
   registerLogging(app, deps.allMetrics.request);
-  registerJsonParser(app, config.MAX_JSON_BYTES, timing.bodyRate);
+  registerJsonParser(app, {
+    maxBytes: config.MAX_JSON_BYTES,
+    memoryBytes: config.JSON_MEMORY_BYTES,
+    rate: timing.bodyRate,
+  });
   registerStreamParser(app);
   registerPatience(app, timing.idleMs);
   await registerOpenapi(app, deps.version, deps.publicBaseUrl);

@@ -107,6 +107,12 @@ export const SETTINGS = Type.Object({
   ),
   MAX_UPLOAD_BYTES: whole('Largest file.', 5 * GIB, 1, 2 ** 43),
   MAX_JSON_BYTES: whole('Largest JSON body; base64 makes a file a third larger.', 64 * MIB, 1024, 512 * MIB),
+  JSON_MEMORY_BYTES: whole(
+    'What JSON bodies from 1 MiB on may hold together; one that finds no room is refused (`overloaded`). Storing takes up to four times as much memory. One alone is always taken.',
+    256 * MIB,
+    0,
+    64 * GIB,
+  ),
   COMFYUI_URL: httpUrl(
     "Address of the operator's own ComfyUI, whose outputs are stored by prompt id; its host may be private. No other fetch gets there by that.",
   ),

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { asAppError } from '../db/database.ts';
 import { AppError, ERROR_CODES, type ErrorCode, codeOf } from '../errors.ts';
+import { StorageError } from '../storage/driver.ts';
 import { validationError } from './validation.ts';
 import { lingering } from './linger.ts';
 import { STATUS_OF } from './statuses.ts';
@@ -56,6 +57,12 @@ function isOfOurConnection(error: unknown): boolean {
 
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
+  // A body that was to be delivered broke off before its first byte.
+  if (error instanceof StorageError && error.code === 'UNAVAILABLE')
+    return new AppError('store_unavailable', 'The store does not give the bytes just now; try again shortly.', {
+      cause: error,
+      retryAfter: error.retryAfter ?? 5,
+    });
   const { code, validation, statusCode, message } = error as FastifyError;
   if (validation) return validationError(error as FastifyError);
   const known = code === undefined || isOfOurConnection(error) ? undefined : FOREIGN[code];

@@ -9,6 +9,8 @@ import { type BodyRate, type Pace, createPace, paced } from './minimum-rate.ts';
 const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);
 const MAX_FIELD_BYTES = 300 * 1024;
 const MAX_NAME_BYTES = 100;
+/** What may come beside the file: as many fields of that size as a form may have, their headers, and what encloses the parts. */
+const BESIDE_FILE_BYTES = 32 * 1024 * 1024;
 /** Fields that may come more than once. */
 const REPEATABLE = new Set(['tags']);
 
@@ -31,6 +33,8 @@ export interface IngestForm {
 export async function openForm(request: FastifyRequest, maxFileBytes: number, rate: BodyRate): Promise<IngestForm> {
   const pace = createPace(rate);
   const watch = watchDigest(request);
+  const most = maxFileBytes + BESIDE_FILE_BYTES;
+  if (Number(request.headers['content-length'] ?? 0) > most) throw formTooLarge(maxFileBytes);
   const parts = request.parts({
     // One byte more than allowed: the limit itself is ours to report, a cut file must never look like a whole one.
     limits: {
@@ -43,7 +47,11 @@ export async function openForm(request: FastifyRequest, maxFileBytes: number, ra
       headerPairs: 50,
     },
   });
+  let bytes = 0;
   request.raw.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    // The parser passes over what is cut, or belongs to no part, without an end.
+    if (bytes > most) pace.refuse(formTooLarge(maxFileBytes));
     pace.arrived(chunk.length);
     watch?.update(chunk);
   });
@@ -74,6 +82,13 @@ export async function openForm(request: FastifyRequest, maxFileBytes: number, ra
     }
     addField(early, part);
   }
+}
+
+function formTooLarge(maxFileBytes: number): AppError {
+  return new AppError(
+    'too_large',
+    `The form is too large: a file may have at most ${maxFileBytes} bytes, and all that is beside it ${BESIDE_FILE_BYTES}.`,
+  );
 }
 
 /** @throws AppError invalid_multipart for whatever the parser says; only its limits have codes of their own. */

@@ -2,16 +2,27 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
 import { digestBody } from './content-digest.ts';
+import { COUNTED_FROM, type JsonRoom, createJsonMemory } from './json-memory.ts';
 import { type BodyRate, minimumRate } from './minimum-rate.ts';
 
 // Nothing else: a type that the routes do not declare would be parsed and then not be validated.
 const JSON_TYPE = /^application\/json\s*(;|$)/i;
 
 /** JSON, strictly: valid UTF-8, no `__proto__`, no key that could reach a prototype. Depth and numbers are checked per field. */
-export function registerJsonParser(app: FastifyInstance, maxBytes: number, rate: BodyRate): void {
-  app.addHook('preParsing', async (request, _reply, payload) => {
+export function registerJsonParser(
+  app: FastifyInstance,
+  { maxBytes, memoryBytes, rate }: { maxBytes: number; memoryBytes: number; rate: BodyRate },
+): void {
+  const memory = createJsonMemory(memoryBytes);
+  app.addHook('preParsing', async (request, reply, payload) => {
     if (!JSON_TYPE.test(request.headers['content-type'] ?? '')) return payload;
-    const held = Readable.from(minimumRate(payload, rate), { objectMode: false });
+    const room = memory.open();
+    reply.raw.once('close', room.giveBack);
+    const announced = request.headers['content-length'];
+    // One that is too large is refused for that.
+    if (announced !== undefined) room.need(Math.min(maxBytes, Number(announced)));
+    const body = minimumRate(payload, rate);
+    const held = Readable.from(announced === undefined ? admitted(body, room, maxBytes) : body, { objectMode: false });
     // A body over the limit is let go without a listener; the failure of what then never comes would end the process.
     held.on('error', () => {});
     return held;
@@ -57,4 +68,18 @@ export function registerJsonParser(app: FastifyInstance, maxBytes: number, rate:
       });
     },
   );
+}
+
+/** A body that has not said how long it is is taken for as long as it may be once it is no short one. */
+async function* admitted(
+  body: AsyncIterable<Uint8Array>,
+  room: JsonRoom,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes >= COUNTED_FROM) room.need(maxBytes);
+    yield chunk;
+  }
 }

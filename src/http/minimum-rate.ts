@@ -17,6 +17,8 @@ export interface Pace {
   /** Passes the result of `work` on. @throws AppError request_timeout when too little has arrived for too long. */
   wait<T>(work: Promise<T>): Promise<T>;
   arrived(bytes: number): void;
+  /** Ends this wait and those that follow. */
+  refuse(error: AppError): void;
 }
 
 export function createPace({ windowMs, minBytes }: BodyRate): Pace {
@@ -26,6 +28,7 @@ export function createPace({ windowMs, minBytes }: BodyRate): Pace {
   let bytes = 0;
   let timer: NodeJS.Timeout | undefined;
   let giveUp: ((error: AppError) => void) | undefined;
+  let refused: AppError | undefined;
   const late = () =>
     new AppError(
       'request_timeout',
@@ -47,8 +50,13 @@ export function createPace({ windowMs, minBytes }: BodyRate): Pace {
       waited = 0;
       since = performance.now();
     },
+    refuse(error) {
+      refused ??= error;
+      giveUp?.(refused);
+    },
     wait: (work) =>
       new Promise((resolve, reject) => {
+        if (refused) reject(refused);
         since = performance.now();
         const over = () => {
           giveUp = undefined;

@@ -46,11 +46,47 @@ export interface StoredBlob {
   chunkBytes: number;
 }
 
+class RemovedMeanwhile extends StorageError {
+  constructor() {
+    super('UNAVAILABLE', 'the object was removed meanwhile');
+  }
+}
+
+/**
+ * As `readChunks`, once the first chunk is here. Undefined when the blob was removed since it was found: whoever asks may look for it
+ * elsewhere, which is too late once a byte was sent.
+ */
+export async function openChunks(
+  executor: QueryExecutorProvider,
+  blob: StoredBlob,
+  range: { start: number; end: number },
+): Promise<AsyncGenerator<Buffer> | undefined> {
+  const chunks = readChunks(executor, blob, range);
+  // That the range is none of the object's is told by the object's size.
+  if (range.end >= blob.bytes) return chunks;
+  try {
+    const first = await chunks.next();
+    return first.done ? undefined : withFirst(first.value, chunks);
+  } catch (error) {
+    if (error instanceof RemovedMeanwhile) return undefined;
+    throw error;
+  }
+}
+
+async function* withFirst(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield first;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
+  }
+}
+
 /**
  * The bytes from `start` to `end` (both included) of a blob, one statement for each chunk, the next one asked for while one
  * is being sent. @throws StorageError UNAVAILABLE when the blob was removed meanwhile
  */
-export async function* readChunks(
+async function* readChunks(
   executor: QueryExecutorProvider,
   { blobId, chunkBytes }: StoredBlob,
   { start, end }: { start: number; end: number },
@@ -65,7 +101,7 @@ export async function* readChunks(
         SELECT substr(bytes, ${from + 1}::integer, ${to - from}::integer) AS bytes
         FROM stored_blob_chunks WHERE blob_id = ${blobId} AND number = ${number}`,
     ).then(([row]) => {
-      if (row?.bytes.length !== to - from) throw new StorageError('UNAVAILABLE', 'the object was removed meanwhile');
+      if (row?.bytes.length !== to - from) throw new RemovedMeanwhile();
       return row.bytes;
     });
     rows.catch(() => {});

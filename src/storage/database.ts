@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely';
 import { abortable } from './abortable.ts';
-import { CHUNK_BYTES, type StoredBlob, inChunks, readChunks, run } from './database-chunks.ts';
+import { CHUNK_BYTES, type StoredBlob, inChunks, openChunks, run } from './database-chunks.ts';
 import {
   type Driver,
   type DriverContext,
@@ -67,10 +67,9 @@ export function createDatabaseDriver({ store, executor }: Pick<DriverContext, 's
       const blob = await find(key);
       if (!blob) return undefined;
       const { start, end } = options.range ?? { start: 0, end: blob.bytes - 1 };
-      const stream = Readable.from(end < start ? [] : readChunks(executor, blob, { start, end }), {
-        objectMode: false,
-        ...(options.signal && { signal: options.signal }),
-      });
+      const chunks = end < start ? [] : await openChunks(executor, blob, { start, end });
+      if (!chunks) return undefined;
+      const stream = Readable.from(chunks, { objectMode: false, ...(options.signal && { signal: options.signal }) });
       return { stream, bytes: end - start + 1, totalBytes: blob.bytes };
     },
 

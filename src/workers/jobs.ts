@@ -87,7 +87,8 @@ export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOpt
   let runner: Runner | undefined;
   let wake = () => {};
   const pool = openJobPool(connectionString, jobSlots(concurrency) + 2, (error) =>
-    deps.log.warn({ err: error }, 'a connection of the job queue was lost'),
+    // At the end the database may be gone before the last of them is closed.
+    deps.log[stopping ? 'debug' : 'warn']({ err: error }, 'a connection of the job queue was lost'),
   );
   const again = async (): Promise<void> => {
     while (!stopping) {

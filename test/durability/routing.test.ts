@@ -266,3 +266,21 @@ test('two workers at once make each copy once', async () => {
   expect(store('copy').objects.size).toBe(30);
   expect(await intents()).toEqual([]);
 });
+
+test('a store that goes away between the opening of an object and its first byte is told as unavailable, to be tried again', async () => {
+  const id: string = (await post(bigPng(2 * MIB))).json().id;
+  const main = store('main');
+  const get = main.get.bind(main);
+  main.get = async (...args) => {
+    const found = await get(...args);
+    main.down = true;
+    return found;
+  };
+  const response = await fetch(`${await t.listen()}/v1/media/${id}/content`, { headers: asUser('a') });
+  expect(response.status).toBe(503);
+  expect(response.headers.get('retry-after')).toBe('5');
+  expect(await response.json()).toMatchObject({ code: 'store_unavailable' });
+  main.down = false;
+  main.get = get;
+  expect((await content(id)).statusCode).toBe(200);
+});

@@ -50,6 +50,30 @@ test.each([
   await sleep(400);
 });
 
+const BESIDE = 33 * 1024 ** 2;
+const disposition = (name: string) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n`;
+
+test.each([
+  ['a field', [disposition('prompt'), Buffer.alloc(BESIDE, 'x')]],
+  ['what comes before the parts', [Buffer.alloc(BESIDE, 'x')]],
+  [
+    'what comes after the parts',
+    [multipart([{ name: 'file', value: png(), filename: 'a.png' }], 'b').payload, Buffer.alloc(BESIDE, 'x')],
+  ],
+] as const)('a form is refused with 413 when %s is without an end', async (_name, pieces) => {
+  const answer = await sendRaw(address, [upload(FORM, CHUNKED), ...pieces.map((piece) => chunk(piece))], {
+    patience: 4000,
+  });
+  expect(answer.status).toBe(413);
+  expect(JSON.parse(answer.body)).toMatchObject({ code: 'too_large' });
+});
+
+test('a form that announces more than a file and all of its fields may have is refused before it comes', async () => {
+  const start = upload(FORM, [['Content-Length', String(10 * BESIDE)]]);
+  const answer = await sendRaw(address, [start], { patience: 1500 });
+  expect(answer.status).toBe(413);
+});
+
 test.each([
   ['JSON', upload('application/json', CHUNKED), chunk(JSON_START)],
   ['a raw body', upload('image/png', CHUNKED), chunk(big)],

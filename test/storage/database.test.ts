@@ -175,3 +175,12 @@ test('a database that is away is an unavailable store', async () => {
     await gone.close();
   }
 });
+
+test('an object that is removed between its look-up and its first byte is not there, which a caller can act upon', async () => {
+  const driver = driverOf('gone');
+  await driver.put('a.png', chunked(Buffer.from('bytes')), { contentType: 'image/png' });
+  // As after a delete by another process at that moment.
+  await sql`DELETE FROM stored_blob_chunks USING stored_blobs b
+    WHERE b.blob_id = stored_blob_chunks.blob_id AND b.store = 'gone'`.execute(d.pool.db);
+  expect(await driver.get('a.png')).toBeUndefined();
+});

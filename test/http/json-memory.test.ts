@@ -1,0 +1,82 @@
+import { type ClientRequest, request } from 'node:http';
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { createJsonMemory } from '../../src/http/json-memory.ts';
+import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
+
+const MIB = 1024 ** 2;
+let t: TestApp;
+let address: string;
+beforeAll(async () => {
+  t = await createTestApp({ JSON_MEMORY_BYTES: String(3 * MIB), MAX_JSON_BYTES: String(4 * MIB) });
+  address = await t.listen();
+});
+afterAll(() => t.close());
+
+const headers = { ...asUser('a'), 'content-type': 'application/json' };
+const url = () => `${address}/v1/media`;
+/** Told as failed, so nothing is stored; the prompt makes the body as long as wanted. */
+const body = (bytes: number) =>
+  JSON.stringify({
+    userId: 'a',
+    status: 'failed',
+    error: 'none',
+    toolName: 'paint',
+    metadata: { x: 'x'.repeat(bytes) },
+  });
+const post = (bytes: number) => fetch(url(), { method: 'POST', headers, body: body(bytes) });
+
+/** A body that begins and goes on no further. */
+async function begun(announced?: number): Promise<ClientRequest> {
+  const call = request(url(), {
+    method: 'POST',
+    headers: { ...headers, ...(announced !== undefined && { 'content-length': announced }) },
+  });
+  call.on('error', () => {});
+  call.write(Buffer.alloc(1.5 * MIB, ' '));
+  await once(call, 'drain');
+  return call;
+}
+
+test.each([
+  ['says its length', 2 * MIB],
+  ['does not', undefined],
+])(
+  'while one large JSON body that %s is on its way, another is refused with 503, and small ones are taken',
+  async (_name, announced) => {
+    const first = await begun(announced);
+    try {
+      const refused = await vi.waitUntil(async () => {
+        const answer = await post(2 * MIB);
+        return answer.status === 503 ? answer : undefined;
+      }, 10_000);
+      expect(refused.headers.get('retry-after')).toBe('5');
+      expect(await refused.json()).toMatchObject({ code: 'overloaded' });
+      expect((await post(10)).status).toBe(201);
+    } finally {
+      first.destroy();
+    }
+    // What it held is free again as soon as it is gone.
+    await vi.waitUntil(async () => (await post(2 * MIB)).status !== 503, 10_000);
+  },
+);
+
+test('one that is larger than the bound is taken when it is alone, time after time', async () => {
+  for (let time = 0; time < 3; time += 1) expect((await post(3.5 * MIB)).status).not.toBe(503);
+});
+
+test('what is held is given back once, and a request that has ended takes nothing any more', () => {
+  const memory = createJsonMemory(10 * MIB);
+  const [one, two] = [memory.open(), memory.open()];
+  one.need(4 * MIB);
+  one.need(9 * MIB);
+  two.need(1000);
+  expect(memory.held()).toBe(4 * MIB);
+  two.need(6 * MIB);
+  expect(memory.held()).toBe(10 * MIB);
+  expect(() => memory.open().need(MIB)).toThrow(expect.objectContaining({ code: 'overloaded', retryAfter: 5 }));
+  one.giveBack();
+  one.giveBack();
+  one.need(4 * MIB);
+  expect(memory.held()).toBe(6 * MIB);
+});

@@ -42,6 +42,10 @@ export async function runTransfer(context: CommandContext, options: TransferComm
       );
       return EXIT.done;
     }
+    if (context.config.PUBLIC_BASE_URL === undefined)
+      context.log.warn(
+        `PUBLIC_BASE_URL is not set: the storageUrl of items in a store without addresses of its own will begin with ${deps.publicBaseUrl}; give the command the service's settings`,
+      );
     const bar = createProgressBar(plan.items);
     const summary = await transferItems(deps, {
       from,

@@ -221,3 +221,11 @@ test('unknown stores, equal stores and wrong times are usage errors that say wha
   });
   expect(await mediakeep('move', '--to', 'local')).toMatchObject({ code: 2 });
 });
+
+test('a command that is not told where the service is says what addresses it writes', async () => {
+  await store(1);
+  const command = ['src/cli/bin.js', 'mirror', '--to', 'archive'];
+  const run = promisify(execFile)(process.execPath, command, { env: { ...env(), PUBLIC_BASE_URL: '' } });
+  expect((await run).stderr).toContain('PUBLIC_BASE_URL is not set');
+  expect((await mediakeep('mirror', '--to', 'archive')).stderr).not.toContain('PUBLIC_BASE_URL');
+});

@@ -29,7 +29,7 @@ export function createJsonMemory(bytes: number): JsonMemory {
       let ended = false;
       return {
         need(wanted) {
-          if (ended || own > 0 || wanted < COUNTED_FROM) return;
+          if (ended || own > 0 || !(wanted >= COUNTED_FROM)) return;
           if (held > 0 && held + wanted > bytes)
             throw new AppError(
               'overloaded',

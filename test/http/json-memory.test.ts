@@ -52,6 +52,9 @@ test.each([
       }, 10_000);
       expect(refused.headers.get('retry-after')).toBe('5');
       expect(await refused.json()).toMatchObject({ code: 'overloaded' });
+      const unannounced = new Blob([body(2 * MIB)]).stream();
+      const chunked = await fetch(url(), { method: 'POST', headers, body: unannounced, duplex: 'half' });
+      expect(chunked.status).toBe(503);
       expect((await post(10)).status).toBe(201);
     } finally {
       first.destroy();

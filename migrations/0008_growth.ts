@@ -7,8 +7,6 @@ const TABLES = [
   // Items whose share in the totals may have changed, written in the transaction of the change. Only ever inserted into and
   // deleted from, in any order, and without an index: two uploads have nothing to wait for each other here.
   sql`CREATE TABLE IF NOT EXISTS media_rollup_marks (media_id BIGINT NOT NULL) WITH (${VACUUMED_OFTEN})`,
-  sql`ALTER TABLE storage_intents SET (${VACUUMED_OFTEN})`,
-  sql`ALTER TABLE media_event_outbox SET (${VACUUMED_OFTEN})`,
   // What each item contributes to the totals as they stand. No foreign key: it has to outlive the item until that is counted out.
   sql`CREATE TABLE IF NOT EXISTS media_rollup_items (
     media_id BIGINT NOT NULL,

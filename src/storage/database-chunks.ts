@@ -53,44 +53,15 @@ class RemovedMeanwhile extends StorageError {
 }
 
 /**
- * As `readChunks`, once the first chunk is here. Undefined when the blob was removed since it was found: whoever asks may look for it
- * elsewhere, which is too late once a byte was sent.
+ * The bytes from `start` to `end` (both included) of a blob, one statement for each chunk, the next one asked for while one
+ * is being sent. Undefined when the blob was removed since it was found: whoever asks may look for it elsewhere, which is too
+ * late once a byte was sent. The stream's error is a StorageError UNAVAILABLE when it is removed later.
  */
 export async function openChunks(
   executor: QueryExecutorProvider,
-  blob: StoredBlob,
-  range: { start: number; end: number },
-): Promise<AsyncGenerator<Buffer> | undefined> {
-  const chunks = readChunks(executor, blob, range);
-  // That the range is none of the object's is told by the object's size.
-  if (range.end >= blob.bytes) return chunks;
-  try {
-    const first = await chunks.next();
-    return first.done ? undefined : withFirst(first.value, chunks);
-  } catch (error) {
-    if (error instanceof RemovedMeanwhile) return undefined;
-    throw error;
-  }
-}
-
-async function* withFirst(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    yield first;
-    yield* rest;
-  } finally {
-    await rest.return(undefined);
-  }
-}
-
-/**
- * The bytes from `start` to `end` (both included) of a blob, one statement for each chunk, the next one asked for while one
- * is being sent. @throws StorageError UNAVAILABLE when the blob was removed meanwhile
- */
-async function* readChunks(
-  executor: QueryExecutorProvider,
-  { blobId, chunkBytes }: StoredBlob,
+  { blobId, bytes, chunkBytes }: StoredBlob,
   { start, end }: { start: number; end: number },
-): AsyncGenerator<Buffer> {
+): Promise<AsyncGenerator<Buffer> | undefined> {
   const last = Math.floor(end / chunkBytes);
   const read = (number: number) => {
     const from = Math.max(0, start - number * chunkBytes);
@@ -109,10 +80,19 @@ async function* readChunks(
   };
   let number = Math.floor(start / chunkBytes);
   let next = read(number);
-  while (number <= last) {
-    const chunk = await next;
-    number += 1;
-    if (number <= last) next = read(number);
-    yield chunk;
+  try {
+    // A range that is none of the object's is told by the object's size.
+    if (end < bytes) await next;
+  } catch (error) {
+    if (error instanceof RemovedMeanwhile) return undefined;
+    throw error;
   }
+  return (async function* () {
+    while (number <= last) {
+      const chunk = await next;
+      number += 1;
+      if (number <= last) next = read(number);
+      yield chunk;
+    }
+  })();
 }

@@ -15,7 +15,7 @@ afterAll(() => t.close());
 
 const headers = { ...asUser('a'), 'content-type': 'application/json' };
 const url = () => `${address}/v1/media`;
-/** Told as failed, so nothing is stored; the prompt makes the body as long as wanted. */
+/** A generation that failed, so there is no file; beyond 64 KiB of metadata it is refused, once it has been read. */
 const body = (bytes: number) =>
   JSON.stringify({
     userId: 'a',

@@ -4,6 +4,7 @@ import { Logger as JobLogger, runMigrations } from 'graphile-worker';
 import { sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { type Db, openDatabase } from './database.ts';
+import { openJobPool } from './job-pool.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 const QUIET = new JobLogger(() => () => {});
@@ -34,6 +35,17 @@ async function loadMigrations(): Promise<Record<string, Migration>> {
   return Object.fromEntries(names.map((name, index) => [name, modules[index] as Migration]));
 }
 
+/** The job queue's own schema: rows that need work are committed together with their job. */
+async function migrateJobQueue(connectionString: string): Promise<void> {
+  // Once it has done its work the loss of its connection, to a database that is stopped at once, means nothing.
+  const pool = openJobPool(connectionString, 2, () => {});
+  try {
+    await runMigrations({ pgPool: pool, logger: QUIET });
+  } finally {
+    await pool.end();
+  }
+}
+
 /**
  * Brings the database to this version's schema. Of several processes one does the work and the others wait for it.
  * Takes a connection of its own, straight to the server: the lock belongs to the session.
@@ -62,8 +74,7 @@ export async function migrate(
         });
         const { error, results = [] } = await migrator.migrateToLatest();
         if (error !== undefined) throw error;
-        // The job queue's own schema: rows that need work are committed together with their job.
-        await runMigrations({ connectionString, logger: QUIET });
+        await migrateJobQueue(connectionString);
         return { applied: results.map((result) => result.migrationName), waited };
       } finally {
         await sql`SELECT pg_advisory_unlock(${LOCK_ID}::bigint)`.execute(locked);

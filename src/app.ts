@@ -11,6 +11,7 @@ import { compatImageRoutes } from './http/compat/images.ts';
 import { compatRunRoutes } from './http/compat/runs.ts';
 import { registerErrorHandler, sendFrameworkError } from './http/error-handler.ts';
 import { closeOnlyIdleConnections } from './http/idle-connections.ts';
+import { createJsonMemory } from './http/json-memory.ts';
 import { registerJsonParser } from './http/json-parser.ts';
 import { registerLogging, requestId } from './http/logging.ts';
 import { registerOpenapi } from './http/openapi.ts';
@@ -104,11 +105,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   registerErrorHandler(app);
   trackHandlers(app);
   registerLogging(app, deps.allMetrics.request);
-  registerJsonParser(app, {
-    maxBytes: config.MAX_JSON_BYTES,
-    memoryBytes: config.JSON_MEMORY_BYTES,
-    rate: timing.bodyRate,
-  });
+  const jsonMemory = createJsonMemory(config.JSON_MEMORY_BYTES);
+  deps.allMetrics.watchJsonBodies(() => jsonMemory.held());
+  registerJsonParser(app, { maxBytes: config.MAX_JSON_BYTES, memory: jsonMemory, rate: timing.bodyRate });
   registerStreamParser(app);
   registerPatience(app, timing.idleMs);
   await registerOpenapi(app, deps.version, deps.publicBaseUrl);

@@ -17,6 +17,8 @@ export interface Metrics {
   watchFetches(count: () => Promise<{ waiting: number; overdue: number }>): void;
   /** Shows how far the kept totals are behind. */
   watchRollups(count: () => Promise<number>): void;
+  /** Shows how many bytes large JSON bodies hold. */
+  watchJsonBodies(held: () => number): void;
 }
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -124,6 +126,16 @@ export function createMetrics(version: string): Metrics {
         registers,
         async collect() {
           this.set(await count().catch(() => Number.NaN));
+        },
+      });
+    },
+    watchJsonBodies(held) {
+      new Gauge({
+        name: 'mediakeep_json_bodies_bytes',
+        help: 'What the JSON bodies from 1 MiB on that are being read or stored hold of JSON_MEMORY_BYTES.',
+        registers,
+        collect() {
+          this.set(held());
         },
       });
     },

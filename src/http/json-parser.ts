@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
 import { digestBody } from './content-digest.ts';
-import { COUNTED_FROM, type JsonRoom, createJsonMemory } from './json-memory.ts';
+import { COUNTED_FROM, type JsonMemory, type JsonRoom } from './json-memory.ts';
 import { type BodyRate, minimumRate } from './minimum-rate.ts';
 
 // Nothing else: a type that the routes do not declare would be parsed and then not be validated.
@@ -11,9 +11,8 @@ const JSON_TYPE = /^application\/json\s*(;|$)/i;
 /** JSON, strictly: valid UTF-8, no `__proto__`, no key that could reach a prototype. Depth and numbers are checked per field. */
 export function registerJsonParser(
   app: FastifyInstance,
-  { maxBytes, memoryBytes, rate }: { maxBytes: number; memoryBytes: number; rate: BodyRate },
+  { maxBytes, memory, rate }: { maxBytes: number; memory: JsonMemory; rate: BodyRate },
 ): void {
-  const memory = createJsonMemory(memoryBytes);
   app.addHook('preParsing', async (request, reply, payload) => {
     if (!JSON_TYPE.test(request.headers['content-type'] ?? '')) return payload;
     const room = memory.open();

@@ -40,7 +40,7 @@ async function start(options: Parameters<typeof startService>[0]): Promise<Servi
 
 /** Runs the printed line as somebody would who pastes it into a shell. */
 async function runPrintedCurl(service: ServiceProcess): Promise<{ id: string; url: string; sha256: string }> {
-  await vi.waitFor(() => expect(service.output()).toMatch(/^curl .*$/m));
+  await vi.waitFor(() => expect(service.output()).toMatch(/^curl .*$/m), 15_000);
   const lines = service.output().match(/^curl .*$/gm) ?? [];
   expect(lines).toHaveLength(1);
   return JSON.parse(execFileSync('bash', ['-c', lines[0] ?? ''], { encoding: 'utf8' }));

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { png } from '../support/sample-files.ts';
+import { slowRows } from '../support/slow-rows.ts';
 import { JWT_SECRET, type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;
@@ -108,6 +109,7 @@ test('an import that is interrupted anywhere is finished by the next run, and no
     '1',
     '--json',
   ];
+  const atOnce = await slowRows(t.deps.db, { table: 'generated_images', on: 'INSERT', seconds: 0.03 });
   const first = spawn(process.execPath, args, { env: environment(), stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = new Promise<number | null>((resolve) => first.on('close', resolve));
   let output = '';
@@ -118,6 +120,7 @@ test('an import that is interrupted anywhere is finished by the next run, and no
   const { stored, interrupted } = JSON.parse(output) as { stored: number; interrupted: boolean };
   expect(interrupted).toBe(true);
   expect(stored).toBeLessThan(150);
+  await atOnce();
   const second = JSON.parse(
     (await mediakeep('import', path.join(folder, 'long'), '--user', 'patient', '--json')).stdout,
   );

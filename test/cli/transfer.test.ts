@@ -10,6 +10,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sweepIntents } from '../../src/domain/sweep.ts';
 import { filesBelow } from '../support/local-volume.ts';
 import { bigPng } from '../support/sample-files.ts';
+import { slowRows } from '../support/slow-rows.ts';
 import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;
@@ -162,6 +163,7 @@ test('killed anywhere and started again: nothing is lost, nothing doubled', { ti
   const stored = await store(60, { bytes: 900_000 });
   const left = async () => (await blobs()) ?? 0;
   let killed = 0;
+  const atOnce = await slowRows(t.deps.db, { table: 'stored_blobs', on: 'DELETE', seconds: 0.1 });
   for (const after of [3, 15, 30]) {
     const child: ChildProcess = spawn(
       process.execPath,
@@ -178,6 +180,7 @@ test('killed anywhere and started again: nothing is lost, nothing doubled', { ti
     await t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
   }
   expect(killed).toBe(3);
+  await atOnce();
   const last = await json('move', '--from', 'database', '--to', 'local');
   expect(last).toMatchObject({ code: 0, failed: [] });
   for (const [id, sha256] of stored) {

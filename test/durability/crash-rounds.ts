@@ -13,6 +13,7 @@ import { temporaryName } from '../../src/storage/local-temporary.ts';
 import { createDataFolder } from '../support/data-folder.ts';
 import { bigPng, multipart } from '../support/sample-files.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
+import { until } from '../support/until.ts';
 
 export interface CrashReport {
   rounds: number;
@@ -64,7 +65,7 @@ export async function runCrashRounds(rounds: number, log: (line: string) => void
   try {
     for (let round = 1; round <= rounds; round += 1) {
       const before = report.failures.length;
-      kept.push(...(await crashRound(run)));
+      kept.push(...(await crashRound(run, round % 2 === 0)));
       report.rounds = round;
       if (report.failures.length > before || round % 10 === 0)
         log(`round ${round}: ${report.acknowledged} acknowledged, ${report.failures.length} failures`);
@@ -89,11 +90,15 @@ interface Run {
   report: CrashReport;
 }
 
-/** One round; answers the items that are to be there at the end of the run too. */
-async function crashRound(run: Run): Promise<Acknowledged[]> {
+/**
+ * One round; answers the items that are to be there at the end of the run too.
+ * @param working whether the kill comes only after some uploads have been acknowledged, however long that takes
+ */
+async function crashRound(run: Run, working: boolean): Promise<Acknowledged[]> {
   const acknowledged: Acknowledged[] = [];
   const state = { over: false };
   const uploaders = Array.from({ length: UPLOADERS }, () => keepUploading(run, acknowledged, state));
+  if (working) await until(async () => acknowledged.length > 2 || run.report.failures.length > 0, 60);
   await sleep(randomInt(20, 500));
   run.service.kill('SIGKILL');
   state.over = true;

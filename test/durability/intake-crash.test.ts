@@ -83,7 +83,10 @@ test(
           }
         };
         const senders = Array.from({ length: SENDERS }, send);
-        await sleep(randomInt(150, 700));
+        // However long that takes: then the senders are in the midst of it.
+        const before = acknowledged.length;
+        await until(async () => acknowledged.length > before + SENDERS, 60);
+        await sleep(randomInt(0, 500));
         service.kill('SIGKILL');
         over = true;
         await service.ended;

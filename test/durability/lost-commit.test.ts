@@ -32,12 +32,12 @@ beforeAll(async () => {
   throughProxy = openDatabase({ connectionString: url.href, poolMax: 3, statementTimeoutMs: 30_000 });
   admin = new pg.Client({ connectionString: t.connectionString });
   await admin.connect();
-  // Runs at COMMIT, and holds it open.
+  // Runs at COMMIT, and holds it open for as long as `admin` has the lock.
   await admin.query(`
     CREATE TABLE verdict (fails boolean);
     CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-      PERFORM pg_sleep(0.6);
+      PERFORM pg_advisory_xact_lock(104);
       IF EXISTS (SELECT FROM verdict WHERE fails) THEN RAISE EXCEPTION 'refused at COMMIT'; END IF;
       RETURN NULL;
     END $$;
@@ -52,14 +52,21 @@ afterAll(async () => {
   await t.close();
 });
 
-const committing = async () =>
-  (await admin.query(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`))
-    .rowCount;
+const waitingFor = async (events: string) =>
+  (
+    await admin.query('SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = ANY($1)', [
+      events.split(' '),
+    ])
+  ).rowCount;
+const committing = () => waitingFor('advisory');
+const holdCommits = () => admin.query('SELECT pg_advisory_lock(104)');
+const letCommitsGo = () => admin.query('SELECT pg_advisory_unlock(104)');
 const locations = () => t.deps.db.selectFrom('media_locations').select(['media_id', 'key']).execute();
 const intents = () => t.deps.db.selectFrom('storage_intents').select('key').execute();
 
 /** Sends an upload and cuts the service's side of its connections while the server commits. */
 async function uploadWithLostAnswer(file: Buffer): Promise<void> {
+  await holdCommits();
   const uploading = ingest(
     { ...t.deps, db: throughProxy.db },
     {
@@ -80,6 +87,9 @@ async function uploadWithLostAnswer(file: Buffer): Promise<void> {
     socket.destroy();
     server.resume();
   }
+  // The service asks what became of the upload, and has to wait until that is decided.
+  await expect.poll(() => waitingFor('transactionid tuple')).toBe(1);
+  await letCommitsGo();
   expect(await outcome).toBe('failed');
 }
 
@@ -111,9 +121,11 @@ test('a connection that the database resets under an upload is told as a failure
   try {
     const headers = { ...asUser('a'), 'content-type': 'image/png' };
     const request = { method: 'POST', url: '/v1/media', headers, payload: png(1, 1, 3) } as const;
+    await holdCommits();
     const answer = service.app.inject(request).then((response) => response);
     await expect.poll(committing).toBe(1);
     for (const [socket] of connections.splice(0)) socket.resetAndDestroy();
+    await letCommitsGo();
     expect((await answer).json()).toMatchObject({ status: 503, code: 'database_unavailable' });
     expect((await answer).headers['retry-after']).toBeDefined();
   } finally {

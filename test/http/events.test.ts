@@ -42,7 +42,7 @@ const follow = async (
   readers.push(reader);
   return reader;
 };
-const started = (reader: EventReader) => vi.waitFor(() => expect(reader.lastId()).toBeDefined());
+const started = (reader: EventReader) => vi.waitFor(() => expect(reader.lastId()).toBeDefined(), 15_000);
 const post = async (headers = asUser(user), payload: object = {}, app = t) => {
   const source = { type: 'base64', data: png(1, 1, 1).toString('base64') };
   const answer = await app.app.inject({ method: 'POST', url: '/v1/media', headers, payload: { source, ...payload } });
@@ -114,7 +114,7 @@ describe('GET /v1/events', () => {
     await Promise.all([mine, all, one].map(started));
     const foreign = await post(asUser('somebody-else'));
     const own = await post();
-    await Promise.all([mine.until(1), one.until(1), vi.waitFor(() => expect(itemIds(all)).toContain(own.id))]);
+    await Promise.all([mine.until(1), one.until(1), vi.waitFor(() => expect(itemIds(all)).toContain(own.id), 15_000)]);
     expect([itemIds(mine), itemIds(one)]).toEqual([[own.id], [own.id]]);
     expect(itemIds(all)).toEqual(expect.arrayContaining([foreign.id, own.id]));
     const refused = await t.app.inject({ url: '/v1/events?userId=somebody-else', headers: asUser(user) });
@@ -131,13 +131,13 @@ describe('GET /v1/events', () => {
 
   test('keeps the connection and the position alive while nothing happens', async () => {
     const reader = await follow();
-    await vi.waitFor(() => expect(reader.blocks.filter((block) => block.comment).length).toBeGreaterThan(2));
+    await vi.waitFor(() => expect(reader.blocks.filter((block) => block.comment).length).toBeGreaterThan(2), 15_000);
     await post(asUser('somebody-else'));
     const { last } = await vi.waitFor(async () => {
       const log = await readEventLog(t.deps.db);
       expect(reader.lastId()).toBe(String(log.last));
       return log;
-    });
+    }, 15_000);
     expect([last > 0, reader.events()]).toEqual([true, []]);
   });
 
@@ -156,7 +156,7 @@ describe('GET /v1/events', () => {
     expect(refused.json()).toMatchObject({ status: 429, code: 'rate_limited' });
     expect((await follow({}, asUser('somebody-else'))).status).toBe(200);
     open[0]?.close();
-    await vi.waitFor(async () => expect((await follow()).status).toBe(200));
+    await vi.waitFor(async () => expect((await follow()).status).toBe(200), 15_000);
   });
 });
 
@@ -237,7 +237,7 @@ describe('what is no longer kept', () => {
     const address = await own.listen();
     try {
       for (let n = 0; n < 3; n++) await post(asUser(user), {}, own);
-      await vi.waitFor(async () => expect((await readEventLog(own.deps.db)).last).toBe(3));
+      await vi.waitFor(async () => expect((await readEventLog(own.deps.db)).last).toBe(3), 15_000);
       await sql`UPDATE media_events SET numbered_at = now() - interval '2 days' WHERE position <= 2`.execute(
         own.deps.db,
       );

@@ -5,7 +5,8 @@ import { download, type LocalServer, readAll, refusal, serveHttp, serveTcp, test
 
 const urlOf = (server: LocalServer): string => `http://127.0.0.1:${server.port}/a.png?sig=s3cr3t`;
 
-const closed = (server: LocalServer): Promise<void> => vi.waitFor(() => expect(server.open()).toBe(0), { interval: 5 });
+const closed = (server: LocalServer): Promise<void> =>
+  vi.waitFor(() => expect(server.open()).toBe(0), { interval: 5, timeout: 15_000 });
 
 /** Sends `head` and `parts` as they are, then closes the connection. */
 function serveRaw(head: string, ...parts: (string | Buffer)[]): Promise<LocalServer> {

@@ -46,7 +46,7 @@ describe('places that are off limits', () => {
       connector({ hostname, protocol, port }, (error, socket) => (error === null ? resolve(socket) : reject(error)));
     });
     expect((await refusal(connected)).code).toBe('url_not_allowed');
-    await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([1, 0]));
+    await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([1, 0]), 15_000);
     expect(server.received()).toBe(0);
   });
 
@@ -217,6 +217,6 @@ describe('trusted hosts', () => {
   test('the test servers are reachable without a fetcher', async () => {
     const server = await serveHttp(() => {});
     connect(server.port, '127.0.0.1').end('x');
-    await vi.waitFor(() => expect(server.received()).toBe(1));
+    await vi.waitFor(() => expect(server.received()).toBe(1), 15_000);
   });
 });

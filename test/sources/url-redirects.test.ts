@@ -29,7 +29,7 @@ describe('redirects', () => {
     const server = await serveCountdown();
     const error = await refusal(testFetcher().fetch(`http://127.0.0.1:${server.port}/4`));
     expect(error).toMatchObject({ code: 'fetch_failed', message: expect.stringContaining('3 times') });
-    await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([4, 0]));
+    await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([4, 0]), 15_000);
   });
 
   test.each([301, 302, 303, 307, 308])('status %d is followed', async (status) => {
@@ -62,7 +62,7 @@ describe('redirects', () => {
     expect(error.code).toBe('url_not_allowed');
     expect(error.message).toContain('redirects to');
     expect(error.message).not.toMatch(/s3cr3t|user:/);
-    await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([1, 0]));
+    await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([1, 0]), 15_000);
   });
 
   test('case 72: the DNS answer for a redirect target is checked', async () => {
@@ -86,7 +86,7 @@ describe('redirects', () => {
       response.write('never-ending');
     });
     await testFetcher().fetch(`http://127.0.0.1:${server.port}/`);
-    await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([2, 1]));
+    await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([2, 1]), 15_000);
   });
 
   test('a redirect to nowhere', async () => {

@@ -64,7 +64,8 @@ test.each([
     await expect(put('a.png')).rejects.toMatchObject({ code: 'UNAVAILABLE', retryAfter: wait });
     const before = fake.requests.length;
     await expect(put('b.png')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    expect(performance.now() - started).toBeLessThan(2000);
+    // At once, and not after the least of these times.
+    expect(performance.now() - started).toBeLessThan(20_000);
     expect(fake.requests).toHaveLength(before);
     // What only reads is not held up by it.
     expect(await driver.get('a.png')).toBeUndefined();

@@ -9,6 +9,7 @@ import { bigPng } from '../support/sample-files.ts';
 import { type S3Server, TEST_KEYS, startS3Server } from '../support/s3-server.ts';
 import { type S3Settings, s3Settings } from '../support/s3-service.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
+import { until } from '../support/until.ts';
 
 const MIB = 1024 ** 2;
 let server: S3Server;
@@ -41,8 +42,11 @@ interface Answer {
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 const headers = () => ({ ...asUser('a'), 'content-type': 'image/png' });
 
-/** Sends a body in pieces, `pause` ms apart. */
-function upload(bytes: Buffer, { pieces = 1, pause = 0 } = {}): Promise<Answer> {
+/** Sends the first bytes of a body, and the rest, in pieces, when it may. */
+function upload(
+  bytes: Buffer,
+  { first = bytes.length, rest }: { first?: number; rest?: Promise<void> } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = http.request(`${address}/v1/media`, { method: 'POST', headers: headers() }, async (response) => {
       const chunks: Buffer[] = [];
@@ -56,10 +60,11 @@ function upload(bytes: Buffer, { pieces = 1, pause = 0 } = {}): Promise<Answer> 
     // The answer may be on its way while the rest of the body can no longer be sent.
     request.on('error', (error) => void setTimeout(() => reject(error), 3000));
     void (async () => {
-      const size = Math.ceil(bytes.length / pieces);
-      for (let at = 0; at < bytes.length; at += size) {
-        request.write(bytes.subarray(at, at + size));
-        await sleep(pause);
+      request.write(bytes.subarray(0, first));
+      await rest;
+      for (let at = first; at < bytes.length; at += MIB) {
+        request.write(bytes.subarray(at, at + MIB));
+        await sleep(10);
       }
       request.end();
     })();
@@ -89,25 +94,30 @@ test(
     expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 6, failed: 0 });
     const mirrored = [...stored.keys()];
 
-    // A load: small ones one after the other, some of 7 MiB and some of 20 MiB that trickle in while the server goes away.
+    // A load: small ones one after the other, and some of 7 and of 40 MiB that are under way when the server goes away.
     let stop = false;
     let salt = 100;
-    const stream = Array.from({ length: 4 }, async () => {
-      while (!stop) {
-        await sleep(60);
-        salt += 1;
-        const bytes = bigPng(60_000 + salt, salt);
-        keep(await upload(bytes), bytes);
-      }
+    const streams = Promise.all(
+      Array.from({ length: 4 }, async () => {
+        while (!stop) {
+          await sleep(60);
+          salt += 1;
+          const bytes = bigPng(60_000 + salt, salt);
+          keep(await upload(bytes), bytes);
+        }
+      }),
+    );
+    streams.catch(() => {});
+    const away = Promise.withResolvers<void>();
+    const slow = [1, 3, 6].map(async (first) => {
+      const bytes = bigPng(7 * MIB, first);
+      keep(await upload(bytes, { first: first * MIB, rest: away.promise }), bytes);
     });
-    const slow = [1, 2, 3].map(async (each) => {
-      const bytes = bigPng(7 * MIB, each);
-      keep(await upload(bytes, { pieces: 30, pause: 40 }), bytes);
-    });
-    const large = [4, 5].map((each) => upload(bigPng(40 * MIB, each), { pieces: 40, pause: 40 }));
-    while ((parts() ?? 0) < 2) await sleep(10);
-    await sleep(400);
+    const large = [4, 5].map((each) => upload(bigPng(40 * MIB, each), { first: 20 * MIB, rest: away.promise }));
+    // Two parts of each of the large ones: more has been read than is kept.
+    await until(async () => server.asked.filter((each) => each === 'UploadPart').length === 4, 60);
     await server.stop();
+    away.resolve();
     await Promise.all(slow);
     for (const answer of await Promise.all(large)) {
       expect(answer).toMatchObject({ status: 503, body: { code: 'store_unavailable' } });
@@ -116,7 +126,7 @@ test(
     const during = bigPng(30 * MIB, 9);
     keep(await upload(during), during);
     stop = true;
-    await Promise.all(stream);
+    await streams;
 
     // What has another location is read while the server is away.
     for (const id of mirrored) expect(await served(id)).toEqual({ from: 'database', sha256: stored.get(id) });
@@ -125,15 +135,15 @@ test(
       return items as { id: string; storageProvider: string }[];
     };
     expect((await records()).length).toBe(stored.size);
-    const away = (await records()).filter((item) => item.storageProvider === 'local');
-    expect(away.length).toBeGreaterThan(4);
-    for (const { id } of away) expect((await served(id)).sha256).toBe(stored.get(id));
+    const elsewhere = (await records()).filter((item) => item.storageProvider === 'local');
+    expect(elsewhere.length).toBeGreaterThan(4);
+    for (const { id } of elsewhere) expect((await served(id)).sha256).toBe(stored.get(id));
 
     // And when it is back, everything comes home.
     await server.restart();
     const report = await makePendingCopies(t.deps);
     // A mirror's copy may need a second attempt on a busy machine; what is to come home may not.
-    expect(report.home).toBe(away.length);
+    expect(report.home).toBe(elsewhere.length);
     for (const [id, digest] of stored) {
       const item = (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
       expect(item).toMatchObject({ storageProvider: 's3', sha256: digest });
@@ -151,6 +161,14 @@ test(
     expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
   },
 );
+
+test('a large upload that is the first to find S3 down goes to the fallback', async () => {
+  await server.stop();
+  const bytes = bigPng(30 * MIB, 9);
+  const { status, body } = await upload(bytes);
+  expect({ status, body }).toMatchObject({ status: 201, body: { storageProvider: 'local' } });
+  expect((await served(body.id)).sha256).toBe(sha256(bytes));
+});
 
 test('a lost acknowledgement is no second copy: the upload succeeds at one place and nothing else is left', async () => {
   const bytes = bigPng(100_000, 3);

@@ -165,7 +165,7 @@ test('uploads that hold all of the memory have others answered overloaded; the s
 });
 
 test('an upload that can have no further part is taken back', async () => {
-  await using s3 = await onStrict({ uploadMemoryBytes: 10 * MIB, memoryWaitMs: 300 });
+  await using s3 = await onStrict({ uploadMemoryBytes: 10 * MIB, memoryWaitMs: 4000 });
   const gone = new AbortController();
   let slow: Promise<unknown> | undefined;
   async function* body() {

@@ -48,7 +48,7 @@ export interface Staged extends IntentKey {
  * A body of 8 MiB is kept until a store has acknowledged it, so that another one can be given it. So is a little more: an S3 store that
  * is down says so when it is given the first part of a larger body, which is 8 MiB and the chunk that shows that it is not the last.
  */
-const REPLAY_BYTES = 9 * 1024 * 1024;
+const REPLAY_BYTES = (8 * 1024 + 512) * 1024;
 
 /**
  * Tells the type, names a key, and streams the body into the first store that takes it, under an intent.

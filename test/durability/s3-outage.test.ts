@@ -107,6 +107,7 @@ test(
         }
       }),
     );
+    // Awaited below; until then whatever else fails is to be told first.
     streams.catch(() => {});
     const away = Promise.withResolvers<void>();
     const slow = [1, 3, 6].map(async (first) => {

@@ -1,24 +1,24 @@
 import fastifyCors from '@fastify/cors';
 import fastifyMultipart from '@fastify/multipart';
-import fastifyRateLimit from '@fastify/rate-limit';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
 import { EventStreams } from './domain/event-streams.ts';
-import { AppError } from './errors.ts';
 import { registerAuth } from './http/auth.ts';
 import { answerClientError } from './http/client-error.ts';
 import { compatImageRoutes } from './http/compat/images.ts';
 import { compatRunRoutes } from './http/compat/runs.ts';
 import { registerErrorHandler, sendFrameworkError } from './http/error-handler.ts';
 import { closeOnlyIdleConnections } from './http/idle-connections.ts';
-import { createJsonMemory } from './http/json-memory.ts';
-import { registerJsonParser } from './http/json-parser.ts';
 import { registerLogging, requestId } from './http/logging.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerPressure } from './http/pressure.ts';
-import { registerQueryGuard } from './http/query-guard.ts';
+import { registerRateLimit } from './http/rate-limit.ts';
+import { createBodyMemory } from './http/requests/body-memory.ts';
+import { registerQueryGuard } from './http/requests/query-guard.ts';
+import { registerBodies } from './http/requests/read-body.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import { registerSecurityHeaders } from './http/security-headers.ts';
+import { registerSingleHeaders } from './http/single-headers.ts';
 import { trackHandlers } from './http/running-handlers.ts';
 import { batchRoutes } from './http/routes/batches.ts';
 import { deliveryRoutes } from './http/routes/delivery.ts';
@@ -45,6 +45,7 @@ import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
 import { RUN_SCHEMAS } from './http/schemas/runs.ts';
 import { SCENE_SCHEMAS } from './http/schemas/scenes.ts';
 import { SEARCH_SCHEMAS } from './http/schemas/search.ts';
+import { registerUnknownRoutes } from './http/unknown-routes.ts';
 import { TIMING, type Timing, registerPatience } from './http/timing.ts';
 import { addSchemas, createValidatorCompiler } from './http/validation.ts';
 import type { Metrics } from './metrics.ts';
@@ -58,6 +59,9 @@ export interface AppDeps extends RouteDeps {
   /** How long connections may keep the service waiting; tests are less patient. */
   timing?: Timing;
 }
+
+/** Characters of a path parameter: a signed token is the longest. */
+const MAX_PARAM_LENGTH = 2500;
 
 /** Builds the service without listening; tests inject into the same app. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
@@ -77,7 +81,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     },
     clientErrorHandler: answerClientError,
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? [...config.TRUSTED_PROXIES] : false,
-    routerOptions: { maxParamLength: 2500 },
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
@@ -105,12 +109,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   registerErrorHandler(app);
   trackHandlers(app);
   registerLogging(app, deps.allMetrics.request);
-  const jsonMemory = createJsonMemory(config.JSON_MEMORY_BYTES);
-  deps.allMetrics.watchJsonBodies(() => jsonMemory.held());
-  registerJsonParser(app, { maxBytes: config.MAX_JSON_BYTES, memory: jsonMemory, rate: timing.bodyRate });
-  registerStreamParser(app);
   registerPatience(app, timing.idleMs);
-  await registerOpenapi(app, deps.version, deps.publicBaseUrl);
+  registerSingleHeaders(app);
   registerSecurityHeaders(app);
   if (config.CORS_ORIGINS.length > 0) {
     await app.register(fastifyCors, {
@@ -131,50 +131,46 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     });
   }
   await registerPressure(app, timing.maxLagMs);
+  registerUnknownRoutes(app, MAX_PARAM_LENGTH);
+  await registerRateLimit(app, config.RATE_LIMIT_MAX);
   registerAuth(app, {
     jwtSecret: deps.jwtSecret,
     jwksUrl: config.JWT_JWKS_URL,
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
   });
-  if (config.RATE_LIMIT_MAX > 0) {
-    await app.register(fastifyRateLimit, {
-      max: config.RATE_LIMIT_MAX,
-      timeWindow: 60_000,
-      hook: 'preParsing',
-      keyGenerator: (request) => request.caller?.sub ?? request.ip,
-      errorResponseBuilder: (_request, context) =>
-        new AppError('rate_limited', `Too many requests: at most ${context.max} a minute.`, {
-          retryAfter: Math.ceil(context.ttl / 1000),
-        }),
-    });
-  }
-  await app.register(fastifyMultipart, { throwFileSizeLimit: false });
+  const memory = createBodyMemory(config.JSON_MEMORY_BYTES);
+  deps.allMetrics.watchJsonBodies(() => memory.held());
+  registerBodies(app, {
+    maxJsonBytes: config.MAX_JSON_BYTES,
+    maxFileBytes: config.MAX_UPLOAD_BYTES,
+    json: deps.limits.json,
+    memory,
+    rate: timing.bodyRate,
+  });
   registerQueryGuard(app);
+  await registerOpenapi(app, deps.version, deps.publicBaseUrl);
 
   await app.register(async (routes) => {
-    mediaRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
+    // Its parser takes forms on every route around it, so only routes that take one are there.
+    await routes.register(fastifyMultipart, { throwFileSizeLimit: false });
+    mediaRoutes(routes, deps);
+    runRoutes(routes, deps);
+    sceneRoutes(routes, deps);
+  });
+  await app.register(async (routes) => {
     batchRoutes(routes, deps);
     searchRoutes(routes, deps);
     deliveryRoutes(routes, deps);
-    await importRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
+    importRoutes(routes, deps);
     jobRoutes(routes, deps);
     compatImageRoutes(routes, deps);
     compatRunRoutes(routes, deps);
-    await webhookRoutes(routes, { ...deps, maxJsonBytes: config.MAX_JSON_BYTES });
+    await webhookRoutes(routes, deps);
     workflowRoutes(routes, deps);
-    runRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
-    sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
-    uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
+    uploadRoutes(routes, deps);
     eventRoutes(routes, new EventStreams(deps.db, deps.log, timing.events));
     operationsRoutes(routes, deps, deps.allMetrics);
   });
   return app;
-}
-
-/** A raw body is handed on as the stream that it is. */
-function registerStreamParser(app: FastifyInstance): void {
-  app.addContentTypeParser(/^((image|audio|video|model)\/|application\/octet-stream)/i, (_request, payload, done) =>
-    done(null, payload),
-  );
 }

@@ -107,8 +107,15 @@ export const SETTINGS = Type.Object({
   ),
   MAX_UPLOAD_BYTES: whole('Largest file.', 5 * GIB, 1, 2 ** 43),
   MAX_JSON_BYTES: whole('Largest JSON body; base64 makes a file a third larger.', 64 * MIB, 1024, 512 * MIB),
+  JSON_STRUCTURE_BYTES: whole(
+    'Most bytes of a JSON body outside of its text values: punctuation, numbers, names. More is refused (`json_too_complex`): each takes up to a hundred bytes of memory.',
+    4 * MIB,
+    64 * 1024,
+    64 * MIB,
+  ),
+  JSON_MAX_VALUES: whole('Most values of any kind in a JSON body.', 200_000, 1000, 5_000_000),
   JSON_MEMORY_BYTES: whole(
-    'What JSON bodies from 1 MiB on may hold together; one that finds no room is refused (`overloaded`). Storing takes up to four times as much memory. One alone is always taken.',
+    'Memory that JSON and webhook bodies of 64 KiB or more may hold together; one that finds no room is refused (`overloaded`). Storing takes up to four times as much memory. One alone is always taken.',
     256 * MIB,
     0,
     64 * GIB,

@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   webhook_refused: "The webhook's sender could not be proven: its signature or secret is missing or wrong.",
   signature_expired: 'The signed URL has expired.',
   not_found: 'There is no such thing, or the token may not see it.',
+  method_not_allowed: 'The path does not take that method; the header Allow names those that it takes.',
   request_timeout: 'The request did not arrive in time.',
   idempotency_in_progress: 'A request with the same idempotency key is still running.',
   not_stored: 'The item was only recorded: its bytes lie elsewhere and cannot be served from here.',
@@ -29,7 +30,9 @@ export const ERROR_CODES = {
   run_completed: 'The run has been completed: nothing can be added to it or changed in it.',
   upload_incomplete: 'The bytes of the upload have not arrived yet.',
   upload_expired: 'The time in which the upload could be completed is over.',
+  item_deleted: 'The item that an earlier request with the same idempotency key stored has been deleted.',
   content_missing: 'The store no longer has the bytes of this item.',
+  json_too_complex: 'The JSON body holds more values, or more structure around its texts, than is taken at once.',
   too_large: 'The body, the file or one of its fields is larger than allowed.',
   unsupported_content_type: 'The Content-Type of the request is not one that this route takes.',
   unsupported_media: 'The bytes are not an image, audio, video or 3D model that this service keeps.',
@@ -58,6 +61,8 @@ export interface AppErrorOptions {
   field?: string;
   /** Seconds after which a retry makes sense; becomes the Retry-After header. */
   retryAfter?: number;
+  /** Further headers of the response. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** An error that the service foresaw: a stable code, and a sentence that the caller may read. */
@@ -66,12 +71,14 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
   readonly retryAfter: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.field = options.field;
     this.retryAfter = options.retryAfter;
+    this.headers = options.headers ?? {};
   }
 }
 

@@ -77,7 +77,10 @@ export async function createService(
         log.debug({ err: error }, 'could not wake a worker for copies; it looks for them every minute'),
       ),
     ),
-    limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES },
+    limits: {
+      maxUploadBytes: config.MAX_UPLOAD_BYTES,
+      json: { structureBytes: config.JSON_STRUCTURE_BYTES, values: config.JSON_MAX_VALUES },
+    },
     defaultVisibility: config.DEFAULT_VISIBILITY,
     publicBaseUrl,
     webhooks: webhookTrust(config),

@@ -54,7 +54,7 @@ const app = await buildApp({
   log,
   metrics: metrics.domain,
   allMetrics: metrics,
-  limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES },
+  limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES, json: { structureBytes: 0, values: 0 } },
   defaultVisibility: config.DEFAULT_VISIBILITY,
   publicBaseUrl: 'http://127.0.0.1:8080',
   urlTtlSeconds: config.URL_TTL_SECONDS,

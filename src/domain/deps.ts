@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Db } from '../db/database.ts';
 import type { ComfyClient } from '../sources/comfyui.ts';
 import type { UrlFetcher } from '../sources/fetch-url.ts';
+import type { JsonLimits } from '../sources/json/scan.ts';
 import type { Stores } from '../storage/routing.ts';
 import type { HotBodies } from './hot-bodies.ts';
 
@@ -33,7 +34,7 @@ export interface Deps {
   metrics: DomainMetrics;
   /** Told after a commit that has left copies for a worker to make; returns at once. */
   copiesWanted: () => void;
-  limits: { maxUploadBytes: number };
+  limits: { maxUploadBytes: number; json: JsonLimits };
   defaultVisibility: 'private' | 'public';
   /** Without a slash at the end. */
   publicBaseUrl: string;

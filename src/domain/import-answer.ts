@@ -79,11 +79,11 @@ async function storeOutput(
   let last: unknown;
   for (const open of sourcesOf(deps, request, fields, output)) {
     try {
-      const source = open();
+      const source = await open();
       return (await ownItemAt(deps, fields, source)) ?? (await store(deps, request, fields, source, String(index)));
     } catch (error) {
       // Somebody else who told of it at the same moment was first.
-      const own = isAppError(error, 'object_taken') ? await ownItemAt(deps, fields, open()) : undefined;
+      const own = isAppError(error, 'object_taken') ? await ownItemAt(deps, fields, await open()) : undefined;
       if (own) return own;
       // Who may not write, or what is wrong with the fields, is the same for every place.
       if (!isAppError(error, ...PLACE_ERRORS)) throw error;
@@ -121,8 +121,8 @@ function sourcesOf(
   { caller }: ImportAnswerRequest,
   { userId }: ItemInput,
   output: AnswerOutput,
-): (() => Source)[] {
-  return output.from.flatMap((from): (() => Source)[] => {
+): (() => Source | Promise<Source>)[] {
+  return output.from.flatMap((from): (() => Source | Promise<Source>)[] => {
     if (from.type === 'url') return [() => ({ type: 'url', url: from.url })];
     if (from.type === 'base64') return [() => base64Source(from.data, 'base64', output.contentType)];
     if (from.type === 'comfyui') return [];

@@ -153,7 +153,7 @@ async function storeRecord(deps: Deps, record: ImportRecord): Promise<{ item: Me
   const { userId } = fields;
   if (userId === undefined) throw new AppError('invalid_request', "Whose is it? The record has no 'userId'.");
   const externalId = externalIdOf(record);
-  const candidates = sourcesOf(deps, source);
+  const candidates = await sourcesOf(deps, source);
   const known = await findKnown(deps, { ...record, userId, externalId }, candidates);
   if (known) return { item: known, known: true };
   let failure: unknown = new AppError('not_found', 'No store of this service has that path or key.');
@@ -170,12 +170,12 @@ async function storeRecord(deps: Deps, record: ImportRecord): Promise<{ item: Me
   throw failure;
 }
 
-function sourcesOf(deps: Deps, source: ImportRecord['source']): Source[] {
+async function sourcesOf(deps: Deps, source: ImportRecord['source']): Promise<Source[]> {
   if (source === undefined) return [{ type: 'none' }];
   if (source.type === 'path')
     return objectSources(deps, source.path).flatMap((each) => (each.type === 'object' ? [each] : []));
   if (source.type !== 'base64') return [source];
-  return [base64Source(source.data, 'import')];
+  return [await base64Source(source.data, 'import')];
 }
 
 async function makeCurrent(deps: Deps, { projectId, sceneId, version }: MediaItem): Promise<void> {

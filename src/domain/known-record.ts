@@ -40,7 +40,9 @@ async function isSame(
 ): Promise<boolean> {
   if (!source) return true;
   if (source.type === 'base64') {
-    const sha256 = createHash('sha256').update(decodeData(source.data).bytes).digest('hex');
+    const sha256 = createHash('sha256')
+      .update((await decodeData(source.data)).bytes)
+      .digest('hex');
     return item.sha256 === null || item.sha256 === sha256;
   }
   if (source.type === 'url') return item.originalUrl === null || sameUrl(item.originalUrl, originalUrl ?? source.url);

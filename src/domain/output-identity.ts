@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { setImmediate as nextTick } from 'node:timers/promises';
 import type { AnswerOutput } from '../sources/answers/answer.ts';
 import { storable } from '../sources/storable-text.ts';
-import { decodeData } from '../sources/base64.ts';
+import { openData } from '../sources/base64.ts';
 
 /**
  * By what an output is known again when its provider tells of it once more, in whatever form: `object:` where it lies, `place:` its
@@ -22,7 +23,7 @@ export function identitiesOf(output: AnswerOutput): string[] {
       found.add(`file:${from.node}/${from.fileType}/${from.subfolder}/${from.filename}`);
       found.add(place(from.subfolder, from.filename));
       name(path.posix.basename(from.filename));
-    } else found.add(`sha256:${hashOf(from.data)}`);
+    } else found.add(`sha256:${HASHES.get(from) ?? hashOf(from.data)}`);
   }
   if (output.filename !== undefined) {
     if (output.subfolder !== undefined) found.add(place(output.subfolder, output.filename));
@@ -59,13 +60,34 @@ function ofUrl(url: string): string[] {
   return [`url:${parsed.href}`, ...(base === '' ? [] : [`name:${base}`])];
 }
 
+type Base64Bytes = Extract<AnswerOutput['from'][number], { type: 'base64' }>;
+const HASHES = new WeakMap<Base64Bytes, string>();
+
+/** Hashes the bytes that an answer holds, before `identitiesOf` asks for that in a transaction; others get their turn meanwhile. */
+export async function hashOutputs(outputs: readonly AnswerOutput[]): Promise<void> {
+  for (const from of outputs.flatMap((output) => output.from)) {
+    if (from.type !== 'base64' || HASHES.has(from)) continue;
+    const hash = createHash('sha256');
+    try {
+      for (const piece of openData(from.data).pieces) {
+        hash.update(piece);
+        await nextTick();
+      }
+      HASHES.set(from, hash.digest('hex'));
+    } catch {
+      HASHES.set(from, createHash('sha256').update(from.data).digest('hex'));
+    }
+  }
+}
+
 /** Of the bytes, where they can be decoded: the same picture may come as a data URI once and as bare base64 another time. */
 function hashOf(data: string): string {
   const hash = createHash('sha256');
   try {
-    return hash.update(decodeData(data).bytes).digest('hex');
+    for (const piece of openData(data).pieces) hash.update(piece);
+    return hash.digest('hex');
   } catch {
-    return hash.update(data).digest('hex');
+    return createHash('sha256').update(data).digest('hex');
   }
 }
 

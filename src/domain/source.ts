@@ -28,7 +28,7 @@ export type Source =
  * @param contentType what somebody else says that it is; it counts more than the URI's own claim
  * @throws AppError invalid_base64, file_missing
  */
-export function base64Source(data: string, via: string, contentType?: string): BytesSource {
-  const { bytes, declaredType } = decodeData(data);
+export async function base64Source(data: string, via: string, contentType?: string): Promise<BytesSource> {
+  const { bytes, declaredType } = await decodeData(data);
   return { type: 'bytes', via, body: once(bytes), declaredType: contentType ?? declaredType, size: bytes.length };
 }

@@ -39,7 +39,7 @@ export async function storeInto(
       filename: suggestedName(from.key.split('/').at(-1)),
     });
   }
-  const decoded = from.type === 'base64' ? decodeData(from.data) : undefined;
+  const decoded = from.type === 'base64' ? await decodeData(from.data) : undefined;
   const fetched = await fetchFrom(deps, from, signal);
   const said = from.type === 'base64' ? (from.declaredType ?? decoded?.declaredType) : fetched?.contentType;
   const filename = fields.filename ?? suggestedName(fetched?.filename);

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import { isPlainObject, walkPlain } from '../sources/json/walk.ts';
 import type { Json, JsonObject } from '../db/tables.ts';
 
 const MAX_DEPTH = 32;
@@ -22,26 +23,44 @@ export function checkText(field: string, text: string, maxBytes: number): void {
 
 /**
  * Checks that a JSON value can be kept exactly: at most 32 levels, storable texts and keys, finite numbers, no integer
- * beyond 2^53, and no key with which a careless reader would change its own prototypes. Iterative, because depth is the caller's choice.
- * @throws AppError invalid_request, invalid_json or invalid_text naming `field`
+ * beyond 2^53, and no key with which a careless reader would change its own prototypes. It stops at the first sign that the value has
+ * more than `maxBytes` bytes of JSON.
+ * @throws AppError invalid_request, invalid_json, invalid_text or too_large naming `field`
  */
-function checkJson(field: string, value: unknown): asserts value is Json {
-  const left: { value: unknown; depth: number }[] = [{ value, depth: 1 }];
-  for (let next = left.pop(); next; next = left.pop()) {
-    const { value: current, depth } = next;
+function checkJson(field: string, value: unknown, maxBytes: number): asserts value is Json {
+  let bytes = 0;
+  const count = (more: number) => {
+    bytes += more;
+    if (bytes > maxBytes) throw tooLarge(field, maxBytes);
+  };
+  const check = (current: unknown, depth: number) => {
     if (depth > MAX_DEPTH)
       throw new AppError('invalid_request', `'${field}' is nested more than ${MAX_DEPTH} levels deep.`, { field });
-    if (typeof current === 'string') checkText(field, current, Number.POSITIVE_INFINITY);
-    else if (typeof current === 'number') checkNumber(field, current);
-    else if (Array.isArray(current)) for (const entry of current) left.push({ value: entry, depth: depth + 1 });
-    else if (typeof current === 'object' && current !== null) {
-      for (const [key, entry] of Object.entries(current)) {
+    // A lower bound of what it takes in JSON: brackets and commas, quotes, one character of anything else.
+    if (typeof current === 'string') {
+      count(current.length + 2);
+      checkText(field, current, Number.POSITIVE_INFINITY);
+    } else if (Array.isArray(current)) count(Math.max(2, current.length + 1));
+    else if (isPlainObject(current)) {
+      const keys = Object.keys(current);
+      count(Math.max(2, keys.length + 1));
+      for (const key of keys) {
+        count(key.length + 3);
         checkText(field, key, 1000);
-        checkPrototype(field, key, entry);
-        left.push({ value: entry, depth: depth + 1 });
+        checkPrototype(field, key, current[key]);
       }
+    } else if (typeof current === 'object' && current !== null)
+      throw new AppError('invalid_request', `'${field}' is no JSON.`, { field });
+    else {
+      count(1);
+      if (typeof current === 'number') checkNumber(field, current);
     }
-  }
+  };
+  walkPlain(value, { depth: Number.POSITIVE_INFINITY, values: Number.POSITIVE_INFINITY }, check);
+}
+
+function tooLarge(field: string, maxBytes: number): AppError {
+  return new AppError('too_large', `'${field}' may have at most ${maxBytes} bytes as JSON.`, { field });
 }
 
 function checkPrototype(field: string, key: string, value: unknown): void {
@@ -68,12 +87,10 @@ function checkNumber(field: string, value: number): void {
 
 /** A JSON object of at most `maxBytes` bytes. @throws AppError as checkJson, or too_large */
 export function checkJsonObject(field: string, value: unknown, maxBytes: number): JsonObject {
-  checkJson(field, value);
+  checkJson(field, value, maxBytes);
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw new AppError('invalid_request', `'${field}' must be a JSON object.`, { field });
   }
-  if (Buffer.byteLength(JSON.stringify(value)) > maxBytes) {
-    throw new AppError('too_large', `'${field}' may have at most ${maxBytes} bytes as JSON.`, { field });
-  }
+  if (Buffer.byteLength(JSON.stringify(value)) > maxBytes) throw tooLarge(field, maxBytes);
   return value;
 }

@@ -51,7 +51,7 @@ export const KNOWS_ID_ALONE: ReadonlySet<string> = new Set<string>(['runpod', 'g
  */
 export async function receiveWebhook(deps: Deps, incoming: IncomingWebhook): Promise<WebhookOutcome> {
   const { provider, deliveryKey, raw } = incoming;
-  const webhook = readWebhook(provider, raw);
+  const webhook = await readWebhook(provider, raw, deps.limits.json);
   const ids = idsOf(incoming, webhook);
   const [jobId] = ids;
   if (jobId === undefined)
@@ -164,7 +164,7 @@ export async function unpark(deps: Deps, job: GenerationJob): Promise<string[]> 
 }
 
 async function unparkOne(deps: Deps, job: GenerationJob, delivery: Delivery): Promise<string[]> {
-  const webhook = readWebhook(delivery.provider, await readKeptBody(deps, delivery.body));
+  const webhook = await readWebhook(delivery.provider, await readKeptBody(deps, delivery.body), deps.limits.json);
   return deps.db.transaction().execute(async (trx) => {
     const locked = await lockJob(trx, job, { userId: job.userId });
     if (!(await claimDelivery(trx, delivery.id, KEEP_DAYS))) return [];

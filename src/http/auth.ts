@@ -44,7 +44,7 @@ interface Header {
   crit?: unknown;
 }
 
-/** Checks bearer tokens and scopes before any body is read. */
+/** Refuses unknown routes, checks bearer tokens and scopes, and counts who asks, before any body is read. */
 export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
   const algorithms = [
     ...(options.jwtSecret === undefined ? [] : SYMMETRIC),
@@ -125,8 +125,17 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     const access = request.routeOptions.config.access ?? 'open';
     // What a token shows is for nobody else; a route that knows better says so.
     if (access !== 'open') reply.header('cache-control', 'no-store');
-    const caller = await authenticate(request, access);
+    let caller: Caller | undefined;
+    try {
+      app.refuseUnknown(request);
+      caller = await authenticate(request, access);
+    } catch (error) {
+      await app.countRequest(request);
+      throw error;
+    }
     request.caller = caller;
+    request.senderProven = caller !== undefined;
+    await app.countRequest(request);
     const scope = access === 'optional' ? 'media:read' : access;
     if (caller && scope !== 'open' && !caller.scopes.has(scope) && !caller.scopes.has('media:admin')) {
       throw new AppError('insufficient_scope', `This needs a token with the scope ${scope}.`);

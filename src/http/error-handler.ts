@@ -4,6 +4,7 @@ import { AppError, ERROR_CODES, type ErrorCode, codeOf } from '../errors.ts';
 import { StorageError } from '../storage/driver.ts';
 import { validationError } from './validation.ts';
 import { lingering } from './linger.ts';
+import { waitsForContinue } from './requests/expect-continue.ts';
 import { STATUS_OF } from './statuses.ts';
 
 /** RFC 9457. */
@@ -124,6 +125,7 @@ export function problemOf(thrown: unknown, request: Pick<FastifyRequest, 'id'>):
 function send(reply: FastifyReply, request: FastifyRequest, error: AppError, unread = false): FastifyReply {
   const problem = problemOf(error, request);
   const { status } = problem;
+  reply.headers(error.headers);
   if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter);
   if (status === 401)
     reply.header('www-authenticate', error.code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"');
@@ -160,18 +162,8 @@ export function registerErrorHandler(app: FastifyInstance): void {
     request.log[level](context, error.message);
     // A body that is still on its way would be read to its end for nothing, or be taken for the next request.
     if (!request.raw.complete) reply.header('connection', 'close');
-    return send(reply, request, error, !request.raw.complete);
+    return send(reply, request, error, !request.raw.complete && !waitsForContinue(request.raw));
   });
-  app.setNotFoundHandler((request, reply) =>
-    send(
-      reply,
-      request,
-      new AppError(
-        'not_found',
-        `There is no route ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}; see /docs.`,
-      ),
-    ),
-  );
 }
 
 /** Answers what fails before there is a route: a path that cannot be decoded. */

@@ -3,6 +3,24 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import type { JsonObject } from '../db/tables.ts';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The document as it is served; each form is written once. */
+    openapiText(form: 'json' | 'yaml'): Buffer;
+  }
+}
+
+function openapiTexts(app: FastifyInstance): (form: 'json' | 'yaml') => Buffer {
+  const texts = new Map<string, Buffer>();
+  return (form) => {
+    const known = texts.get(form);
+    if (known) return known;
+    const text = form === 'json' ? JSON.stringify(openapiDocument(app)) : app.swagger({ yaml: true });
+    texts.set(form, Buffer.from(text));
+    return Buffer.from(text);
+  };
+}
+
 /** Describes the API from the routes' own schemas; to be registered before them. */
 export async function registerOpenapi(app: FastifyInstance, version: string, publicBaseUrl: string): Promise<void> {
   await app.register(fastifySwagger, {
@@ -48,8 +66,18 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
         typeof json['$id'] === 'string' ? json['$id'] : `schema-${index}`,
     },
   });
+  app.decorate('openapiText', openapiTexts(app));
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
+    // The plugin would write the document anew for each request.
+    uiHooks: {
+      onRequest: (request, reply, done) => {
+        const { url } = request.routeOptions;
+        if (url === '/docs/json') void reply.type('application/json; charset=utf-8').send(app.openapiText('json'));
+        else if (url === '/docs/yaml') void reply.type('application/x-yaml').send(app.openapiText('yaml'));
+        else done();
+      },
+    },
     staticCSP: `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self' ${new URL(publicBaseUrl).origin}; base-uri 'none'; frame-ancestors 'none'`,
   });
 }

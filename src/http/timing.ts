@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { EVENT_TIMING, type EventTiming } from '../domain/event-streams.ts';
-import { BODY_RATE, type BodyRate } from './minimum-rate.ts';
+import { BODY_RATE, type BodyRate } from './requests/minimum-rate.ts';
 
 /** How long a connection may keep the service waiting, in milliseconds. */
 export interface Timing {

@@ -13,14 +13,46 @@ const OPTIONS = {
 } as const;
 
 /**
+ * A validator whose limits of length cost nothing on long texts: Ajv's own count the characters of a text of 64 MiB to learn that it
+ * has at least one.
+ */
+function createAjv(coerceTypes: boolean | 'array'): Ajv {
+  const ajv = new Ajv({ ...OPTIONS, coerceTypes });
+  ajvFormats.default(ajv);
+  for (const [keyword, fits, limit] of [
+    ['maxLength', (length: number, most: number) => length <= most, 'more'],
+    ['minLength', (length: number, least: number) => length >= least, 'fewer'],
+  ] as const) {
+    ajv.removeKeyword(keyword);
+    ajv.addKeyword({
+      keyword,
+      type: 'string',
+      schemaType: 'number',
+      errors: true,
+      error: { message: ({ schema }) => `must NOT have ${limit} than ${String(schema)} characters` },
+      compile: (bound: number) => (text: string) => fits(lengthUpTo(text, bound), bound),
+    });
+  }
+  return ajv;
+}
+
+/** Characters of a text; of one that surely has more than `bound`, some number beyond it. */
+function lengthUpTo(text: string, bound: number): number {
+  // A character takes at most two units of UTF-16.
+  if (text.length > 2 * bound + 2) return text.length / 2;
+  let length = 0;
+  for (const _character of text) length += 1;
+  return length;
+}
+
+/**
  * Compiles the schemas of requests. Queries and path parameters are texts and get coerced; JSON bodies must have the right
  * types. Bodies that are streamed are not validated here: their fields are, once they have been read.
  */
 export function createValidatorCompiler(shared: readonly TSchema[]): FastifySchemaCompiler<TSchema> {
-  const strict = new Ajv({ ...OPTIONS, coerceTypes: false });
-  const coercing = new Ajv({ ...OPTIONS, coerceTypes: 'array' });
+  const strict = createAjv(false);
+  const coercing = createAjv('array');
   for (const ajv of [strict, coercing]) {
-    ajvFormats.default(ajv);
     for (const schema of shared) ajv.addSchema(schema);
   }
   return ({ schema, httpPart, ...rest }) => {
@@ -37,8 +69,7 @@ export function addSchemas(app: FastifyInstance, shared: readonly TSchema[]): vo
 
 /** Fields given as texts (multipart, query of a raw body), checked and coerced by a schema. @throws AppError invalid_request */
 export function createFieldCheck<T>(schema: TSchema): (fields: Record<string, unknown>) => T {
-  const ajv = new Ajv({ ...OPTIONS, coerceTypes: 'array' });
-  ajvFormats.default(ajv);
+  const ajv = createAjv('array');
   const validate = ajv.compile(schema);
   return (fields) => {
     const copy = { ...fields };
@@ -49,8 +80,7 @@ export function createFieldCheck<T>(schema: TSchema): (fields: Record<string, un
 
 /** A value of a JSON body, checked without coercion. @throws AppError invalid_request */
 export function createJsonCheck<T>(schema: TSchema, shared: readonly TSchema[]): (value: unknown) => T {
-  const ajv = new Ajv({ ...OPTIONS, coerceTypes: false });
-  ajvFormats.default(ajv);
+  const ajv = createAjv(false);
   for (const other of shared) ajv.addSchema(other);
   const validate = ajv.compile(schema);
   return (value) => {

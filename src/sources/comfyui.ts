@@ -2,7 +2,7 @@ import { AppError, isAppError } from '../errors.ts';
 import type { Json } from './answers/answer.ts';
 import { type ComfyFile, comfyViewUrl } from './answers/comfyui.ts';
 import { type FetchedUrl, createUrlFetcher } from './fetch-url.ts';
-import { parseProviderJson } from './provider-json.ts';
+import { parseProviderJson } from './json/parse-json.ts';
 
 /** The operator's own ComfyUI. */
 export interface ComfyClient {
@@ -69,10 +69,10 @@ export function createComfyClient(options: ComfyClientOptions): ComfyClient {
       const chunks: Buffer[] = [];
       for await (const chunk of body) chunks.push(chunk as Buffer);
       try {
-        return parseProviderJson(Buffer.concat(chunks));
+        return await parseProviderJson(Buffer.concat(chunks));
       } catch (error) {
-        if (!isAppError(error, 'invalid_json')) throw error;
-        throw new AppError('fetch_failed', 'ComfyUI did not answer with a history.', { cause: error });
+        if (!isAppError(error, 'invalid_json', 'json_too_complex', 'invalid_request')) throw error;
+        throw new AppError('fetch_failed', 'ComfyUI did not answer with a history that can be read.', { cause: error });
       }
     },
     view: (file, signal) => files.fetch(comfyViewUrl(base, { node: '', ...file }), { ...(signal && { signal }) }),

@@ -76,6 +76,190 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a run
+         * @description Makes a run and its folder `runs/{runId}/` in the store, with `input_text.txt` and `metadata.json`. While the store is down the files follow later.
+         */
+        post: operations["createRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a run
+         * @description The run with its items in the order in which they came; deleted ones are left out.
+         */
+        get: operations["getRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{runId}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add media to a run
+         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.
+         */
+        post: operations["addRunMedia"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{runId}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete a run
+         * @description Closes the run, with its transformed text if it has one. From then on adding media is answered with 409 `run_completed`; outputs of prompts that were accepted before still come in. May be repeated.
+         */
+        post: operations["completeRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{runId}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export a run
+         * @description The whole run as a zip, streamed: `metadata.json`, the texts, and every output as it was stored. Outputs whose bytes are lost are named in `missing.txt`.
+         */
+        get: operations["exportRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{projectId}/scenes/{sceneId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the current version of a scene
+         * @description The item that is current: the newest version, or the one that was rolled back to.
+         */
+        get: operations["getScene"];
+        put?: never;
+        /**
+         * Store a new version of a scene
+         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it.
+         */
+        post: operations["createSceneVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{projectId}/scenes/{sceneId}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of a scene
+         * @description Newest first, page by page; deleted ones are left out.
+         */
+        get: operations["listSceneVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{projectId}/scenes/{sceneId}/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Roll a scene back
+         * @description Makes a version the current one; the next that is stored gets the next number all the same.
+         */
+        put: operations["setSceneVersion"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{projectId}/scenes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store versions of several scenes
+         * @description Up to 100 JSON ingests, each with its `sceneId`; each succeeds or fails on its own.
+         */
+        post: operations["createSceneVersions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batches": {
         parameters: {
             query?: never;
@@ -594,190 +778,6 @@ export interface paths {
         get: operations["getMediaWorkflow"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Begin a run
-         * @description Makes a run and its folder `runs/{runId}/` in the store, with `input_text.txt` and `metadata.json`. While the store is down the files follow later.
-         */
-        post: operations["createRun"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{runId}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a run
-         * @description The run with its items in the order in which they came; deleted ones are left out.
-         */
-        get: operations["getRun"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{runId}/media": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Add media to a run
-         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.
-         */
-        post: operations["addRunMedia"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{runId}/complete": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Complete a run
-         * @description Closes the run, with its transformed text if it has one. From then on adding media is answered with 409 `run_completed`; outputs of prompts that were accepted before still come in. May be repeated.
-         */
-        post: operations["completeRun"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{runId}/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Export a run
-         * @description The whole run as a zip, streamed: `metadata.json`, the texts, and every output as it was stored. Outputs whose bytes are lost are named in `missing.txt`.
-         */
-        get: operations["exportRun"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{projectId}/scenes/{sceneId}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the current version of a scene
-         * @description The item that is current: the newest version, or the one that was rolled back to.
-         */
-        get: operations["getScene"];
-        put?: never;
-        /**
-         * Store a new version of a scene
-         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it.
-         */
-        post: operations["createSceneVersion"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{projectId}/scenes/{sceneId}/versions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the versions of a scene
-         * @description Newest first, page by page; deleted ones are left out.
-         */
-        get: operations["listSceneVersions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{projectId}/scenes/{sceneId}/current": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Roll a scene back
-         * @description Makes a version the current one; the next that is stored gets the next number all the same.
-         */
-        put: operations["setSceneVersion"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{projectId}/scenes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store versions of several scenes
-         * @description Up to 100 JSON ingests, each with its `sceneId`; each succeeds or fails on its own.
-         */
-        post: operations["createSceneVersions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3431,6 +3431,728 @@ export interface operations {
             };
         };
     };
+    createRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        responses: {
+            /** @description The run. */
+            201: {
+                headers: {
+                    /** @description Path of the run. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run with its items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetails"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addRunMedia: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner. A user token may leave it out; a service token must give it.
+                 * @example user-1
+                 */
+                userId?: string;
+                /** @description Name of the owner to show. */
+                username?: string;
+                /** @description Tool that asked for it. */
+                toolName?: string;
+                /**
+                 * @description What was asked for.
+                 * @example a red fox in the snow
+                 */
+                prompt?: string;
+                /** @description Model that made it. */
+                model?: string;
+                /** @description Who generated. */
+                provider?: string;
+                /** @description Size that was asked for. */
+                size?: string;
+                /** @description Quality that was asked for. */
+                quality?: string;
+                /** @description Style that was asked for. */
+                style?: string;
+                /** @description How many were asked for. */
+                n?: number;
+                /**
+                 * @description Up to 64 tags of up to 64 characters.
+                 * @example [
+                 *       "portrait"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description `failed` records a generation that gave nothing, with `error`. */
+                status?: "success" | "failed";
+                /** @description Why the generation failed. */
+                error?: string;
+                /** @description The caller's message. */
+                messageId?: string;
+                /** @description The caller's request. */
+                requestId?: string;
+                /** @description Job at the generating back end. */
+                jobId?: string;
+                /** @description Pipeline run. */
+                runId?: string;
+                /** @description Project of the scene. */
+                projectId?: string;
+                /** @description Scene; the item becomes its next version. */
+                sceneId?: string;
+                /** @description Item that it was made from. */
+                parentId?: string;
+                /** @description Id that it had in an older system. */
+                externalId?: string;
+                /** @description Where it came from. */
+                originalUrl?: string;
+                /**
+                 * @description When it was generated.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                generatedAt?: string;
+                /**
+                 * @description When it may be removed.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                expiresAt?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Folders in the key, below the user's. */
+                subfolder?: string;
+                /** @description Name of the store to write to. Default: the primary one. */
+                store?: string;
+                /** @description SHA-256 of the file, hexadecimal; verified. */
+                sha256?: string;
+                /**
+                 * @description The caller's own data: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                metadata?: string;
+                /**
+                 * @description How it was made: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                generation?: string;
+            };
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunMediaJson"];
+                "multipart/form-data": components["schemas"]["IngestForm"];
+                "image/png": string;
+                "image/jpeg": string;
+                "image/webp": string;
+                "image/gif": string;
+                "image/svg+xml": string;
+                "audio/mpeg": string;
+                "audio/wav": string;
+                "video/mp4": string;
+                "video/webm": string;
+                "model/gltf-binary": string;
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The items. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunMedia"];
+                };
+            };
+            /** @description The prompt has not ended; a worker stores its outputs when it has. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunMedia"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    completeRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunCompletion"];
+            };
+        };
+        responses: {
+            /** @description The run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A zip with `metadata.json`, the texts and the outputs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getScene: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Project.
+                 * @example 6f1c7f0e-0000-4000-8000-000000000001
+                 */
+                projectId: string;
+                /**
+                 * @description Scene in the project.
+                 * @example scene_1
+                 */
+                sceneId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The item. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSceneVersion: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner. A user token may leave it out; a service token must give it.
+                 * @example user-1
+                 */
+                userId?: string;
+                /** @description Name of the owner to show. */
+                username?: string;
+                /** @description Tool that asked for it. */
+                toolName?: string;
+                /**
+                 * @description What was asked for.
+                 * @example a red fox in the snow
+                 */
+                prompt?: string;
+                /** @description Model that made it. */
+                model?: string;
+                /** @description Who generated. */
+                provider?: string;
+                /** @description Size that was asked for. */
+                size?: string;
+                /** @description Quality that was asked for. */
+                quality?: string;
+                /** @description Style that was asked for. */
+                style?: string;
+                /** @description How many were asked for. */
+                n?: number;
+                /**
+                 * @description Up to 64 tags of up to 64 characters.
+                 * @example [
+                 *       "portrait"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description `failed` records a generation that gave nothing, with `error`. */
+                status?: "success" | "failed";
+                /** @description Why the generation failed. */
+                error?: string;
+                /** @description The caller's message. */
+                messageId?: string;
+                /** @description The caller's request. */
+                requestId?: string;
+                /** @description Job at the generating back end. */
+                jobId?: string;
+                /** @description Pipeline run. */
+                runId?: string;
+                /** @description Project of the scene. */
+                projectId?: string;
+                /** @description Scene; the item becomes its next version. */
+                sceneId?: string;
+                /** @description Item that it was made from. */
+                parentId?: string;
+                /** @description Id that it had in an older system. */
+                externalId?: string;
+                /** @description Where it came from. */
+                originalUrl?: string;
+                /**
+                 * @description When it was generated.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                generatedAt?: string;
+                /**
+                 * @description When it may be removed.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                expiresAt?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Folders in the key, below the user's. */
+                subfolder?: string;
+                /** @description Name of the store to write to. Default: the primary one. */
+                store?: string;
+                /** @description SHA-256 of the file, hexadecimal; verified. */
+                sha256?: string;
+                /**
+                 * @description The caller's own data: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                metadata?: string;
+                /**
+                 * @description How it was made: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                generation?: string;
+            };
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description Project.
+                 * @example 6f1c7f0e-0000-4000-8000-000000000001
+                 */
+                projectId: string;
+                /**
+                 * @description Scene in the project.
+                 * @example scene_1
+                 */
+                sceneId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IngestJson"];
+                "multipart/form-data": components["schemas"]["IngestForm"];
+                "image/png": string;
+                "image/jpeg": string;
+                "image/webp": string;
+                "image/gif": string;
+                "image/svg+xml": string;
+                "audio/mpeg": string;
+                "audio/wav": string;
+                "video/mp4": string;
+                "video/webm": string;
+                "model/gltf-binary": string;
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The item. */
+            201: {
+                headers: {
+                    /** @description Path of the record. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSceneVersions: {
+        parameters: {
+            query?: {
+                /** @description Versions on a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Project.
+                 * @example 6f1c7f0e-0000-4000-8000-000000000001
+                 */
+                projectId: string;
+                /**
+                 * @description Scene in the project.
+                 * @example scene_1
+                 */
+                sceneId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaPage"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setSceneVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Project.
+                 * @example 6f1c7f0e-0000-4000-8000-000000000001
+                 */
+                projectId: string;
+                /**
+                 * @description Scene in the project.
+                 * @example scene_1
+                 */
+                sceneId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollBack"];
+            };
+        };
+        responses: {
+            /** @description The item. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSceneVersions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description Project.
+                 * @example 6f1c7f0e-0000-4000-8000-000000000001
+                 */
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRequest"];
+            };
+        };
+        responses: {
+            /** @description One result for each item; the call itself succeeds even when none of them does. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchResults"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     createBatch: {
         parameters: {
             query?: never;
@@ -5197,728 +5919,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Workflow"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    createRun: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
-                 * @example 6f1c7f0e
-                 */
-                "idempotency-key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RunRequest"];
-            };
-        };
-        responses: {
-            /** @description The run. */
-            201: {
-                headers: {
-                    /** @description Path of the run. */
-                    location?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Run"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getRun: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Id of the run.
-                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
-                 */
-                runId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The run with its items. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunDetails"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    addRunMedia: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Owner. A user token may leave it out; a service token must give it.
-                 * @example user-1
-                 */
-                userId?: string;
-                /** @description Name of the owner to show. */
-                username?: string;
-                /** @description Tool that asked for it. */
-                toolName?: string;
-                /**
-                 * @description What was asked for.
-                 * @example a red fox in the snow
-                 */
-                prompt?: string;
-                /** @description Model that made it. */
-                model?: string;
-                /** @description Who generated. */
-                provider?: string;
-                /** @description Size that was asked for. */
-                size?: string;
-                /** @description Quality that was asked for. */
-                quality?: string;
-                /** @description Style that was asked for. */
-                style?: string;
-                /** @description How many were asked for. */
-                n?: number;
-                /**
-                 * @description Up to 64 tags of up to 64 characters.
-                 * @example [
-                 *       "portrait"
-                 *     ]
-                 */
-                tags?: string[];
-                /** @description `failed` records a generation that gave nothing, with `error`. */
-                status?: "success" | "failed";
-                /** @description Why the generation failed. */
-                error?: string;
-                /** @description The caller's message. */
-                messageId?: string;
-                /** @description The caller's request. */
-                requestId?: string;
-                /** @description Job at the generating back end. */
-                jobId?: string;
-                /** @description Pipeline run. */
-                runId?: string;
-                /** @description Project of the scene. */
-                projectId?: string;
-                /** @description Scene; the item becomes its next version. */
-                sceneId?: string;
-                /** @description Item that it was made from. */
-                parentId?: string;
-                /** @description Id that it had in an older system. */
-                externalId?: string;
-                /** @description Where it came from. */
-                originalUrl?: string;
-                /**
-                 * @description When it was generated.
-                 * @example 2026-11-21T01:55:37Z
-                 */
-                generatedAt?: string;
-                /**
-                 * @description When it may be removed.
-                 * @example 2026-11-21T01:55:37Z
-                 */
-                expiresAt?: string;
-                /** @description Default: the setting DEFAULT_VISIBILITY. */
-                visibility?: "private" | "public";
-                /**
-                 * @description Name of the file.
-                 * @example fox.png
-                 */
-                filename?: string;
-                /** @description Folders in the key, below the user's. */
-                subfolder?: string;
-                /** @description Name of the store to write to. Default: the primary one. */
-                store?: string;
-                /** @description SHA-256 of the file, hexadecimal; verified. */
-                sha256?: string;
-                /**
-                 * @description The caller's own data: a JSON object.
-                 * @example {"campaign":"winter"}
-                 */
-                metadata?: string;
-                /**
-                 * @description How it was made: a JSON object.
-                 * @example {"campaign":"winter"}
-                 */
-                generation?: string;
-            };
-            header?: {
-                /**
-                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
-                 * @example 6f1c7f0e
-                 */
-                "idempotency-key"?: string;
-            };
-            path: {
-                /**
-                 * @description Id of the run.
-                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
-                 */
-                runId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RunMediaJson"];
-                "multipart/form-data": components["schemas"]["IngestForm"];
-                "image/png": string;
-                "image/jpeg": string;
-                "image/webp": string;
-                "image/gif": string;
-                "image/svg+xml": string;
-                "audio/mpeg": string;
-                "audio/wav": string;
-                "video/mp4": string;
-                "video/webm": string;
-                "model/gltf-binary": string;
-                "application/octet-stream": string;
-            };
-        };
-        responses: {
-            /** @description The items. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunMedia"];
-                };
-            };
-            /** @description The prompt has not ended; a worker stores its outputs when it has. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunMedia"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    completeRun: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Id of the run.
-                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
-                 */
-                runId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RunCompletion"];
-            };
-        };
-        responses: {
-            /** @description The run. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Run"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    exportRun: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Id of the run.
-                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
-                 */
-                runId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A zip with `metadata.json`, the texts and the outputs. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/zip": string;
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getScene: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Project.
-                 * @example 6f1c7f0e-0000-4000-8000-000000000001
-                 */
-                projectId: string;
-                /**
-                 * @description Scene in the project.
-                 * @example scene_1
-                 */
-                sceneId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The item. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MediaItem"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    createSceneVersion: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Owner. A user token may leave it out; a service token must give it.
-                 * @example user-1
-                 */
-                userId?: string;
-                /** @description Name of the owner to show. */
-                username?: string;
-                /** @description Tool that asked for it. */
-                toolName?: string;
-                /**
-                 * @description What was asked for.
-                 * @example a red fox in the snow
-                 */
-                prompt?: string;
-                /** @description Model that made it. */
-                model?: string;
-                /** @description Who generated. */
-                provider?: string;
-                /** @description Size that was asked for. */
-                size?: string;
-                /** @description Quality that was asked for. */
-                quality?: string;
-                /** @description Style that was asked for. */
-                style?: string;
-                /** @description How many were asked for. */
-                n?: number;
-                /**
-                 * @description Up to 64 tags of up to 64 characters.
-                 * @example [
-                 *       "portrait"
-                 *     ]
-                 */
-                tags?: string[];
-                /** @description `failed` records a generation that gave nothing, with `error`. */
-                status?: "success" | "failed";
-                /** @description Why the generation failed. */
-                error?: string;
-                /** @description The caller's message. */
-                messageId?: string;
-                /** @description The caller's request. */
-                requestId?: string;
-                /** @description Job at the generating back end. */
-                jobId?: string;
-                /** @description Pipeline run. */
-                runId?: string;
-                /** @description Project of the scene. */
-                projectId?: string;
-                /** @description Scene; the item becomes its next version. */
-                sceneId?: string;
-                /** @description Item that it was made from. */
-                parentId?: string;
-                /** @description Id that it had in an older system. */
-                externalId?: string;
-                /** @description Where it came from. */
-                originalUrl?: string;
-                /**
-                 * @description When it was generated.
-                 * @example 2026-11-21T01:55:37Z
-                 */
-                generatedAt?: string;
-                /**
-                 * @description When it may be removed.
-                 * @example 2026-11-21T01:55:37Z
-                 */
-                expiresAt?: string;
-                /** @description Default: the setting DEFAULT_VISIBILITY. */
-                visibility?: "private" | "public";
-                /**
-                 * @description Name of the file.
-                 * @example fox.png
-                 */
-                filename?: string;
-                /** @description Folders in the key, below the user's. */
-                subfolder?: string;
-                /** @description Name of the store to write to. Default: the primary one. */
-                store?: string;
-                /** @description SHA-256 of the file, hexadecimal; verified. */
-                sha256?: string;
-                /**
-                 * @description The caller's own data: a JSON object.
-                 * @example {"campaign":"winter"}
-                 */
-                metadata?: string;
-                /**
-                 * @description How it was made: a JSON object.
-                 * @example {"campaign":"winter"}
-                 */
-                generation?: string;
-            };
-            header?: {
-                /**
-                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
-                 * @example 6f1c7f0e
-                 */
-                "idempotency-key"?: string;
-            };
-            path: {
-                /**
-                 * @description Project.
-                 * @example 6f1c7f0e-0000-4000-8000-000000000001
-                 */
-                projectId: string;
-                /**
-                 * @description Scene in the project.
-                 * @example scene_1
-                 */
-                sceneId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["IngestJson"];
-                "multipart/form-data": components["schemas"]["IngestForm"];
-                "image/png": string;
-                "image/jpeg": string;
-                "image/webp": string;
-                "image/gif": string;
-                "image/svg+xml": string;
-                "audio/mpeg": string;
-                "audio/wav": string;
-                "video/mp4": string;
-                "video/webm": string;
-                "model/gltf-binary": string;
-                "application/octet-stream": string;
-            };
-        };
-        responses: {
-            /** @description The item. */
-            201: {
-                headers: {
-                    /** @description Path of the record. */
-                    location?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MediaItem"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listSceneVersions: {
-        parameters: {
-            query?: {
-                /** @description Versions on a page. */
-                limit?: number;
-                /** @description `nextCursor` of the page before. */
-                cursor?: string;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description Project.
-                 * @example 6f1c7f0e-0000-4000-8000-000000000001
-                 */
-                projectId: string;
-                /**
-                 * @description Scene in the project.
-                 * @example scene_1
-                 */
-                sceneId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description One page. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MediaPage"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    setSceneVersion: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Project.
-                 * @example 6f1c7f0e-0000-4000-8000-000000000001
-                 */
-                projectId: string;
-                /**
-                 * @description Scene in the project.
-                 * @example scene_1
-                 */
-                sceneId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RollBack"];
-            };
-        };
-        responses: {
-            /** @description The item. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MediaItem"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    createSceneVersions: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
-                 * @example 6f1c7f0e
-                 */
-                "idempotency-key"?: string;
-            };
-            path: {
-                /**
-                 * @description Project.
-                 * @example 6f1c7f0e-0000-4000-8000-000000000001
-                 */
-                projectId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BatchRequest"];
-            };
-        };
-        responses: {
-            /** @description One result for each item; the call itself succeeds even when none of them does. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BatchResults"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

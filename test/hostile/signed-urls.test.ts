@@ -85,7 +85,7 @@ test('case 68: it cannot be turned from showing into saving, or into another ite
 test('case 68: it reads, and does nothing else', async () => {
   const path = await signedPath(await makeItem());
   for (const method of ['PUT', 'POST', 'PATCH', 'DELETE'] as const)
-    expect((await t.app.inject({ method, url: path })).statusCode).toBe(404);
+    expect((await t.app.inject({ method, url: path })).statusCode).toBe(405);
   expect((await t.app.inject({ method: 'HEAD', url: path })).statusCode).toBe(200);
 });
 

@@ -13,8 +13,11 @@ export interface RawAnswer {
 export interface RawOptions {
   /** Milliseconds between the pieces. */
   pause?: number;
-  /** After the last piece: end the sending side, cut the connection, or wait for the answer (default). */
-  then?: 'wait' | 'end' | 'cut';
+  /**
+   * After the last piece: end the sending side, cut the connection, wait until the server closes it (default), or until there is a whole
+   * answer: one to a body that never comes is ended late, so that its reader surely gets it.
+   */
+  then?: 'wait' | 'end' | 'cut' | 'answer';
   /** Milliseconds to wait for the connection to close. */
   patience?: number;
 }
@@ -42,11 +45,28 @@ export async function sendRaw(
     socket.destroy();
   }
   if (then === 'end') socket.end();
-  await Promise.race([closed, sleep(patience, undefined, { ref: false })]);
+  const answered =
+    then === 'answer'
+      ? new Promise<void>((resolve) => {
+          const look = () => isWhole(Buffer.concat(chunks)) && resolve();
+          socket.on('data', look);
+          look();
+        })
+      : closed;
+  await Promise.race([closed, answered, sleep(patience, undefined, { ref: false })]);
   socket.destroy();
   const text = Buffer.concat(chunks).toString('latin1');
   const [head = '', ...rest] = text.split('\r\n\r\n');
   return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 0), head, body: rest.join('\r\n\r\n'), text };
+}
+
+/** Whether an answer with a Content-Length has come to its end; 100 Continue is none. */
+function isWhole(bytes: Buffer): boolean {
+  const text = bytes.toString('latin1').replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '');
+  const end = text.indexOf('\r\n\r\n');
+  if (end === -1) return false;
+  const length = /^content-length: (\d+)/im.exec(text.slice(0, end))?.[1];
+  return text.startsWith('HTTP/1.1 204') || (length !== undefined && text.length - end - 4 >= Number(length));
 }
 
 /** A request's head; `connection: close` so that the answer's end can be told. */

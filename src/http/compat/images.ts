@@ -43,7 +43,7 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
   app.route({
     method: 'POST',
     url: '/api/images/save',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'json' },
     schema: {
       operationId: 'compatSaveImages',
       tags,

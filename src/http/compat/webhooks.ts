@@ -12,7 +12,7 @@ export function compatWebhookRoutes(scope: FastifyInstance, deps: RouteDeps): vo
   scope.route({
     method: 'POST',
     url: '/api/webhooks/runpod',
-    config: { access: 'open', webhook: 'runpod' },
+    config: { access: 'open', body: 'webhook', webhook: 'runpod' },
     schema: {
       operationId: 'compatRunpodWebhook',
       tags,
@@ -27,7 +27,7 @@ export function compatWebhookRoutes(scope: FastifyInstance, deps: RouteDeps): vo
   scope.route({
     method: 'POST',
     url: '/api/webhooks/generation/:jobId',
-    config: { access: 'open', webhook: 'generation' },
+    config: { access: 'open', body: 'webhook', webhook: 'generation' },
     schema: {
       operationId: 'compatGenerationWebhook',
       tags,

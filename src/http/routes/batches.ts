@@ -6,7 +6,7 @@ import { workThrough } from '../../domain/work-through.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
 import { partProblem } from '../error-handler.ts';
-import { idempotencyKey, jsonSource } from '../ingest-request.ts';
+import { idempotencyKey, jsonSource } from '../requests/ingest-request.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
@@ -30,7 +30,7 @@ export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'POST',
     url: '/v1/batches',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'json' },
     schema: {
       operationId: 'createBatch',
       tags: ['Media'],
@@ -93,7 +93,12 @@ async function one(
 ) {
   try {
     const { source, ...input } = change(checkItem(value));
-    const { item } = await ingest(deps, { caller: callerOf(request), input, source: jsonSource(source), ...options });
+    const { item } = await ingest(deps, {
+      caller: callerOf(request),
+      input,
+      source: await jsonSource(source),
+      ...options,
+    });
     return { status: 201, item: present(item, deps.publicBaseUrl) };
   } catch (error) {
     const problem = partProblem(error, request);

@@ -135,7 +135,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
   app.route({
     method: 'POST',
     url: '/v1/media/:id/url',
-    config: { access: 'media:read' },
+    config: { access: 'media:read', body: 'json' },
     // All of its fields have defaults, so no body at all is as good as an empty object.
     preValidation: async (request) => {
       request.body ??= {};
@@ -159,7 +159,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
   app.route({
     method: 'POST',
     url: '/v1/signed-urls',
-    config: { access: 'media:read' },
+    config: { access: 'media:read', body: 'json' },
     schema: {
       operationId: 'createSignedUrls',
       tags,

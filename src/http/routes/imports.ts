@@ -5,31 +5,20 @@ import { importOrPrompt } from '../../domain/comfyui.ts';
 import { PROVIDERS } from '../../sources/answers/providers.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
-import { idempotencyKey } from '../ingest-request.ts';
+import { idempotencyKey } from '../requests/ingest-request.ts';
 import { present } from '../present.ts';
-import { takeProviderJson } from '../raw-body.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { ImportRequest, importedAnswer, promptAnswer } from '../schemas/imports.ts';
 
 /** Answers of providers, stored with all of their outputs. */
-export async function importRoutes(
-  instance: FastifyInstance,
-  deps: RouteDeps & { maxJsonBytes: number },
-): Promise<void> {
-  await instance.register(async (scope) => {
-    takeProviderJson(scope, deps.maxJsonBytes);
-    importRoute(scope, deps);
-  });
-}
-
-function importRoute(instance: FastifyInstance, deps: RouteDeps): void {
+export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 
   app.route({
     method: 'POST',
     url: '/v1/import/:provider',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'provider-json' },
     schema: {
       operationId: 'importAnswer',
       tags: ['Import'],

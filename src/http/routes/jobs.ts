@@ -19,7 +19,7 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'PUT',
     url: job,
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'json' },
     // Whose job it is may be all there is to say, and a user's token says that.
     preValidation: async (request) => {
       request.body ??= {};
@@ -78,7 +78,7 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'POST',
     url: `${job}/retry`,
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'none' },
     schema: {
       operationId: 'retryJob',
       tags,

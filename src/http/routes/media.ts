@@ -6,8 +6,7 @@ import { ingest } from '../../domain/ingest.ts';
 import { readItem } from '../../domain/read.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
-import { toIngestRequest } from '../ingest-request.ts';
-import type { BodyRate } from '../minimum-rate.ts';
+import { toIngestRequest } from '../requests/ingest-request.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
@@ -21,14 +20,14 @@ const CONTENT_DIGEST = Type.Optional(
 );
 
 /** Records of media items: ingest, read, change, delete. */
-export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRate: BodyRate }): void {
+export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const out = (item: Parameters<typeof present>[0]) => present(item, deps.publicBaseUrl);
 
   app.route({
     method: 'POST',
     url: '/v1/media',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'ingest' },
     schema: {
       operationId: 'createMedia',
       tags,
@@ -50,11 +49,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
       },
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
-      const ingestRequest = await toIngestRequest(request, {
-        maxFileBytes: deps.limits.maxUploadBytes,
-        rate: deps.bodyRate,
-        signal: abortSignal(request, reply),
-      });
+      const ingestRequest = await toIngestRequest(request, { signal: abortSignal(request, reply) });
       const { item, replayed } = await ingest(deps, ingestRequest);
       if (replayed) reply.header('idempotency-replayed', 'true');
       return reply.code(201).header('location', `/v1/media/${item.id}`).send(out(item));
@@ -79,7 +74,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
   app.route({
     method: 'PATCH',
     url: '/v1/media/:id',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'json' },
     schema: {
       operationId: 'updateMedia',
       tags,
@@ -95,7 +90,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
   app.route({
     method: 'DELETE',
     url: '/v1/media/:id',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'none' },
     schema: {
       operationId: 'deleteMedia',
       tags,
@@ -119,7 +114,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
   app.route({
     method: 'POST',
     url: '/v1/media/:id/restore',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'none' },
     schema: {
       operationId: 'restoreMedia',
       tags,

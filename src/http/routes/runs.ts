@@ -7,11 +7,10 @@ import { exportRun } from '../../domain/export-run.ts';
 import { addRunMedia, completeRun, createRun, readRun } from '../../domain/runs.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
-import { idempotencyKey } from '../ingest-request.ts';
-import type { BodyRate } from '../minimum-rate.ts';
+import { idempotencyKey } from '../requests/ingest-request.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { toRunMediaRequest } from '../run-media-request.ts';
+import { toRunMediaRequest } from '../requests/run-media-request.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { binaryContent } from '../schemas/delivery.ts';
 import { IngestFields, IngestForm } from '../schemas/ingest.ts';
@@ -29,14 +28,14 @@ import {
 const tags = ['Runs'];
 
 /** Pipeline runs: an input text, a transformed text and all outputs, kept together in one folder. */
-export function runRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRate: BodyRate }): void {
+export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const one = '/v1/runs/:runId';
 
   app.route({
     method: 'POST',
     url: '/v1/runs',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'json' },
     schema: {
       operationId: 'createRun',
       tags,
@@ -83,7 +82,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRat
   app.route({
     method: 'POST',
     url: `${one}/media`,
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'ingest' },
     schema: {
       operationId: 'addRunMedia',
       tags,
@@ -108,11 +107,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRat
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
       const { runId } = request.params as { runId: string };
-      const media = await toRunMediaRequest(request, {
-        maxFileBytes: deps.limits.maxUploadBytes,
-        rate: deps.bodyRate,
-        signal: abortSignal(request, reply),
-      });
+      const media = await toRunMediaRequest(request, { signal: abortSignal(request, reply) });
       const { items, job, replayed } = await addRunMedia(deps, runId, media);
       if (replayed === true) reply.header('idempotency-replayed', 'true');
       return reply
@@ -124,7 +119,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRat
   app.route({
     method: 'POST',
     url: `${one}/complete`,
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'json' },
     schema: {
       operationId: 'completeRun',
       tags,

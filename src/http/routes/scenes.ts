@@ -5,8 +5,7 @@ import { type IngestRequest, ingest } from '../../domain/ingest.ts';
 import { type SceneName, currentVersion, rollBack, sceneVersions } from '../../domain/scenes.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
-import { toIngestRequest } from '../ingest-request.ts';
-import type { BodyRate } from '../minimum-rate.ts';
+import { toIngestRequest } from '../requests/ingest-request.ts';
 import { present, sendPage } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
@@ -19,7 +18,7 @@ import { batchOf, withItemsUnchecked } from './batches.ts';
 const tags = ['Scenes'];
 
 /** Named slots in a project, whose items are versions 1, 2, 3 …, one of them current. */
-export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRate: BodyRate }): void {
+export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const scene = '/v1/projects/:projectId/scenes/:sceneId';
 
@@ -42,7 +41,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
   app.route({
     method: 'POST',
     url: scene,
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'ingest' },
     schema: {
       operationId: 'createSceneVersion',
       tags,
@@ -65,11 +64,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
       },
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
-      const parsed = await toIngestRequest(request, {
-        maxFileBytes: deps.limits.maxUploadBytes,
-        rate: deps.bodyRate,
-        signal: abortSignal(request, reply),
-      });
+      const parsed = await toIngestRequest(request, { signal: abortSignal(request, reply) });
       const { item, replayed } = await ingest(deps, {
         ...intoScene(parsed, request.params as SceneName),
         keepPending: true,
@@ -102,7 +97,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
   app.route({
     method: 'PUT',
     url: `${scene}/current`,
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'json' },
     schema: {
       operationId: 'setSceneVersion',
       tags,
@@ -119,7 +114,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyR
   app.route({
     method: 'POST',
     url: '/v1/projects/:projectId/scenes',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'json' },
     schema: {
       operationId: 'createSceneVersions',
       tags,

@@ -5,7 +5,7 @@ import { beginUpload, completeUpload, receiveUpload } from '../../domain/uploads
 import { AppError } from '../../errors.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
-import { type BodyRate, minimumRate } from '../minimum-rate.ts';
+import { announcedBytes } from '../requests/read-body.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
@@ -16,13 +16,13 @@ import { UploadParams, UploadRequest, uploadAnswer } from '../schemas/uploads.ts
 const tags = ['Uploads'];
 
 /** Uploads straight from a browser: begin, send, complete. */
-export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps & { bodyRate: BodyRate }): void {
+export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 
   app.route({
     method: 'POST',
     url: '/v1/uploads',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'json' },
     schema: {
       operationId: 'createUpload',
       tags,
@@ -58,7 +58,7 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps & { body
   app.route({
     method: 'PUT',
     url: '/v1/uploads/:id/content',
-    config: { access: 'open' },
+    config: { access: 'open', body: 'file' },
     schema: {
       operationId: 'putUploadContent',
       tags,
@@ -73,15 +73,13 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps & { body
       body: { content: binaryContent },
       response: { 204: empty('The bytes have arrived.'), ...problems },
     },
+    // Before the body is read.
+    onRequest: async (request) => checkTicket(deps, request),
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
       const { id } = request.params as { id: string };
-      const grant = deps.signer.verify((request.query as { token: string }).token);
-      if (grant.method !== 'PUT' || grant.variant !== 'upload' || grant.itemId !== id)
-        throw new AppError('signature_invalid', 'The token is not one for this upload; begin a new upload.');
-      const length = request.headers['content-length'];
       await receiveUpload(deps, id, {
-        body: minimumRate(bodyOf(request), deps.bodyRate),
-        size: length === undefined ? undefined : Number(length),
+        body: bodyOf(request),
+        size: announcedBytes(request),
         signal: abortSignal(request, reply),
       });
       return reply.code(204).send();
@@ -91,7 +89,7 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps & { body
   app.route({
     method: 'POST',
     url: '/v1/uploads/:id/complete',
-    config: { access: 'media:write' },
+    config: { access: 'media:write', body: 'none' },
     schema: {
       operationId: 'completeUpload',
       tags,
@@ -114,9 +112,19 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps & { body
   });
 }
 
+/** The upload's own token stands in for a caller's. @throws AppError signature_invalid, signature_expired */
+function checkTicket({ signer }: RouteDeps, request: FastifyRequest): void {
+  const { token } = request.query as { token?: unknown };
+  const { id } = request.params as { id: string };
+  const grant = signer.verify(typeof token === 'string' ? token.slice(0, MAX_TICKET) : '');
+  if (grant.method !== 'PUT' || grant.variant !== 'upload' || grant.itemId !== id)
+    throw new AppError('signature_invalid', 'The token is not one for this upload; begin a new upload.');
+  request.senderProven = true;
+}
+/** Characters; a longer one is not ours. */
+const MAX_TICKET = 2000;
+
 function bodyOf(request: FastifyRequest): AsyncIterable<Uint8Array> {
-  const { body } = request;
-  if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body)
-    return body as AsyncIterable<Uint8Array>;
+  if (request.bodyForm === 'file') return request.body as AsyncIterable<Uint8Array>;
   throw new AppError('file_missing', 'The request has no body; send the bytes of the file.');
 }

@@ -1,22 +1,22 @@
 import type { FastifyInstance } from 'fastify';
-import { isAppError } from '../../errors.ts';
+import { AppError, isAppError } from '../../errors.ts';
 import { WEBHOOK_PROVIDERS, type WebhookProvider } from '../../sources/answers/webhooks.ts';
 import { compatWebhookRoutes } from '../compat/webhooks.ts';
 import { checkBeforeBody } from '../webhook-sender.ts';
 import { takeWebhook } from '../take-webhook.ts';
-import { takeRawBodies } from '../raw-body.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../schemas/common.ts';
 import { WebhookParams, WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
 
 /** Webhooks of providers. Within a scope of its own: bodies are not parsed before their signature was checked. */
-export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps & { maxJsonBytes: number }): Promise<void> {
+export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Promise<void> {
   await app.register(async (scope) => {
-    takeRawBodies(scope, deps.maxJsonBytes);
     scope.addHook('onRequest', async (request) => {
       const provider = request.routeOptions.config.webhook ?? (request.params as { provider?: string }).provider;
-      // The schema refuses a provider that there is none.
-      if (!WEBHOOK_PROVIDERS.some((name) => name === provider)) return;
+      if (!WEBHOOK_PROVIDERS.some((name) => name === provider))
+        throw new AppError('invalid_request', `'provider' must be one of: ${WEBHOOK_PROVIDERS.join(', ')}.`, {
+          field: 'provider',
+        });
       try {
         checkBeforeBody(deps.webhooks, provider as WebhookProvider, request);
       } catch (error) {
@@ -27,7 +27,7 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps & { ma
     scope.route({
       method: 'POST',
       url: '/v1/webhooks/:provider',
-      config: { access: 'open' },
+      config: { access: 'open', body: 'webhook' },
       schema: {
         operationId: 'receiveWebhook',
         tags: ['Webhooks'],

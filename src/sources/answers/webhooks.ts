@@ -1,4 +1,5 @@
-import { parseProviderJson } from '../provider-json.ts';
+import { parseProviderJson } from '../json/parse-json.ts';
+import type { JsonLimits } from '../json/scan.ts';
 import { type Json, type ProviderAnswer, asObject, asText } from './answer.ts';
 import { comfyApiAnswer } from './comfyui.ts';
 import { falAnswer } from './fal.ts';
@@ -30,9 +31,9 @@ export interface Webhook {
   userId: string | undefined;
 }
 
-/** @throws AppError invalid_json */
-export function readWebhook(provider: string, raw: Buffer): Webhook {
-  const body = parseProviderJson(raw);
+/** @throws AppError invalid_json, json_too_complex */
+export async function readWebhook(provider: string, raw: Buffer, limits?: JsonLimits): Promise<Webhook> {
+  const body = await parseProviderJson(raw, limits);
   const answer = WEBHOOKS[provider as WebhookProvider](body);
   const top = asObject(body);
   const places = [top, ...['output', 'input', 'payload', 'metadata'].map((name) => asObject(top[name]))];

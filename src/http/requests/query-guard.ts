@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { AppError } from '../errors.ts';
+import { AppError } from '../../errors.ts';
 import { checkDecoded } from './decoded-text.ts';
 
 /** Refuses what no text in PostgreSQL can hold, wherever in the address it stands, and encoded bodies. */

@@ -1,9 +1,9 @@
 import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
-import { AppError, codeOf } from '../errors.ts';
+import { AppError, codeOf } from '../../errors.ts';
 import { watchDigest } from './content-digest.ts';
 import { checkDecoded } from './decoded-text.ts';
-import { type BodyRate, type Pace, createPace, paced } from './minimum-rate.ts';
+import { type Pace, createPace, paced } from './minimum-rate.ts';
 
 /** Fields that decide where the file goes, so they cannot come after it. */
 const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);
@@ -30,7 +30,8 @@ export interface IngestForm {
  * Reads a multipart/form-data body up to its part `file`.
  * @throws AppError file_missing, invalid_multipart, invalid_text, too_large, request_timeout
  */
-export async function openForm(request: FastifyRequest, maxFileBytes: number, rate: BodyRate): Promise<IngestForm> {
+export async function openForm(request: FastifyRequest): Promise<IngestForm> {
+  const { maxFileBytes, rate } = request.server.bodyOptions;
   const pace = createPace(rate);
   const watch = watchDigest(request);
   const most = maxFileBytes + BESIDE_FILE_BYTES;

@@ -1,5 +1,5 @@
-import { isStorable } from '../domain/text-limits.ts';
-import { AppError } from '../errors.ts';
+import { isStorable } from '../../domain/text-limits.ts';
+import { AppError } from '../../errors.ts';
 
 /**
  * Refuses a text of a query, a path or a form that no text in PostgreSQL can hold, or whose bytes were not UTF-8: the

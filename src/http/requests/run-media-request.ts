@@ -1,16 +1,15 @@
 import type { FastifyRequest } from 'fastify';
-import type { RunMediaRequest } from '../domain/runs.ts';
-import { AppError } from '../errors.ts';
-import { callerOf } from './auth.ts';
-import { type BodyLimits, toIngestRequest } from './ingest-request.ts';
-import type { RunMediaJson } from './schemas/runs.ts';
+import type { RunMediaRequest } from '../../domain/runs.ts';
+import { AppError } from '../../errors.ts';
+import { callerOf } from '../auth.ts';
+import { type IngestOptions, toIngestRequest } from './ingest-request.ts';
+import type { RunMediaJson } from '../schemas/runs.ts';
 
 /** Turns a request for a run's media in any of its forms into what the domain takes. @throws AppError */
-export async function toRunMediaRequest(request: FastifyRequest, bodyLimits: BodyLimits): Promise<RunMediaRequest> {
-  const limits = { ...bodyLimits, ownerIsKnown: true };
-  const body = request.body as RunMediaJson | undefined;
-  const isJson = body !== undefined && (request.headers['content-type'] ?? '').includes('json');
-  if (!isJson) return { type: 'item', ingest: await toIngestRequest(request, limits) };
+export async function toRunMediaRequest(request: FastifyRequest, options: IngestOptions): Promise<RunMediaRequest> {
+  const ingestOptions = { ...options, ownerIsKnown: true };
+  if (request.bodyForm !== 'json') return { type: 'item', ingest: await toIngestRequest(request, ingestOptions) };
+  const body = request.body as RunMediaJson;
   const { output, source = told(output), ...input } = body;
   if (output !== undefined && body.source !== undefined)
     throw new AppError('invalid_request', "Send 'source' or 'output', not both.", { field: 'output' });
@@ -21,11 +20,11 @@ export async function toRunMediaRequest(request: FastifyRequest, bodyLimits: Bod
       promptId: source.promptId,
       input: fields,
       caller: callerOf(request),
-      signal: limits.signal,
+      signal: options.signal,
     };
   }
   request.body = { ...input, ...(source && { source }) };
-  return { type: 'item', ingest: await toIngestRequest(request, limits) };
+  return { type: 'item', ingest: await toIngestRequest(request, ingestOptions) };
 }
 
 /** A generator's answer is a URL when it starts with `http:` or `https:`, else the id of a ComfyUI prompt. */

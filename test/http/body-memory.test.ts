@@ -1,7 +1,7 @@
 import { type ClientRequest, request } from 'node:http';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { createJsonMemory } from '../../src/http/json-memory.ts';
+import { createBodyMemory } from '../../src/http/requests/body-memory.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 
 const MIB = 1024 ** 2;
@@ -75,18 +75,19 @@ test('one that is larger than the bound is taken when it is alone, time after ti
   for (let time = 0; time < 3; time += 1) expect((await post(3.5 * MIB)).status).not.toBe(503);
 });
 
-test('what is held is given back once, and a request that has ended takes nothing any more', () => {
-  const memory = createJsonMemory(10 * MIB);
+test('what is held grows with the body, is given back once, and a request that has ended takes nothing', () => {
+  const memory = createBodyMemory(10 * MIB);
   const [one, two] = [memory.open(), memory.open()];
-  one.need(4 * MIB);
-  one.need(9 * MIB);
-  two.need(1000);
+  one.grow(2 * MIB);
+  one.grow(4 * MIB);
+  two.grow(1000);
   expect(memory.held()).toBe(4 * MIB);
-  two.need(6 * MIB);
+  two.grow(6 * MIB);
   expect(memory.held()).toBe(10 * MIB);
-  expect(() => memory.open().need(MIB)).toThrow(expect.objectContaining({ code: 'overloaded', retryAfter: 5 }));
+  expect(() => one.grow(5 * MIB)).toThrow(expect.objectContaining({ code: 'overloaded', retryAfter: 5 }));
+  expect(() => memory.open().grow(MIB)).toThrow(expect.objectContaining({ code: 'overloaded', retryAfter: 5 }));
   one.giveBack();
   one.giveBack();
-  one.need(4 * MIB);
+  one.grow(4 * MIB);
   expect(memory.held()).toBe(6 * MIB);
 });

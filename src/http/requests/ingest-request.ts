@@ -1,21 +1,19 @@
 import type { FastifyRequest } from 'fastify';
-import type { IngestRequest } from '../domain/ingest.ts';
-import { type Source, base64Source } from '../domain/source.ts';
-import type { ItemInput } from '../domain/item-fields.ts';
-import { AppError } from '../errors.ts';
-import { isAdmin } from '../domain/caller.ts';
-import { callerOf } from './auth.ts';
+import type { IngestRequest } from '../../domain/ingest.ts';
+import { type Source, base64Source } from '../../domain/source.ts';
+import type { ItemInput } from '../../domain/item-fields.ts';
+import { AppError } from '../../errors.ts';
+import { isAdmin } from '../../domain/caller.ts';
+import { callerOf } from '../auth.ts';
 import { type DigestWatch, watchDigest } from './content-digest.ts';
 import { openForm } from './ingest-form.ts';
-import { type BodyRate, minimumRate } from './minimum-rate.ts';
-import { IngestFields, type IngestJson } from './schemas/ingest.ts';
-import { createFieldCheck } from './validation.ts';
+import { announcedBytes } from './read-body.ts';
+import { IngestFields, type IngestJson } from '../schemas/ingest.ts';
+import { createFieldCheck } from '../validation.ts';
 
 const checkFlat = createFieldCheck<IngestFields>(IngestFields);
 
-export interface BodyLimits {
-  maxFileBytes: number;
-  rate: BodyRate;
+export interface IngestOptions {
   /** Aborts when the client goes away. */
   signal: AbortSignal;
   /** What the file goes into has an owner already, so nobody needs to name one. */
@@ -25,11 +23,11 @@ export interface BodyLimits {
 /** Turns a request in any of its three forms into what the domain takes. @throws AppError */
 export async function toIngestRequest(
   request: FastifyRequest,
-  { maxFileBytes, rate, signal, ownerIsKnown = false }: BodyLimits,
+  { signal, ownerIsKnown = false }: IngestOptions,
 ): Promise<IngestRequest> {
   const base = { caller: callerOf(request), idempotencyKey: idempotencyKey(request), signal };
-  if (request.isMultipart()) {
-    const form = await openForm(request, maxFileBytes, rate);
+  if (request.bodyForm === 'form') {
+    const form = await openForm(request);
     const query = flat(request.query);
     const twice = Object.keys(form.early).find((name) => Object.hasOwn(query, name));
     if (twice !== undefined)
@@ -52,11 +50,11 @@ export async function toIngestRequest(
     }
     return { ...base, input, source };
   }
-  if (isStream(request.body))
+  if (request.bodyForm === 'file')
     return {
       ...base,
       input: toInput(flat(request.query)),
-      source: rawSource(request, request.body, maxFileBytes, rate),
+      source: rawSource(request, request.body as AsyncIterable<Uint8Array>),
     };
   // The schemas of bodies go by Content-Type, so a request without both has not met one.
   if (request.body === undefined)
@@ -64,11 +62,11 @@ export async function toIngestRequest(
   const { source, ...input } = request.body as IngestJson;
   if (Object.keys(flat(request.query)).length > 0)
     throw new AppError('invalid_request', 'With a JSON body, all fields belong into the body, not into the query.');
-  return { ...base, input, source: jsonSource(source) };
+  return { ...base, input, source: await jsonSource(source) };
 }
 
 /** An item of a batch, or any other JSON form. @throws AppError invalid_base64, invalid_request */
-export function jsonSource(source: IngestJson['source']): Source {
+export async function jsonSource(source: IngestJson['source']): Promise<Source> {
   if (source === undefined) return { type: 'none' };
   // The discriminator of the schema looks into objects only and lets everything else pass.
   if (typeof source !== 'object' || source === null || Array.isArray(source))
@@ -77,24 +75,10 @@ export function jsonSource(source: IngestJson['source']): Source {
   return base64Source(source.data, 'base64');
 }
 
-function isStream(body: unknown): body is AsyncIterable<Uint8Array> {
-  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
-}
-
-function rawSource(
-  request: FastifyRequest,
-  body: AsyncIterable<Uint8Array>,
-  maxFileBytes: number,
-  rate: BodyRate,
-): Source {
-  const announced =
-    request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']);
-  if (announced !== undefined && announced > maxFileBytes)
-    throw new AppError('too_large', `The file may have at most ${maxFileBytes} bytes.`);
+function rawSource(request: FastifyRequest, body: AsyncIterable<Uint8Array>): Source {
   const watch = watchDigest(request);
-  const arriving = minimumRate(body, rate);
   async function* watched(digest: DigestWatch): AsyncGenerator<Uint8Array> {
-    for await (const chunk of arriving) {
+    for await (const chunk of body) {
       digest.update(chunk);
       yield chunk;
     }
@@ -103,9 +87,9 @@ function rawSource(
   return {
     type: 'bytes',
     via: 'raw',
-    body: watch ? watched(watch) : arriving,
+    body: watch ? watched(watch) : body,
     declaredType: request.headers['content-type'],
-    size: announced,
+    size: announcedBytes(request),
   };
 }
 

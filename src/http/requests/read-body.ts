@@ -1,0 +1,191 @@
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../../errors.ts';
+import { parseJson } from '../../sources/json/parse-json.ts';
+import type { JsonLimits } from '../../sources/json/scan.ts';
+import { isPlainObject } from '../../sources/json/walk.ts';
+import { type AddressSlots, createAddressSlots } from './address-slots.ts';
+import type { BodyMemory } from './body-memory.ts';
+import { digestBody } from './content-digest.ts';
+import { continueOnDemand, sendContinue } from './expect-continue.ts';
+import { firstByte } from './first-byte.ts';
+import { type BodyRate, minimumRate } from './minimum-rate.ts';
+import { type BodyForm, TAKEN, formOf, mayHaveBody, requireRouteBodies } from './route-body.ts';
+
+export interface BodyOptions {
+  /** Bytes of a body that is read into memory. */
+  maxJsonBytes: number;
+  maxFileBytes: number;
+  json: JsonLimits;
+  memory: BodyMemory;
+  /** The least that any body must bring. */
+  rate: BodyRate;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    bodyOptions: BodyOptions;
+  }
+  interface FastifyRequest {
+    /** How the body is read; undefined: there is none. */
+    bodyForm: BodyForm | undefined;
+    /** Whether the sender was proven before its body is read: by a token, a ticket or the secret of the address. */
+    senderProven: boolean;
+    /** Reads the body in the form that was found. */
+    readBody: (() => Promise<unknown>) | undefined;
+  }
+}
+
+/** A body of this size or more takes one of the few slots of its address while its sender is not proven. */
+const SLOT_FROM = 64 * 1024;
+const FIRST_BUFFER = 64 * 1024;
+/** Where no fields are taken, white space included. */
+const EMPTY_OBJECT_BYTES = 1024;
+
+/**
+ * The one way in which bodies come in, for all routes that are registered afterwards. A route declares what it takes (`config.body`);
+ * anything else is refused before a byte of it is read, and a body without a byte is none, whatever its type. Every body has a size and
+ * a least rate. One that is held in memory has a share of the memory for bodies, and a slot of its address unless its sender is proven.
+ */
+export function registerBodies(app: FastifyInstance, options: BodyOptions): void {
+  const slots = createAddressSlots();
+  app.decorate('bodyOptions', options);
+  app.decorateRequest('bodyForm', undefined);
+  app.decorateRequest('senderProven', false);
+  app.decorateRequest('readBody', undefined);
+  requireRouteBodies(app);
+  continueOnDemand(app.server);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (request: FastifyRequest) => request.readBody?.() ?? Promise.resolve());
+  app.addHook('preParsing', async (request, reply, payload) => {
+    if (!mayHaveBody(request.method)) return payload;
+    const arriving = payload as Readable;
+    if (!(await hasBody(request, reply, arriving, options.rate))) {
+      dropContentHeaders(request);
+      return payload;
+    }
+    const route = request.routeOptions.config.body ?? 'none';
+    const form = formOf(route, request.headers['content-type'] ?? '');
+    if (form === undefined)
+      throw new AppError('unsupported_content_type', `This route does not take that Content-Type: ${TAKEN[route]}.`);
+    checkLength(request, form, options);
+    request.bodyForm = form;
+    request.readBody = () =>
+      form === 'file'
+        ? Promise.resolve(fileBody(request, reply, arriving, options.rate))
+        : readWhole(request, reply, { form, payload: arriving, options, slots });
+    if (form === 'form') sendContinue(request, reply);
+    return payload;
+  });
+}
+
+/** Whether a byte of a body comes; one whose length is announced is not waited for. */
+async function hasBody(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: Readable,
+  rate: BodyRate,
+): Promise<boolean> {
+  if (request.headers['transfer-encoding'] === undefined) return (announcedBytes(request) ?? 0) !== 0;
+  sendContinue(request, reply);
+  return firstByte(payload, rate);
+}
+
+/** A body without a byte is no body, so its type says nothing (RFC 9110, 8.3), and no parser is to look for one. */
+function dropContentHeaders(request: FastifyRequest): void {
+  for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete request.raw.headers[name];
+}
+
+/** @throws AppError too_large, before anything is read */
+function checkLength(request: FastifyRequest, form: BodyForm, { maxJsonBytes, maxFileBytes }: BodyOptions): void {
+  const announced = announcedBytes(request) ?? 0;
+  if (form === 'file' && announced > maxFileBytes)
+    throw new AppError('too_large', `The file may have at most ${maxFileBytes} bytes.`);
+  if (form === 'empty-object' && announced > EMPTY_OBJECT_BYTES)
+    throw new AppError('invalid_request', `This route takes no fields: ${TAKEN.none}.`);
+  if (form !== 'file' && form !== 'form' && announced > maxJsonBytes) throw bodyTooLarge(maxJsonBytes);
+}
+
+function bodyTooLarge(maxBytes: number): AppError {
+  return new AppError(
+    'too_large',
+    `This body may have at most ${maxBytes} bytes; send the file as a raw body or as multipart/form-data.`,
+  );
+}
+
+/** Bytes that Content-Length announces; undefined when the body says itself where it ends. */
+export function announcedBytes(request: FastifyRequest): number | undefined {
+  const length = request.headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
+/** The bytes of a file as they arrive; they are asked for when the first is. */
+async function* fileBody(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: Readable,
+  rate: BodyRate,
+): AsyncGenerator<Uint8Array> {
+  sendContinue(request, reply);
+  yield* minimumRate(payload, rate);
+}
+
+interface Reading {
+  form: BodyForm;
+  payload: Readable;
+  options: BodyOptions;
+  slots: AddressSlots;
+}
+
+async function readWhole(request: FastifyRequest, reply: FastifyReply, reading: Reading): Promise<unknown> {
+  const { form, options } = reading;
+  const body = await collect(request, reply, reading);
+  digestBody(request, body);
+  if (form === 'bytes') return body;
+  const parsed = await parseJson(body, { limits: options.json, mode: form === 'provider-json' ? 'lenient' : 'strict' });
+  if (form !== 'empty-object') return parsed;
+  if (!isPlainObject(parsed) || Object.keys(parsed).length > 0)
+    throw new AppError('invalid_request', `This route takes no fields: ${TAKEN.none}.`);
+  return undefined;
+}
+
+/** Reads a body into one buffer, within its bounds. What it holds of them is given back when the response has ended. */
+async function collect(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { form, payload, options: { memory, rate, ...most }, slots }: Reading,
+): Promise<Buffer> {
+  const maxJsonBytes = form === 'empty-object' ? EMPTY_OBJECT_BYTES : most.maxJsonBytes;
+  sendContinue(request, reply);
+  const room = memory.open();
+  reply.raw.once('close', room.giveBack);
+  let slot = request.senderProven;
+  const hold = async (bytes: number) => {
+    if (!slot && bytes >= SLOT_FROM) {
+      slot = true;
+      const release = await slots.take(request.ip);
+      if (reply.raw.destroyed) release();
+      else reply.raw.once('close', release);
+    }
+    room.grow(bytes);
+  };
+  const announced = announcedBytes(request);
+  if (announced !== undefined) await hold(announced);
+  let buffer = Buffer.allocUnsafeSlow(announced ?? FIRST_BUFFER);
+  let length = 0;
+  for await (const chunk of minimumRate(payload, rate)) {
+    if (length + chunk.length > maxJsonBytes) throw bodyTooLarge(maxJsonBytes);
+    if (length + chunk.length > buffer.length) {
+      const bytes = Math.min(maxJsonBytes, Math.max(buffer.length * 2, length + chunk.length));
+      await hold(bytes);
+      const larger = Buffer.allocUnsafeSlow(bytes);
+      buffer.copy(larger, 0, 0, length);
+      buffer = larger;
+    }
+    buffer.set(chunk, length);
+    length += chunk.length;
+  }
+  if (announced !== undefined && length !== announced)
+    throw new AppError('invalid_request', 'The body does not have as many bytes as Content-Length says.');
+  return buffer.subarray(0, length);
+}

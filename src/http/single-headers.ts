@@ -1,0 +1,28 @@
+import type { FastifyInstance } from 'fastify';
+import { AppError } from '../errors.ts';
+
+/** Of two of these, a proxy may have looked at one and Node keeps the other (RFC 9112, 3.2 for Host). */
+const ONCE = ['host', 'authorization', 'content-type'];
+
+/** Refuses requests that bear a header twice that may come once. */
+export function registerSingleHeaders(app: FastifyInstance): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    const twice = headerThatCameTwice(request.raw.rawHeaders);
+    if (twice === undefined) done();
+    else done(new AppError('invalid_request', `The header ${twice} came twice; send it once.`, { field: twice }));
+  });
+}
+
+/** @param raw names and values by turns */
+function headerThatCameTwice(raw: readonly string[]): string | undefined {
+  let seen = 0;
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] ?? '';
+    if (name.length !== 4 && name.length !== 12 && name.length !== 13) continue;
+    const index = ONCE.indexOf(name.toLowerCase());
+    if (index === -1) continue;
+    if ((seen & (1 << index)) !== 0) return ONCE[index];
+    seen |= 1 << index;
+  }
+  return undefined;
+}

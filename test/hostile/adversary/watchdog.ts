@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { JWT_SECRET } from '../../support/test-app.ts';
+import { type ServiceProcess, startService } from '../../support/service-process.ts';
+import { createTestDatabase } from '../../support/test-database.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const MIB = 1024 ** 2;
+/** How long liveness may take, and how far resident memory may move, whatever is sent. */
+const MOST_MS = 500;
+const MOST_BYTES = 300 * MIB;
+const LOOK_MS = 25;
+
+export interface Victim {
+  service: ServiceProcess;
+  address: string;
+  folder: string;
+  connectionString: string;
+  close(): Promise<void>;
+}
+
+/** The real service as a process of its own, on a database and a folder of its own. */
+export async function startVictim(env: Record<string, string> = {}): Promise<Victim> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-victim-'));
+  const database = await createTestDatabase();
+  const service = await startService({
+    env: { DATABASE_URL: database.connectionString, DATA_DIR: folder, JWT_SECRET, LOG_LEVEL: 'warn', ...env },
+  });
+  return {
+    service,
+    address: service.address,
+    folder,
+    connectionString: database.connectionString,
+    async close() {
+      service.kill('SIGTERM');
+      await service.ended;
+      await database.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
+}
+
+export interface Watched {
+  /** The slowest answer of `/health/live`. */
+  slowestMs: number;
+  /** How far resident memory rose above where it was. */
+  rose: number;
+}
+
+/** Looks at the process all the while `work` is running. */
+export async function watch(victim: Victim, work: () => Promise<unknown>): Promise<Watched> {
+  const { pid } = victim.service;
+  const before = await residentBytes(pid);
+  const watched = { slowestMs: 0, rose: 0 };
+  let over = false;
+  const look = async () => {
+    while (!over) {
+      const since = performance.now();
+      const answer = await fetch(`${victim.address}/health/live`, { signal: AbortSignal.timeout(30_000) });
+      await answer.arrayBuffer();
+      watched.slowestMs = Math.max(watched.slowestMs, performance.now() - since);
+      watched.rose = Math.max(watched.rose, (await residentBytes(pid)) - before);
+      await sleep(LOOK_MS);
+    }
+  };
+  const looking = look();
+  try {
+    await work();
+  } finally {
+    over = true;
+    await looking;
+  }
+  return watched;
+}
+
+/** The same, and fails when the process was held up, grew too far, or is another one. */
+export async function guarded(
+  victim: Victim,
+  work: () => Promise<unknown>,
+  { mostMs = MOST_MS, mostBytes = MOST_BYTES }: { mostMs?: number; mostBytes?: number } = {},
+): Promise<Watched> {
+  const watched = await watch(victim, work);
+  expect(victim.service.child.exitCode, victim.service.output().slice(-2000)).toBeNull();
+  expect(watched.slowestMs, 'milliseconds that /health/live took').toBeLessThan(mostMs);
+  expect(watched.rose / MIB, 'MiB that memory rose').toBeLessThan(mostBytes / MIB);
+  return watched;
+}

@@ -1,9 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** What takes long: kills, outages, floods, large bodies. `npm run test:long` runs these alone. */
+const LONG = 'test/**/*.long.test.ts';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     // Much of the time is spent waiting (for timeouts, children, the disk), so one worker less than there are cores wastes them.
     maxWorkers: Math.max(2, availableParallelism()),
@@ -11,5 +13,9 @@ export default defineConfig({
     expect: { poll: { timeout: 15_000 } },
     testTimeout: 90_000,
     hookTimeout: 120_000,
+    projects: [
+      { extends: true, test: { name: 'main', include: ['test/**/*.test.ts'], exclude: [LONG] } },
+      { extends: true, test: { name: 'long', include: [LONG], testTimeout: 600_000 } },
+    ],
   },
 });

@@ -50,6 +50,26 @@ export function openData(data: string): {
 /** Characters of a data URI before its comma. */
 const MAX_URI_HEAD = 520;
 
+/** Characters at either end. */
+const JUDGED = 64 * 1024;
+const DIGITS_AND_SPACE = /^[A-Za-z0-9+/_\s-]*$/;
+
+/**
+ * Whether a text has the letters of base64, white space allowed, and at most two `=` at its end. Says nothing of its length. A long one
+ * is judged by its beginning and its end: what decodes it later looks at all of it.
+ */
+export function looksLikeBase64(text: string): boolean {
+  let end = text.length;
+  for (let padding = 0; end > 0; end -= 1) {
+    const last = text.charAt(end - 1);
+    if (last === '=') padding += 1;
+    else if (last.trim() !== '') break;
+    if (padding > 2) return false;
+  }
+  const start = text.slice(0, Math.min(end, JUDGED));
+  return end > 0 && DIGITS_AND_SPACE.test(start) && DIGITS_AND_SPACE.test(text.slice(Math.max(0, end - JUDGED), end));
+}
+
 function mostBytesOf(characters: number): number {
   return Math.ceil(characters / 4) * 3;
 }

@@ -1,3 +1,4 @@
+import { looksLikeBase64 } from '../base64.ts';
 import { mediaTypeByExtension } from '../../media/media-type.ts';
 import { type AnswerOutput, type Json, type JsonObject, type OutputBytes, asText, bytesOf } from './answer.ts';
 
@@ -112,9 +113,7 @@ function bytesIn(text: string, name: string): OutputBytes | undefined {
     return !/\s/.test(trimmed) && (NAMES_MEDIA.test(name) || endsAsMedia(trimmed)) ? bytesOf(trimmed) : undefined;
   // A hash or an id is of the same letters, but shorter, and hardly ever called base64.
   const long = NAMES_BYTES.test(name) ? 60 : NAMES_MEDIA.test(name) ? 200 : Number.POSITIVE_INFINITY;
-  return trimmed.length >= long && /^[A-Za-z0-9+/_-]+={0,2}$/.test(trimmed.replace(/\s+/g, ''))
-    ? bytesOf(trimmed)
-    : undefined;
+  return trimmed.length >= long && looksLikeBase64(trimmed) ? bytesOf(trimmed) : undefined;
 }
 
 function endsAsMedia(url: string): boolean {

@@ -1,3 +1,4 @@
+import { looksLikeBase64 } from '../base64.ts';
 import { type AnswerError, errorOf } from './answer-error.ts';
 import {
   type AnswerOutput,
@@ -119,7 +120,7 @@ function workerOutputs(output: unknown, depth = 0): AnswerOutput[] {
 
 /** Long enough for the smallest picture there is, and of the letters that base64 has. */
 function looksLikeBytes(text: string): boolean {
-  return /^(https?:\/\/|data:)/i.test(text.trim()) || (text.length >= 60 && /^[A-Za-z0-9+/=_\-\s]+$/.test(text));
+  return /^(https?:\/\/|data:)/i.test(text.trim()) || (text.length >= 60 && looksLikeBase64(text));
 }
 
 function imageOutputs(images: readonly unknown[]): AnswerOutput[] {

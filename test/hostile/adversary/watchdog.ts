@@ -48,7 +48,15 @@ export async function residentBytes(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }
 
+/** The longest time that the event loop was held up since this was asked before, in milliseconds. */
+async function longestHold(address: string): Promise<number> {
+  const metrics = await (await fetch(`${address}/metrics`)).text();
+  return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(metrics)?.[1]) * 1000;
+}
+
 export interface Watched {
+  /** How long the event loop was held up at most, as the service measures it itself. */
+  heldMs: number;
   /** The slowest answer of `/health/live`. */
   slowestMs: number;
   /** How far resident memory rose above where it was. */
@@ -59,7 +67,8 @@ export interface Watched {
 export async function watch(victim: Victim, work: () => Promise<unknown>): Promise<Watched> {
   const { pid } = victim.service;
   const before = await residentBytes(pid);
-  const watched = { slowestMs: 0, rose: 0 };
+  const watched = { heldMs: 0, slowestMs: 0, rose: 0 };
+  await longestHold(victim.address);
   let over = false;
   const look = async () => {
     while (!over) {
@@ -78,6 +87,7 @@ export async function watch(victim: Victim, work: () => Promise<unknown>): Promi
     over = true;
     await looking;
   }
+  watched.heldMs = await longestHold(victim.address);
   return watched;
 }
 
@@ -85,11 +95,16 @@ export async function watch(victim: Victim, work: () => Promise<unknown>): Promi
 export async function guarded(
   victim: Victim,
   work: () => Promise<unknown>,
-  { mostMs = MOST_MS, mostBytes = MOST_BYTES }: { mostMs?: number; mostBytes?: number } = {},
+  {
+    mostMs = MOST_MS,
+    mostBytes = MOST_BYTES,
+    mostHeldMs = MOST_MS,
+  }: { mostMs?: number; mostBytes?: number; mostHeldMs?: number } = {},
 ): Promise<Watched> {
   const watched = await watch(victim, work);
   expect(victim.service.child.exitCode, victim.service.output().slice(-2000)).toBeNull();
   expect(watched.slowestMs, 'milliseconds that /health/live took').toBeLessThan(mostMs);
+  expect(watched.heldMs, 'milliseconds that the event loop was held up').toBeLessThan(mostHeldMs);
   expect(watched.rose / MIB, 'MiB that memory rose').toBeLessThan(mostBytes / MIB);
   return watched;
 }

@@ -10,7 +10,7 @@ import { countPending, takePendingLocations } from '../src/db/locations.ts';
 import { catchUpRollups } from '../src/db/rollups.ts';
 import { runItems } from '../src/db/run-outputs.ts';
 import { takeDueRuns } from '../src/db/runs.ts';
-import { countItems, listItems, readFound, searchItems } from '../src/db/search.ts';
+import { countItems, listItemIds, readFound, searchItems } from '../src/db/search.ts';
 import { readStats, readTagCounts } from '../src/db/stats.ts';
 import { SPREAD } from './seed-rows.ts';
 
@@ -74,7 +74,7 @@ export function casesOf(marks: Landmarks): Case[] {
     page('lists', 'behind 50 % of all', {}, deep[500]),
     page('lists', 'behind 99 % of all', {}, deep[990]),
     page('lists', 'of the biggest user, behind 50 %', biggest, marks.deepOfUser),
-    reads('lists', 'older list by offset 100', (db) => listItems(db, { limit: 50, offset: 100 })),
+    reads('lists', 'older list by offset 100', (db) => listItemIds(db, { limit: 50, offset: 100 })),
     page('filters', 'tool', { toolName: 'tool-3' }),
     page('filters', 'model', { model: 'model-20' }),
     page('filters', 'tool and model, both rare', { toolName: 'tool-30', model: 'model-60' }),

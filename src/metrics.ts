@@ -60,6 +60,12 @@ export function createMetrics(version: string): Metrics {
     labelNames: ['provider', 'outcome'],
     registers,
   });
+  const corruptReads = new Counter({
+    name: 'mediakeep_corrupt_reads_total',
+    help: 'Reads whose bytes did not hash to what was stored.',
+    labelNames: ['store'],
+    registers,
+  });
   const operations = new Histogram({
     name: 'storage_operation_duration_seconds',
     help: 'Operations on stores; outcome is ok or an error code.',
@@ -82,6 +88,7 @@ export function createMetrics(version: string): Metrics {
       generationFailed: (tool, provider) =>
         failed.inc({ tool: label('tool', tool), provider: label('provider', provider) }),
       webhook: (provider, outcome) => webhooks.inc({ provider, outcome }),
+      corruptRead: (store) => corruptReads.inc({ store }),
     },
     store: (store, operation, outcome, seconds) => operations.observe({ store, operation, outcome }, seconds),
     request: (method, route, status, seconds) =>

@@ -7,6 +7,7 @@ import { countPending } from './db/locations.ts';
 import { countBehind } from './db/rollups.ts';
 import { createSigner, derivedSigningKey } from './domain/signing.ts';
 import { createHotBodies } from './domain/hot-bodies.ts';
+import { createVerifiedFiles } from './domain/verified-content.ts';
 import { createRenderedItems } from './http/present.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import type { WebhookTrust } from './http/webhook-sender.ts';
@@ -67,6 +68,7 @@ export async function createService(
     stores: services.stores,
     rendered: createRenderedItems(publicBaseUrl),
     hotBodies: createHotBodies(config.CONTENT_CACHE_BYTES),
+    verifiedFiles: createVerifiedFiles(),
     fetcher,
     comfyui,
     log,

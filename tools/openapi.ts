@@ -8,6 +8,7 @@ import { createSigner } from '../src/domain/signing.ts';
 import { openapiDocument } from '../src/http/openapi.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { createRenderedItems } from '../src/http/present.ts';
+import { createVerifiedFiles } from '../src/domain/verified-content.ts';
 import { createHotBodies } from '../src/domain/hot-bodies.ts';
 import { createUrlFetcher } from '../src/sources/fetch-url.ts';
 import type { Stores } from '../src/storage/routing.ts';
@@ -50,6 +51,7 @@ const app = await buildApp({
   stores: unused,
   rendered: createRenderedItems('http://127.0.0.1:8080'),
   hotBodies: createHotBodies(0),
+  verifiedFiles: createVerifiedFiles(),
   fetcher: createUrlFetcher({ trustedHosts: [], maxBytes: 1 }),
   log,
   metrics: metrics.domain,

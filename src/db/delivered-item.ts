@@ -59,6 +59,19 @@ const deliveredItems = prepared('delivered_items', (db, { ids }: { ids: string[]
 
 type Row = Awaited<ReturnType<typeof deliveredItems>>[number];
 
+/** Several at once, by id; only those of `owner`, when one is given. */
+export async function findDeliveredItems(
+  db: Db,
+  ids: readonly string[],
+  owner: string | undefined,
+): Promise<Map<string, DeliveredItemWithLocations>> {
+  const possible = [...new Set(ids.flatMap((id) => canonicalId(id) ?? []))];
+  if (possible.length === 0) return new Map();
+  const rows = await deliveredItems(db, { ids: possible });
+  const items = [...Map.groupBy(rows, (row) => row.id).values()].flatMap((same) => toDelivered(same) ?? []);
+  return new Map(items.filter((item) => owner === undefined || item.userId === owner).map((item) => [item.id, item]));
+}
+
 const deliveredItem = coalesced<string, DeliveredItemWithLocations | undefined>(
   async (db, ids) => {
     const rows = await deliveredItems(db, { ids: [...new Set(ids)] });

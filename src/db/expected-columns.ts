@@ -131,6 +131,8 @@ export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>>
     attempts: 'integer',
     last_error: 'text',
     uncertain_at: 'timestamp with time zone',
+    metadata_bytes: 'bigint',
+    written_at: 'timestamp with time zone',
     created_at: 'timestamp with time zone',
     updated_at: 'timestamp with time zone',
   },

@@ -209,6 +209,37 @@ export async function setLocationState(
   return result.numUpdatedRows === 1n;
 }
 
+interface LocationName {
+  mediaId: string;
+  store: string;
+  key: string;
+}
+
+/** Notes that the bytes of a location are damaged, also of the last one: nothing deletes them, and a read may find them sound again. */
+export function markCorrupt(db: Db, location: LocationName): Promise<void> {
+  return changeState(db, location, { from: 'stored', to: 'corrupt' });
+}
+
+/** Takes that back. */
+export function markSound(db: Db, location: LocationName): Promise<void> {
+  return changeState(db, location, { from: 'corrupt', to: 'stored' });
+}
+
+async function changeState(
+  db: Db,
+  { mediaId, store, key }: LocationName,
+  { from, to }: Record<'from' | 'to', 'stored' | 'corrupt'>,
+): Promise<void> {
+  await db
+    .updateTable('media_locations')
+    .set({ state: to })
+    .where('media_id', '=', mediaId)
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .where('state', '=', from)
+    .execute();
+}
+
 /** Takes a location away from its item; its object is another matter. Its key stays known where a permanent address holds it. */
 export async function deleteLocation(
   trx: Trx,

@@ -82,25 +82,44 @@ export interface ItemWithLocations extends MediaItem {
   locations: Location[];
 }
 
-const itemsWithLocations = prepared('items_with_locations', (db, { ids }: { ids: string[] }) =>
-  db
-    .selectFrom('generated_images')
-    .select(itemColumns)
-    .select(
-      sql<LocationRow[] | null>`(
+/** An item, and whose it has to be; null: anybody's. */
+interface Wanted {
+  id: string;
+  owner: string | null;
+}
+
+const itemsWithLocations = prepared(
+  'items_with_locations',
+  (db, { ids, owners }: { ids: string[]; owners: (string | null)[] }) =>
+    db
+      .selectFrom('generated_images')
+      .innerJoin(
+        sql<Wanted>`(SELECT DISTINCT * FROM unnest(${ids}::bigint[], ${owners}::text[]) AS each(id, owner))`.as(
+          'wanted',
+        ),
+        (join) => join.onRef('wanted.id', '=', 'generated_images.id'),
+      )
+      .select(itemColumns)
+      .select('wanted.owner')
+      .select(
+        sql<LocationRow[] | null>`(
         SELECT json_agg(json_build_object('store', store, 'key', key, 'bytes', bytes, 'sha256', sha256, 'owned', owned, 'state', state,
           'verified_at', verified_at::text) ORDER BY created_at)
         FROM media_locations WHERE media_id = generated_images.id)`.as('locations'),
-    )
-    .where('id', '=', sql<string>`ANY(${ids}::bigint[])`),
+      )
+      // Of an item of somebody else nothing is read.
+      .where(sql<boolean>`coalesce(wanted.owner, generated_images.user_id) = generated_images.user_id`),
 );
 
-const itemWithLocations = coalesced<string, ItemWithLocations | undefined>(
-  async (db, ids) => {
-    const rows = await itemsWithLocations(db, { ids: [...new Set(ids)] });
-    const found = new Map(rows.map((row) => [row.id, row]));
-    return ids.map((id) => {
-      const row = found.get(id);
+const itemWithLocations = coalesced<Wanted, ItemWithLocations | undefined>(
+  async (db, wanted) => {
+    const rows = await itemsWithLocations(db, {
+      ids: wanted.map(({ id }) => id),
+      owners: wanted.map(({ owner }) => owner),
+    });
+    const found = new Map(rows.map((row) => [`${row.id} ${row.owner ?? ''}`, row]));
+    return wanted.map(({ id, owner }) => {
+      const row = found.get(`${id} ${owner ?? ''}`);
       return (
         row && { ...toItem(row), locations: primaryFirst((row.locations ?? []).map(toLocation), row.storage_provider) }
       );
@@ -109,10 +128,17 @@ const itemWithLocations = coalesced<string, ItemWithLocations | undefined>(
   { running: 2, most: 100 },
 );
 
-/** The same with where its bytes lie; look-ups that come together share a statement. Not for transactions. */
-export async function findItemWithLocations(db: Db, id: string): Promise<ItemWithLocations | undefined> {
+/**
+ * The same with where its bytes lie, only of `owner` when one is given; look-ups that come together share a statement. Not for
+ * transactions.
+ */
+export async function findItemWithLocations(
+  db: Db,
+  id: string,
+  owner: string | undefined,
+): Promise<ItemWithLocations | undefined> {
   const canonical = canonicalId(id);
-  return canonical === undefined ? undefined : itemWithLocations(db, canonical);
+  return canonical === undefined ? undefined : itemWithLocations(db, { id: canonical, owner: owner ?? null });
 }
 
 /**
@@ -127,6 +153,17 @@ export async function findItemForUpdate(trx: Trx, id: string): Promise<MediaItem
     .forUpdate()
     .executeTakeFirst();
   return locked && findItem(trx, id);
+}
+
+/** Whether there is an item of that id that is not deleted. */
+export async function isAlive(db: Db, id: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('generated_images')
+    .select('id')
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** Several items by id, in no order; missing ones are left out. */

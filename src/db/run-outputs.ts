@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 import type { Db, Trx } from './database.ts';
+import { WEIGHT, rowsThatFit } from './item-pages.ts';
 import { type MediaItem, itemColumns, toItem } from './media-item.ts';
+import { recordedAt } from './timestamps.ts';
 
 /** A place for one output of a run: the n-th of its type in one store. */
 export interface RunSlot {
@@ -56,26 +58,57 @@ export interface RunItemsPage {
   limit: number;
   /** Deleted ones, too. */
   deleted: boolean;
+  /** Bytes of their texts. */
+  maxBytes?: number;
 }
 
-/** Items of a user's run, the oldest first. */
+/** Items of a user's run, the oldest first; fewer than the limit when they are large. `more`: there are further ones. */
 export async function runItems(
   db: Db,
-  { id, userId }: { id: string; userId: string },
-  { after, limit, deleted }: RunItemsPage,
-): Promise<MediaItem[]> {
-  let query = db
+  run: { id: string; userId: string },
+  { after, limit, deleted, maxBytes }: RunItemsPage,
+): Promise<{ items: MediaItem[]; more: boolean }> {
+  const found = await itemsOfRun(db, run, { after, deleted })
+    .select(['generated_images.id', WEIGHT.as('weight')])
+    .limit(limit + 1)
+    .execute();
+  const ids = found.slice(0, rowsThatFit(found.slice(0, limit), maxBytes)).map((row) => row.id);
+  if (ids.length === 0) return { items: [], more: false };
+  const rows = await db
     .selectFrom('generated_images')
     .select(itemColumns)
-    .where('run_id', '=', id)
-    .where('user_id', '=', userId);
+    .where('generated_images.id', 'in', ids)
+    .orderBy('created_at')
+    .orderBy('generated_images.id')
+    .execute();
+  return { items: rows.map((row) => toItem(row)), more: ids.length < found.length };
+}
+
+/** The same without what is in them. */
+export async function runItemIds(
+  db: Db,
+  run: { id: string; userId: string },
+  { after, limit }: Pick<RunItemsPage, 'after' | 'limit'>,
+): Promise<{ id: string; createdAt: string }[]> {
+  const rows = await itemsOfRun(db, run, { after, deleted: false })
+    .select(['generated_images.id', 'generated_images.created_at'])
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ id: row.id, createdAt: recordedAt(row.created_at) }));
+}
+
+function itemsOfRun(
+  db: Db,
+  { id, userId }: { id: string; userId: string },
+  { after, deleted }: Pick<RunItemsPage, 'after' | 'deleted'>,
+) {
+  let query = db.selectFrom('generated_images').where('run_id', '=', id).where('user_id', '=', userId);
   if (!deleted) query = query.where('deleted_at', 'is', null);
   if (after)
     query = query.where(
-      sql<boolean>`(created_at, generated_images.id) > (${after.createdAt}::timestamptz, ${after.id}::bigint)`,
+      sql<boolean>`(generated_images.created_at, generated_images.id) > (${after.createdAt}::timestamptz, ${after.id}::bigint)`,
     );
-  const rows = await query.orderBy('created_at').orderBy('generated_images.id').limit(limit).execute();
-  return rows.map((row) => toItem(row));
+  return query.orderBy('generated_images.created_at').orderBy('generated_images.id');
 }
 
 interface ItemTimes {

@@ -37,6 +37,10 @@ export interface NewRun {
 /** In this time whoever has changed a run writes its files; after it a worker does. */
 const GRACE_SECONDS = 30;
 const soon = sql<string>`now() + make_interval(secs => ${GRACE_SECONDS})`;
+/** Bytes that the metadata.json of one run is written with in a second, on the average, however often the run changes. */
+const METADATA_BYTES_PER_SECOND = 256 * 1024;
+/** The same, but not before a large metadata.json has paid for its last write. */
+const affordable = sql<string>`greatest(${soon}, written_at + make_interval(secs => metadata_bytes / ${sql.lit(METADATA_BYTES_PER_SECOND)}))`;
 
 /** Inserts a run whose files are still to be written. */
 export async function insertRun(db: Db, run: NewRun): Promise<Run> {
@@ -109,7 +113,7 @@ export async function touchRun(trx: Trx, runId: string | null | undefined, userI
     .set({
       revision: sql<number>`revision + 1`,
       updated_at: sql<string>`now()`,
-      due_at: sql<string>`least(due_at, ${soon})`,
+      due_at: sql<string>`least(due_at, ${affordable})`,
     })
     .where('id', '=', runId)
     .where('user_id', '=', userId)
@@ -126,10 +130,26 @@ export async function setRunStore(db: Db, id: string, store: string): Promise<vo
 export interface RunFilesState {
   run: Run;
   revision: number;
-  /** What metadata.json has is the newest. */
-  written: boolean;
   textsDue: boolean;
   attempts: number;
+}
+
+/** What decides whether the files of a run are to be written. */
+export async function findRunFilesDue(
+  db: Db,
+  id: string,
+): Promise<{ written: boolean; metadataBytes: number } | undefined> {
+  const row = await db
+    .selectFrom('runs')
+    .select(['revision', 'written_revision', 'texts_due', 'metadata_bytes'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return (
+    row && {
+      written: row.written_revision >= row.revision && !row.texts_due,
+      metadataBytes: Number(row.metadata_bytes),
+    }
+  );
 }
 
 export async function findRunFiles(db: Db, id: string): Promise<RunFilesState | undefined> {
@@ -138,7 +158,6 @@ export async function findRunFiles(db: Db, id: string): Promise<RunFilesState | 
     row && {
       run: toRun(row),
       revision: row.revision,
-      written: row.written_revision >= row.revision && !row.texts_due,
       textsDue: row.texts_due,
       attempts: row.attempts,
     }
@@ -149,12 +168,18 @@ export async function findRunFiles(db: Db, id: string): Promise<RunFilesState | 
 const LATE_SECONDS = 900;
 
 /** Notes that the files tell all up to `revision`. After a write that may still be carried out they are written once more, later. */
-export async function setRunFilesWritten(db: Db, id: string, revision: number): Promise<void> {
+export async function setRunFilesWritten(
+  db: Db,
+  id: string,
+  { revision, metadataBytes }: { revision: number; metadataBytes: number },
+): Promise<void> {
   const settled = sql`uncertain_at + make_interval(secs => ${LATE_SECONDS})`;
   await sql`
     UPDATE runs SET written_revision = greatest(written_revision, ${revision}), attempts = 0, last_error = NULL,
+      metadata_bytes = ${metadataBytes}, written_at = now(),
       texts_due = texts_due AND revision <> ${revision},
-      due_at = CASE WHEN revision <> ${revision} THEN due_at WHEN ${settled} > now() THEN ${settled} END,
+      due_at = CASE WHEN revision <> ${revision}
+        THEN greatest(due_at, now() + make_interval(secs => ${metadataBytes} / ${sql.lit(METADATA_BYTES_PER_SECOND)})) WHEN ${settled} > now() THEN ${settled} END,
       uncertain_at = CASE WHEN ${settled} > now() THEN uncertain_at END
     WHERE id = ${id}`.execute(db);
 }

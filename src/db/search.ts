@@ -1,6 +1,7 @@
-import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
+import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
+import { WEIGHT, rowsThatFit } from './item-pages.ts';
 import { type MediaItem, itemColumns, rowVersion, toItem } from './media-item.ts';
 import { prepared } from './prepared.ts';
 import type { Tables } from './tables.ts';
@@ -12,9 +13,6 @@ export interface PageRequest {
   limit: number;
   after?: Position | undefined;
 }
-
-/** A page ends early when its texts grow beyond this: 200 items of the largest size would be 80 MB. */
-const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 
 /** An item that a search has found: what its place, its weight and its state are, and nothing that costs to read. */
 export interface FoundItem {
@@ -39,18 +37,11 @@ function pageOf(items: SelectQueryBuilder<Tables, 'generated_images', object>, o
       'generated_images.id',
       'generated_images.created_at',
       rowVersion(eb).as('row_version'),
-      sql<number>`octet_length(generated_images.prompt) + coalesce(octet_length(generated_images.error), 0)
-        + ${sizeOf('metadata')} + ${sizeOf('generation')}`.as('weight'),
+      WEIGHT.as('weight'),
     ])
     .orderBy('generated_images.created_at', order)
     .orderBy('generated_images.id', order)
     .limit(limit);
-}
-
-/** Bytes of an object in an answer, about. Only a compressed one has to be read for that: its size on the disk may be a hundredth. */
-function sizeOf(name: 'metadata' | 'generation'): RawBuilder<number> {
-  const column = sql.ref(`generated_images.${name}`);
-  return sql`coalesce(CASE WHEN pg_column_compression(${column}) IS NULL THEN pg_column_size(${column}) ELSE octet_length(${column}::text) END, 0)`;
 }
 
 export interface FoundPage {
@@ -62,14 +53,8 @@ export interface FoundPage {
 /** One page of items in the order of (created, id); shorter than the limit when its items are large. */
 export async function searchItems(db: Db, request: PageRequest): Promise<FoundPage> {
   const rows = await pageRows(db, { ...request, limit: request.limit + 1 });
-  const found = rows.slice(0, lengthOfPage(rows.slice(0, request.limit)));
+  const found = rows.slice(0, rowsThatFit(rows.slice(0, request.limit)));
   return { found, more: found.length < rows.length };
-}
-
-function lengthOfPage(rows: readonly FoundItem[]): number {
-  let bytes = 0;
-  const last = rows.findIndex(({ weight }) => (bytes += weight) > MAX_PAGE_BYTES);
-  return last === -1 ? rows.length : Math.max(1, last);
 }
 
 const itemsByIds = prepared('items_by_ids', (db, { ids }: { ids: string[] }) =>
@@ -146,21 +131,24 @@ export async function countItems(db: Db, filter: ItemFilter): Promise<number> {
   return Number(row.total);
 }
 
-/** Newest first, without failures, from an offset on: what is left out is read all the same. For callers that cannot page otherwise. */
-export async function listItems(
+/**
+ * Ids of items newest first, without failures, from an offset on: what is left out is read all the same. For callers that cannot page
+ * otherwise.
+ */
+export async function listItemIds(
   db: Db,
   {
     limit,
     offset,
     ...filter
   }: { userId?: string | undefined; jobId?: string | undefined; limit: number; offset: number },
-): Promise<MediaItem[]> {
-  const rows = await filtered(db.selectFrom('generated_images').select(itemColumns), filter)
+): Promise<string[]> {
+  const rows = await filtered(db.selectFrom('generated_images').select('generated_images.id'), filter)
     .where('generated_images.status', 'in', ['success', 'pending'])
     .orderBy('generated_images.created_at', 'desc')
     .orderBy('generated_images.id', 'desc')
     .limit(limit)
     .offset(offset)
     .execute();
-  return rows.map((row) => toItem(row));
+  return rows.map((row) => row.id);
 }

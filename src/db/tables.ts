@@ -183,6 +183,9 @@ export interface RunsTable {
   last_error: string | null;
   /** When a write ended without saying whether it will still be carried out. */
   uncertain_at: NullableTimestamp;
+  /** Bytes of metadata.json as it was written last. */
+  metadata_bytes: Generated<string>;
+  written_at: NullableTimestamp;
   created_at: Timestamp;
   updated_at: Timestamp;
 }

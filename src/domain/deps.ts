@@ -5,6 +5,7 @@ import type { UrlFetcher } from '../sources/fetch-url.ts';
 import type { JsonLimits } from '../sources/json/scan.ts';
 import type { Stores } from '../storage/routing.ts';
 import type { HotBodies } from './hot-bodies.ts';
+import type { VerifiedFiles } from './verified-content.ts';
 
 /** What an ingest tells the metrics; a failed generation that was recorded counts as `recorded`. */
 export interface IngestEvent {
@@ -20,6 +21,8 @@ export interface DomainMetrics {
   generationFailed(toolName: string, provider: string): void;
   /** `accepted`, `duplicate`, `parked` or an error code. */
   webhook(provider: string, outcome: string): void;
+  /** Bytes of a store that do not hash to what was stored. */
+  corruptRead(store: string): void;
 }
 
 /** What domain functions need from around them. */
@@ -27,6 +30,7 @@ export interface Deps {
   db: Db;
   stores: Stores;
   hotBodies: HotBodies;
+  verifiedFiles: VerifiedFiles;
   fetcher: UrlFetcher;
   /** The operator's own ComfyUI, when one is configured. */
   comfyui: ComfyClient | undefined;

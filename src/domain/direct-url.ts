@@ -26,7 +26,8 @@ export async function directUrl(
   { publicUrl, ...options }: DirectUrlOptions,
 ): Promise<DirectUrl | undefined> {
   const location = reachableFirst(deps, locations)[0];
-  if (!location) return undefined;
+  // What is damaged is checked on its way through the service.
+  if (!location || location.state === 'corrupt') return undefined;
   const store = deps.stores.get(location.store);
   if (!store.available()) return undefined;
   if (store.presignGet) {

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
 import { ZipFile } from 'yazl';
-import { runItems } from '../db/run-outputs.ts';
-import { locationsOf } from '../db/locations.ts';
-import type { MediaItem } from '../db/media-item.ts';
+import { findDeliveredItem } from '../db/delivered-item.ts';
+import { runItemIds } from '../db/run-outputs.ts';
 import type { Run } from '../db/runs.ts';
 import { isAppError } from '../errors.ts';
 import type { Caller } from './caller.ts';
@@ -18,7 +17,7 @@ export interface RunExport {
   filename: string;
 }
 
-const PAGE = 100;
+const PAGE = 500;
 
 /**
  * A run as a zip: its texts, its outputs as they are (they are compressed already), and metadata.json of this moment. One file is
@@ -45,7 +44,7 @@ async function addAll(deps: Deps, run: Run, zip: ZipFile, signal: AbortSignal): 
   const names = new Set<string>();
   let after: { createdAt: string; id: string } | undefined;
   for (;;) {
-    const items = await runItems(deps.db, run, { after, limit: PAGE, deleted: false });
+    const items = await runItemIds(deps.db, run, { after, limit: PAGE });
     for (const item of items) await addItem(deps, run, item, { zip, names, missing, signal });
     after = items.at(-1);
     if (items.length < PAGE) break;
@@ -70,9 +69,15 @@ interface Target {
   signal: AbortSignal;
 }
 
-async function addItem(deps: Deps, run: Run, item: MediaItem, { zip, names, missing, signal }: Target): Promise<void> {
-  const locations = await locationsOf(deps.db, item.id, item.storageProvider);
-  if (locations.length === 0) return;
+async function addItem(
+  deps: Deps,
+  run: Run,
+  { id, createdAt }: { id: string; createdAt: string },
+  { zip, names, missing, signal }: Target,
+): Promise<void> {
+  const item = await findDeliveredItem(deps.db, id);
+  const locations = item?.locations ?? [];
+  if (!item || item.deletedAt !== null || locations.length === 0) return;
   const place = placeInRun(run, locations);
   const wanted = place.in === 'nowhere' ? (item.storageKey?.split('/').at(-1) ?? item.id) : place.filename;
   const name = names.has(wanted) ? `${item.id}-${wanted}` : wanted;
@@ -80,7 +85,7 @@ async function addItem(deps: Deps, run: Run, item: MediaItem, { zip, names, miss
   try {
     const content = await openContent(deps, item, await contentLocations(deps, item), undefined, signal);
     await addStream(zip, content.stream, name, {
-      mtime: new Date(item.createdAt),
+      mtime: new Date(createdAt),
       compress: false,
       size: content.bytes,
     });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { findItem } from '../db/media.ts';
+import { findItem, isAlive } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import type { Run } from '../db/runs.ts';
 import { AppError } from '../errors.ts';
@@ -67,7 +67,9 @@ async function run(deps: Deps, request: IngestRequest): Promise<IngestResult> {
   const opened = await openKey(deps.db, { caller: request.caller.sub, key: request.idempotencyKey }, request.signal);
   if (opened.state === 'done') {
     assertSameContent(opened.fingerprint, await fingerprintWithoutStoring(deps, request, fields));
-    return { item: opened.response as unknown as MediaItem, replayed: true };
+    const item = opened.response as unknown as MediaItem;
+    await assertNotDeleted(deps, item.id);
+    return { item, replayed: true };
   }
   try {
     return { item: await take(deps, request, fields, opened.claim), replayed: false };
@@ -79,6 +81,16 @@ async function run(deps: Deps, request: IngestRequest): Promise<IngestResult> {
       );
     throw error;
   }
+}
+
+/** A replay says that the item is stored. @throws AppError item_deleted */
+async function assertNotDeleted(deps: Deps, id: string): Promise<void> {
+  if (await isAlive(deps.db, id)) return;
+  throw new AppError(
+    'item_deleted',
+    `The item ${id} that this Idempotency-Key stored has been deleted; restore it, or send the file with a new key.`,
+    { field: 'Idempotency-Key' },
+  );
 }
 
 function checkSource(deps: Deps, { source, caller }: IngestRequest, fields: ItemFields): void {

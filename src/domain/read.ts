@@ -1,14 +1,20 @@
 import { buffer } from 'node:stream/consumers';
-import { type Location, locationsOf, locationsOfMany, primaryFirst } from '../db/locations.ts';
-import { type DeliveredItem, type DeliveredItemWithLocations, findDeliveredItem } from '../db/delivered-item.ts';
-import { type ItemWithLocations, findItemByAddress, findItemWithLocations, findItems } from '../db/media.ts';
+import { type Location, locationsOf } from '../db/locations.ts';
+import {
+  type DeliveredItem,
+  type DeliveredItemWithLocations,
+  findDeliveredItem,
+  findDeliveredItems,
+} from '../db/delivered-item.ts';
+import { type ItemWithLocations, findItemByAddress, findItemWithLocations } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { ByteRange, GetResult } from '../storage/driver.ts';
 import { Whole } from '../storage/whole.ts';
-import { type Caller, mayReach } from './caller.ts';
+import { type Caller, isAdmin, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { slice } from './slice.ts';
+import { verifiedContent } from './verified-content.ts';
 
 /** An item to be delivered, with where its bytes lie if that was read together with it. */
 export type ReadItem = DeliveredItem & Partial<DeliveredItemWithLocations>;
@@ -19,28 +25,19 @@ function notFound(): AppError {
 
 /** The record of an item that the caller owns, or any for a service's token. @throws AppError not_found */
 export async function readItem(deps: Deps, caller: Caller, id: string): Promise<ItemWithLocations> {
-  const item = await findItemWithLocations(deps.db, id);
-  if (!item || item.deletedAt !== null || !mayReach(caller, item.userId)) throw notFound();
+  const item = await findItemWithLocations(deps.db, id, isAdmin(caller) ? undefined : caller.sub);
+  if (!item || item.deletedAt !== null) throw notFound();
   return item;
 }
 
-/** Where the bytes of several items lie, the primary location of each first. */
-export async function locationsOfItems(deps: Deps, items: readonly MediaItem[]): Promise<Map<string, Location[]>> {
-  const found = await locationsOfMany(
-    deps.db,
-    items.map((item) => item.id),
-  );
-  return new Map(
-    items.map((item) => [item.id, servable(deps, primaryFirst(found.get(item.id) ?? [], item.storageProvider))]),
-  );
-}
-
-/** The items among `ids` that the caller may reach, by id. */
-export async function readItems(deps: Deps, caller: Caller, ids: readonly string[]): Promise<Map<string, MediaItem>> {
-  const items = await findItems(deps.db, [...new Set(ids)]);
-  return new Map(
-    items.filter((item) => item.deletedAt === null && mayReach(caller, item.userId)).map((item) => [item.id, item]),
-  );
+/** The items among `ids` that the caller may reach, by id, as they are needed to deliver their bytes. */
+export async function readDeliveredItems(
+  deps: Deps,
+  caller: Caller,
+  ids: readonly string[],
+): Promise<Map<string, DeliveredItemWithLocations>> {
+  const items = await findDeliveredItems(deps.db, ids, isAdmin(caller) ? undefined : caller.sub);
+  return new Map([...items].filter(([, item]) => item.deletedAt === null));
 }
 
 /** Who asks for bytes: a token, a signature that names the item, or nobody. */
@@ -85,11 +82,18 @@ export interface OpenedContent extends GetResult {
   store: string;
 }
 
-/** Locations whose bytes can be asked for; those that were found missing last: a store may have been mounted wrongly that day. */
+/** Which locations are asked first. Missing: a store may have been mounted wrongly that day. Corrupt: checked again, and never in part. */
+const ORDER = { stored: 0, missing: 1, corrupt: 2 };
+
+/** Locations whose bytes can be asked for, the surest first. */
 export function servable(deps: Pick<Deps, 'stores'>, locations: readonly Location[]): Location[] {
   return locations
-    .filter(({ state, store }) => (state === 'stored' || state === 'missing') && deps.stores.has(store))
-    .toSorted((a, b) => Number(a.state === 'missing') - Number(b.state === 'missing'));
+    .flatMap((location) => (location.state !== 'pending' && deps.stores.has(location.store) ? [location] : []))
+    .toSorted((a, b) => orderOf(a) - orderOf(b));
+}
+
+function orderOf({ state }: Location): number {
+  return state === 'pending' ? Number.POSITIVE_INFINITY : ORDER[state];
 }
 
 /** Where the bytes of an item lie. @throws AppError not_stored when they lie nowhere that this service can reach. */
@@ -123,7 +127,9 @@ export async function openContent(
   let failure: unknown;
   for (const location of locations) {
     try {
-      return await openAt(deps, location, range, signal);
+      const content = await openAt(deps, location, range, signal);
+      if (range && !isWhole(range, location)) return content;
+      return Object.assign(await verifiedContent(deps, item.id, location, content), { store: location.store });
     } catch (error) {
       // A reader that has gone away, as every player that seeks does, is no failure of the location, and wants no other one.
       signal?.throwIfAborted();
@@ -142,12 +148,20 @@ export async function openContent(
   throw failure ?? new AppError('not_stored', 'This item has no bytes here.');
 }
 
+function isWhole({ start, end }: ByteRange, { bytes }: Location): boolean {
+  return start === 0 && end === bytes - 1;
+}
+
 async function openAt(
   deps: Deps,
-  { store, key, bytes }: Location,
+  location: Location,
   range: ByteRange | undefined,
   signal?: AbortSignal,
 ): Promise<OpenedContent> {
+  const { store, key, bytes, state } = location;
+  // Of a part nobody can tell whether it is among the bytes that are damaged.
+  if (state === 'corrupt' && range && !isWhole(range, location))
+    throw new AppError('content_missing', 'The stored bytes of this item are damaged; ask for all of them.');
   const opened = deps.stores.get(store);
   const cut = range !== undefined && !opened.capabilities.range.able;
   const content = await opened.get(key, { ...(range && !cut && { range }), bytes, signal });
@@ -192,9 +206,9 @@ export async function openHotContent(
   const wanted = first !== undefined && range === undefined && deps.hotBodies.wants(first);
   const content = await openContent(deps, item, locations, range, signal);
   if (!wanted || content.store !== first.store) return content;
-  // One that breaks off is opened once more, as any other: there may be another location.
   const data = content.data ?? (await buffer(content.stream).catch(() => undefined));
-  if (data?.length !== content.bytes) return openContent(deps, item, locations, range, signal);
+  // It broke off or was found damaged: another location comes first, and where there is none the same one says what is wrong.
+  if (data?.length !== content.bytes) return openContent(deps, item, [...locations.slice(1), first], range, signal);
   deps.hotBodies.keep(first, data);
   return Object.assign(new Whole(data, content.totalBytes), { store: content.store });
 }

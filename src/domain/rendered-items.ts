@@ -25,11 +25,11 @@ export class RenderedItems {
     this.#render = render;
   }
 
-  /** Their texts in the order of `found`; what has been deleted since is left out. */
-  async of(db: Db, found: readonly FoundItem[]): Promise<Buffer[]> {
+  /** Their texts in the order of `found`; undefined: it has been deleted since. */
+  async of(db: Db, found: readonly FoundItem[]): Promise<(Buffer | undefined)[]> {
     const known = found.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
     const unknown = found.filter((_item, index) => known[index] === undefined);
-    if (unknown.length === 0) return known as Buffer[];
+    if (unknown.length === 0) return known;
     const read = new Map<string, Buffer>();
     for (const { item, rowVersion } of await readFound(db, unknown)) {
       const { id } = item;
@@ -37,6 +37,6 @@ export class RenderedItems {
       read.set(id, text);
       this.#texts.set(`${id} ${rowVersion}`, text);
     }
-    return found.flatMap(({ id }, index) => known[index] ?? read.get(id) ?? []);
+    return found.map(({ id }, index) => known[index] ?? read.get(id));
   }
 }

@@ -6,6 +6,7 @@ import {
   type Run,
   type RunFilesState,
   findRunFiles,
+  findRunFilesDue,
   postponeRunFiles,
   secondsToNextDueRun,
   setRunFilesWritten,
@@ -24,23 +25,35 @@ export type RunFilesDeps = Pick<Deps, 'db' | 'stores' | 'log'>;
 const WRITE_MS = 60_000;
 /** A caller waits no longer: its change is safe, and a worker has more patience. */
 const CALLER_MS = 10_000;
+/** Bytes of a metadata.json that is written while a caller waits. */
+const CALLER_BYTES = 256 * 1024;
 const LEASE_SECONDS = 120;
 /** So often one writes for others who go on changing the run; what is left then is due, for a worker or the next who changes it. */
 const MAX_ROUNDS = 5;
 /** A file up to this size is sent with its length. */
 const SMALL_BYTES = 4 * 1024 * 1024;
 const PAGE = 100;
+const PAGE_BYTES = 2 * 1024 * 1024;
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
 
 /**
  * Brings the files of a run up to date, after a commit that has touched it. Never throws: what fails is noted, and a worker tries
- * again. When another is at work, that one writes this change as well, or leaves it to a worker.
+ * again. When another is at work, that one writes this change as well, or leaves it to a worker. A large metadata.json is always left to
+ * a worker, which writes it once for many changes; `even`: also a large one, because the run has come to its end.
  */
-export async function refreshRun(deps: RunFilesDeps, runId: string | null | undefined): Promise<void> {
+export async function refreshRun(
+  deps: RunFilesDeps,
+  runId: string | null | undefined,
+  even: 'small' | 'large' = 'small',
+): Promise<void> {
   if (runId === null || runId === undefined) return;
   try {
-    await writeRunFiles(deps, runId, { again: false, ms: CALLER_MS });
+    await writeRunFiles(deps, runId, {
+      again: false,
+      ms: CALLER_MS,
+      mostBytes: even === 'large' ? Number.POSITIVE_INFINITY : CALLER_BYTES,
+    });
   } catch (error) {
     deps.log.warn({ err: error, runId }, 'the files of a run could not be looked at; a worker will');
   }
@@ -59,7 +72,7 @@ export async function writeDueRunFiles(
   while (signal?.aborted !== true && Date.now() < end) {
     const due = await takeDueRuns(deps.db, 10);
     for (const runId of due) {
-      const done = await writeRunFiles(deps, runId, { again: true, ms: WRITE_MS });
+      const done = await writeRunFiles(deps, runId, { again: true, ms: WRITE_MS, mostBytes: Number.POSITIVE_INFINITY });
       if (done) report.written += 1;
       else report.failed += 1;
     }
@@ -77,13 +90,13 @@ export function secondsToNextRunFiles(deps: Pick<Deps, 'db'>): Promise<number | 
 async function writeRunFiles(
   deps: RunFilesDeps,
   runId: string,
-  { again, ms }: { again: boolean; ms: number },
+  { again, ms, mostBytes }: { again: boolean; ms: number; mostBytes: number },
 ): Promise<boolean> {
   for (let round = 0; ; round += 1) {
     const first = round === 0;
-    const before = await findRunFiles(deps.db, runId);
+    const before = await findRunFilesDue(deps.db, runId);
     if (!before || (before.written && !(first && again))) return true;
-    if (round === MAX_ROUNDS) return false;
+    if (round === MAX_ROUNDS || before.metadataBytes > mostBytes) return false;
     const lease = await takeLease(deps.db, `run ${runId}`, LEASE_SECONDS);
     // Its holder looks once more when it has given it back, and finds this change.
     if (!lease) return false;
@@ -111,8 +124,9 @@ async function writeOnce(
         await putText(store, run.id, 'transformed_text.txt', run.transformedText, signal);
     }
     // Last: what it names is there.
-    await put(store, run.id, 'metadata.json', runMetadata(deps, { ...run, store: store.name }), signal);
-    await setRunFilesWritten(deps.db, run.id, revision);
+    const pieces = runMetadata(deps, { ...run, store: store.name });
+    const metadataBytes = await put(store, run.id, 'metadata.json', pieces, signal);
+    await setRunFilesWritten(deps.db, run.id, { revision, metadataBytes });
     return true;
   } catch (error) {
     const seconds = Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** attempts);
@@ -134,15 +148,21 @@ async function putText(store: Store, runId: string, name: RunFile, text: string,
   await put(store, runId, name, [text], signal);
 }
 
+/** Replaces a file of the run. Returns its bytes. */
 async function put(
   store: Store,
   runId: string,
   name: RunFile,
   pieces: AsyncIterable<string> | Iterable<string>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
+  let written = 0;
   async function* bytes(): AsyncGenerator<Uint8Array> {
-    for await (const piece of pieces) yield Buffer.from(piece);
+    for await (const piece of pieces) {
+      const chunk = Buffer.from(piece);
+      written += chunk.length;
+      yield chunk;
+    }
   }
   const body = await peek(bytes(), SMALL_BYTES);
   const head = body.head();
@@ -153,6 +173,7 @@ async function put(
     overwrite: true,
     signal,
   });
+  return written;
 }
 
 /** metadata.json, piece by piece: items are read in pages, so that a run of many is no burden. */
@@ -197,7 +218,7 @@ function indented(entry: object): string {
 async function* entries(deps: Pick<Deps, 'db'>, run: Run, deleted: boolean) {
   let after: { createdAt: string; id: string } | undefined;
   for (;;) {
-    const items = await runItems(deps.db, run, { after, limit: PAGE, deleted });
+    const { items, more } = await runItems(deps.db, run, { after, limit: PAGE, deleted, maxBytes: PAGE_BYTES });
     const locations = await locationsOfMany(
       deps.db,
       items.map((item) => item.id),
@@ -207,6 +228,6 @@ async function* entries(deps: Pick<Deps, 'db'>, run: Run, deleted: boolean) {
       yield { item, entry: runEntry(item, placeInRun(run, own), own) };
     }
     after = items.at(-1);
-    if (items.length < PAGE) return;
+    if (!more) return;
   }
 }

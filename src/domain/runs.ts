@@ -10,6 +10,7 @@ import { fingerprintOf, assertSameContent, openKey } from './idempotency.ts';
 import { type IngestRequest, ingest } from './ingest.ts';
 import { type ItemInput, checkUserId } from './item-fields.ts';
 import { assertOpen } from './place.ts';
+import { itemsThatFit } from './answer-size.ts';
 import { refreshRun } from './run-files.ts';
 import { checkJsonObject, checkText } from './text-limits.ts';
 
@@ -104,11 +105,12 @@ export interface RunWithItems extends Run {
   moreItems: boolean;
 }
 
-/** A run with its first thousand items. @throws AppError not_found */
+/** A run with its first items: a thousand at most, and 8 MiB of JSON. @throws AppError not_found */
 export async function readRun(deps: Deps, caller: Caller, id: string): Promise<RunWithItems> {
   const run = await ownRun(deps, caller, id);
-  const items = await runItems(deps.db, run, { limit: MAX_ITEMS + 1, deleted: false });
-  return { ...run, items: items.slice(0, MAX_ITEMS), moreItems: items.length > MAX_ITEMS };
+  const { items, more } = await runItems(deps.db, run, { limit: MAX_ITEMS, deleted: false });
+  const fitting = itemsThatFit(items);
+  return { ...run, items: fitting, moreItems: more || fitting.length < items.length };
 }
 
 /** Media for a run: one item, or all outputs of a ComfyUI prompt. */
@@ -165,7 +167,7 @@ export async function completeRun(
   const run = await ownRun(deps, caller, id);
   const completed = await setCompleted(deps.db, run.id, transformedText);
   if (completed) {
-    await refreshRun(deps, run.id);
+    await refreshRun(deps, run.id, 'large');
     return completed;
   }
   const now = await ownRun(deps, caller, id);

@@ -3,6 +3,7 @@ import { countItems, searchItems } from '../db/search.ts';
 import { toIsoTime } from '../db/timestamps.ts';
 import { type Stats, readStats, readTagCounts } from '../db/stats.ts';
 import { AppError } from '../errors.ts';
+import { countThatFits } from './answer-size.ts';
 import { type Caller, isAdmin } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { fingerprintOf } from './idempotency.ts';
@@ -52,10 +53,16 @@ export async function search(deps: SearchDeps, caller: Caller, request: SearchRe
   const about = fingerprintOf({ filter, order: request.order, sub: caller.sub }).slice(0, 22);
   const after = request.cursor === undefined ? undefined : readCursor(deps.signer, request.cursor, about);
   const { found, more } = await searchItems(deps.db, { filter, order: request.order, limit: request.limit, after });
-  const last = found.at(-1);
+  const texts = await deps.rendered.of(deps.db, found);
+  // Escapes make more of a text than its bytes in the row, by which the page was measured.
+  const fitting = countThatFits(texts, (text) => text?.length ?? 0);
+  const last = found[fitting - 1];
   return {
-    items: await deps.rendered.of(deps.db, found),
-    nextCursor: more && last ? deps.signer.seal(`${about} ${timeInCursor(last.created_at)} ${last.id}`) : null,
+    items: texts.slice(0, fitting).filter((text) => text !== undefined),
+    nextCursor:
+      (more || fitting < found.length) && last
+        ? deps.signer.seal(`${about} ${timeInCursor(last.created_at)} ${last.id}`)
+        : null,
     ...(request.includeTotal === true && { total: await countItems(deps.db, filter) }),
   };
 }

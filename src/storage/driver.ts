@@ -56,6 +56,8 @@ export interface GetResult {
   readonly bytes: number;
   /** Bytes of the whole object. */
   readonly totalBytes: number;
+  /** Another text after each write to the object, where the driver can tell. */
+  readonly version?: string;
 }
 
 /** How an answer to a presigned GET shall look, whatever was stored with the object. */

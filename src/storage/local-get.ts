@@ -26,7 +26,8 @@ export async function readFrom(
       close();
       return new Whole(data, data.length);
     }
-    const { size } = await statOfFile(handle);
+    const found = await statOfFile(handle);
+    const { size } = found;
     // A file that has become shorter is no failure of the volume: whoever asks learns its size, and that these bytes are not there.
     if (range && range.end >= size) {
       close();
@@ -35,7 +36,12 @@ export async function readFrom(
     const { start, end } = range ?? { start: 0, end: size - 1 };
     const bytes = Math.max(0, end - start + 1);
     if (bytes > READ_AT_ONCE)
-      return { stream: new FileStream(handle, { start, bytes }, signal), bytes, totalBytes: size };
+      return {
+        stream: new FileStream(handle, { start, bytes }, signal),
+        bytes,
+        totalBytes: size,
+        version: versionOf(found),
+      };
     const part = await readPart(handle, start, bytes);
     signal?.throwIfAborted();
     close();
@@ -80,6 +86,11 @@ async function statOfFile(handle: FileHandle): Promise<Stats> {
   const found = await handle.stat();
   if (!found.isFile()) throw new StorageError('NOT_A_FILE', 'The object is not a regular file');
   return found;
+}
+
+/** Every write changes it; to set the times back changes the time of that. */
+function versionOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return [dev, ino, size, mtimeMs, ctimeMs].join(' ');
 }
 
 /** A small file that has as many bytes as it should, in one call; undefined when it has not, or is no file: then it has to be looked at. */

@@ -13,7 +13,7 @@ import { secondsToNextDueRun, takeDueRuns } from '../../src/db/runs.ts';
 import { nextTransfers } from '../../src/db/transfers.ts';
 import { type Database, type Db, openDatabase } from '../../src/db/database.ts';
 import type { ItemFilter } from '../../src/db/item-filter.ts';
-import { type PageRequest, listItems, pageQuery, readFound, searchItems } from '../../src/db/search.ts';
+import { type PageRequest, listItemIds, pageQuery, readFound, searchItems } from '../../src/db/search.ts';
 import { findDeliveredItem } from '../../src/db/delivered-item.ts';
 import { catchUpRollups, rollupsAreBehind } from '../../src/db/rollups.ts';
 import { readStats, readTagCounts } from '../../src/db/stats.ts';
@@ -264,7 +264,7 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
     1500,
   ],
   ['an item to be delivered', (db) => findDeliveredItem(db, '777'), 20],
-  ['an item with its locations', (db) => findItemWithLocations(db, '777'), 20],
+  ['an item with its locations', (db) => findItemWithLocations(db, '777', undefined), 20],
   ['the item of a permanent address', (db) => findItemByAddress(db, 'outputs/777'), 60],
   ['the next copies to make', (db) => takePendingLocations(db, STORES, 4), 400],
   ['when the next copy is due', (db) => secondsToNextPending(db), 60],
@@ -305,8 +305,8 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ['deliveries whose time is over', (db) => removeExpiredDeliveries(db, 50), 2000],
   ['images by the id that they had', (db) => findItemsByExternalId(db, 'old-77', 100), 20],
   ['what bears the id of a run', (db) => findMediaOfRun(db, { runId: 'run-77' }), 100],
-  ['images by offset', (db) => listItems(db, { limit: 50, offset: 100 }), 1500],
-  ['images of a user by offset', (db) => listItems(db, { userId: 'user-7', limit: 50, offset: 50 }), 1500],
+  ['images by offset', (db) => listItemIds(db, { limit: 50, offset: 100 }), 1500],
+  ['images of a user by offset', (db) => listItemIds(db, { userId: 'user-7', limit: 50, offset: 50 }), 1500],
   ['runs whose files are due', (db) => takeDueRuns(db, 10), 400],
   ['the next prompt to ask about', (db) => takePoll(db, 'comfyui'), 60],
   ['when the next files of a run are due', (db) => secondsToNextDueRun(db), 60],

@@ -3,9 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Location } from '../../db/locations.ts';
 import { directUrl } from '../../domain/direct-url.ts';
-import { itemForReading, locationsOfItems, readItem, readItems, servable } from '../../domain/read.ts';
+import { itemForReading, readDeliveredItems, readItem, servable } from '../../domain/read.ts';
 import { hasOriginal } from '../../domain/read-original.ts';
-import type { MediaItem } from '../../db/media-item.ts';
+import type { DeliveredItem } from '../../db/delivered-item.ts';
 import { AppError } from '../../errors.ts';
 import { checkKey } from '../../storage/keys.ts';
 import { callerOf } from '../auth.ts';
@@ -119,7 +119,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     });
   }
 
-  const sign = async (item: MediaItem, locations: readonly Location[], options: SignOptions) => {
+  const sign = async (item: DeliveredItem, locations: readonly Location[], options: SignOptions) => {
     const { expiresIn = deps.urlTtlSeconds, download = false } = options;
     const expires = Math.floor(Date.now() / 1000) + expiresIn;
     if (deps.delivery === 'redirect') {
@@ -170,14 +170,13 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     },
     handler: async (request) => {
       const { ids, ...options } = request.body;
-      const items = await readItems(deps, callerOf(request), ids);
-      const locations = await locationsOfItems(deps, [...items.values()]);
+      const items = await readDeliveredItems(deps, callerOf(request), ids);
       const result = async (id: string) => {
         try {
           const item = items.get(id);
           if (!item) throw new AppError('not_found', 'There is no such item, or this token may not see it.');
           assertBytes(item, deps.externalHosts);
-          return { id, status: 200, ...(await sign(item, locations.get(id) ?? [], options)) };
+          return { id, status: 200, ...(await sign(item, servable(deps, item.locations), options)) };
         } catch (error) {
           const problem = partProblem(error, request);
           return { id, status: problem.status, problem };
@@ -188,7 +187,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
   });
 }
 
-function assertBytes(item: MediaItem, externalHosts: readonly string[]): void {
+function assertBytes(item: DeliveredItem, externalHosts: readonly string[]): void {
   if (item.storageKey !== null || hasOriginal(item) || externalRedirect(item, externalHosts) !== undefined) return;
   throw new AppError(
     'not_stored',

@@ -1,0 +1,82 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { Db } from './database.ts';
+import { type ItemRow, type MediaItem, itemColumns, toItem } from './media-item.ts';
+
+/** Bytes of the texts of one answer's items; 200 of the largest items would be 80 MB. */
+export const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+/** Characters of a text of an abridged item. */
+const ABRIDGED_CHARACTERS = 500;
+
+/** Bytes of the texts and objects of an item that have no small bound. */
+export const WEIGHT = sql<number>`octet_length(generated_images.prompt) + coalesce(octet_length(generated_images.error), 0)
+  + ${sizeOf('metadata')} + ${sizeOf('generation')}`;
+
+/** Bytes of an object in an answer, about. Only a compressed one has to be read for that: its size on the disk may be a hundredth. */
+function sizeOf(name: 'metadata' | 'generation'): RawBuilder<number> {
+  const column = sql.ref(`generated_images.${name}`);
+  return sql`coalesce(CASE WHEN pg_column_compression(${column}) IS NULL THEN pg_column_size(${column}) ELSE octet_length(${column}::text) END, 0)`;
+}
+
+/** How many of the rows fit into a page; the first always does. */
+export function rowsThatFit(rows: readonly { weight: number }[], maxBytes = MAX_PAGE_BYTES): number {
+  let bytes = 0;
+  const last = rows.findIndex(({ weight }) => (bytes += weight) > maxBytes);
+  return last === -1 ? rows.length : Math.max(1, last);
+}
+
+/** An item of which the long texts are cut and the objects left out, because the answer would be too large with them. */
+export interface AbridgedItem extends MediaItem {
+  abridged: true;
+}
+
+/**
+ * Items by id, in the order of `ids`; those that are not there are left out. As many as fit into `maxBytes` are whole, the others are
+ * abridged: a list by offset, or an answer to a write, may not leave any out.
+ */
+export async function readBounded(
+  db: Db,
+  ids: readonly string[],
+  maxBytes = MAX_PAGE_BYTES,
+): Promise<(MediaItem | AbridgedItem)[]> {
+  if (ids.length === 0) return [];
+  const weights = await db
+    .selectFrom('generated_images')
+    .select(['generated_images.id', WEIGHT.as('weight')])
+    .where('generated_images.id', 'in', ids)
+    .execute();
+  const weightOf = new Map(weights.map(({ id, weight }) => [id, weight]));
+  const there = ids.filter((id) => weightOf.has(id));
+  const whole = rowsThatFit(
+    there.map((id) => ({ weight: weightOf.get(id) ?? 0 })),
+    maxBytes,
+  );
+  const items = [...(await readWhole(db, there.slice(0, whole))), ...(await readAbridged(db, there.slice(whole)))];
+  const found = new Map(items.map((item) => [item.id, item]));
+  return there.flatMap((id) => found.get(id) ?? []);
+}
+
+async function readWhole(db: Db, ids: readonly string[]): Promise<MediaItem[]> {
+  const rows = await db.selectFrom('generated_images').select(itemColumns).where('id', 'in', ids).execute();
+  return rows.map((row) => toItem(row));
+}
+
+async function readAbridged(db: Db, ids: readonly string[]): Promise<AbridgedItem[]> {
+  if (ids.length === 0) return [];
+  // Under the names of what they stand for, so that the rows read like any others.
+  const cut = db
+    .selectFrom('generated_images')
+    .select((eb) => itemColumns(eb).filter((column) => typeof column !== 'string' || !HEAVY.has(column)))
+    .select([
+      sql<string>`left(generated_images.prompt, ${sql.lit(ABRIDGED_CHARACTERS)})`.as('prompt'),
+      sql<string | null>`left(generated_images.error, ${sql.lit(ABRIDGED_CHARACTERS)})`.as('error'),
+      sql`'{}'::jsonb`.as('metadata'),
+      sql`'{}'::jsonb`.as('generation'),
+    ])
+    .where('generated_images.id', 'in', ids);
+  const rows = (await cut.execute()) as unknown as ItemRow[];
+  return rows.map((row) => ({ ...toItem(row), abridged: true }));
+}
+
+const HEAVY: ReadonlySet<string> = new Set(
+  ['prompt', 'error', 'metadata', 'generation'].map((column) => `generated_images.${column}`),
+);

@@ -2,11 +2,12 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../src/db/events.ts';
 import { takeFetch } from '../../src/db/fetches.ts';
-import { findJobsById } from '../../src/db/generation-jobs.ts';
+import { newestByExternalId, nthOfRun, ownersOfName } from '../../src/db/item-names.ts';
 import { findJobOutputs } from '../../src/db/job-outputs.ts';
-import { isKnownDelivery, parkedDeliveries, removeExpiredDeliveries } from '../../src/db/webhook-deliveries.ts';
+import { listParked, parkedIdsFor } from '../../src/db/parked-deliveries.ts';
+import { isKnownDelivery, removeExpiredDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
-import { findItemWithLocations, findItemByAddress, findItemsByExternalId } from '../../src/db/media.ts';
+import { findItemWithLocations, findItemByAddress } from '../../src/db/media.ts';
 import { takePoll } from '../../src/db/job-polls.ts';
 import { findMediaOfRun, hasRecord, runItems } from '../../src/db/run-outputs.ts';
 import { secondsToNextDueRun, takeDueRuns } from '../../src/db/runs.ts';
@@ -46,6 +47,9 @@ beforeAll(async () => {
     open.db,
   );
   await sql`INSERT INTO media_locations (media_id, store, key, bytes, state, next_attempt_at) SELECT id, 's3', 'outputs/' || id, bytes, 'pending', now() FROM generated_images WHERE id % 100 = 1`.execute(
+    open.db,
+  );
+  await sql`INSERT INTO generated_images (user_id, prompt, storage_url, external_id, created_at) SELECT 'collector', 'prompt', '', 'often', now() - interval '10 years' FROM generate_series(1, 5000)`.execute(
     open.db,
   );
   await sql`INSERT INTO scenes (project_id, scene_id, owner, last_version) SELECT project_id, scene_id, min(user_id), max(version) FROM generated_images WHERE project_id IS NOT NULL GROUP BY 1, 2`.execute(
@@ -298,12 +302,33 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ],
   ['the fetch that dies first', (db) => takeFetch(db, { atHand: false }), 500],
   ['the fetch of one item', (db) => takeFetch(db, { mediaId: '400' }), 40],
-  ['a job by its id alone', (db) => findJobsById(db, 'job-77'), 20],
   ['by what the outputs of a job are known', (db) => findJobOutputs(db, { provider: 'comfyui', jobId: 'job-77' }), 40],
   ['a delivery that came before', (db) => isKnownDelivery(db, 'runpod', 'key-77'), 20],
-  ['what was parked for a job', (db) => parkedDeliveries(db, 'job-700'), 20],
+  [
+    'what was parked for a job',
+    (db) => parkedIdsFor(db, { provider: 'runpod', jobId: 'job-700', userId: 'user-7' }, 1000),
+    20,
+  ],
+  ['a page of what is parked', (db) => listParked(db, { limit: 50 }), 300],
+  ['a deep page of what is parked', (db) => listParked(db, { after: '25000', limit: 50 }), 300],
   ['deliveries whose time is over', (db) => removeExpiredDeliveries(db, 50), 2000],
-  ['images by the id that they had', (db) => findItemsByExternalId(db, 'old-77', 100), 20],
+  [
+    'an image by the id that it had',
+    (db) => newestByExternalId(db, 'old-77', { userId: 'user-7', publicOnly: true }),
+    20,
+  ],
+  ['whose an id of an older system is', (db) => ownersOfName(db, 'external_id', 'old-77'), 20],
+  [
+    'an id of an older system that one user has given to thousands',
+    (db) => ownersOfName(db, 'external_id', 'often'),
+    20,
+  ],
+  ['whose the label of a run is', (db) => ownersOfName(db, 'run_id', 'run-77'), 20],
+  [
+    'an output of a run',
+    (db) => nthOfRun(db, { runId: 'run-77', userId: 'user-777', mediaType: 'image', n: 1, publicOnly: false }),
+    60,
+  ],
   ['what bears the id of a run', (db) => findMediaOfRun(db, { runId: 'run-77' }), 100],
   ['images by offset', (db) => listItems(db, { limit: 50, offset: 100 }), 1500],
   ['images of a user by offset', (db) => listItems(db, { userId: 'user-7', limit: 50, offset: 50 }), 1500],

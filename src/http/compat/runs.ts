@@ -1,6 +1,8 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import { describeRun, mediaOfRun } from '../../domain/compat.ts';
+import { describeRun } from '../../domain/compat.ts';
+import { mediaOfRun } from '../../domain/named-item.ts';
+import { refuseReading } from '../../domain/read.ts';
 import { callerOf } from '../auth.ts';
 import { deliverItem, readerOf } from '../deliver-item.ts';
 import type { RouteDeps } from '../route-deps.ts';
@@ -53,7 +55,7 @@ export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): voi
     handler: async (request) => {
       const { runId } = request.params;
       const { items } = await describeRun(deps, callerOf(request), runId);
-      const item = items[0] ?? (await mediaOfRun(deps, readerOf(request), { runId, n: 1 }));
+      const [item = refuseReading(readerOf(request))] = items;
       return { ...presentImage(deps, item), run_id: runId, type: item.mediaType, count: items.length };
     },
   });

@@ -89,6 +89,17 @@ export const ImageParams = Type.Object({
     examples: ['42'],
   }),
 });
+export const ImageQuery = Type.Object({
+  ...ContentQuery.properties,
+  userId: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      description: 'The owner among whose items an id of an older system is looked up.',
+      examples: ['user-1'],
+    }),
+  ),
+});
 export const CompatRunParams = Type.Object({
   runId: Type.String({ minLength: 1, maxLength: 200, description: 'The run.' }),
 });

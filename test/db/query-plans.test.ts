@@ -18,6 +18,7 @@ import { type PageRequest, listItems, pageQuery, readFound, searchItems } from '
 import { findDeliveredItem } from '../../src/db/delivered-item.ts';
 import { catchUpRollups, rollupsAreBehind } from '../../src/db/rollups.ts';
 import { readStats, readTagCounts } from '../../src/db/stats.ts';
+import { itemByAnyId, mediaOfRun } from '../../src/domain/named-item.ts';
 import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
 
 const ROWS = 200_000;
@@ -49,7 +50,7 @@ beforeAll(async () => {
   await sql`INSERT INTO media_locations (media_id, store, key, bytes, state, next_attempt_at) SELECT id, 's3', 'outputs/' || id, bytes, 'pending', now() FROM generated_images WHERE id % 100 = 1`.execute(
     open.db,
   );
-  await sql`INSERT INTO generated_images (user_id, prompt, storage_url, external_id, created_at) SELECT 'collector', 'prompt', '', 'often', now() - interval '10 years' FROM generate_series(1, 5000)`.execute(
+  await sql`INSERT INTO generated_images (user_id, prompt, storage_url, external_id, run_id, created_at) SELECT 'collector', 'prompt', '', 'often', 'often', now() - interval '10 years' FROM generate_series(1, 5000)`.execute(
     open.db,
   );
   await sql`INSERT INTO scenes (project_id, scene_id, owner, last_version) SELECT project_id, scene_id, min(user_id), max(version) FROM generated_images WHERE project_id IS NOT NULL GROUP BY 1, 2`.execute(
@@ -206,6 +207,25 @@ test.each(searches)('%s: every statement of the search stays within its buffers'
       buffers += plan.buffers;
     }
     expect(buffers).toBeLessThanOrEqual(2500);
+  }
+});
+
+test('a name that one user has given to thousands of items costs a stranger a few pages, and no large column is read', async () => {
+  const anonymous = { type: 'anonymous' } as const;
+  for (const work of [
+    (db: Db) => itemByAnyId({ db }, anonymous, { id: 'often' }),
+    (db: Db) => itemByAnyId({ db }, anonymous, { id: 'often', userId: 'collector' }),
+    (db: Db) => mediaOfRun({ db }, anonymous, { runId: 'often', mediaType: 'image', n: 1000 }),
+  ]) {
+    const statements = await statementsOf((db) => expect(work(db)).rejects.toMatchObject({ code: 'token_missing' }));
+    expect(statements.length).toBeGreaterThan(0);
+    for (const statement of statements) {
+      expect(statement.sql).not.toMatch(/metadata|provider_response|"generation"|prompt|input_text|\*/);
+      const plan = await explainQuery(statement);
+      expect(plan.scannedTables.filter((table) => table !== 'runs')).toEqual([]);
+      // All are private, so each of them is looked at for a public one.
+      expect(plan.buffers).toBeLessThanOrEqual(2000);
+    }
   }
 });
 

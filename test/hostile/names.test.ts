@@ -156,8 +156,8 @@ test(
           expect(['accepted', 'parked', 'duplicate']).toContain(state);
           // After it, too.
           if (bobToo) for (const what of actions) await act(what, made, hers);
-          const waiting = await parkedOf(made.id);
           const items = await check(made);
+          const waiting = await parkedOf(made.id);
           expect(items.length > 0).toBe(waiting.length === 0);
           for (const { id: delivery, namedUserId } of waiting) {
             expect(namedUserId).toBe('alice');

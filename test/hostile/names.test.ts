@@ -210,7 +210,7 @@ async function check({ id, url }: Case) {
 }
 
 test(
-  "whatever bob names like it, alice's item is found by her external id and label, and bob's is not served in its stead",
+  "whatever bob names like it, alice's item is found by her external id and label, and bob's is never served instead",
   { timeout: 60_000 },
   async () => {
     await fc.assert(
@@ -246,3 +246,20 @@ test(
     );
   },
 );
+
+test('registered by bob at the very moment at which its webhook arrives, a job is hers or the webhook is parked', async () => {
+  const made = Array.from({ length: 24 }, (_none, at): Case => ({
+    id: `race-${at}`,
+    url: `https://cdn.test/race-${at}.png`,
+  }));
+  await Promise.all(
+    made.flatMap((one) => [
+      asBob('PUT', `/v1/jobs/runpod/${one.id}`, { visibility: 'public' }),
+      send(SENDERS.runpod(one)),
+      asBob('POST', '/v1/import/runpod', {
+        response: { id: one.id, status: 'COMPLETED', output: { images: [picture.data] } },
+      }),
+    ]),
+  );
+  for (const one of made) expect((await check(one)).length + (await parkedOf(one.id)).length).toBe(1);
+});

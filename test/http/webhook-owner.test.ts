@@ -195,6 +195,34 @@ test("FAL's webhooks: the payload names the owner, the query does not, and it is
   expect([...(await ownersOf('fal-2')), ...(await ownersOf('fal-3'))]).toEqual([]);
 });
 
+test("with a secret in FAL's URL the URL's userId counts, after the payload and the registration; its jobId never does", async () => {
+  const both = await createTestApp({ FAL_JWKS_URL: fal.jwksUrl, WEBHOOK_SECRET_FAL: HOOK });
+  try {
+    const send = async (id: string, payload: object = {}) => {
+      const body = JSON.stringify({
+        request_id: id,
+        status: 'OK',
+        payload: { image_url: 'https://cdn.test/b', ...payload },
+      });
+      const url = `/v1/webhooks/fal?secret=${HOOK}&userId=carol&jobId=other`;
+      const headers = fal.headers(body, id, 'our-account');
+      expect((await both.app.inject({ method: 'POST', url, payload: body, headers })).json()).toMatchObject({
+        jobId: id,
+      });
+      const job = await both.app.inject({ url: `/v1/jobs/fal/${id}`, headers: asAdmin() });
+      return job.json().userId as string;
+    };
+    await both.app.inject({ method: 'PUT', url: '/v1/jobs/fal/registered', headers: asUser('bob'), payload: {} });
+    expect([await send('none'), await send('registered'), await send('named', { user_id: 'alice' })]).toEqual([
+      'carol',
+      'bob',
+      'alice',
+    ]);
+  } finally {
+    await both.close();
+  }
+});
+
 test("equal bodies of two requests of FAL's are two deliveries: a stranger cannot use one up", async () => {
   const open = await createTestApp({ FAL_JWKS_URL: fal.jwksUrl });
   try {

@@ -1,7 +1,7 @@
 import type { Db } from '../src/db/database.ts';
 import { readEvents } from '../src/db/events.ts';
 import { countFetches, takeFetch } from '../src/db/fetches.ts';
-import { findJobsById } from '../src/db/generation-jobs.ts';
+import { findJob } from '../src/db/generation-jobs.ts';
 import { takeExpiredIntents } from '../src/db/intents.ts';
 import type { ItemFilter, Position } from '../src/db/item-filter.ts';
 import { findJobOutputs } from '../src/db/job-outputs.ts';
@@ -113,7 +113,7 @@ export function casesOf(marks: Landmarks): Case[] {
     reads('totals', 'includeTotal of a middling user', (db) => countItems(db, { userId: middlingUser })),
     reads('totals', 'includeTotal of a rare tag', (db) => countItems(db, { tags: [tags.rare] })),
     reads('totals', 'a look for changes to count', (db) => catchUpRollups(db)),
-    reads('jobs, runs, scenes', 'a job by its id', (db) => findJobsById(db, job)),
+    reads('jobs, runs, scenes', 'a job by its id', (db) => findJob(db, { provider: 'comfyui', jobId: job })),
     reads('jobs, runs, scenes', 'known outputs of a job', (db) =>
       findJobOutputs(db, { provider: 'comfyui', jobId: job }),
     ),

@@ -31,6 +31,7 @@ import { runRoutes } from './http/routes/runs.ts';
 import { sceneRoutes } from './http/routes/scenes.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { uploadRoutes } from './http/routes/uploads.ts';
+import { webhookDeliveryRoutes } from './http/routes/webhook-deliveries.ts';
 import { webhookRoutes } from './http/routes/webhooks.ts';
 import { workflowRoutes } from './http/routes/workflow.ts';
 import { Problem } from './http/schemas/common.ts';
@@ -40,6 +41,7 @@ import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
 import { IMPORT_SCHEMAS } from './http/schemas/imports.ts';
 import { COMPAT_SCHEMAS } from './http/schemas/compat.ts';
 import { JOB_SCHEMAS } from './http/schemas/jobs.ts';
+import { WEBHOOK_DELIVERY_SCHEMAS } from './http/schemas/webhook-deliveries.ts';
 import { WEBHOOK_SCHEMAS } from './http/schemas/webhooks.ts';
 import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
 import { RUN_SCHEMAS } from './http/schemas/runs.ts';
@@ -100,6 +102,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ...COMPAT_SCHEMAS,
     ...JOB_SCHEMAS,
     ...WEBHOOK_SCHEMAS,
+    ...WEBHOOK_DELIVERY_SCHEMAS,
     ...EVENT_SCHEMAS,
     ...OPERATIONS_SCHEMAS,
   ];
@@ -164,6 +167,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     deliveryRoutes(routes, deps);
     importRoutes(routes, deps);
     jobRoutes(routes, deps);
+    webhookDeliveryRoutes(routes, deps);
     compatImageRoutes(routes, deps);
     compatRunRoutes(routes, deps);
     await webhookRoutes(routes, deps);

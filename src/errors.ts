@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   method_not_allowed: 'The path does not take that method; the header Allow names those that it takes.',
   request_timeout: 'The request did not arrive in time.',
   idempotency_in_progress: 'A request with the same idempotency key is still running.',
+  ambiguous: 'The name stands for items of several users.',
   not_stored: 'The item was only recorded: its bytes lie elsewhere and cannot be served from here.',
   object_taken: 'Another item stands for that object already.',
   run_completed: 'The run has been completed: nothing can be added to it or changed in it.',

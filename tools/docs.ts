@@ -67,6 +67,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   insufficient_scope: 'Use a token with the scope that `detail` names.',
   signature_expired: 'Ask for a new signed URL.',
   not_found: 'Check the id, and whose token it is.',
+  ambiguous: 'Send `userId`: the owner of the item.',
   shutting_down: 'Retry; another process answers.',
   keys_unavailable: 'Retry after `Retry-After`.',
   rate_limited: 'Wait for `Retry-After` seconds.',

@@ -51,17 +51,6 @@ export async function findJob(db: Db, { provider, jobId }: JobName): Promise<Gen
   return row && toJob(row);
 }
 
-/** The jobs of that id, whoever does them. */
-export async function findJobsById(db: Db, jobId: string): Promise<GenerationJob[]> {
-  const rows = await db.selectFrom('generation_jobs').selectAll().where('job_id', '=', jobId).limit(10).execute();
-  return rows.map((row) => toJob(row));
-}
-
-/** Until the transaction ends, nobody else makes or looks up a job of this id by the id alone. */
-export async function lockJobId(trx: Trx, jobId: string): Promise<void> {
-  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`mediakeep job ${jobId}`}, 0))`.execute(trx);
-}
-
 /**
  * Makes the job unless it is there, and locks it until the transaction ends: all that is said about one job comes one after the
  * other. Fields that are given count from now on.
@@ -89,6 +78,35 @@ export async function lockJob(
     .forUpdate()
     .executeTakeFirstOrThrow();
   return { job: toJob(row), made: false };
+}
+
+/**
+ * Gives a job to another user, in the transaction that has locked it. It begins anew: neither its state nor its fields are its former
+ * owner's any longer.
+ */
+export async function giveJob(trx: Trx, { provider, jobId }: JobName, userId: string): Promise<GenerationJob> {
+  const row = await trx
+    .updateTable('generation_jobs')
+    .set({
+      user_id: userId,
+      status: 'queued',
+      progress: null,
+      error: null,
+      error_class: null,
+      fields: '{}',
+      timings: '{}',
+      poll_at: null,
+      poll_until: null,
+      started_at: null,
+      completed_at: null,
+      updated_at: sql<string>`now()`,
+    })
+    .where('provider', '=', provider)
+    .where('job_id', '=', jobId)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await recordEvent(trx, { kind: 'job.changed', userId, provider, jobId, status: row.status });
+  return toJob(row);
 }
 
 export type JobChange = Partial<

@@ -14,7 +14,7 @@ export interface ItemFilter {
   mimeType?: string | undefined;
   jobId?: string | undefined;
   runId?: string | undefined;
-  /** What a job has put out: items that bear its id, and those that it has named. */
+  /** What a job has put out: items that bear its id, unless a job of another provider has named them, and those that it has named. */
   ofJob?: JobName | undefined;
   requestId?: string | undefined;
   messageId?: string | undefined;
@@ -95,6 +95,8 @@ export function matching<O>(
   if (filter.ofJob !== undefined)
     narrowed = narrowed.where(
       sql<boolean>`generated_images.id IN (SELECT bearing.id FROM generated_images AS bearing WHERE bearing.job_id = ${filter.ofJob.jobId}
+        AND NOT EXISTS (SELECT FROM job_outputs AS others WHERE others.media_id = bearing.id
+          AND others.job_id = ${filter.ofJob.jobId} AND others.provider <> ${filter.ofJob.provider})
         UNION SELECT media_id FROM job_outputs WHERE provider = ${filter.ofJob.provider} AND job_id = ${filter.ofJob.jobId})`,
     );
   if (filter.tags !== undefined && filter.tags.length > 0) {

@@ -24,6 +24,11 @@ export function rowsThatFit(rows: readonly { weight: number }[], maxBytes = MAX_
   return last === -1 ? rows.length : Math.max(1, last);
 }
 
+/** The order of ids, which is that of their making. */
+export function byId(a: string, b: string): number {
+  return BigInt(a) < BigInt(b) ? -1 : 1;
+}
+
 /** An item of which the long texts are cut and the objects left out, because the answer would be too large with them. */
 export interface AbridgedItem extends MediaItem {
   abridged: true;

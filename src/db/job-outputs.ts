@@ -50,6 +50,14 @@ export async function removeJobOutput(trx: Trx, job: JobName, mediaId: string, i
     .execute();
 }
 
+/** Outputs of a job that are other users' items are no longer known as its outputs; the items stay as they are. */
+export async function forgetOutputsOfOthers(trx: Trx, { provider, jobId }: JobName, userId: string): Promise<void> {
+  await sql`
+    DELETE FROM job_outputs USING generated_images AS item
+    WHERE job_outputs.provider = ${provider} AND job_outputs.job_id = ${jobId}
+      AND item.id = job_outputs.media_id AND item.user_id <> ${userId}`.execute(trx);
+}
+
 /** What one item was known by, another one is known by from now on. */
 export async function moveJobOutputs(trx: Trx, fromId: string, toId: string): Promise<void> {
   await sql`

@@ -247,27 +247,3 @@ export async function setStorage(
 export async function deleteItem(trx: Trx, id: string): Promise<void> {
   await trx.deleteFrom('generated_images').where('id', '=', id).execute();
 }
-
-/** A user's items that bear an id of an older system; deleted ones too, so that a deletion is not undone by importing again. */
-export async function findByExternalId(db: Db, userId: string, externalId: string): Promise<MediaItem[]> {
-  const rows = await db
-    .selectFrom('generated_images')
-    .select(itemColumns)
-    .where('external_id', '=', externalId)
-    .where('user_id', '=', userId)
-    .execute();
-  return rows.map((row) => toItem(row));
-}
-
-/** Any user's items that bear an id of an older system, newest first; deleted ones are left out. */
-export async function findItemsByExternalId(db: Db, externalId: string, limit: number): Promise<MediaItem[]> {
-  const rows = await db
-    .selectFrom('generated_images')
-    .select(itemColumns)
-    .where('external_id', '=', externalId)
-    .where('deleted_at', 'is', null)
-    .orderBy('id', 'desc')
-    .limit(limit)
-    .execute();
-  return rows.map((row) => toItem(row));
-}

@@ -175,21 +175,21 @@ export async function hasRecord(
   return (await query.limit(1).executeTakeFirst()) !== undefined;
 }
 
-/** The first thousand items with bytes that bear a run's id, oldest first; of one user, when one is given. */
-export async function findMediaOfRun(
+/** The first items with bytes that bear a run's id, oldest first; of one user, when one is given. */
+export async function mediaOfRunIds(
   db: Db,
-  { runId, userId }: { runId: string; userId?: string | undefined },
-): Promise<MediaItem[]> {
+  { runId, userId, limit }: { runId: string; userId?: string | undefined; limit: number },
+): Promise<{ id: string; userId: string }[]> {
   const rows = await db
     .selectFrom('generated_images')
-    .select(itemColumns)
+    .select(['id', 'user_id'])
     .where('run_id', '=', runId)
     .where('deleted_at', 'is', null)
     .where('status', 'in', ['success', 'pending'])
     .$if(userId !== undefined, (query) => query.where('user_id', '=', userId ?? ''))
     .orderBy('created_at')
     .orderBy('id')
-    .limit(1000)
+    .limit(limit)
     .execute();
-  return rows.map((row) => toItem(row));
+  return rows.map((row) => ({ id: row.id, userId: row.user_id }));
 }

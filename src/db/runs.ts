@@ -84,6 +84,12 @@ export async function findRun(db: Db, id: string): Promise<Run | undefined> {
   return row && toRun(row);
 }
 
+/** Who owns a run, without its texts. */
+export async function findRunOwner(db: Db, id: string): Promise<string | undefined> {
+  const row = await db.selectFrom('runs').select('user_id').where('id', '=', id).executeTakeFirst();
+  return row?.user_id;
+}
+
 /** Completes a run that is not; undefined when it has been already. */
 export async function setCompleted(db: Db, id: string, transformedText: string | undefined): Promise<Run | undefined> {
   const row = await db

@@ -222,6 +222,12 @@ export interface WebhookDeliveriesTable {
   body: Buffer | null;
   body_store: string | null;
   body_key: string | null;
+  /** Why a parked webhook waits; null where an older version has parked it, for lack of an owner. */
+  reason: 'no_owner' | 'other_owner' | null;
+  /** The user that a parked webhook names. */
+  named_user_id: string | null;
+  /** Size of the body; null for webhooks that were recorded before sizes were. */
+  bytes: ColumnType<string | null, number | undefined, number>;
   received_at: Timestamp;
   expires_at: Timestamp;
 }

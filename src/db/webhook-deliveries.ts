@@ -11,11 +11,23 @@ export interface Delivery extends JobName {
   body: KeptBody;
 }
 
+/** `other_owner`: the job is registered to another user than the one it names, or it names jobs of several users. */
+export type ParkedReason = 'no_owner' | 'other_owner';
+
+interface NewDelivery extends JobName {
+  deliveryKey: string;
+  state: 'parked' | 'done';
+  /** Of a parked one. */
+  reason?: ParkedReason | undefined;
+  /** The user that a parked one names. */
+  namedUserId?: string | undefined;
+  body: KeptBody;
+  bytes: number;
+  keepDays: number;
+}
+
 /** Records a delivery; undefined when it was recorded before. */
-export async function insertDelivery(
-  trx: Trx,
-  delivery: JobName & { deliveryKey: string; state: 'parked' | 'done'; body: KeptBody; keepDays: number },
-): Promise<string | undefined> {
+export async function insertDelivery(trx: Trx, delivery: NewDelivery): Promise<string | undefined> {
   const { body } = delivery;
   const row = await trx
     .insertInto('webhook_deliveries')
@@ -24,6 +36,9 @@ export async function insertDelivery(
       delivery_key: delivery.deliveryKey,
       job_id: delivery.jobId,
       state: delivery.state,
+      reason: delivery.reason,
+      named_user_id: delivery.namedUserId,
+      bytes: delivery.bytes,
       ...('inline' in body ? { body: body.inline } : { body_store: body.store, body_key: body.key }),
       expires_at: sql<string>`now() + make_interval(days => ${delivery.keepDays})`,
     })
@@ -51,8 +66,13 @@ function toDelivery(row: Row): Delivery {
   return { id: row.id, provider: row.provider, jobId: row.job_id, body };
 }
 
-export async function findDelivery(db: Db, id: string): Promise<Delivery | undefined> {
-  const row = await db.selectFrom('webhook_deliveries').select(ROW).where('id', '=', id).executeTakeFirst();
+export async function findDelivery(db: Db, id: string, state?: 'parked'): Promise<Delivery | undefined> {
+  const row = await db
+    .selectFrom('webhook_deliveries')
+    .select(ROW)
+    .where('id', '=', id)
+    .$if(state !== undefined, (query) => query.where('state', '=', 'parked'))
+    .executeTakeFirst();
   return row && toDelivery(row);
 }
 
@@ -65,30 +85,6 @@ export async function isKnownDelivery(db: Db, provider: string, deliveryKey: str
     .where('delivery_key', '=', deliveryKey)
     .executeTakeFirst();
   return row !== undefined;
-}
-
-/** What was said about a job before anybody knew whose it is, oldest first. */
-export async function parkedDeliveries(db: Db, jobId: string): Promise<Delivery[]> {
-  const rows = await db
-    .selectFrom('webhook_deliveries')
-    .select(ROW)
-    .where('job_id', '=', jobId)
-    .where('state', '=', 'parked')
-    .orderBy('id')
-    .limit(1000)
-    .execute();
-  return rows.map((row) => toDelivery(row));
-}
-
-/** Takes a parked delivery; false when somebody else has. Its body is kept for so many days from now. */
-export async function claimDelivery(trx: Trx, id: string, keepDays: number): Promise<boolean> {
-  const result = await trx
-    .updateTable('webhook_deliveries')
-    .set({ state: 'done', expires_at: sql<string>`now() + make_interval(days => ${keepDays})` })
-    .where('id', '=', id)
-    .where('state', '=', 'parked')
-    .executeTakeFirst();
-  return result.numUpdatedRows === 1n;
 }
 
 /**

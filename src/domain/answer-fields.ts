@@ -6,6 +6,13 @@ import { cutBytes } from '../storage/keys.ts';
 import { suggestedName } from './ingest.ts';
 import { type ItemFields, type ItemInput, checkFields } from './item-fields.ts';
 
+/** Bytes of what the caller says of the items of one answer, all of them together. */
+const MAX_FIELD_BYTES = 32 * 1024 * 1024;
+
+function sizeOf(value: unknown): number {
+  return value === undefined ? 0 : JSON.stringify(value).length;
+}
+
 /** Outputs of one answer at most; nobody generates more at once, and each is a row. */
 export const MAX_OUTPUTS = 1000;
 /** Of more outputs than these, the first item alone keeps the answer. */
@@ -32,8 +39,15 @@ export function answerContext(parts: AnswerParts): AnswerContext {
   return { ...parts, input: answerInput(parts) };
 }
 
-/** @throws AppError invalid_request: more outputs than one answer may have */
-export function assertFew({ outputs }: ProviderAnswer): void {
+/** @throws AppError invalid_request: more outputs than one answer may have; too_large: too much is said of each of them */
+export function assertFew({ outputs }: ProviderAnswer, { prompt = '', metadata, generation }: ItemInput): void {
+  const each = Buffer.byteLength(prompt) + sizeOf(metadata) + sizeOf(generation);
+  if (each * outputs.length > MAX_FIELD_BYTES)
+    throw new AppError(
+      'too_large',
+      `The fields have ${each} bytes, and each of ${outputs.length} items would have them; at most ${MAX_FIELD_BYTES} bytes together are taken.`,
+      { field: 'prompt' },
+    );
   if (outputs.length > MAX_OUTPUTS)
     throw new AppError(
       'invalid_request',

@@ -2,7 +2,7 @@ import { lockJob, updateJob, findJob } from '../db/generation-jobs.ts';
 import { setPoll } from '../db/job-polls.ts';
 import { findJobOutputs } from '../db/job-outputs.ts';
 import { enqueue } from '../db/jobs.ts';
-import { findItems } from '../db/media.ts';
+import { byId, readBounded } from '../db/item-pages.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import type { JsonObject } from '../db/tables.ts';
 import { AppError, isAppError } from '../errors.ts';
@@ -55,10 +55,10 @@ export async function storePrompt(deps: Deps, prompt: ComfyPrompt, field = 'sour
     return {};
   });
   const answer = comfyAnswer(history, promptId);
-  if (answer)
-    return {
-      items: await importJob(deps, { caller, ...name, input: { ...input, userId }, response: history, answer, signal }),
-    };
+  if (answer) {
+    const request = { caller, ...name, input: { ...input, userId }, response: history, answer, signal };
+    return { items: (await importJob(deps, request)) ?? othersPrompt(field) };
+  }
   const known = await findJob(deps.db, name);
   // ComfyUI forgets; what it said before holds.
   if (known?.userId === userId && known.status === 'succeeded') return { items: await itemsOf(deps, name) };
@@ -66,13 +66,17 @@ export async function storePrompt(deps: Deps, prompt: ComfyPrompt, field = 'sour
   await deps.db.transaction().execute(async (trx) => {
     const kept = JSON.parse(JSON.stringify(said)) as JsonObject;
     const { job, made } = await lockJob(trx, name, { userId, fields: kept });
-    if (job.userId !== userId)
-      throw new AppError('not_found', 'There is no such prompt, or it belongs to another user.', { field });
+    if (job.userId !== userId) othersPrompt(field);
     if (!made) await updateJob(trx, name, { fields: kept });
     await setPoll(trx, name, { seconds: FIRST_POLL_SECONDS, deadlineSeconds: comfyui.deadlineSeconds });
     await enqueue(trx, COMFYUI, 1, FIRST_POLL_SECONDS);
   });
   return { items: [], job: name };
+}
+
+/** Nothing but its id says whose a prompt is: the first user that names it owns it, and keeps others from its outputs. */
+function othersPrompt(field: string): never {
+  throw new AppError('not_found', 'There is no such prompt, or it belongs to another user.', { field });
 }
 
 function clientOf({ comfyui }: Deps): ComfyClient {
@@ -81,10 +85,13 @@ function clientOf({ comfyui }: Deps): ComfyClient {
   return comfyui;
 }
 
+/** Items of a prompt that are answered; a listing of the job has all. */
+const MAX_ANSWERED = 1000;
+
 async function itemsOf(deps: Deps, name: { provider: string; jobId: string }): Promise<MediaItem[]> {
   const ids = await deps.db.transaction().execute(async (trx) => [...(await findJobOutputs(trx, name)).keys()]);
-  const items = (await findItems(deps.db, ids)).filter((item) => item.deletedAt === null);
-  return items.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
+  const items = await readBounded(deps.db, ids.toSorted(byId).slice(0, MAX_ANSWERED));
+  return items.filter((item) => item.deletedAt === null);
 }
 
 /**
@@ -104,9 +111,8 @@ export async function importOrPrompt(deps: Deps, request: ImportAnswerRequest): 
   checkPromptId(promptId, 'response');
   const answer = comfyAnswer({ [promptId]: entry.history }, promptId);
   if (!answer) return storePrompt(deps, { caller, promptId, input, signal }, 'response');
-  return {
-    items: await importJob(deps, { caller, provider: COMFYUI, jobId: promptId, input, response, answer, signal }),
-  };
+  const told = { caller, provider: COMFYUI, jobId: promptId, input, response, answer, signal };
+  return { items: (await importJob(deps, told)) ?? othersPrompt('response') };
 }
 
 type Fields = Record<string, unknown>;

@@ -1,99 +1,91 @@
-import { findMediaOfRun } from '../db/run-outputs.ts';
-import { findRun } from '../db/runs.ts';
-import { listItems } from '../db/search.ts';
-import { findByExternalId, findItem, findItemsByExternalId } from '../db/media.ts';
+import { readBounded } from '../db/item-pages.ts';
+import { mediaOfRunIds } from '../db/run-outputs.ts';
+import { type Run, findRun } from '../db/runs.ts';
+import { listItemIds } from '../db/search.ts';
 import { locationsOfMany } from '../db/locations.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import type { JsonObject } from '../db/tables.ts';
 import { AppError } from '../errors.ts';
 import { runpodAnswer } from '../sources/answers/runpod.ts';
 import { savedImages } from '../sources/answers/saved-image.ts';
-import { type Caller, isAdmin } from './caller.ts';
+import { itemsThatFit } from './answer-size.ts';
+import { type Caller, isAdmin, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
-import { importAnswer } from './import-answer.ts';
+import { importAnswer, storeWithoutJob } from './import-answer.ts';
 import { importJob } from './import-job.ts';
-import { type Reader, isReadable, refuseReading } from './read.ts';
+import { type Reader, refuseReading } from './read.ts';
 import { placeInRun, runEntry, runHead } from './run-metadata.ts';
 import { scopeOf } from './search.ts';
 
-/** Newest first; older systems paged by offset, which costs what was left out. @throws AppError user_mismatch */
-export function imagesByOffset(
+/** Items that are described with a run; a search has the others. */
+const MAX_RUN_ITEMS = 1000;
+/** Bytes of JSON of the items of a run, which are told twice: as items, and as metadata.json has them. */
+const MAX_RUN_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Newest first; older systems paged by offset, which costs what was left out. Items that would make the answer larger than 8 MiB are
+ * abridged: to leave them out would move every page behind. @throws AppError user_mismatch
+ */
+export async function imagesByOffset(
   deps: Deps,
   caller: Caller,
   { userId, ...page }: { userId?: string | undefined; jobId?: string | undefined; limit: number; offset: number },
 ): Promise<MediaItem[]> {
-  return listItems(deps.db, { ...page, userId: scopeOf(caller, userId) });
+  return readBounded(deps.db, await listItemIds(deps.db, { ...page, userId: scopeOf(caller, userId) }));
 }
 
-/**
- * An item by the id that it had in an older system, else by its own: these routes are there for old links. What a user owns comes before
- * what is public, and of an id that several users' public items bear nobody knows whose is meant.
- * @throws AppError not_found, token_missing
- */
-export async function itemByAnyId(deps: Deps, reader: Reader, id: string): Promise<MediaItem> {
-  const caller = reader.type === 'caller' ? reader.caller : undefined;
-  const mine = caller && !isAdmin(caller) ? await findByExternalId(deps.db, caller.sub, id) : [];
-  const alive = mine.findLast((item) => item.deletedAt === null);
-  if (alive) return alive;
-  const older = (await findItemsByExternalId(deps.db, id, 100)).filter((item) => isReadable(reader, item));
-  if (caller && isAdmin(caller) && older[0]) return older[0];
-  const own = /^[1-9]\d{0,18}$/.test(id) ? await findItem(deps.db, id) : undefined;
-  if (own && isReadable(reader, own)) return own;
-  return ofOneUser(older)[0] ?? refuseReading(reader);
+interface LabelledMedia {
+  /** Undefined: the id is a mere label. */
+  run: Run | undefined;
+  owner: string;
+  ids: string[];
 }
 
-/** The n-th output of a kind (1: the first) that a run has and the reader may have. @throws AppError not_found, token_missing */
-export async function mediaOfRun(
-  deps: Deps,
-  reader: Reader,
-  { runId, mediaType, n }: { runId: string; mediaType?: string | undefined; n: number },
-): Promise<MediaItem> {
-  const readable = (await itemsOfRun(deps, runId)).filter((item) => isReadable(reader, item));
-  const { caller } = reader.type === 'caller' ? reader : { caller: undefined };
-  const mine = readable.filter((item) => item.userId === caller?.sub);
-  const items = mine.length > 0 ? mine : ofOneUser(readable);
-  const wanted = items.filter((item) => mediaType === undefined || item.mediaType === mediaType);
-  return wanted[n - 1] ?? refuseReading(reader);
-}
-
-/** Items that are all of one user; none, when anybody could have slipped one in. */
-function ofOneUser(items: readonly MediaItem[]): readonly MediaItem[] {
-  return new Set(items.map((item) => item.userId)).size === 1 ? items : [];
-}
-
-/** The items with bytes that bear a run's id, oldest first; those of its owner, where there is a run and not a mere label. */
-async function itemsOfRun(deps: Deps, runId: string): Promise<MediaItem[]> {
+/** The items with bytes that bear a run's id and that the caller may read; those of one owner. @throws AppError not_found */
+async function mediaUnderId(deps: Deps, caller: Caller, runId: string): Promise<LabelledMedia> {
+  const reader: Reader = { type: 'caller', caller };
   const run = await findRun(deps.db, runId);
-  return findMediaOfRun(deps.db, { runId, userId: run?.userId });
+  if (run && !mayReach(caller, run.userId)) return refuseReading(reader);
+  const userId = run?.userId ?? (isAdmin(caller) ? undefined : caller.sub);
+  const found = await mediaOfRunIds(deps.db, { runId, userId, limit: MAX_RUN_ITEMS });
+  const owner = userId ?? found[0]?.userId;
+  if (owner === undefined || (!run && found.length === 0)) return refuseReading(reader);
+  return { run, owner, ids: found.filter((item) => item.userId === owner).map(({ id }) => id) };
 }
 
-/** All that is known of a run, as metadata.json tells it, and its items. @throws AppError not_found */
+/** The first output of a run, and how many it has. @throws AppError not_found */
+export async function firstOfRun(
+  deps: Deps,
+  caller: Caller,
+  runId: string,
+): Promise<{ item: MediaItem; count: number }> {
+  const { ids } = await mediaUnderId(deps, caller, runId);
+  const [item] = await readBounded(deps.db, ids.slice(0, 1));
+  return item ? { item, count: ids.length } : refuseReading({ type: 'caller', caller });
+}
+
+/** All that is known of a run, as metadata.json tells it, and its items, as many as fit. @throws AppError not_found */
 export async function describeRun(
   deps: Deps,
   caller: Caller,
   runId: string,
-): Promise<{ metadata: JsonObject; items: MediaItem[] }> {
-  const reader: Reader = { type: 'caller', caller };
-  const run = await findRun(deps.db, runId);
-  const items = (await itemsOfRun(deps, runId)).filter((item) => isReadable(reader, item, 'record'));
-  const [first] = items;
-  if (run ? !isReadable(reader, { userId: run.userId, visibility: 'private', deletedAt: null }, 'record') : !first)
-    return refuseReading(reader);
-  const owner = run?.userId ?? first?.userId;
-  const own = items.filter((item) => item.userId === owner);
+): Promise<{ metadata: JsonObject; items: MediaItem[]; moreItems: boolean }> {
+  const { run, owner, ids } = await mediaUnderId(deps, caller, runId);
+  const items = itemsThatFit(await readBounded(deps.db, ids, MAX_RUN_BYTES / 2), MAX_RUN_BYTES);
   const locations = await locationsOfMany(
     deps.db,
-    own.map((item) => item.id),
+    items.map((item) => item.id),
   );
-  const outputs = own.map((item) => {
+  const outputs = items.map((item) => {
     const places = locations.get(item.id) ?? [];
     const place = run ? placeInRun(run, places) : { in: 'nowhere' as const };
     return { ...runEntry(item, place, places), filename: places[0]?.key.split('/').at(-1) ?? '' };
   });
+  const [first] = items;
   const head = run
     ? runHead(run)
-    : { run_id: runId, user_id: owner ?? null, timestamp: first?.createdAt ?? null, input_text: first?.prompt ?? null };
-  return { metadata: { ...head, outputs }, items: own };
+    : { run_id: runId, user_id: owner, timestamp: first?.createdAt ?? null, input_text: first?.prompt ?? null };
+  return { metadata: { ...head, outputs }, items, moreItems: items.length < ids.length };
 }
 
 /** Stores images that a front end got in pieces: those of a job are the same as its webhooks tell of. @throws AppError invalid_request */
@@ -112,7 +104,8 @@ export async function saveImages(
       { field: 'image' },
     );
   if (jobId === undefined) return importAnswer(deps, { caller, provider: 'runpod', input, response, signal });
-  return importJob(deps, { caller, provider: 'generation', jobId, input, response, answer, signal });
+  const request = { caller, provider: 'generation', input, response, signal };
+  return (await importJob(deps, { ...request, jobId, answer })) ?? storeWithoutJob(deps, request, answer, jobId);
 }
 
 /** Where an item lies on the volume, as back ends that have mounted it see it; null when it lies elsewhere. */

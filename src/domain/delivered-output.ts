@@ -16,7 +16,7 @@ export async function deliveredOutput(
 ): Promise<BytesFrom> {
   const delivery = await findDelivery(deps.db, deliveryId);
   if (!delivery) throw new AppError('content_missing', 'The webhook that brought the bytes is not kept any more.');
-  const { answer } = await readWebhook(delivery.provider, await readKeptBody(deps, delivery.body));
+  const { answer } = await readWebhook(delivery.provider, await readKeptBody(deps, delivery.body), deps.limits.json);
   const found = answer.outputs[output];
   const from = found?.from[place];
   if (from?.type !== 'base64') throw new AppError('content_missing', 'The webhook does not hold those bytes.');

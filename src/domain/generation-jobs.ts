@@ -1,8 +1,9 @@
-import { type GenerationJob, findJob, findJobsById, lockJob, lockJobId, updateJob } from '../db/generation-jobs.ts';
+import { type GenerationJob, findJob, lockJob, updateJob } from '../db/generation-jobs.ts';
 import { reviveFetches } from '../db/fetches.ts';
 import { type JobName, findJobOutputs } from '../db/job-outputs.ts';
 import { enqueue } from '../db/jobs.ts';
-import { findItemForUpdate, findItems, updateItem } from '../db/media.ts';
+import { byId, readBounded } from '../db/item-pages.ts';
+import { findItemForUpdate, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { reviveCurrentItem } from '../db/scenes.ts';
 import type { JsonObject } from '../db/tables.ts';
@@ -11,11 +12,11 @@ import { type Caller, mayReach, ownerFor } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { checkParent } from './ingest.ts';
 import { type ItemInput, checkFields } from './item-fields.ts';
+import { unpark } from './parked-webhooks.ts';
 import { assertOpen, checkPlace, runOf } from './place.ts';
 import { checkScene } from './scenes.ts';
 import { type SearchDeps, type SearchResult, search } from './search.ts';
 import { checkText } from './text-limits.ts';
-import { KNOWS_ID_ALONE, unpark } from './webhooks.ts';
 
 function notFound(): AppError {
   return new AppError('not_found', 'There is no such job, or this token may not see it.');
@@ -29,8 +30,8 @@ export async function readJob(deps: Pick<Deps, 'db'>, caller: Caller, name: JobN
 }
 
 /**
- * Registers a job before its webhook comes, with the fields that its items are to have; again, with other fields, for what still
- * comes. Webhooks that came first are carried out now.
+ * Registers a job before its webhook arrives, with the fields that its items get; again, with other fields, for what still arrives.
+ * Parked webhooks that name this user, or nobody, are carried out now.
  * @throws AppError not_found: the job is another user's; and as for the fields of an item
  */
 export async function registerJob(
@@ -49,10 +50,6 @@ export async function registerJob(
   await checkScene(deps, userId, fields);
   const kept = JSON.parse(JSON.stringify(fields)) as JsonObject;
   const registered = await deps.db.transaction().execute(async (trx) => {
-    await lockJobId(trx, name.jobId);
-    // Its webhook may know the id alone: whoever registers it first has it, under whatever name.
-    const others = KNOWS_ID_ALONE.has(name.provider) ? await findJobsById(trx, name.jobId) : [];
-    if (others.some((other) => other.userId !== userId)) throw notFound();
     const { job, made } = await lockJob(trx, name, { userId, fields: kept });
     if (made) return { job, made };
     if (job.userId !== userId) throw notFound();
@@ -77,28 +74,28 @@ export async function jobItems(
   });
 }
 
-/** Has the bytes of a job's items that could not be had asked for once more. Answers those items. @throws AppError not_found */
+/** Items of a retry that are answered; a listing of the job has all. */
+const MAX_ANSWERED = 200;
+
+/** Has the bytes of a job's items that could not be had asked for once more. Answers the first of those items. @throws AppError not_found */
 export async function retryJob(deps: Deps, caller: Caller, name: JobName): Promise<MediaItem[]> {
   const { userId } = await readJob(deps, caller, name);
   return deps.db.transaction().execute(async (trx) => {
-    await lockJob(trx, name, { userId });
+    // It may have been released to another user since it was read.
+    if ((await lockJob(trx, name, { userId })).job.userId !== userId) throw notFound();
     const ids = [...(await findJobOutputs(trx, name)).keys()];
-    const without: MediaItem[] = [];
+    const without: string[] = [];
     for (const id of ids.toSorted()) {
       const item = await findItemForUpdate(trx, id);
-      if (item && item.storageKey === null && item.deletedAt === null) without.push(item);
+      if (item && item.storageKey === null && item.deletedAt === null) without.push(id);
     }
-    const revived = await reviveFetches(
-      trx,
-      without.map((item) => item.id),
-    );
+    const revived = await reviveFetches(trx, without);
     if (revived.length === 0) return [];
     for (const id of revived) {
       await updateItem(trx, id, { status: 'pending', error: null });
       await reviveCurrentItem(trx, id);
     }
     for (const task of ['fetch', 'fetch-at-hand'] as const) await enqueue(trx, task, revived.length);
-    const items = await findItems(trx, revived);
-    return items.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
+    return readBounded(trx, revived.toSorted(byId).slice(0, MAX_ANSWERED));
   });
 }

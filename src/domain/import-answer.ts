@@ -1,7 +1,7 @@
 import { findStoredItemByKey } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
-import type { AnswerOutput, OutputBytes } from '../sources/answers/answer.ts';
+import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../sources/answers/answer.ts';
 import { ANSWERS, type Provider } from '../sources/answers/providers.ts';
 import { answerContext, assertFew, outputFields } from './answer-fields.ts';
 import { lastDeath } from './apply-answer.ts';
@@ -24,6 +24,9 @@ export interface ImportAnswerRequest {
   signal?: AbortSignal | undefined;
 }
 
+/** The same of any provider, an older system's too. */
+type AnswerRequest = Omit<ImportAnswerRequest, 'provider'> & { provider: string };
+
 /** Outputs of one answer that are fetched and stored at once. */
 const AT_ONCE = 4;
 
@@ -42,16 +45,30 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
         : `The work is not finished (${answer.state}): send the answer that holds its outputs.`,
       { field: 'response' },
     );
-  assertFew(answer);
+  assertFew(answer, request.input);
   const jobId = request.input.jobId ?? answer.id;
   // Longer ones are no ids.
-  if (jobId !== undefined && jobId.length <= 500) return importJob(deps, { ...request, answer, jobId });
+  if (jobId !== undefined && jobId.length <= 500)
+    return (await importJob(deps, { ...request, answer, jobId })) ?? storeWithoutJob(deps, request, answer, jobId);
+  return storeWithoutJob(deps, request, answer);
+}
+
+/**
+ * Stores the outputs of an answer that names no job, or a job that another user has registered: their registration must not keep this
+ * user's outputs out. The job's id is then only a label of the items, and outputs that are sent again are stored again.
+ */
+export async function storeWithoutJob(
+  deps: Deps,
+  request: AnswerRequest,
+  answer: ProviderAnswer,
+  jobId?: string,
+): Promise<MediaItem[]> {
   const userId = ownerFor(request.caller, request.input.userId);
   const context = answerContext({
     base: request.input,
     userId,
     provider: request.provider,
-    jobId: undefined,
+    jobId,
     answer,
     body: request.response,
   });
@@ -71,7 +88,7 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
 
 async function storeOutput(
   deps: Deps,
-  request: ImportAnswerRequest,
+  request: AnswerRequest,
   fields: ItemInput,
   output: AnswerOutput,
   index: number,
@@ -118,7 +135,7 @@ const PLACE_ERRORS = [
 /** Where an output can be had, the best place first; made when its turn comes, for base64 is decoded then. */
 function sourcesOf(
   deps: Deps,
-  { caller }: ImportAnswerRequest,
+  { caller }: AnswerRequest,
   { userId }: ItemInput,
   output: AnswerOutput,
 ): (() => Source | Promise<Source>)[] {
@@ -137,14 +154,14 @@ function asService(caller: Caller): Caller {
 }
 
 /** A repeated import answers the items of the first. */
-function keyOf({ idempotencyKey }: ImportAnswerRequest, part: string): string | undefined {
+function keyOf({ idempotencyKey }: AnswerRequest, part: string): string | undefined {
   const key = idempotencyKey === undefined ? undefined : `${idempotencyKey}:${part}`;
   return key !== undefined && key.length <= 255 ? key : undefined;
 }
 
 async function store(
   deps: Deps,
-  request: ImportAnswerRequest,
+  request: AnswerRequest,
   input: ItemInput,
   source: Source,
   part: string,
@@ -165,7 +182,7 @@ async function store(
 
 function failure(
   deps: Deps,
-  request: ImportAnswerRequest,
+  request: AnswerRequest,
   input: ItemInput,
   error: string,
   url?: OutputBytes,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type BlobRow, type BlobTable, nextBlobs, readBlob } from '../db/blob-tables.ts';
 import type { Db } from '../db/database.ts';
-import { findByExternalId } from '../db/media.ts';
+import { hasFile } from '../db/item-names.ts';
 import { isAppError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 import type { Deps } from './deps.ts';
@@ -72,10 +72,10 @@ async function importRow(
   try {
     const userId = row.user ?? options.user;
     if (userId === undefined) throw new Error('the row names no user; give --user for such rows');
-    const known = await findByExternalId(deps.db, userId, row.id);
-    if (known.length > 0) {
+    const known = { userId, externalId: row.id };
+    if (await hasFile(deps.db, known)) {
       const sha256 = row.sha256 ?? (await hashOf(options, row.id));
-      if (known.some((item) => item.sha256 === sha256)) {
+      if (await hasFile(deps.db, { ...known, sha256 })) {
         summary.present += 1;
         return;
       }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { findByExternalId } from '../db/media.ts';
+import { hasFile } from '../db/item-names.ts';
 import { isAppError } from '../errors.ts';
 import type { ImportFile } from '../sources/import-folder.ts';
 import type { Caller } from './caller.ts';
@@ -63,11 +63,11 @@ export async function importFiles(
 async function importOne(deps: Deps, file: ImportFile, options: ImportOptions, summary: ImportSummary): Promise<void> {
   try {
     const externalId = externalIdOf(file.relative);
-    const known = await findByExternalId(deps.db, file.userId, externalId);
+    const known = { userId: file.userId, externalId };
     const { size, mtime } = await statOf(file.absolute);
-    if (known.some((item) => item.bytes === size) && known.some((item) => item.sha256 !== null)) {
+    if (await hasFile(deps.db, { ...known, bytes: size })) {
       const sha256 = await hashOf(file.absolute);
-      if (known.some((item) => item.sha256 === sha256)) {
+      if (await hasFile(deps.db, { ...known, sha256 })) {
         summary.present += 1;
         return;
       }

@@ -1,8 +1,8 @@
-import { lockJob, lockJobId, updateJob } from '../db/generation-jobs.ts';
+import { lockJob, updateJob } from '../db/generation-jobs.ts';
 import { ATTEMPT_SECONDS, renewHeldFetches, reviveFetches } from '../db/fetches.ts';
-import { findItem, findItemForUpdate, findItems, updateItem } from '../db/media.ts';
+import { readBounded } from '../db/item-pages.ts';
+import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
-import { AppError } from '../errors.ts';
 import type { AnswerOutput, ProviderAnswer } from '../sources/answers/answer.ts';
 import { answerContext, assertFew, outputFields } from './answer-fields.ts';
 import { newOutput } from './apply-answer.ts';
@@ -14,11 +14,12 @@ import { refreshRun } from './run-files.ts';
 import { checkScene } from './scenes.ts';
 import { type ItemInput, checkFields } from './item-fields.ts';
 import { changeOf } from './job-state.ts';
+import { hashOutputs } from './output-identity.ts';
 import { mayAdopt } from './object-references.ts';
+import { unpark } from './parked-webhooks.ts';
 import { assertOpen, checkPlace, runOf } from './place.ts';
 import { type NewOutput, type RecordedOutput, recordFailure, recordOutputs } from './record-outputs.ts';
 import type { BytesFrom } from './store-into.ts';
-import { findRegistered, unpark } from './webhooks.ts';
 
 export interface ImportJobRequest {
   caller: Caller;
@@ -36,19 +37,23 @@ const AT_ONCE = 4;
 
 /**
  * Stores the outputs of an answer that names its job: told again, by an import or a webhook, they are the same items. What cannot be
- * had just now stays pending, and a worker goes on. The order of the outputs is kept.
- * @throws AppError not_found: the job is another user's; store_unavailable: bytes that came with the answer could not be stored
+ * had just now stays pending, and a worker goes on. The order of the outputs is kept. Undefined: the job is registered to another
+ * user, and nothing was stored.
+ * @throws AppError store_unavailable: bytes that came with the answer could not be stored
  */
-export async function importJob(deps: Deps, request: ImportJobRequest): Promise<MediaItem[]> {
+export async function importJob(deps: Deps, request: ImportJobRequest): Promise<MediaItem[] | undefined> {
   const { caller, answer, signal } = request;
   const userId = ownerFor(caller, request.input.userId);
-  assertFew(answer);
+  assertFew(answer, request.input);
   const said = checkFields(request.input, userId);
   assertOpen(await runOf(deps, said));
   await checkPlace(deps, said);
   await checkParent(deps, caller, request.input.parentId);
   await checkScene(deps, userId, request.input);
-  const { job, recorded, outputs } = await recordJob(deps, request, userId);
+  await hashOutputs(answer.outputs);
+  const known = await recordJob(deps, request, userId);
+  if (!known) return undefined;
+  const { job, recorded, outputs } = known;
   const failures: unknown[] = [];
   const ids = recorded.map(({ id }) => id);
   const stored = [...ids];
@@ -72,24 +77,19 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
   await refreshRun(deps, request.input.runId ?? (job.fields as ItemInput).runId);
   if (failures.length > 0) throw failures[0];
   await unpark(deps, job);
-  const items = new Map((await findItems(deps.db, stored)).map((item) => [item.id, item]));
-  return [...new Set(stored)].flatMap((id) => items.get(id) ?? []);
+  return readBounded(deps.db, [...new Set(stored)]);
 
   function deathOf(output: NewOutput | undefined): number {
     return output?.wanted.diesAt?.getTime() ?? Number.MAX_SAFE_INTEGER;
   }
 }
 
-/** The job and its items, in one transaction; none of the items has bytes yet. */
+/** The job and its items, in one transaction; none of the items has bytes yet. Undefined: the job is another user's. */
 async function recordJob(deps: Deps, request: ImportJobRequest, userId: string) {
   const { caller, provider, jobId, answer, response } = request;
   return deps.db.transaction().execute(async (trx) => {
-    await lockJobId(trx, jobId);
-    const registered = await findRegistered(trx, provider, [jobId], userId);
-    const name = registered?.userId === userId ? registered : { provider, jobId };
-    const { job } = await lockJob(trx, name, { userId });
-    if (job.userId !== userId)
-      throw new AppError('not_found', 'There is no such job, or it belongs to another user.', { field: 'response' });
+    const { job } = await lockJob(trx, { provider, jobId }, { userId });
+    if (job.userId !== userId) return undefined;
     const change = changeOf(job, answer, new Date());
     if (change) await updateJob(trx, job, change);
     const said = Object.fromEntries(Object.entries(request.input).filter(([, value]) => value !== undefined));

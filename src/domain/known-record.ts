@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { type KnownFile, filesByExternalId } from '../db/item-names.ts';
 import { locationsOfMany } from '../db/locations.ts';
-import { findByExternalId } from '../db/media.ts';
+import { findItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { decodeData } from '../sources/base64.ts';
@@ -20,35 +21,42 @@ export async function findKnown(
   record: ImportRecord & { userId: string; externalId: string },
   candidates: readonly Source[],
 ): Promise<MediaItem | undefined> {
-  const known = await findByExternalId(deps.db, record.userId, record.externalId);
-  const [first] = known;
-  if (!first) return undefined;
-  for (const item of known) if (await isSame(deps, item, record, candidates)) return item;
+  const isSame = comparison(deps, record, candidates);
+  let first: string | undefined;
+  for await (const file of filesByExternalId(deps.db, record.userId, record.externalId)) {
+    first ??= file.id;
+    const item = (await isSame(file)) ? await findItem(deps.db, file.id) : undefined;
+    if (item) return item;
+  }
+  if (first === undefined) return undefined;
   throw new AppError(
     'invalid_request',
-    `The externalId '${record.externalId.slice(0, 200)}' is that of item ${first.id}, which is another file; put the name of the old system before its ids ('name:' || id) and import again.`,
+    `The externalId '${record.externalId.slice(0, 200)}' is that of item ${first}, which is another file; put the name of the old system before its ids ('name:' || id) and import again.`,
     { field: 'externalId' },
   );
 }
 
-/** What cannot be compared counts as the same: a failure has no file. */
-async function isSame(
+/** Whether an item has the file of a record. What cannot be compared counts as the same: a failure has no file. */
+function comparison(
   deps: Deps,
-  item: MediaItem,
   { source, originalUrl }: ImportRecord,
   candidates: readonly Source[],
-): Promise<boolean> {
-  if (!source) return true;
+): (file: KnownFile) => Promise<boolean> {
+  if (!source) return async () => true;
   if (source.type === 'base64') {
-    const sha256 = createHash('sha256')
-      .update((await decodeData(source.data)).bytes)
-      .digest('hex');
-    return item.sha256 === null || item.sha256 === sha256;
+    let sha256: string | undefined;
+    return async (file) => {
+      sha256 ??= createHash('sha256')
+        .update((await decodeData(source.data)).bytes)
+        .digest('hex');
+      return file.sha256 === null || file.sha256 === sha256;
+    };
   }
-  if (source.type === 'url') return item.originalUrl === null || sameUrl(item.originalUrl, originalUrl ?? source.url);
+  if (source.type === 'url')
+    return async (file) => file.originalUrl === null || sameUrl(file.originalUrl, originalUrl ?? source.url);
   if (source.type === 'external')
-    return [item.storageUrl, item.originalUrl ?? ''].some((url) => sameUrl(url, source.storageUrl));
-  return isSameObject(deps, item, candidates);
+    return async (file) => [file.storageUrl, file.originalUrl ?? ''].some((url) => sameUrl(url, source.storageUrl));
+  return objectComparison(deps, candidates);
 }
 
 /** Apart from a signature, which is another one each time. */
@@ -57,19 +65,30 @@ function sameUrl(a: string, b: string): boolean {
   return address(a) === address(b);
 }
 
-/** The object itself, or, when the item was moved since, one with the same bytes. */
-async function isSameObject(deps: Deps, item: MediaItem, candidates: readonly Source[]): Promise<boolean> {
+/** The object itself, or, when the item was moved since, one with the same bytes; those are read once, for all items. */
+function objectComparison(deps: Deps, candidates: readonly Source[]): (file: KnownFile) => Promise<boolean> {
   const objects = candidates.filter((each) => each.type === 'object');
-  const places = (await locationsOfMany(deps.db, [item.id])).get(item.id) ?? [];
-  const keys = new Set([item.storageKey, ...places.map(({ key }) => key)]);
-  if (objects.some(({ key }) => keys.has(key))) return true;
+  let hash: Promise<string | undefined> | undefined;
+  return async (file) => {
+    const places = (await locationsOfMany(deps.db, [file.id])).get(file.id) ?? [];
+    const keys = new Set([file.storageKey, ...places.map(({ key }) => key)]);
+    if (objects.some(({ key }) => keys.has(key))) return true;
+    hash ??= hashOfFirst(deps, objects);
+    const sha256 = await hash;
+    return sha256 !== undefined && sha256 === file.sha256;
+  };
+}
+
+async function hashOfFirst(
+  deps: Deps,
+  objects: readonly Extract<Source, { type: 'object' }>[],
+): Promise<string | undefined> {
   for (const { store, key } of objects) {
     try {
-      const { sha256 } = await readObject(deps.stores.get(store), key);
-      return sha256 === item.sha256;
+      return (await readObject(deps.stores.get(store), key)).sha256;
     } catch (error) {
       if (!isAppError(error, 'content_missing', 'unknown_store')) throw error;
     }
   }
-  return false;
+  return undefined;
 }

@@ -14,7 +14,8 @@ export async function removeOldDeliveries(deps: Pick<Deps, 'db' | 'stores' | 'lo
       return expired;
     });
     total += removed;
-    if (parked > 0) deps.log.warn({ parked }, 'webhooks were removed whose job nobody has registered within 30 days');
+    if (parked > 0)
+      deps.log.warn({ parked }, 'parked webhooks expired: nobody has released them or registered their jobs');
     await removeDropped(deps, objects);
     if (removed < AT_ONCE) return total;
   }

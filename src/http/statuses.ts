@@ -24,6 +24,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   method_not_allowed: 405,
   request_timeout: 408,
   idempotency_in_progress: 409,
+  ambiguous: 409,
   not_stored: 409,
   object_taken: 409,
   run_completed: 409,

@@ -24,15 +24,10 @@ async function take(
   named: { jobId?: string } = {},
 ): Promise<FastifyReply> {
   const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  const sender = await proveSender(deps.webhooks, provider, request, raw);
+  const { provesAddress, ...sender } = await proveSender(deps.webhooks, provider, request, raw);
   const { userId, jobId } = request.query as { userId?: string; jobId?: string };
-  const outcome = await receiveWebhook(deps, {
-    provider,
-    ...sender,
-    raw,
-    userId,
-    jobId: named.jobId ?? jobId,
-  });
+  const address = { proven: provesAddress, pathJobId: named.jobId, jobId, userId };
+  const outcome = await receiveWebhook(deps, { provider, ...sender, raw, address });
   deps.metrics.webhook(provider, outcome.state);
   return reply
     .code(outcome.state === 'parked' ? 202 : 200)

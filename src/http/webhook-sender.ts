@@ -32,10 +32,12 @@ export interface WebhookTrust {
 export interface ProvenSender {
   /** The same for every repetition of a delivery. */
   deliveryKey: string;
-  /** Whether it may say whose the job is. FAL signs for every account that it has, and so for strangers. */
+  /** Whether its body may name the owner. FAL signs for every account that it has, and so for strangers. */
   namesOwner: boolean;
   /** The job that the signature is about. */
   provenJobId?: string | undefined;
+  /** Whether the sender has chosen the URL: a secret in it proves that, and no signature covers it. */
+  provesAddress: boolean;
 }
 
 interface Address {
@@ -51,18 +53,22 @@ const SECRET_IN_ADDRESS = new Set<WebhookProvider>(['runpod', 'generation', 'com
  * signature that is not too old. Nobody is to have large bodies kept in memory who has not come as far as that.
  * @throws AppError webhook_refused
  */
-export function checkBeforeBody(trust: WebhookTrust, provider: WebhookProvider, request: FastifyRequest): void {
+export function checkBeforeBody(trust: WebhookTrust, provider: WebhookProvider, request: FastifyRequest): boolean {
   const proof = proofOf(request, Buffer.alloc(0));
   const expected = trust.secrets[provider];
   if (provider === 'fal') {
     if (!trust.fal) throw notSet('FAL_JWKS_URL');
     if (expected !== undefined) checkSecret(proof, expected);
     falHeaders(proof);
-    return;
+    return expected !== undefined;
   }
   if (expected === undefined) throw notSet(`WEBHOOK_SECRET_${provider.toUpperCase().replaceAll('-', '_')}`);
-  if (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof)) standardHeaders(proof);
-  else checkSecret(proof, expected);
+  if (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof)) {
+    standardHeaders(proof);
+    return false;
+  }
+  checkSecret(proof, expected);
+  return true;
 }
 
 /**
@@ -77,24 +83,32 @@ export async function proveSender(
 ): Promise<ProvenSender> {
   checkBeforeBody(trust, provider, request);
   const proof = proofOf(request, raw);
-  const { jobId = '', userId = '' } = { ...(request.query as Address), ...(request.params as Address) };
-  /** What is repeated comes to the same address: equal bodies about two jobs are two deliveries. */
-  const keyOf = (what: string | Buffer) =>
-    createHash('sha256').update(`${jobId}\0${userId}\0`).update(what).digest('hex');
   const expected = trust.secrets[provider];
   if (provider === 'fal' && trust.fal) {
     const { requestId, account } = await checkFalSignature(proof, trust.fal);
     if (trust.falAccounts && !trust.falAccounts.includes(account))
       throw new AppError('webhook_refused', 'Webhooks of that FAL account are not taken here (FAL_ACCOUNTS).');
     return {
-      deliveryKey: keyOf(raw),
+      deliveryKey: keyOf({ jobId: requestId }, raw),
       provenJobId: requestId,
       namesOwner: expected !== undefined || trust.falAccounts !== undefined,
+      provesAddress: expected !== undefined,
     };
   }
   if (expected !== undefined && (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof)))
-    return { deliveryKey: keyOf(checkStandardSignature(proof, expected)), namesOwner: true };
-  return { deliveryKey: keyOf(raw), namesOwner: true };
+    // Of what is signed alone: a webhook that is sent again to another URL is the same delivery.
+    return {
+      deliveryKey: keyOf({}, checkStandardSignature(proof, expected)),
+      namesOwner: true,
+      provesAddress: false,
+    };
+  // A repetition comes to the same URL: equal bodies about two jobs are two deliveries.
+  const address = { ...(request.query as Address), ...(request.params as Address) };
+  return { deliveryKey: keyOf(address, raw), namesOwner: true, provesAddress: true };
+}
+
+function keyOf({ jobId = '', userId = '' }: Address, what: string | Buffer): string {
+  return createHash('sha256').update(`${jobId}\0${userId}\0`).update(what).digest('hex');
 }
 
 function proofOf(request: FastifyRequest, raw: Buffer): WebhookProof {

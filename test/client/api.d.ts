@@ -474,7 +474,7 @@ export interface paths {
         get: operations["getJob"];
         /**
          * Register a job
-         * @description Says whose job it is and what its items are to be given, before its webhook comes. What has come already is carried out now. Again with other fields: they count for what is still to come.
+         * @description Says who owns a job, and which fields its items get, before its webhook arrives. Parked webhooks of the same provider and job that name this user, or nobody, are carried out now. Again with other fields: they count for what still arrives.
          */
         put: operations["registerJob"];
         post?: never;
@@ -518,6 +518,46 @@ export interface paths {
          * @description Asks once more for the bytes of items of this job that have failed, or wait for their next attempt.
          */
         post: operations["retryJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List parked webhooks
+         * @description Webhooks that were kept because their owner is not known, or is another user than the one to whom the job is registered. Newest first, page by page.
+         */
+        get: operations["listParkedWebhooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release a parked webhook
+         * @description Carries a parked webhook out for a user. The job becomes this user's: if another user has registered it, their fields and outputs do not touch the new owner's items. Other parked webhooks of the job that name this user, or nobody, are carried out as well. Downloads are not waited for.
+         */
+        post: operations["releaseParkedWebhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -573,7 +613,7 @@ export interface paths {
         };
         /**
          * Deliver the bytes of an image
-         * @description By its id, or the id that it had in an older system. The same as `GET /v1/media/{id}/content`.
+         * @description By its id, else by the id that it had in an older system. The older id is looked up among the items of `userId`, else among the caller's own. Without either it counts while all items that have it belong to one user; a service's token gets 409 `ambiguous` otherwise. The bytes are delivered as by `GET /v1/media/{id}/content`.
          */
         get: operations["compatGetNetworkVolumeImage"];
         put?: never;
@@ -593,7 +633,7 @@ export interface paths {
         };
         /**
          * Deliver the bytes of an image
-         * @description By its id, or the id that it had in an older system. The same as `GET /v1/media/{id}/content`.
+         * @description By its id, else by the id that it had in an older system. The older id is looked up among the items of `userId`, else among the caller's own. Without either it counts while all items that have it belong to one user; a service's token gets 409 `ambiguous` otherwise. The bytes are delivered as by `GET /v1/media/{id}/content`.
          */
         get: operations["compatGetImageData"];
         put?: never;
@@ -715,7 +755,7 @@ export interface paths {
         put?: never;
         /**
          * Take a provider's webhook in
-         * @description The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the one of the registered job, else the one whom the body names, else `userId`; without any it is kept, and carried out when the job is registered. A repetition is recognised and changes nothing. Downloads are not waited for.
+         * @description The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the user that the body names, else the one of the registered job of this provider, else `userId`, which counts only beside a `secret`. A webhook without an owner, or that names another user than its job is registered to, is parked: see `GET /v1/webhook-deliveries`. A repetition is recognised and changes nothing. Downloads are not waited for.
          */
         post: operations["receiveWebhook"];
         delete?: never;
@@ -755,7 +795,7 @@ export interface paths {
         put?: never;
         /**
          * Take a handler's webhook in
-         * @description The same as `POST /v1/webhooks/generation`, about the job in the path.
+         * @description The same as `POST /v1/webhooks/generation`, about the job in the path. A signature does not cover the path: a signed body must name the same job.
          */
         post: operations["compatGenerationWebhook"];
         delete?: never;
@@ -2737,7 +2777,7 @@ export interface components {
             [key: string]: unknown;
         };
         /**
-         * @description Whose job it is, and the fields that its items get.
+         * @description Owner of the job, and the fields that its items get.
          * @example {
          *       "userId": "user-1",
          *       "toolName": "text-to-image",
@@ -2898,7 +2938,7 @@ export interface components {
              */
             received: true;
             /**
-             * @description `accepted`: the items exist, and what is to be downloaded is on its way; `duplicate`: it was here before, nothing was changed; `parked`: kept until the job is registered.
+             * @description `accepted`: the items exist, and what is to be downloaded is on its way; `duplicate`: it was here before, nothing was changed; `parked`: kept for 30 days, until its job is registered or an admin releases it.
              * @example accepted
              * @enum {unknown}
              */
@@ -2910,6 +2950,77 @@ export interface components {
             jobId: string;
             /** @description Ids of the items that it tells of. */
             items: string[];
+        };
+        /**
+         * @description For whom a parked webhook is carried out.
+         * @example {
+         *       "userId": "user-1"
+         *     }
+         */
+        ReleaseRequest: {
+            /**
+             * @description The user who gets the job and its outputs.
+             * @example user-1
+             */
+            userId: string;
+        };
+        /** @description A webhook that waits for its owner. Its body is never shown. */
+        ParkedWebhook: {
+            /**
+             * @description Id of the parked webhook.
+             * @example 17
+             */
+            id: string;
+            /**
+             * @description Who sent it.
+             * @example runpod
+             */
+            provider: string;
+            /**
+             * @description The job that it is about.
+             * @example 9f0c-u1
+             */
+            jobId: string;
+            /**
+             * @description Always `parked`.
+             * @enum {string}
+             */
+            state: "parked";
+            /**
+             * @description `no_owner`: it names no user, and its job was not registered; `other_owner`: its job is registered to another user than the one it names, or it names jobs of several users.
+             * @example other_owner
+             * @enum {unknown}
+             */
+            reason: "no_owner" | "other_owner";
+            /**
+             * @description The user that it names.
+             * @example user-1
+             */
+            namedUserId: string | null;
+            /**
+             * @description The user to whom its job is registered now.
+             * @example user-2
+             */
+            registeredUserId: string | null;
+            /** @description Size of its body; null when that was not recorded. */
+            bytes: number | null;
+            /**
+             * Format: date-time
+             * @description When it arrived.
+             */
+            receivedAt: string;
+            /**
+             * Format: date-time
+             * @description When it is deleted, unless it is carried out before.
+             */
+            expiresAt: string;
+        };
+        /** @description Parked webhooks, page by page. */
+        ParkedWebhooks: {
+            /** @description Newest first. */
+            items: components["schemas"]["ParkedWebhook"][];
+            /** @description Where the next page begins; null on the last page. */
+            nextCursor: string | null;
         };
         /** @description Something that has happened. */
         MediaEvent: {
@@ -5051,6 +5162,109 @@ export interface operations {
             };
         };
     };
+    listParkedWebhooks: {
+        parameters: {
+            query?: {
+                /** @description Only parked webhooks are listed. */
+                state?: "parked";
+                /**
+                 * @description Who does the work.
+                 * @example runpod
+                 */
+                provider?: string;
+                /**
+                 * @description The provider's id of the job.
+                 * @example 9f0c-u1
+                 */
+                jobId?: string;
+                /** @description Webhooks on a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The parked webhooks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParkedWebhooks"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    releaseParkedWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the parked webhook.
+                 * @example 17
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseRequest"];
+            };
+        };
+        responses: {
+            /** @description It was taken in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     compatListImages: {
         parameters: {
             query?: {
@@ -5155,6 +5369,11 @@ export interface operations {
                  * @example 1
                  */
                 proxy?: string;
+                /**
+                 * @description The owner among whose items an id of an older system is looked up.
+                 * @example user-1
+                 */
+                userId?: string;
             };
             header?: never;
             path: {
@@ -5255,6 +5474,11 @@ export interface operations {
                  * @example 1
                  */
                 proxy?: string;
+                /**
+                 * @description The owner among whose items an id of an older system is looked up.
+                 * @example user-1
+                 */
+                userId?: string;
             };
             header?: never;
             path: {
@@ -5724,9 +5948,9 @@ export interface operations {
             query?: {
                 /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
                 secret?: string;
-                /** @description Owner, when neither a registered job nor the body names one. */
+                /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
                 userId?: string;
-                /** @description The job, when the body does not name it. */
+                /** @description The job, where the `secret` of the URL is the proof. A signed body must name its job itself. */
                 jobId?: string;
             };
             header?: never;
@@ -5784,9 +6008,9 @@ export interface operations {
             query?: {
                 /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
                 secret?: string;
-                /** @description Owner, when neither a registered job nor the body names one. */
+                /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
                 userId?: string;
-                /** @description The job, when the body does not name it. */
+                /** @description The job, where the `secret` of the URL is the proof. A signed body must name its job itself. */
                 jobId?: string;
             };
             header?: never;
@@ -5838,9 +6062,9 @@ export interface operations {
             query?: {
                 /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
                 secret?: string;
-                /** @description Owner, when neither a registered job nor the body names one. */
+                /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
                 userId?: string;
-                /** @description The job, when the body does not name it. */
+                /** @description The job, where the `secret` of the URL is the proof. A signed body must name its job itself. */
                 jobId?: string;
             };
             header?: never;

@@ -2,13 +2,14 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../src/db/events.ts';
 import { takeFetch } from '../../src/db/fetches.ts';
-import { findJobsById } from '../../src/db/generation-jobs.ts';
+import { newestByExternalId, nthOfRun, ownersOfName } from '../../src/db/item-names.ts';
 import { findJobOutputs } from '../../src/db/job-outputs.ts';
-import { isKnownDelivery, parkedDeliveries, removeExpiredDeliveries } from '../../src/db/webhook-deliveries.ts';
+import { listParked, parkedIdsFor } from '../../src/db/parked-deliveries.ts';
+import { isKnownDelivery, removeExpiredDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { secondsToNextPending, takePendingLocations } from '../../src/db/locations.ts';
-import { findItemWithLocations, findItemByAddress, findItemsByExternalId } from '../../src/db/media.ts';
+import { findItemWithLocations, findItemByAddress } from '../../src/db/media.ts';
 import { takePoll } from '../../src/db/job-polls.ts';
-import { findMediaOfRun, hasRecord, runItems } from '../../src/db/run-outputs.ts';
+import { mediaOfRunIds, hasRecord, runItems } from '../../src/db/run-outputs.ts';
 import { secondsToNextDueRun, takeDueRuns } from '../../src/db/runs.ts';
 import { nextTransfers } from '../../src/db/transfers.ts';
 import { type Database, type Db, openDatabase } from '../../src/db/database.ts';
@@ -17,6 +18,7 @@ import { type PageRequest, listItemIds, pageQuery, readFound, searchItems } from
 import { findDeliveredItem } from '../../src/db/delivered-item.ts';
 import { catchUpRollups, rollupsAreBehind } from '../../src/db/rollups.ts';
 import { readStats, readTagCounts } from '../../src/db/stats.ts';
+import { itemByAnyId, mediaOfRun } from '../../src/domain/named-item.ts';
 import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
 
 const ROWS = 200_000;
@@ -46,6 +48,9 @@ beforeAll(async () => {
     open.db,
   );
   await sql`INSERT INTO media_locations (media_id, store, key, bytes, state, next_attempt_at) SELECT id, 's3', 'outputs/' || id, bytes, 'pending', now() FROM generated_images WHERE id % 100 = 1`.execute(
+    open.db,
+  );
+  await sql`INSERT INTO generated_images (user_id, prompt, storage_url, external_id, run_id, created_at) SELECT 'collector', 'prompt', '', 'often', 'often', now() - interval '10 years' FROM generate_series(1, 5000)`.execute(
     open.db,
   );
   await sql`INSERT INTO scenes (project_id, scene_id, owner, last_version) SELECT project_id, scene_id, min(user_id), max(version) FROM generated_images WHERE project_id IS NOT NULL GROUP BY 1, 2`.execute(
@@ -205,6 +210,25 @@ test.each(searches)('%s: every statement of the search stays within its buffers'
   }
 });
 
+test('a name that one user has given to thousands of items costs a stranger a few pages, and no large column is read', async () => {
+  const anonymous = { type: 'anonymous' } as const;
+  for (const work of [
+    (db: Db) => itemByAnyId({ db }, anonymous, { id: 'often' }),
+    (db: Db) => itemByAnyId({ db }, anonymous, { id: 'often', userId: 'collector' }),
+    (db: Db) => mediaOfRun({ db }, anonymous, { runId: 'often', mediaType: 'image', n: 1000 }),
+  ]) {
+    const statements = await statementsOf((db) => expect(work(db)).rejects.toMatchObject({ code: 'token_missing' }));
+    expect(statements.length).toBeGreaterThan(0);
+    for (const statement of statements) {
+      expect(statement.sql).not.toMatch(/metadata|provider_response|"generation"|prompt|input_text|\*/);
+      const plan = await explainQuery(statement);
+      expect(plan.scannedTables.filter((table) => table !== 'runs')).toEqual([]);
+      // All are private, so each of them is looked at for a public one.
+      expect(plan.buffers).toBeLessThanOrEqual(2000);
+    }
+  }
+});
+
 test('a page far in looks at its window alone, as the first one does', async () => {
   const middle = { createdAt: new Date(Date.now() - ROWS * 500).toISOString(), id: String(ROWS / 2) };
   const windows = async (after?: PageRequest['after']) => {
@@ -298,13 +322,34 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ],
   ['the fetch that dies first', (db) => takeFetch(db, { atHand: false }), 500],
   ['the fetch of one item', (db) => takeFetch(db, { mediaId: '400' }), 40],
-  ['a job by its id alone', (db) => findJobsById(db, 'job-77'), 20],
   ['by what the outputs of a job are known', (db) => findJobOutputs(db, { provider: 'comfyui', jobId: 'job-77' }), 40],
   ['a delivery that came before', (db) => isKnownDelivery(db, 'runpod', 'key-77'), 20],
-  ['what was parked for a job', (db) => parkedDeliveries(db, 'job-700'), 20],
+  [
+    'what was parked for a job',
+    (db) => parkedIdsFor(db, { provider: 'runpod', jobId: 'job-700', userId: 'user-7' }, 1000),
+    20,
+  ],
+  ['a page of what is parked', (db) => listParked(db, { limit: 50 }), 300],
+  ['a deep page of what is parked', (db) => listParked(db, { after: '25000', limit: 50 }), 300],
   ['deliveries whose time is over', (db) => removeExpiredDeliveries(db, 50), 2000],
-  ['images by the id that they had', (db) => findItemsByExternalId(db, 'old-77', 100), 20],
-  ['what bears the id of a run', (db) => findMediaOfRun(db, { runId: 'run-77' }), 100],
+  [
+    'an image by the id that it had',
+    (db) => newestByExternalId(db, 'old-77', { userId: 'user-7', publicOnly: true }),
+    20,
+  ],
+  ['whose an id of an older system is', (db) => ownersOfName(db, 'external_id', 'old-77'), 20],
+  [
+    'an id of an older system that one user has given to thousands',
+    (db) => ownersOfName(db, 'external_id', 'often'),
+    20,
+  ],
+  ['whose the label of a run is', (db) => ownersOfName(db, 'run_id', 'run-77'), 20],
+  [
+    'an output of a run',
+    (db) => nthOfRun(db, { runId: 'run-77', userId: 'user-777', mediaType: 'image', n: 1, publicOnly: false }),
+    60,
+  ],
+  ['what bears the id of a run', (db) => mediaOfRunIds(db, { runId: 'run-77', limit: 1000 }), 100],
   ['images by offset', (db) => listItemIds(db, { limit: 50, offset: 100 }), 1500],
   ['images of a user by offset', (db) => listItemIds(db, { userId: 'user-7', limit: 50, offset: 50 }), 1500],
   ['runs whose files are due', (db) => takeDueRuns(db, 10), 400],

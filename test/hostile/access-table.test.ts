@@ -29,6 +29,8 @@ interface Item {
   upload: { id: string; url: string };
   /** One whose bytes have arrived. */
   arrived: { id: string };
+  /** A webhook that waits for this owner. */
+  parked: string;
 }
 interface Row {
   path: (item: Item) => string;
@@ -164,6 +166,15 @@ const TABLE: Readonly<Record<string, Row>> = {
     body: () => ({ status: 'COMPLETED' }),
     expected: { none: all(401), read: all(401), write: all(401), admin: all(401) },
   },
+  'GET /v1/webhook-deliveries': {
+    path: () => '/v1/webhook-deliveries?state=parked',
+    expected: { none: all(401), read: all(403), write: all(403), admin: all(200) },
+  },
+  'POST /v1/webhook-deliveries/:id/release': {
+    path: ({ parked }) => `/v1/webhook-deliveries/${parked}/release`,
+    body: ({ userId }) => ({ userId }),
+    expected: { none: all(401), read: all(403), write: all(403), admin: all(200) },
+  },
   // Its sender is proven by a secret, not by a token.
   'POST /v1/webhooks/:provider': {
     path: () => '/v1/webhooks/generic?userId=bob',
@@ -200,11 +211,11 @@ beforeAll(async () => {
     });
   };
   subscribe('fastify.initialization', watch);
-  t = await createTestApp();
+  t = await createTestApp({ WEBHOOK_SECRET_GENERATION: HOOK });
   unsubscribe('fastify.initialization', watch);
 });
 afterAll(async () => {
-  expectNoSecretsLogged(t, [JWT_SECRET]);
+  expectNoSecretsLogged(t, [JWT_SECRET, HOOK]);
   await t.close();
 });
 
@@ -252,9 +263,19 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
     signature: signed.json().url.split('/').at(-1),
     upload,
     arrived,
+    parked: await parkWebhook(),
   };
 }
 
+/** Without an owner, it is kept. Answers its id. */
+async function parkWebhook(): Promise<string> {
+  const payload = { job_id: randomUUID(), status: 'COMPLETED', images: [{ data: source.data }] };
+  await t.app.inject({ method: 'POST', url: `/v1/webhooks/generation?secret=${HOOK}`, payload });
+  const list = await t.app.inject({ url: `/v1/webhook-deliveries?jobId=${payload.job_id}`, headers: asAdmin() });
+  return list.json().items[0].id;
+}
+
+const HOOK = 'secret-of-the-address';
 const RAW = { 'content-type': 'image/png' };
 
 async function beginUpload(owner: string): Promise<{ id: string; url: string }> {

@@ -76,9 +76,12 @@ test('another customer of FAL cannot speak about a job that was not signed for',
   await register('fal/victim-1');
   const payload = { job_id: 'victim-1', images: [{ url: `${origin.url}/ok/evil.png` }] };
   const own = { request_id: 'strangers-own', status: 'OK', payload };
-  for (const query of ['', '?jobId=victim-1']) {
+  for (const [query, status] of [
+    ['', 'parked'],
+    ['?jobId=victim-1', 'duplicate'],
+  ]) {
     const answer = await post(`/v1/webhooks/fal${query}`, own, signed(own, 'strangers-own'));
-    expect([answer.statusCode, answer.json().jobId]).toEqual([202, 'strangers-own']);
+    expect(answer.json()).toMatchObject({ state: status, jobId: 'strangers-own' });
   }
   const other = { ...own, request_id: 'victim-1' };
   expect((await post('/v1/webhooks/fal', other, signed(other, 'strangers-own'))).statusCode).toBe(401);
@@ -119,11 +122,15 @@ test('a scene of another user is refused at registration; one that becomes so lo
   expect((await get(`/v1/projects/${projectId}/scenes/free`, asUser('bob'))).version).toBe(1);
 });
 
-test('the same id registered by another under another name takes nothing away', async () => {
+test('the same id registered by another under another provider takes nothing away', async () => {
   await register('runpod/J7', {}, 'victim');
-  expect((await register('generation/J7', {}, 'mallory')).statusCode).toBe(404);
+  expect((await register('foo/J7', {}, 'mallory')).statusCode).toBe(201);
   await generation('J7', { status: 'COMPLETED', user_id: 'victim', images: [{ filename: 'a.png', data: base64(3) }] });
-  expect(await settled('runpod/J7')).toMatchObject([{ userId: 'victim', sha256: sha(3) }]);
+  expect(await settled('generation/J7')).toMatchObject([{ userId: 'victim', sha256: sha(3) }]);
+  await runpod(finished('J7', base64(33)));
+  expect(await settled('runpod/J7')).toMatchObject([{ userId: 'victim', sha256: sha(33) }]);
+  expect(await items('generation/J7')).toHaveLength(1);
+  expect(await items('foo/J7')).toEqual([]);
 });
 
 test('a failure told first and a success told first end in the same rows, scene and all', async () => {
@@ -157,7 +164,7 @@ test('a failure told first and a success told first end in the same rows, scene 
   expect(await facts('order-b')).toMatchObject({ status: 'success', version: 1, isCurrent: true });
 });
 
-test('two names of who does the work, at the same moment, make one job and one set of items', async () => {
+test('two providers that tell of the same id at the same moment make two jobs', async () => {
   const told = Array.from({ length: 8 }, (_value, at) => `both-${at}`).flatMap((id) => [
     runpod({ ...finished(id, base64(5)), user_id: 'alice' }),
     generation(id, { job_id: id, status: 'COMPLETED', user_id: 'alice', images: [{ data: base64(5) }] }),
@@ -166,7 +173,7 @@ test('two names of who does the work, at the same moment, make one job and one s
   const { rows } = await sql<{ jobs: string; items: string }>`
     SELECT (SELECT count(*) FROM generation_jobs WHERE job_id LIKE 'both-%') AS jobs,
       (SELECT count(*) FROM generated_images WHERE job_id LIKE 'both-%') AS items`.execute(t.deps.db);
-  expect(rows).toEqual([{ jobs: '8', items: '8' }]);
+  expect(rows).toEqual([{ jobs: '16', items: '16' }]);
 });
 
 test('a parked webhook that cannot be carried out holds up neither the others nor the registration', async () => {
@@ -230,9 +237,9 @@ test('the same object told by two jobs of one user is one item of both', async (
   const [first, second] = [(await save()).json(), (await save()).json()];
   expect(first).toMatchObject({ success: true, images: [{ status: 'success' }] });
   expect(second.images[0].id).toBe(first.images[0].id);
-  await register('runpod/obj', {}, 'dora');
+  await register('generation/obj', {}, 'dora');
   await generation('obj', { status: 'COMPLETED', network_volume_paths: ['outputs/dora/sv.png'] });
-  expect(await settled('runpod/obj')).toMatchObject([{ id: first.images[0].id, status: 'success' }]);
+  expect(await settled('generation/obj')).toMatchObject([{ id: first.images[0].id, status: 'success' }]);
   expect((await get('/v1/failures?userId=dora')).items).toEqual([]);
 });
 

@@ -161,9 +161,14 @@ test("FAL's signature is checked against its key set; altered, late or of anothe
   const body = JSON.stringify({
     request_id: 'req-1',
     status: 'OK',
-    payload: { images: [{ url: `${origin.url}/ok/f.png`, content_type: 'image/png' }], seed: 7, prompt: 'a boat' },
+    payload: {
+      images: [{ url: `${origin.url}/ok/f.png`, content_type: 'image/png' }],
+      seed: 7,
+      prompt: 'a boat',
+      user_id: 'bob',
+    },
   });
-  const url = '/v1/webhooks/fal?userId=bob';
+  const url = '/v1/webhooks/fal?userId=mallory&jobId=other';
   for (const [text, headers] of [
     [`${body} `, falSigned(body)],
     [body, falSigned(body, { at: Date.now() - 301_000 })],
@@ -223,10 +228,10 @@ test('without its secret being set, a provider is refused and told which setting
   }
 });
 
-test('the owner is the one of the registered job, else the one whom the body names, else the one of the address', async () => {
+test('the owner is the one that the body names, else the one of the registered job, else the one of the URL', async () => {
   await register('runpod', 'o-1', {}, 'alice');
   const output = { images: [{ filename: 'a.png', type: 'base64', data: base64(1) }] };
-  await runpod({ id: 'o-1', status: 'COMPLETED', user_id: 'bob', output }, '&userId=carol');
+  await runpod({ id: 'o-1', status: 'COMPLETED', output }, '&userId=carol');
   await runpod({ id: 'o-2', status: 'COMPLETED', user_id: 'bob', output }, '&userId=carol');
   await runpod({ id: 'o-3', status: 'COMPLETED', output }, '&userId=carol');
   const owners = await Promise.all(
@@ -461,13 +466,14 @@ test('comfyui-api: one call per image, then the completion; and a handler of one
   expect(await settled('generic', 'n-1')).toMatchObject([{ prompt: 'by hand' }, { status: 'success' }]);
 });
 
-test('a webhook whose id was registered under the name of whoever does the work finds it', async () => {
+test("a job is found by its provider and its id: another provider's registration of the same id has no say", async () => {
   await register('flux-handler', 'x-1', { toolName: 'flux' });
-  await post(
-    `/v1/webhooks/generation?secret=${HOOK}`,
-    JSON.stringify({ job_id: 'x-1', status: 'COMPLETED', resultUrls: [`${origin.url}/ok/x.png`] }),
-  );
-  expect(await settled('flux-handler', 'x-1')).toMatchObject([{ toolName: 'flux', provider: 'flux-handler' }]);
+  const body = { job_id: 'x-1', status: 'COMPLETED', resultUrls: [`${origin.url}/ok/x.png`] };
+  const answer = await post(`/v1/webhooks/generation?secret=${HOOK}`, JSON.stringify(body));
+  expect([answer.statusCode, answer.json().state]).toEqual([202, 'parked']);
+  expect(await items('flux-handler', 'x-1')).toEqual([]);
+  await register('generation', 'x-1', { toolName: 'own' }, 'bob');
+  expect(await settled('generation', 'x-1')).toMatchObject([{ userId: 'bob', toolName: 'own' }]);
 });
 
 test('what could not be had is a failure with its reason, and is fetched when it is retried', async () => {

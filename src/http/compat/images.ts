@@ -1,15 +1,16 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import type { MediaItem } from '../../db/media-item.ts';
-import { imagesByOffset, itemByAnyId, networkVolumePath, saveImages } from '../../domain/compat.ts';
+import { imagesByOffset, networkVolumePath, saveImages } from '../../domain/compat.ts';
+import { itemByAnyId } from '../../domain/named-item.ts';
 import { abortSignal } from '../abort-signal.ts';
 import { callerOf } from '../auth.ts';
 import { deliverItem, readerOf } from '../deliver-item.ts';
 import { present } from '../present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
-import { CompatListQuery, ImageParams, SaveImagesRequest, compatImagesAnswer } from '../schemas/compat.ts';
-import { ContentQuery, contentAnswers } from '../schemas/delivery.ts';
+import { CompatListQuery, ImageParams, ImageQuery, SaveImagesRequest, compatImagesAnswer } from '../schemas/compat.ts';
+import { contentAnswers } from '../schemas/delivery.ts';
 
 const tags = ['Compatibility'];
 const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
@@ -30,7 +31,8 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
       operationId: 'compatListImages',
       tags,
       summary: 'List images, by offset',
-      description: 'Newest first. `GET /v1/media` pages without reading what was left out.',
+      description:
+        'Newest first, whole up to 8 MiB and abridged from there on. `GET /v1/media` pages without reading what was left out.',
       querystring: CompatListQuery,
       response: { 200: compatImagesAnswer, ...problems },
     },
@@ -80,12 +82,15 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
         tags,
         security,
         summary: 'Deliver the bytes of an image',
-        description: 'By its id, or the id that it had in an older system. The same as `GET /v1/media/{id}/content`.',
+        description:
+          "By its id, else by the id that it had in an older system. The older id is looked up among the items of `userId`, else among the caller's own. Without either it counts while all items that have it belong to one user; a service's token gets 409 `ambiguous` otherwise. The bytes are delivered as by `GET /v1/media/{id}/content`.",
         params: ImageParams,
-        querystring: ContentQuery,
+        querystring: ImageQuery,
         response: { ...contentAnswers, ...problems },
       },
-      handler: async (request, reply) =>
-        deliverItem(deps, request, reply, await itemByAnyId(deps, readerOf(request), request.params.imageId)),
+      handler: async (request, reply) => {
+        const wanted = { id: request.params.imageId, userId: request.query.userId };
+        return deliverItem(deps, request, reply, await itemByAnyId(deps, readerOf(request), wanted));
+      },
     });
 }

@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import { describeRun, mediaOfRun } from '../../domain/compat.ts';
+import { describeRun, firstOfRun } from '../../domain/compat.ts';
+import { mediaOfRun } from '../../domain/named-item.ts';
 import { callerOf } from '../auth.ts';
 import { deliverItem, readerOf } from '../deliver-item.ts';
 import type { RouteDeps } from '../route-deps.ts';
@@ -52,9 +53,8 @@ export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): voi
     },
     handler: async (request) => {
       const { runId } = request.params;
-      const { items } = await describeRun(deps, callerOf(request), runId);
-      const item = items[0] ?? (await mediaOfRun(deps, readerOf(request), { runId, n: 1 }));
-      return { ...presentImage(deps, item), run_id: runId, type: item.mediaType, count: items.length };
+      const { item, count } = await firstOfRun(deps, callerOf(request), runId);
+      return { ...presentImage(deps, item), run_id: runId, type: item.mediaType, count };
     },
   });
 
@@ -66,13 +66,14 @@ export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       operationId: 'compatGetRun',
       tags,
       summary: 'Describe a run',
-      description: 'What metadata.json tells, and the items.',
+      description:
+        'What metadata.json tells, and the items: 4 MiB of each at most, the larger ones abridged; `moreItems` says that there are others.',
       params: CompatRunParams,
       response: { 200: compatRunAnswer, ...problems },
     },
     handler: async (request) => {
-      const { metadata, items } = await describeRun(deps, callerOf(request), request.params.runId);
-      return { ...metadata, items: items.map((item) => presentImage(deps, item)) };
+      const { metadata, items, moreItems } = await describeRun(deps, callerOf(request), request.params.runId);
+      return { ...metadata, items: items.map((item) => presentImage(deps, item)), moreItems };
     },
   });
 }

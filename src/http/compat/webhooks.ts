@@ -33,7 +33,8 @@ export function compatWebhookRoutes(scope: FastifyInstance, deps: RouteDeps): vo
       tags,
       security: [],
       summary: "Take a handler's webhook in",
-      description: 'The same as `POST /v1/webhooks/generation`, about the job in the path.',
+      description:
+        'The same as `POST /v1/webhooks/generation`, about the job in the path. A signature does not cover the path: a signed body must name the same job.',
       params: CompatJobParams,
       querystring: WebhookQuery,
       response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },

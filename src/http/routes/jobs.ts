@@ -29,7 +29,7 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       tags,
       summary: 'Register a job',
       description:
-        'Says whose job it is and what its items are to be given, before its webhook comes. What has come already is carried out now. Again with other fields: they count for what is still to come.',
+        'Says who owns a job, and which fields its items get, before its webhook arrives. Parked webhooks of the same provider and job that name this user, or nobody, are carried out now. Again with other fields: they count for what still arrives.',
       params: JobParams,
       body: ref(JobRequest),
       response: { 200: jobAnswer, 201: jobAnswer, ...problems },

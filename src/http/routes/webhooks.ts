@@ -18,7 +18,7 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Prom
           field: 'provider',
         });
       try {
-        checkBeforeBody(deps.webhooks, provider as WebhookProvider, request);
+        request.senderProven = checkBeforeBody(deps.webhooks, provider as WebhookProvider, request);
       } catch (error) {
         deps.metrics.webhook(String(provider), isAppError(error) ? error.code : 'error');
         throw error;
@@ -34,7 +34,7 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Prom
         security: [],
         summary: "Take a provider's webhook in",
         description:
-          'The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the one of the registered job, else the one whom the body names, else `userId`; without any it is kept, and carried out when the job is registered. A repetition is recognised and changes nothing. Downloads are not waited for.',
+          'The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the user that the body names, else the one of the registered job of this provider, else `userId`, which counts only beside a `secret`. A webhook without an owner, or that names another user than its job is registered to, is parked: see `GET /v1/webhook-deliveries`. A repetition is recognised and changes nothing. Downloads are not waited for.',
         params: WebhookParams,
         querystring: WebhookQuery,
         response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },

@@ -9,6 +9,12 @@ const nth = Type.Integer({ minimum: 1, maximum: 1000, default: 1, description: '
 const CompatImage = Type.Object(
   {
     ...itemProperties,
+    abridged: Type.Optional(
+      Type.Boolean({
+        description:
+          'Long texts are cut, and `metadata` and `generation` are empty, to keep the answer small; `GET /v1/media/{id}` has all.',
+      }),
+    ),
     networkVolumePath: nullableString('Where it lies on the volume, as back ends see it that have mounted it.', {
       examples: ['/runpod-volume/outputs/user-1/fox-0f2c.png'],
     }),
@@ -73,6 +79,7 @@ const CompatRun = Type.Object(
       description: 'As metadata.json has them.',
     }),
     items: Type.Array(ref(CompatImage), { description: 'The same as items.' }),
+    moreItems: Type.Boolean({ description: 'There are more; `GET /v1/media?runId=` lists them.' }),
   },
   {
     $id: 'CompatRun',
@@ -88,6 +95,17 @@ export const ImageParams = Type.Object({
     description: 'Id of the item, or the id that it had in an older system.',
     examples: ['42'],
   }),
+});
+export const ImageQuery = Type.Object({
+  ...ContentQuery.properties,
+  userId: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      description: 'The owner among whose items an id of an older system is looked up.',
+      examples: ['user-1'],
+    }),
+  ),
 });
 export const CompatRunParams = Type.Object({
   runId: Type.String({ minLength: 1, maxLength: 200, description: 'The run.' }),

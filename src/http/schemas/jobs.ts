@@ -28,7 +28,7 @@ export const JobRequest = Type.Object(
   {
     $id: 'JobRequest',
     additionalProperties: false,
-    description: 'Whose job it is, and the fields that its items get.',
+    description: 'Owner of the job, and the fields that its items get.',
     examples: [{ userId: 'user-1', toolName: 'text-to-image', prompt: 'a red fox in the snow', tags: ['fox'] }],
   },
 );

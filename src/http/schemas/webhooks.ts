@@ -17,11 +17,16 @@ export const WebhookQuery = Type.Object({
     Type.String({
       minLength: 1,
       maxLength: 255,
-      description: 'Owner, when neither a registered job nor the body names one.',
+      description:
+        'Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL.',
     }),
   ),
   jobId: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 500, description: 'The job, when the body does not name it.' }),
+    Type.String({
+      minLength: 1,
+      maxLength: 500,
+      description: 'The job, where the `secret` of the URL is the proof. A signed body must name its job itself.',
+    }),
   ),
 });
 
@@ -30,7 +35,7 @@ const WebhookReceipt = Type.Object(
     received: Type.Literal(true, { description: 'Always `true`.' }),
     state: Type.Enum(['accepted', 'duplicate', 'parked'], {
       description:
-        '`accepted`: the items exist, and what is to be downloaded is on its way; `duplicate`: it was here before, nothing was changed; `parked`: kept until the job is registered.',
+        '`accepted`: the items exist, and what is to be downloaded is on its way; `duplicate`: it was here before, nothing was changed; `parked`: kept for 30 days, until its job is registered or an admin releases it.',
       examples: ['accepted'],
     }),
     jobId: Type.String({ description: 'The job that it is about.', examples: ['9f0c-u1'] }),

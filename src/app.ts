@@ -166,7 +166,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     runRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     sceneRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
     uploadRoutes(routes, { ...deps, bodyRate: timing.bodyRate });
-    eventRoutes(routes, new EventStreams(deps.db, deps.log, timing.events));
+    eventRoutes(routes, new EventStreams(deps, timing.events));
     operationsRoutes(routes, deps, deps.allMetrics);
   });
   return app;

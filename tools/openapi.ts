@@ -6,6 +6,7 @@ import { loadConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/database.ts';
 import { createSigner } from '../src/domain/signing.ts';
 import { openapiDocument } from '../src/http/openapi.ts';
+import { BackgroundParts } from '../src/background/parts.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { createRenderedItems } from '../src/http/present.ts';
 import { createHotBodies } from '../src/domain/hot-bodies.ts';
@@ -52,6 +53,7 @@ const app = await buildApp({
   hotBodies: createHotBodies(0),
   fetcher: createUrlFetcher({ trustedHosts: [], maxBytes: 1 }),
   log,
+  background: new BackgroundParts(log),
   metrics: metrics.domain,
   allMetrics: metrics,
   limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES },

@@ -18,6 +18,9 @@ const FIXTURES: readonly { rule: string; files: Record<string, string> }[] = [
     'src/storage/x.ts': '../db/media.ts',
     'src/sources/x.ts': '../domain/ingest.ts',
     'src/media/x.ts': '../domain/ingest.ts',
+    'src/background/x.ts': '../domain/ingest.ts',
+    'src/domain/y.ts': '../process/uncaught-errors.ts',
+    'src/storage/y.ts': '../background/repeat.ts',
     'src/http/x.ts': 'kysely',
     'migrations/x.ts': '../src/db/tables.ts',
   }).map(([file, target]) => ({

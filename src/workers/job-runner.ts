@@ -24,6 +24,7 @@ export interface RunnerOptions {
 }
 
 const EVERY_MINUTE = '* * * * *';
+const ATTEMPTS = 3;
 const CLOSE_MS = 2000;
 
 /** What graphile-worker retries by itself; a runner that goes on failing at it is a part that fails. */
@@ -67,7 +68,8 @@ export async function runJobs(
           identifier: task,
           options: {
             backfillPeriod: 0,
-            maxAttempts: 1,
+            // The second and third come after seconds, not after a minute.
+            maxAttempts: ATTEMPTS,
             jobKey: task,
             jobKeyMode: 'preserve_run_at' as const,
             priority,
@@ -82,7 +84,7 @@ export async function runJobs(
     try {
       // What was put off while no runner worked is due at once.
       for (const { task, priority } of watches)
-        if (!signal.aborted) await runner.addJob(task, {}, { jobKey: task, maxAttempts: 3, priority });
+        if (!signal.aborted) await runner.addJob(task, {}, { jobKey: task, maxAttempts: ATTEMPTS, priority });
     } catch (error) {
       if (!signal.aborted) failed(error);
       stop();

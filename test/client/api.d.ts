@@ -893,7 +893,7 @@ export interface paths {
         };
         /**
          * Can requests be served
-         * @description Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`.
+         * @description Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`; so is the check of each part of the background work that fails and is being retried.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -2957,7 +2957,7 @@ export interface components {
         /** @description One thing that the service depends on. */
         Check: {
             /**
-             * @description `database`, `schema`, `store:<name>` or `process`.
+             * @description `database`, `schema`, `store:<name>`, `background:<part>` or `process`.
              * @example database
              */
             name: string;
@@ -2965,7 +2965,7 @@ export interface components {
             ok: boolean;
             /** @description Why it does not. */
             reason?: string;
-            /** @description It fails, but a fallback does its work: requests can be served. */
+            /** @description It fails, but requests can be served: a fallback does its work, or it is background work that is being retried. */
             degraded?: boolean;
         };
         /** @description Whether requests can be served. */

@@ -49,6 +49,7 @@ function redactPath(path: string): string {
 
 /** `name=value`, or a segment of a path. */
 function redactParameter(text: string): string {
+  if (text.length < 2) return text;
   const plain = decoded(text);
   if (hasSecretParameter(plain) || STILL_ESCAPED.test(plain) || (plain !== text && plain.replace(JWT, '') !== plain)) {
     const end = text.indexOf('=');

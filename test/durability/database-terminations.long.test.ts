@@ -161,3 +161,38 @@ test(
     }
   },
 );
+
+test(
+  'SIGTERM while the database is down: the service ends in time, with exit code 0',
+  { timeout: 120_000 },
+  async () => {
+    const folder = await createDataFolder('end-without-database');
+    const postgres = await startRestartablePostgres(folder.path);
+    const env = {
+      DATA_DIR: folder.path,
+      DATABASE_URL: postgres.connectionString,
+      JWT_SECRET,
+      LOG_LEVEL: 'warn',
+      SHUTDOWN_GRACE_SECONDS: '5',
+    };
+    const service = await startService({ env });
+    try {
+      await postgres.stop('immediate');
+      const parts = async () => {
+        const text = await (await fetch(`${service.address}/metrics`)).text();
+        return text.match(/mediakeep_background_part_up\{part="(jobs|events|totals)"\} 0/g)?.length;
+      };
+      await expect.poll(parts, { timeout: 30_000 }).toBe(3);
+      const asked = performance.now();
+      service.kill('SIGTERM');
+      expect(await service.ended).toBe(0);
+      expect(performance.now() - asked).toBeLessThan(15_000);
+    } finally {
+      service.kill('SIGKILL');
+      await service.ended;
+      await postgres.start();
+      await postgres.close();
+      await folder.remove();
+    }
+  },
+);

@@ -173,7 +173,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await webhookRoutes(routes, deps);
     workflowRoutes(routes, deps);
     uploadRoutes(routes, deps);
-    eventRoutes(routes, new EventStreams(deps.db, deps.log, timing.events));
+    eventRoutes(routes, new EventStreams(deps, timing.events));
     operationsRoutes(routes, deps, deps.allMetrics);
   });
   return app;

@@ -9,7 +9,7 @@ const httpUrl = (description: string) =>
   Type.Optional(
     Type.String({
       description,
-      pattern: '^https?://[^\\s/?#]+[^\\s?#]*$',
+      pattern: '^https?://[^\\s/?#][^\\s?#]*$',
       allowed: 'an address like https://media.example.com',
     }),
   );

@@ -81,7 +81,7 @@ export function loadConfig(
     ...settings,
     production,
     DATA_DIR: dataDir,
-    PUBLIC_BASE_URL: settings.PUBLIC_BASE_URL?.replace(/\/+$/, ''),
+    PUBLIC_BASE_URL: settings.PUBLIC_BASE_URL?.replace(/(?<!\/)\/+$/, ''),
     STORAGE_FALLBACKS: words(settings.STORAGE_FALLBACKS),
     STORAGE_MIRRORS: words(settings.STORAGE_MIRRORS),
     stores,

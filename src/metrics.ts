@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { PartState, PartsObserver } from './background/parts.ts';
 import type { DomainMetrics } from './domain/deps.ts';
 import type { Stores } from './storage/routing.ts';
 import type { StoreObserver } from './storage/stores.ts';
@@ -8,15 +9,20 @@ export interface Metrics {
   registry: Registry;
   domain: DomainMetrics;
   store: StoreObserver;
+  background: PartsObserver;
+  /** Counts an error that nothing caught; `part`: the background part that it came out of, or `none`. */
+  uncaught(part: string): void;
   request(method: string, route: string, status: number, seconds: number): void;
   /** Shows a pool's connections. */
   watchPool(pool: pg.Pool): void;
   /** Shows which stores are left alone because they fail, and how many copies are still to be made. */
-  watchStores(stores: Stores, countPending: () => Promise<number>): void;
+  watchStores(stores: Stores, countPending: () => Promise<number | undefined>): void;
   /** Shows how many items still have to be fetched, and how many of these nobody has tried in time. */
-  watchFetches(count: () => Promise<{ waiting: number; overdue: number }>): void;
+  watchFetches(count: () => Promise<{ waiting: number; overdue: number } | undefined>): void;
   /** Shows how far the kept totals are behind. */
-  watchRollups(count: () => Promise<number>): void;
+  watchRollups(count: () => Promise<number | undefined>): void;
+  /** Shows which background parts fail. */
+  watchBackground(states: () => readonly PartState[]): void;
   /** Shows how many bytes large JSON bodies hold. */
   watchJsonBodies(held: () => number): void;
 }
@@ -73,6 +79,18 @@ export function createMetrics(version: string): Metrics {
     buckets: SECONDS,
     registers,
   });
+  const restarts = new Counter({
+    name: 'mediakeep_background_restarts_total',
+    help: 'Restarts of background parts after a failure.',
+    labelNames: ['part'],
+    registers,
+  });
+  const uncaught = new Counter({
+    name: 'mediakeep_uncaught_errors_total',
+    help: 'Errors that nothing caught and that the process has survived, by the background part they came from, or none.',
+    labelNames: ['part'],
+    registers,
+  });
   new Gauge({ name: 'build_info', help: 'Version of the service.', labelNames: ['version', 'node'], registers }).set(
     { version, node: process.version },
     1,
@@ -91,6 +109,8 @@ export function createMetrics(version: string): Metrics {
       corruptRead: (store) => corruptReads.inc({ store }),
     },
     store: (store, operation, outcome, seconds) => operations.observe({ store, operation, outcome }, seconds),
+    background: { restarted: (part) => restarts.inc({ part }) },
+    uncaught: (part) => uncaught.inc({ part }),
     request: (method, route, status, seconds) =>
       requests.observe({ http_request_method: method, http_route: route, http_response_status_code: status }, seconds),
     watchStores(stores, countPending) {
@@ -109,7 +129,7 @@ export function createMetrics(version: string): Metrics {
         registers,
         async collect() {
           // A scrape while the database is away still shows everything else.
-          this.set(await countPending().catch(() => Number.NaN));
+          this.set((await countPending()) ?? Number.NaN);
         },
       });
     },
@@ -120,9 +140,9 @@ export function createMetrics(version: string): Metrics {
         labelNames: ['state'],
         registers,
         async collect() {
-          const { waiting, overdue } = await count().catch(() => ({ waiting: Number.NaN, overdue: Number.NaN }));
-          this.set({ state: 'waiting' }, waiting);
-          this.set({ state: 'overdue' }, overdue);
+          const counts = await count();
+          this.set({ state: 'waiting' }, counts?.waiting ?? Number.NaN);
+          this.set({ state: 'overdue' }, counts?.overdue ?? Number.NaN);
         },
       });
     },
@@ -132,7 +152,18 @@ export function createMetrics(version: string): Metrics {
         help: 'Changes that the totals and tag counts do not have yet; 10000 stands for that many or more.',
         registers,
         async collect() {
-          this.set(await count().catch(() => Number.NaN));
+          this.set((await count()) ?? Number.NaN);
+        },
+      });
+    },
+    watchBackground(states) {
+      new Gauge({
+        name: 'mediakeep_background_part_up',
+        help: 'Background parts of this process: 1 while one works, 0 while it fails and is retried.',
+        labelNames: ['part'],
+        registers,
+        collect() {
+          for (const { name, state } of states()) this.set({ part: name }, state === 'running' ? 1 : 0);
         },
       });
     },

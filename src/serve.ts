@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createSigner as createJwtSigner } from 'fast-jwt';
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
+import { repeatWith } from './background/repeat.ts';
 import { closeOnSignal } from './close-on-signal.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { codeOf } from './errors.ts';
@@ -54,28 +55,31 @@ async function serve(
         })
       : undefined;
 
-  const monitor = watchStores(deps.stores, log);
+  const monitor = watchStores(deps.stores, log, repeatWith(deps.background));
 
   const grace = config.SHUTDOWN_GRACE_SECONDS * 1000;
-  closeOnSignal({ delay: grace + 10_000, log }, async ({ signal, err }) => {
-    if (err) log.fatal({ err }, 'closing after an error that nobody caught');
-    else log.info({ signal }, 'closing: no new requests; running ones may finish');
-    const cut = setTimeout(() => {
-      log.warn(`requests still run after ${config.SHUTDOWN_GRACE_SECONDS} s; cutting their connections`);
-      app.server.closeAllConnections();
-    }, grace);
-    // A connection that was busy when the server closed would be kept open for further requests after its answer.
-    const idle = setInterval(() => app.server.closeIdleConnections(), 50);
-    await app.close();
-    clearInterval(idle);
-    clearTimeout(cut);
-    await app.handlersEnded();
-    monitor.stop();
-    await worker?.stop();
-    await service.close();
-    await embedded.stop();
-    log.info('closed');
-  });
+  closeOnSignal(
+    { delay: grace + 10_000, log, uncaught: service.appDeps.allMetrics.uncaught },
+    async ({ signal, err }) => {
+      if (err) log.fatal({ err }, 'closing after an uncaught error');
+      else log.info({ signal }, 'closing: no new requests; running ones may finish');
+      const cut = setTimeout(() => {
+        log.warn(`requests still run after ${config.SHUTDOWN_GRACE_SECONDS} s; cutting their connections`);
+        app.server.closeAllConnections();
+      }, grace);
+      // A connection that was busy when the server closed would be kept open for further requests after its answer.
+      const idle = setInterval(() => app.server.closeIdleConnections(), 50);
+      await app.close();
+      clearInterval(idle);
+      clearTimeout(cut);
+      await app.handlersEnded();
+      monitor.stop();
+      await worker?.stop();
+      await service.close();
+      await embedded.stop();
+      log.info('closed');
+    },
+  );
   try {
     await app.listen({ host: config.HOST, port: config.PORT });
   } catch (error) {

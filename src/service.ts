@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import type { AppDeps } from './app.ts';
+import { measured, onDemand } from './background/observe.ts';
+import { BackgroundParts } from './background/parts.ts';
 import type { Config } from './config.ts';
 import { countFetches } from './db/fetches.ts';
 import { requestCopies } from './db/jobs.ts';
@@ -36,11 +38,19 @@ export async function createService(
   { connectionString, jwtSecret, log, version }: ServiceOptions,
 ): Promise<Service> {
   const metrics = createMetrics(version);
-  const services = await openServices(config, connectionString, log, metrics);
+  const background = new BackgroundParts(log, metrics.background);
+  const services = await openServices(config, connectionString, log, { metrics, background });
+  const { db } = services.database;
+  const fetches = measured(background, 'metrics-fetches', () => countFetches(db));
+  const uncounted = measured(background, 'metrics-totals', () => countBehind(db));
+  const pending = measured(background, 'metrics-copies', () => countPending(db));
+  metrics.watchBackground(() => background.states());
   metrics.watchPool(services.database.pool);
-  metrics.watchFetches(() => countFetches(services.database.db));
-  metrics.watchRollups(() => countBehind(services.database.db));
-  metrics.watchStores(services.stores, () => countPending(services.database.db));
+  metrics.watchFetches(fetches.read);
+  metrics.watchRollups(uncounted.read);
+  metrics.watchStores(services.stores, pending.read);
+  // Without it a worker looks for copies every minute.
+  const wakeUp = onDemand(background, 'copies-wake-up', () => requestCopies(db), { everyMs: 1000 });
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const fetcher = createUrlFetcher({
     trustedHosts: config.FETCH_TRUSTED_HOSTS,
@@ -64,7 +74,7 @@ export async function createService(
         : [derivedSigningKey(jwtSecret)];
   const publicBaseUrl = config.PUBLIC_BASE_URL ?? `http://${host}:${config.PORT}`;
   const deps: RouteDeps = {
-    db: services.database.db,
+    db,
     stores: services.stores,
     rendered: createRenderedItems(publicBaseUrl),
     hotBodies: createHotBodies(config.CONTENT_CACHE_BYTES),
@@ -74,11 +84,8 @@ export async function createService(
     log,
     metrics: metrics.domain,
     signer: createSigner(keys),
-    copiesWanted: throttled(1000, () =>
-      requestCopies(services.database.db).catch((error: unknown) =>
-        log.debug({ err: error }, 'could not wake a worker for copies; it looks for them every minute'),
-      ),
-    ),
+    background,
+    copiesWanted: wakeUp.want,
     limits: {
       maxUploadBytes: config.MAX_UPLOAD_BYTES,
       json: { structureBytes: config.JSON_STRUCTURE_BYTES, values: config.JSON_MAX_VALUES },
@@ -96,6 +103,7 @@ export async function createService(
     close: async () => {
       await fetcher.close();
       await comfyui?.close();
+      await Promise.all([wakeUp, fetches, uncounted, pending].map((part) => part.stop()));
       await services.close();
     },
   };
@@ -113,19 +121,5 @@ function webhookTrust(config: Config): WebhookTrust {
     },
     fal: config.FAL_JWKS_URL === undefined ? undefined : createKeySource(config.FAL_JWKS_URL),
     falAccounts: config.FAL_ACCOUNTS.length > 0 ? config.FAL_ACCOUNTS : undefined,
-  };
-}
-
-/** Calls `work` at once, and then at most every `ms` while it is asked for. */
-function throttled(ms: number, work: () => Promise<void>): () => void {
-  let last = -Infinity;
-  let waiting: NodeJS.Timeout | undefined;
-  const run = () => {
-    waiting = undefined;
-    last = performance.now();
-    void work();
-  };
-  return () => {
-    waiting ??= setTimeout(run, Math.max(0, last + ms - performance.now())).unref();
   };
 }

@@ -2,6 +2,8 @@ import { access, mkdir, readFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { Logger } from 'pino';
+import { BackgroundParts } from './background/parts.ts';
+import { repeatWith } from './background/repeat.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type Database, asAppError, openDatabase } from './db/database.ts';
 import { migrate, migrationNames, migrationState } from './db/migrator.ts';
@@ -58,7 +60,7 @@ export async function openServices(
   config: Config,
   connectionString: string,
   log: Logger,
-  metrics?: Metrics,
+  { metrics, background = new BackgroundParts(log) }: { metrics?: Metrics; background?: BackgroundParts } = {},
 ): Promise<Services> {
   if (config.AUTO_MIGRATE) {
     const report = await migrate(connectionString, (message) => log.info(message)).catch((error: unknown) => {
@@ -78,7 +80,7 @@ export async function openServices(
   });
   try {
     if (!config.AUTO_MIGRATE) await requireSchema(database);
-    const stores = await openStores(config, database, log, metrics);
+    const stores = await openStores(config, database, { log, metrics, background });
     return {
       database,
       stores,
@@ -101,7 +103,11 @@ async function requireSchema({ db }: Database): Promise<void> {
   }
 }
 
-async function openStores(config: Config, { db }: Database, log: Logger, metrics?: Metrics): Promise<Stores> {
+async function openStores(
+  config: Config,
+  { db }: Database,
+  { log, metrics, background }: { log: Logger; metrics: Metrics | undefined; background: BackgroundParts },
+): Promise<Stores> {
   const unreachable = new Map<string, string>();
   const places = new Map<string, string>();
   const stores = await Promise.all(
@@ -111,6 +117,7 @@ async function openStores(config: Config, { db }: Database, log: Logger, metrics
         registeredIdentity: () => registeredIdentity(db, name),
         registerIdentity: (identity) => registerIdentity(db, name, identity),
         lease: (lease, seconds) => takeLease(db, lease, seconds),
+        repeat: repeatWith(background),
         executor: db,
         log: (level, message, details) => log[level]({ ...details, store: name }, message),
       };

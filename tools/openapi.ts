@@ -6,6 +6,7 @@ import { loadConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/database.ts';
 import { createSigner } from '../src/domain/signing.ts';
 import { openapiDocument } from '../src/http/openapi.ts';
+import { BackgroundParts } from '../src/background/parts.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { createRenderedItems } from '../src/http/present.ts';
 import { createVerifiedFiles } from '../src/domain/verified-content.ts';
@@ -54,6 +55,7 @@ const app = await buildApp({
   verifiedFiles: createVerifiedFiles(),
   fetcher: createUrlFetcher({ trustedHosts: [], maxBytes: 1 }),
   log,
+  background: new BackgroundParts(log),
   metrics: metrics.domain,
   allMetrics: metrics,
   limits: { maxUploadBytes: config.MAX_UPLOAD_BYTES, json: { structureBytes: 0, values: 0 } },

@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { repeatWith } from '../background/repeat.ts';
+import { watchUncaught } from '../process/uncaught-errors.ts';
 import { watchStores } from '../storage/monitor.ts';
 import { AppError } from '../errors.ts';
 import { startWorker } from '../workers/worker.ts';
@@ -13,12 +15,20 @@ export async function runWorker(context: CommandContext): Promise<number> {
     throw new AppError('invalid_request', 'WORKER_CONCURRENCY is 0: this process would do nothing; set 1 or more.');
   return withService(context, async (deps, signal, connectionString) => {
     const worker = startWorker(deps, { connectionString, concurrency: config.WORKER_CONCURRENCY });
-    const monitor = watchStores(deps.stores, log);
+    const monitor = watchStores(deps.stores, log, repeatWith(deps.background));
+    const broken = new AbortController();
+    const stopWatching = watchUncaught({ log, count: () => {} }, (error) => {
+      log.fatal({ err: error }, 'closing after an uncaught error');
+      broken.abort(error);
+    });
     log.info({ jobs: config.WORKER_CONCURRENCY }, 'the worker runs');
-    if (!signal.aborted) await once(signal, 'abort');
+    const ended = AbortSignal.any([signal, broken.signal]);
+    if (!ended.aborted) await once(ended, 'abort');
     log.info('closing: running jobs get a moment');
     monitor.stop();
     await worker.stop();
+    stopWatching();
+    broken.signal.throwIfAborted();
     return EXIT.done;
   });
 }

@@ -55,7 +55,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 /** SQLSTATE classes and system errors that mean "the database is not there just now", not "the statement is wrong". */
 const GONE = /^(08|53|57P0|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)/;
 const GONE_MESSAGES =
-  /connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end/i;
+  /connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed and is not queryable|Cannot use a pool after calling end/i;
 
 /** A server that listens on a socket takes its file away when it stops. */
 function isSocketGone(error: unknown): boolean {

@@ -166,14 +166,6 @@ export async function isAlive(db: Db, id: string): Promise<boolean> {
   return row !== undefined;
 }
 
-/** Several items by id, in no order; missing ones are left out. */
-export async function findItems(db: Db, ids: readonly string[]): Promise<MediaItem[]> {
-  const possible = ids.filter(isItemId);
-  if (possible.length === 0) return [];
-  const rows = await db.selectFrom('generated_images').select(itemColumns).where('id', 'in', possible).execute();
-  return rows.map((row) => toItem(row));
-}
-
 /** The item whose bytes lie under a store's key; a copy that is still to be made there does not count. */
 export async function findStoredItemByKey(db: Db, store: string, key: string): Promise<MediaItem | undefined> {
   const row = await db

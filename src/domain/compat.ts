@@ -113,5 +113,5 @@ export function networkVolumePath({ stores }: Pick<Deps, 'stores'>, item: MediaI
   if (item.storageKey === null || item.storageProvider === null || !stores.has(item.storageProvider)) return null;
   const store = stores.get(item.storageProvider);
   const [alias] = store.aliases;
-  return alias === undefined ? item.storageKey : `${alias.replace(/\/+$/, '')}/${item.storageKey}`;
+  return alias === undefined ? item.storageKey : `${alias.replace(/(?<!\/)\/+$/, '')}/${item.storageKey}`;
 }

@@ -17,7 +17,7 @@ import { runOutputKey } from './place.ts';
 import { refreshRun } from './run-files.ts';
 import { storageUrlOf } from './storage-url.ts';
 
-type CopyDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
+type CopyDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'background' | 'publicBaseUrl'>;
 
 export interface CopyOptions {
   /** The store that gets the bytes. */

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { BackgroundParts } from '../background/parts.ts';
 import type { Db } from '../db/database.ts';
 import type { ComfyClient } from '../sources/comfyui.ts';
 import type { UrlFetcher } from '../sources/fetch-url.ts';
@@ -35,6 +36,8 @@ export interface Deps {
   /** The operator's own ComfyUI, when one is configured. */
   comfyui: ComfyClient | undefined;
   log: Logger;
+  /** What this process does in the background. */
+  background: BackgroundParts;
   metrics: DomainMetrics;
   /** Told after a commit that has left copies for a worker to make; returns at once. */
   copiesWanted: () => void;

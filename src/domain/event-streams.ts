@@ -1,4 +1,5 @@
-import type { Logger } from 'pino';
+import type { BackgroundParts } from '../background/parts.ts';
+import { type Repeated, repeat } from '../background/repeat.ts';
 import type { Db } from '../db/database.ts';
 import { type MediaEvent, forgetEvents, numberEvents, readEventLog, readEvents, usersOfEvents } from '../db/events.ts';
 import { AppError } from '../errors.ts';
@@ -54,40 +55,44 @@ interface Follower {
  */
 export class EventStreams {
   readonly #db: Db;
-  readonly #log: Logger;
+  readonly #background: BackgroundParts;
   readonly #timing: EventTiming;
   readonly #followers = new Set<Follower>();
   readonly #open = new Map<string, number>();
   #openCount = 0;
   #seen = 0;
   #forgotAt = 0;
-  #failing = false;
   #stopped = false;
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> = Promise.resolve();
+  #rounds: Repeated | undefined;
+  #ended: Promise<void> | undefined;
   #reading = 0;
   readonly #waitingToRead: (() => void)[] = [];
 
-  constructor(db: Db, log: Logger, timing: EventTiming = EVENT_TIMING) {
+  constructor({ db, background }: { db: Db; background: BackgroundParts }, timing: EventTiming = EVENT_TIMING) {
     this.#db = db;
-    this.#log = log;
+    this.#background = background;
     this.#timing = timing;
   }
 
   start(): void {
-    this.#schedule(this.#timing.pollMs);
+    const { pollMs, idleMs } = this.#timing;
+    this.#rounds = repeat(this.#background, 'events', () => this.#runRound(), {
+      everyMs: pollMs,
+      firstMs: pollMs,
+      retry: { minMs: pollMs, maxMs: idleMs },
+    });
   }
 
   /** Ends all streams; no new ones begin. */
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#ended = this.#rounds?.stop();
     for (const follower of this.#followers) follower.wake();
   }
 
   /** Resolves when nothing of this uses the database any more; after `stop`. */
   async settled(): Promise<void> {
-    await this.#round;
+    await this.#ended;
   }
 
   /**
@@ -137,7 +142,7 @@ export class EventStreams {
     const follower: Follower = { userId, woken: false, wake: () => (follower.woken = true) };
     this.#followers.add(follower);
     // The round may be waiting for as long as it does when nobody follows.
-    this.#schedule(this.#timing.pollMs);
+    this.#rounds?.soon(this.#timing.pollMs);
     try {
       let position = from;
       yield { type: missed ? 'reset' : 'position', position };
@@ -185,33 +190,17 @@ export class EventStreams {
     });
   }
 
-  #schedule(ms: number): void {
-    clearTimeout(this.#timer);
-    if (this.#stopped) return;
-    this.#timer = setTimeout(() => {
-      this.#round = this.#runRound();
-    }, ms).unref();
-  }
-
-  async #runRound(): Promise<void> {
-    let numbered = 0;
-    try {
-      numbered = await numberEvents(this.#db, NUMBERED_AT_ONCE);
-      if (this.#followers.size > 0) await this.#wakeFollowers();
-      if (performance.now() - this.#forgotAt > FORGET_EVERY_MS) {
-        const forgotten = await forgetEvents(this.#db, KEPT_SECONDS, NUMBERED_AT_ONCE);
-        if (forgotten < NUMBERED_AT_ONCE) this.#forgotAt = performance.now();
-      }
-      this.#failing = false;
-    } catch (error) {
-      // Once for each time that it begins: a database that is away is away for everybody, who say so, too.
-      this.#log[this.#failing ? 'debug' : 'warn']({ err: error }, 'could not look for events; trying again');
-      this.#failing = true;
+  /** Answers the pause until the next round. */
+  async #runRound(): Promise<number> {
+    const numbered = await numberEvents(this.#db, NUMBERED_AT_ONCE);
+    if (this.#followers.size > 0) await this.#wakeFollowers();
+    if (performance.now() - this.#forgotAt > FORGET_EVERY_MS) {
+      const forgotten = await forgetEvents(this.#db, KEPT_SECONDS, NUMBERED_AT_ONCE);
+      if (forgotten < NUMBERED_AT_ONCE) this.#forgotAt = performance.now();
     }
     const { pollMs, idleMs } = this.#timing;
-    const busy = numbered > 0 || this.#followers.size > 0;
-    if (numbered === NUMBERED_AT_ONCE) this.#schedule(0);
-    else this.#schedule(busy && !this.#failing ? pollMs : idleMs);
+    if (numbered === NUMBERED_AT_ONCE) return 0;
+    return numbered > 0 || this.#followers.size > 0 ? pollMs : idleMs;
   }
 
   async #wakeFollowers(): Promise<void> {

@@ -69,7 +69,7 @@ async function fetchOne(
 async function placeOf(url: string, folders: FetchExternalOptions['folders']): Promise<BytesFrom> {
   const mapped = folders.find(({ prefix }) => url.startsWith(prefix));
   if (!mapped) return { type: 'url', url };
-  const name = decodeURIComponent(url.slice(mapped.prefix.length).replace(/[?#].*$/, ''));
+  const name = decodeURIComponent(url.slice(mapped.prefix.length).split(/[?#]/, 1)[0] ?? '');
   const file = path.resolve(mapped.folder, name);
   if (!file.startsWith(`${path.resolve(mapped.folder)}${path.sep}`))
     throw new Error(`${name} lies outside of ${mapped.folder}`);

@@ -1,5 +1,4 @@
 import {
-  ATTEMPT_SECONDS,
   deleteFetch,
   type Fetch,
   type FetchSource,
@@ -21,6 +20,7 @@ import { isGone } from '../sources/fetch-failure.ts';
 import { deliveredOutput } from './delivered-output.ts';
 import type { Deps } from './deps.ts';
 import { refreshRun } from './run-files.ts';
+import { keepFetches } from './fetch-lease.ts';
 import { recordItemEvent } from './item-event.ts';
 import { type BytesFrom, storeInto } from './store-into.ts';
 
@@ -53,18 +53,12 @@ export async function fetchPending(
 ): Promise<FetchOutcome | undefined> {
   const fetch = await takeFetch(deps.db, which);
   if (!fetch) return undefined;
-  const lease = setInterval(() => {
-    renewFetch(deps.db, fetch).catch((error: unknown) =>
-      deps.log.warn(
-        { err: error, itemId: fetch.mediaId },
-        'could not renew the lease of a fetch; another worker may try, too',
-      ),
-    );
-  }, ATTEMPT_SECONDS * 333);
+  // When it cannot be renewed, another worker may try, too.
+  const lease = keepFetches(deps, { itemId: fetch.mediaId }, () => renewFetch(deps.db, fetch));
   try {
     return await attempt(deps, fetch, held, signal);
   } finally {
-    clearInterval(lease);
+    void lease.stop();
   }
 }
 

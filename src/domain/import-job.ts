@@ -1,5 +1,5 @@
 import { lockJob, updateJob } from '../db/generation-jobs.ts';
-import { ATTEMPT_SECONDS, renewHeldFetches, reviveFetches } from '../db/fetches.ts';
+import { renewHeldFetches, reviveFetches } from '../db/fetches.ts';
 import { readBounded } from '../db/item-pages.ts';
 import { findItem, findItemForUpdate, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
@@ -8,6 +8,7 @@ import { answerContext, assertFew, outputFields } from './answer-fields.ts';
 import { newOutput } from './apply-answer.ts';
 import { type Caller, ownerFor } from './caller.ts';
 import type { Deps } from './deps.ts';
+import { keepFetches } from './fetch-lease.ts';
 import { fetchPending } from './fetch-pending.ts';
 import { checkParent } from './ingest.ts';
 import { refreshRun } from './run-files.ts';
@@ -63,15 +64,11 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
       stored[index] = await fetchNow(deps, one, heldBytes(answer.outputs[index]), failures, signal);
   };
   // Those that are still to come must not be taken for ones that nobody has the bytes of.
-  const lease = setInterval(() => {
-    renewHeldFetches(deps.db, ids).catch((error: unknown) =>
-      deps.log.warn({ err: error, jobId: job.jobId }, 'could not keep workers off the items of an import'),
-    );
-  }, ATTEMPT_SECONDS * 333);
+  const lease = keepFetches(deps, { jobId: job.jobId }, () => renewHeldFetches(deps.db, ids));
   try {
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
   } finally {
-    clearInterval(lease);
+    void lease.stop();
   }
   // Those who stored at the same moment may have left it to each other.
   await refreshRun(deps, request.input.runId ?? (job.fields as ItemInput).runId);

@@ -33,7 +33,7 @@ export function identitiesOf(output: AnswerOutput): string[] {
 }
 
 function place(subfolder: string, filename: string): string {
-  return `place:${subfolder.replace(/^\/+|\/+$/g, '')}/${filename}`;
+  return `place:${subfolder.replace(/^\/+|(?<!\/)\/+$/g, '')}/${filename}`;
 }
 
 /** What a signature adds to an address; another one leads to the same file. */

@@ -20,7 +20,7 @@ export interface CopyReport {
   down: string[];
 }
 
-type CopiesDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
+type CopiesDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'background' | 'publicBaseUrl'>;
 
 const AT_ONCE = 4;
 const FIRST_DELAY_SECONDS = 5;

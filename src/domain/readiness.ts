@@ -1,4 +1,6 @@
 import { sql } from 'kysely';
+import type { PartState } from '../background/parts.ts';
+import { asAppError } from '../db/database.ts';
 import { migrationState } from '../db/migrator.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../storage/stores.ts';
@@ -15,7 +17,7 @@ export interface Check {
 const TIMEOUT_MS = 3000;
 
 /** Whether everything is there that a request needs. Reasons are for operators and hold no addresses or secrets. */
-export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log'>): Promise<Check[]> {
+export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log' | 'background'>): Promise<Check[]> {
   const check = async (name: string, work: () => Promise<string | undefined>): Promise<Check> => {
     try {
       const reason = await within(work());
@@ -47,11 +49,23 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log'>):
     }),
     store(primary),
   ]);
-  if (first.ok || fallbacks.length === 0) return [database, schema, first];
+  const background = deps.background.states().flatMap(failingPart);
+  if (first.ok || fallbacks.length === 0) return [database, schema, first, ...background];
   // Uploads go on in a fallback: taking this process out of service would end what works.
   const others = await Promise.all(fallbacks.map(store));
   const replaced = others.some((other) => other.ok);
-  return [database, schema, ...[first, ...others].map((each) => (each.ok ? each : { ...each, degraded: replaced }))];
+  const all = [first, ...others].map((each) => (each.ok ? each : { ...each, degraded: replaced }));
+  return [database, schema, ...all, ...background];
+}
+
+/** Requests are served without it, and the process keeps trying: taking the replica out of service would help nobody. */
+function failingPart({ name, state, since, lastError }: PartState): Check[] {
+  if (state === 'running') return [];
+  const error = asAppError(lastError);
+  const why = error instanceof AppError ? error.message : 'The log has the reason.';
+  return [
+    { name: `background:${name}`, ok: false, degraded: true, reason: `failing since ${since.toISOString()}: ${why}` },
+  ];
 }
 
 async function within<T>(work: Promise<T>): Promise<T> {

@@ -26,12 +26,17 @@ export async function freshenRollups({ db, log }: RollupDeps): Promise<void> {
  * Counts all changes that there are, batch by batch, until none is left, the signal fires or another process turns out to be at it.
  * Answers how many were looked at.
  */
-export async function keepRollups({ db }: Pick<RollupDeps, 'db'>, signal?: AbortSignal): Promise<number> {
+export async function keepRollups(
+  { db }: Pick<RollupDeps, 'db'>,
+  signal?: AbortSignal,
+  onBatch?: () => void,
+): Promise<number> {
   let counted = 0;
   if (!(await rollupsAreBehind(db))) return 0;
   while (signal?.aborted !== true) {
     const batch = await catchUpRollups(db, ROLLUP_BATCH);
     counted += batch?.counted ?? 0;
+    onBatch?.();
     if (batch?.more !== true) break;
   }
   return counted;

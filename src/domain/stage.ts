@@ -179,7 +179,7 @@ async function write(
       throw error;
     }
     // A store that is down cannot remove anything either, and whoever waits for a fallback need not wait for that.
-    if (hasNext && isAppError(error, 'store_unavailable')) void giveUp(error);
+    if (hasNext && isAppError(error, 'store_unavailable')) giveUp(error).catch(() => {});
     else await giveUp(error);
     throw error;
   }

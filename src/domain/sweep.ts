@@ -22,6 +22,7 @@ export interface SweepReport {
 export async function sweepIntents(
   deps: { db: Db; stores: Stores; log: Logger },
   signal?: AbortSignal,
+  onProgress?: () => void,
 ): Promise<SweepReport> {
   const report: SweepReport = { removed: 0, failed: 0 };
   for (;;) {
@@ -29,6 +30,7 @@ export async function sweepIntents(
     for (const intent of taken) {
       // What was taken and not done comes again when its lease is over.
       if (signal?.aborted === true) return report;
+      onProgress?.();
       try {
         if (await findStoredItemByKey(deps.db, intent.store, intent.key)) {
           deps.log.error({ ...intent }, 'an intent names the object of a live item; the object stays');

@@ -8,7 +8,7 @@ import { copyItem, settleCopy } from './copy-item.ts';
 import type { Deps } from './deps.ts';
 import { workThrough } from './work-through.ts';
 
-type TransferDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'publicBaseUrl'>;
+type TransferDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'background' | 'publicBaseUrl'>;
 
 export interface TransferOptions {
   /** The store that is emptied; undefined: nothing is, `to` becomes a mirror. */

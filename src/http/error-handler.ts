@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { asAppError } from '../db/database.ts';
 import { AppError, ERROR_CODES, type ErrorCode, codeOf } from '../errors.ts';
 import { StorageError } from '../storage/driver.ts';
+import { withoutTokens } from '../telemetry/loggable-url.ts';
 import { validationError } from './validation.ts';
 import { lingering } from './linger.ts';
 import { waitsForContinue } from './requests/expect-continue.ts';
@@ -159,7 +160,7 @@ export function registerErrorHandler(app: FastifyInstance): void {
       level === 'error'
         ? { err: error.cause ?? error, code: error.code, userId: request.caller?.sub }
         : { code: error.code, ...(error.cause instanceof Error && { cause: error.cause.message.slice(0, 300) }) };
-    request.log[level](context, error.message);
+    request.log[level](context, withoutTokens(error.message));
     // A body that is still on its way would be read to its end for nothing, or be taken for the next request.
     if (!request.raw.complete) reply.header('connection', 'close');
     return send(reply, request, error, !request.raw.complete && !waitsForContinue(request.raw));

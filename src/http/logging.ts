@@ -1,20 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-
-const SECRET_PARAMETERS =
-  /([?&](?:[a-z_-]*(?:token|secret|signature|password|api_?key)|sig|jwt|authorization|x-amz-credential)=)[^&#]*/gi;
-/** A JWT, wherever a confused caller has put it. */
-const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
-
-/** A URL as it may be logged: without secrets in its query, and without the token of a signed URL. */
-function loggableUrl(url: string): string {
-  return url
-    .replace(/^\/v1\/signed\/[^/?#]*/, '/v1/signed/[redacted]')
-    .replace(SECRET_PARAMETERS, '$1[redacted]')
-    .replace(JWT, '[redacted]')
-    .slice(0, 2000);
-}
+import { loggableUrl } from '../telemetry/loggable-url.ts';
 
 /** The caller's request id when it looks like one, else a new one: what is logged must not be anybody's text. */
 export function requestId(raw: IncomingMessage): string {

@@ -20,7 +20,7 @@ const UNITS: Record<string, number> = {
 /** A length in px; null for what depends on the page: a percentage, `em`, `auto`. */
 function pixels(length: string | undefined): number | null {
   const [, number, unit] =
-    /^\s*\+?(\d*\.?\d+(?:e[+-]?\d{1,3})?)\.?\s*([a-z]*)\s*$/i.exec(length?.slice(0, 64) ?? '') ?? [];
+    /^\+?((?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d{1,3})?)\.?\s*([a-z]*)$/i.exec(length?.slice(0, 64).trim() ?? '') ?? [];
   const scale = UNITS[unit?.toLowerCase() ?? '%'];
   return number === undefined || scale === undefined || !(Number(number) > 0) ? null : Number(number) * scale;
 }

@@ -51,7 +51,7 @@ export function checkPromptId(promptId: string, field: string): void {
  * there. Redirects are not followed.
  */
 export function createComfyClient(options: ComfyClientOptions): ComfyClient {
-  const base = options.url.replace(/\/+$/, '');
+  const base = options.url.replace(/(?<!\/)\/+$/, '');
   const trusted = { trustedHosts: [new URL(base).hostname], maxRedirects: 0 };
   const histories = createUrlFetcher({
     ...trusted,

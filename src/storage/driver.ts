@@ -164,6 +164,12 @@ export interface Lease {
 }
 
 /** What the registry lends a driver that declares the need. */
+/**
+ * Does `work` every so many milliseconds, for the first time after as many, as the background part `name` of the process. A failure
+ * of it is shown and retried; it never reaches the caller.
+ */
+export type Repeat = (name: string, everyMs: number, work: () => Promise<void>) => { stop(): void };
+
 export interface DriverContext {
   /** The store's name. */
   store: string;
@@ -173,6 +179,8 @@ export interface DriverContext {
   registerIdentity(identity: string): Promise<string>;
   /** Takes the lease `name` for `seconds` of database time, or answers undefined at once when somebody has it. */
   lease(name: string, seconds: number): Promise<Lease | undefined>;
+  /** For what goes on beside requests. */
+  repeat: Repeat;
   /** The service's database, for single statements; nothing of it is held while bytes flow. */
   executor: QueryExecutorProvider;
   /** A line in the service's log; never with a secret or a signed URL in it. */

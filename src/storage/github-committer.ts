@@ -80,19 +80,16 @@ export function createCommitter(
   async function withLease(work: (hold: () => void) => Promise<void>): Promise<void> {
     const lease = await takeLease();
     let lost = false;
-    const renewing = setInterval(() => {
-      lease.renew().then(
-        (held) => (lost ||= !held),
-        // The database may be back before the time runs out; and git refuses a second writer by itself.
-        () => {},
-      );
-    }, RENEW_MS);
+    // The database may be back before the time runs out; and git refuses a second writer by itself.
+    const renewing = context.repeat('store-leases', RENEW_MS, async () => {
+      lost ||= !(await lease.renew());
+    });
     try {
       await work(() => {
         if (lost) throw new StorageError('UNAVAILABLE', 'Another process has taken over the branch', { retryAfter: 2 });
       });
     } finally {
-      clearInterval(renewing);
+      renewing.stop();
       await lease.release().catch((error: unknown) => {
         context.log('warn', 'a lease could not be given back; it runs out by itself', { err: error });
       });

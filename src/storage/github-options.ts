@@ -67,7 +67,7 @@ export function githubPlace(store: string, options: GithubOptions): GithubPlace 
     ...repository,
     branch: options.branch,
     directory: options.directory,
-    apiUrl: options.apiUrl.replace(/\/+$/, ''),
+    apiUrl: options.apiUrl.replace(/(?<!\/)\/+$/, ''),
     credentials: credentials(options, refuse, setting),
     setting,
   };

@@ -7,7 +7,7 @@ const httpUrl = (description: string, defaultValue: string) =>
   Type.String({
     description,
     default: defaultValue,
-    pattern: '^https?://[^\\s/?#]+[^\\s?#]*$',
+    pattern: '^https?://[^\\s/?#][^\\s?#]*$',
     allowed: 'an address like https://github.example.com/api/v3',
   });
 const whole = (description: string, defaultValue: number, minimum: number, maximum: number) =>

@@ -143,7 +143,7 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
     close: () => committer.close(),
   };
   if (options.public) {
-    const base = `${options.rawUrl.replace(/\/+$/, '')}/${escapePath(`${owner}/${repo}/${branch}/${directory}`)}`;
+    const base = `${options.rawUrl.replace(/(?<!\/)\/+$/, '')}/${escapePath(`${owner}/${repo}/${branch}/${directory}`)}`;
     driver.publicUrl = (key) => `${base}/${escapePath(key)}`;
   }
   return withStorageErrors(driver, (error) => asStorageError(error, place));

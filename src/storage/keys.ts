@@ -33,8 +33,8 @@ export function safeSegment(text: string, maxBytes = MAX_SEGMENT_BYTES): string 
   const cleaned = text
     .normalize('NFC')
     .replace(/[^\p{L}\p{M}\p{N}_-]+/gu, '-')
-    .replace(/^-+|-+$/g, '');
-  const cut = cutBytes(cleaned, maxBytes).replace(/-+$/, '');
+    .replace(/^-+|(?<!-)-+$/g, '');
+  const cut = cutBytes(cleaned, maxBytes).replace(/(?<!-)-+$/, '');
   return RESERVED.test(cut) ? `${cut}-` : cut;
 }
 
@@ -127,7 +127,8 @@ export function runSlotOf(filename: string): { type: string; n: number } | undef
 export function copyKey(key: string): string {
   const folders = key.split('/');
   const name = folders.pop() ?? '';
-  const [, stem = '', ext = ''] = /^(.*?)(?:-[0-9a-f]{16})?(\.[^.]{1,20})?$/su.exec(name) ?? [];
+  const ext = /\.[^.]{1,20}$/u.exec(name)?.[0] ?? '';
+  const stem = name.slice(0, name.length - ext.length).replace(/-[0-9a-f]{16}$/, '');
   return [...folders, `${cutBytes(stem, MAX_SEGMENT_BYTES)}-${unique()}${ext}`].join('/');
 }
 

@@ -1,3 +1,4 @@
+import type { Repeat } from './driver.ts';
 import type { Stores } from './routing.ts';
 import type { Store } from './stores.ts';
 
@@ -16,26 +17,27 @@ const EVERY_MS = 5000;
  * Asks stores how they are, every five seconds: those that fail, so that no caller has to find out whether they are back, and those
  * to which clients are sent, for their failures are never seen here. Tells the log when one goes and when it is back.
  */
-export function watchStores(stores: Stores, log: MonitorLog): Monitor {
-  const down = new Set<string>();
-  const asked = new Set<string>();
-  const ask = async (store: Store) => {
-    if (asked.has(store.name) || (store.available() && !store.presignGet && !down.has(store.name))) return;
-    asked.add(store.name);
+export function watchStores(stores: Stores, log: MonitorLog, repeat: Repeat): Monitor {
+  const watches = stores.all.map((store) => repeat('store-monitor', EVERY_MS, askWhenNeeded(store, log)));
+  return {
+    stop: () => {
+      for (const watch of watches) watch.stop();
+    },
+  };
+}
+
+function askWhenNeeded(store: Store, log: MonitorLog): () => Promise<void> {
+  let down = false;
+  return async () => {
+    if (store.available() && !store.presignGet && !down) return;
     try {
       await store.healthy();
-      if (down.delete(store.name)) log.info({ store: store.name }, 'a store is back');
     } catch (error) {
-      if (!down.has(store.name))
-        log.warn({ err: error, store: store.name }, 'a store does not answer; it is left alone until it does');
-      down.add(store.name);
-    } finally {
-      asked.delete(store.name);
+      if (!down) log.warn({ err: error, store: store.name }, 'a store does not answer; it is left alone until it does');
+      down = true;
+      return;
     }
+    if (down) log.info({ store: store.name }, 'a store is back');
+    down = false;
   };
-  const timer = setInterval(() => {
-    for (const store of stores.all) void ask(store);
-  }, EVERY_MS);
-  timer.unref();
-  return { stop: () => clearInterval(timer) };
 }

@@ -1,6 +1,6 @@
-import { Logger as JobLogger, type Runner, type TaskList, parseCronItems, run } from 'graphile-worker';
-import type { Logger } from 'pino';
-import { openJobPool } from '../db/job-pool.ts';
+import type { Task, TaskList } from 'graphile-worker';
+import { keepRunning } from '../background/keep-running.ts';
+import { observed } from '../background/observe.ts';
 import { DOWNLOAD_PRIORITY } from '../db/jobs.ts';
 import type { Deps } from '../domain/deps.ts';
 import { fetchPending } from '../domain/fetch-pending.ts';
@@ -8,6 +8,7 @@ import { removeOldDeliveries } from '../domain/old-deliveries.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/pending-copies.ts';
 import { pollPrompt } from '../domain/poll-comfyui.ts';
 import { secondsToNextRunFiles, writeDueRunFiles } from '../domain/run-files.ts';
+import { type RunnerOptions, runJobs } from './job-runner.ts';
 import { TURN_MS, addOnce, alone, downloads, jobSlots } from './task-slots.ts';
 
 export interface JobsOptions {
@@ -21,11 +22,8 @@ export interface Jobs {
   stop(): Promise<void>;
 }
 
-const RESTART_MS = 5000;
 /** How soon a store that was down is asked again. */
 const DOWN_SECONDS = 10;
-/** What a copy that was put off waits at most beyond its time, should the job that was to make it be lost. */
-const EVERY_MINUTE = '* * * * *';
 /** Tasks that look for rows that are due. */
 const WATCHES = ['copies', 'fetches', 'comfyui-all', 'run-files', 'deliveries'] as const;
 
@@ -81,77 +79,36 @@ function tasks(deps: Deps, concurrency: number): TaskList {
 
 const priorityOf = (task: string): number => (task === 'fetches' ? DOWNLOAD_PRIORITY : 0);
 
-/** Runs graphile-worker in this process, and again when it ends by itself because the database was away. */
-export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOptions): Jobs {
-  let stopping = false;
-  let runner: Runner | undefined;
-  let wake = () => {};
-  const pool = openJobPool(connectionString, jobSlots(concurrency) + 2, (error) =>
-    // At the end the database may be gone before the last of them is closed.
-    deps.log[stopping ? 'debug' : 'warn']({ err: error }, 'a connection of the job queue was lost'),
+/** The part of the background work that a task belongs to. */
+const PARTS: Readonly<Record<string, string>> = {
+  copies: 'copies',
+  fetch: 'downloads',
+  'fetch-at-hand': 'downloads',
+  fetches: 'downloads',
+  comfyui: 'comfyui',
+  'comfyui-all': 'comfyui',
+  deliveries: 'old-webhooks',
+  'run-files': 'run-files',
+};
+
+/** A job that fails is graphile-worker's to retry; that it fails is seen as the state of its part. */
+function observedTasks(deps: Deps, list: TaskList): TaskList {
+  return Object.fromEntries(
+    Object.entries(list).map(([name, task]) => [
+      name,
+      observed(deps.background, PARTS[name] ?? name, async (...args: Parameters<Task>) => task?.(...args)),
+    ]),
   );
-  const again = async (): Promise<void> => {
-    while (!stopping) {
-      try {
-        runner = await run({
-          pgPool: pool,
-          concurrency: jobSlots(concurrency),
-          noHandleSignals: true,
-          logger: jobLogger(deps.log),
-          taskList: tasks(deps, concurrency),
-          parsedCronItems: parseCronItems(
-            WATCHES.map((task) => ({
-              task,
-              match: EVERY_MINUTE,
-              identifier: task,
-              options: {
-                backfillPeriod: 0,
-                maxAttempts: 1,
-                jobKey: task,
-                jobKeyMode: 'preserve_run_at' as const,
-                priority: priorityOf(task),
-              },
-            })),
-          ),
-        });
-        if (stopping) await runner.stop();
-        // What was put off while nobody worked is due at once.
-        else
-          for (const task of WATCHES)
-            await runner.addJob(task, {}, { jobKey: task, maxAttempts: 3, priority: priorityOf(task) });
-        await runner.promise;
-      } catch (error) {
-        if (!stopping) deps.log.warn({ err: error }, 'background jobs stopped; they start again in five seconds');
-      }
-      if (!stopping)
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, RESTART_MS);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-    }
-  };
-  const running = again();
-  return {
-    async stop() {
-      stopping = true;
-      wake();
-      // It throws when it has ended already.
-      await runner?.stop().catch(() => {});
-      await running;
-      await pool.end();
-    },
-  };
 }
 
-/** What graphile-worker says goes where everything goes; its chatter about each job only on request. */
-function jobLogger(log: Logger): JobLogger {
-  return new JobLogger((scope) => (level, message, meta) => {
-    const line = { job: scope.jobId, task: scope.taskIdentifier, ...(meta?.['error'] ? { err: meta['error'] } : {}) };
-    if (level === 'error') log.error(line, message);
-    else if (level === 'warning') log.warn(line, message);
-    else log.debug(line, message);
-  });
+/** Runs graphile-worker in this process, and again when it ends by itself. */
+export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOptions): Jobs {
+  const options: RunnerOptions = {
+    connectionString,
+    slots: jobSlots(concurrency),
+    taskList: observedTasks(deps, tasks(deps, concurrency)),
+    watches: WATCHES.map((task) => ({ task, priority: priorityOf(task) })),
+    log: deps.log,
+  };
+  return keepRunning(deps.background, 'jobs', (run) => runJobs(options, run));
 }

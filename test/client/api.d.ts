@@ -573,7 +573,7 @@ export interface paths {
         };
         /**
          * List images, by offset
-         * @description Newest first. `GET /v1/media` pages without reading what was left out.
+         * @description Newest first, whole up to 8 MiB and abridged from there on. `GET /v1/media` pages without reading what was left out.
          */
         get: operations["compatListImages"];
         put?: never;
@@ -733,7 +733,7 @@ export interface paths {
         };
         /**
          * Describe a run
-         * @description What metadata.json tells, and the items.
+         * @description What metadata.json tells, and the items: 4 MiB of each at most, the larger ones abridged; `moreItems` says that there are others.
          */
         get: operations["compatGetRun"];
         put?: never;
@@ -933,7 +933,7 @@ export interface paths {
         };
         /**
          * Can requests be served
-         * @description Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`.
+         * @description Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`; so is the check of each part of the background work that fails and is being retried.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -2546,6 +2546,8 @@ export interface components {
              * @description When it was deleted.
              */
             deletedAt: string | null;
+            /** @description Long texts are cut, and `metadata` and `generation` are empty, to keep the answer small; `GET /v1/media/{id}` has all. */
+            abridged?: boolean;
             /**
              * @description Where it lies on the volume, as back ends see it that have mounted it.
              * @example /runpod-volume/outputs/user-1/fox-0f2c.png
@@ -2733,6 +2735,8 @@ export interface components {
              * @description When it was deleted.
              */
             deletedAt: string | null;
+            /** @description Long texts are cut, and `metadata` and `generation` are empty, to keep the answer small; `GET /v1/media/{id}` has all. */
+            abridged?: boolean;
             /**
              * @description Where it lies on the volume, as back ends see it that have mounted it.
              * @example /runpod-volume/outputs/user-1/fox-0f2c.png
@@ -2773,6 +2777,8 @@ export interface components {
             }[];
             /** @description The same as items. */
             items: components["schemas"]["CompatImage"][];
+            /** @description There are more; `GET /v1/media?runId=` lists them. */
+            moreItems: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -3068,7 +3074,7 @@ export interface components {
         /** @description One thing that the service depends on. */
         Check: {
             /**
-             * @description `database`, `schema`, `store:<name>` or `process`.
+             * @description `database`, `schema`, `store:<name>`, `background:<part>` or `process`.
              * @example database
              */
             name: string;
@@ -3076,7 +3082,7 @@ export interface components {
             ok: boolean;
             /** @description Why it does not. */
             reason?: string;
-            /** @description It fails, but a fallback does its work: requests can be served. */
+            /** @description It fails, but requests can be served: a fallback does its work, or it is background work that is being retried. */
             degraded?: boolean;
         };
         /** @description Whether requests can be served. */

@@ -311,7 +311,10 @@ test('for a reader that does not read, no more is read', async () => {
     let reads = 0;
     const { pool } = openDatabase({ connectionString: own.connectionString, poolMax: 1, statementTimeoutMs: 0 });
     const counted: Db = new Kysely({ dialect: new PostgresDialect({ pool }), log: () => void (reads += 1) });
-    const streams = new EventStreams(counted, own.deps.log, { pollMs: 1e8, idleMs: 1e8, heartbeatMs: 5 });
+    const streams = new EventStreams(
+      { db: counted, background: own.deps.background },
+      { pollMs: 1e8, idleMs: 1e8, heartbeatMs: 5 },
+    );
     const request = { subject: 'a', userId: 'a', after: '0', expires: undefined, signal: abort.signal };
     const { told } = await streams.follow(request);
     for (let n = 0; n < 50; n++) await told.next();

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { BackgroundParts } from '../../src/background/parts.ts';
+import { repeatWith } from '../../src/background/repeat.ts';
 import { watchStores } from '../../src/storage/monitor.ts';
 import { createStores } from '../../src/storage/routing.ts';
 import { createStore } from '../../src/storage/stores.ts';
@@ -19,7 +21,7 @@ function watched() {
     warn: (_details: object, message: string) => void lines.push(message),
     info: (_details: object, message: string) => void lines.push(message),
   };
-  const monitor = watchStores(createStores([store], { primary: 'far' }), log);
+  const monitor = watchStores(createStores([store], { primary: 'far' }), log, repeatWith(new BackgroundParts(log)));
   return { driver, store, lines, monitor };
 }
 const put = (store: ReturnType<typeof watched>['store'], key: string) =>

@@ -1,4 +1,6 @@
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
+import { BackgroundParts } from '../../src/background/parts.ts';
+import { repeatWith } from '../../src/background/repeat.ts';
 import { takeLease } from '../../src/db/leases.ts';
 import type { Db } from '../../src/db/database.ts';
 import type { DriverContext } from '../../src/storage/driver.ts';
@@ -26,6 +28,7 @@ export function createDriverContext(store: string, db?: Db): DriverContext {
       return takeLease(db, `${store}:${name}`, seconds);
     },
     executor: db ?? nowhere(),
+    repeat: repeatWith(new BackgroundParts({ warn: () => {}, info: () => {} })),
     log: () => {},
   };
 }

@@ -107,6 +107,7 @@ export async function* paced(
       yield next.value;
     }
   } finally {
-    if (!ended) void iterator.return?.();
+    // What fails while it is put away is of no interest, and must not end the process.
+    if (!ended) iterator.return?.().catch(() => {});
   }
 }

@@ -5,12 +5,12 @@ import { checkDecoded } from './decoded-text.ts';
 /** Refuses what no text in PostgreSQL can hold, wherever in the address it stands, and encoded bodies. */
 export function registerQueryGuard(app: FastifyInstance): void {
   app.addHook('preValidation', async (request) => {
-    checkEscapes(request.raw.url ?? '');
-    for (const part of [request.query, request.params]) {
-      for (const [name, value] of Object.entries((part ?? {}) as Record<string, unknown>)) {
-        for (const text of [name, ...[value].flat()]) if (typeof text === 'string') checkDecoded(name, text);
-      }
-    }
+    const url = request.raw.url ?? '';
+    // What a text cannot hold has to be written as an escape.
+    if (!/[^\x21-\x24\x26-\x7e]/.test(url)) return;
+    checkEscapes(url);
+    checkTexts(request.query);
+    checkTexts(request.params);
   });
   app.addHook('onRequest', async (request) => {
     const encoding = request.headers['content-encoding'];
@@ -22,6 +22,13 @@ export function registerQueryGuard(app: FastifyInstance): void {
       );
     }
   });
+}
+
+function checkTexts(values: unknown): void {
+  for (const [name, value] of Object.entries((values ?? {}) as Record<string, unknown>)) {
+    checkDecoded(name, name);
+    for (const text of Array.isArray(value) ? value : [value]) if (typeof text === 'string') checkDecoded(name, text);
+  }
 }
 
 /** The query parser takes a value whose escapes it cannot read as it stands: `%ff` would become a text of three characters. */

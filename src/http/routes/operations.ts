@@ -13,11 +13,17 @@ const Liveness = Type.Object(
 );
 const Check = Type.Object(
   {
-    name: Type.String({ description: '`database`, `schema`, `store:<name>` or `process`.', examples: ['database'] }),
+    name: Type.String({
+      description: '`database`, `schema`, `store:<name>`, `background:<part>` or `process`.',
+      examples: ['database'],
+    }),
     ok: Type.Boolean({ description: 'Whether it works.' }),
     reason: Type.Optional(Type.String({ description: 'Why it does not.' })),
     degraded: Type.Optional(
-      Type.Boolean({ description: 'It fails, but a fallback does its work: requests can be served.' }),
+      Type.Boolean({
+        description:
+          'It fails, but requests can be served: a fallback does its work, or it is background work that is being retried.',
+      }),
     ),
   },
   { $id: 'Check', description: 'One thing that the service depends on.' },
@@ -65,7 +71,7 @@ export function operationsRoutes(app: FastifyInstance, deps: RouteDeps, metrics:
       security: [],
       summary: 'Can requests be served',
       description:
-        'Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`.',
+        'Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`; so is the check of each part of the background work that fails and is being retried.',
       response: { 200: json('Ready.', Readiness), 503: json('Not ready.', Readiness), ...problems },
     },
     handler: async (_request, reply) => {

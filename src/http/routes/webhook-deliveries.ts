@@ -34,7 +34,7 @@ export function webhookDeliveryRoutes(instance: FastifyInstance, deps: RouteDeps
   app.route({
     method: 'POST',
     url: '/v1/webhook-deliveries/:id/release',
-    config: { access: 'media:admin' },
+    config: { access: 'media:admin', body: 'json' },
     schema: {
       operationId: 'releaseParkedWebhook',
       tags,

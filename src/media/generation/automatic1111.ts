@@ -102,6 +102,10 @@ function unquoted(value: string): string {
 }
 
 function lorasIn(prompt: string): { name: string; weight?: string }[] {
-  const tags = prompt.slice(0, 50_000).matchAll(/<(?:lora|lyco):([^:<>]{1,200})(?::([^:<>]{0,20}))?[^<>]{0,100}>/g);
-  return [...tags].map(([, name = '', weight]) => ({ name, ...(weight !== undefined && { weight }) }));
+  const tags = prompt.slice(0, 50_000).matchAll(/<(?:lora|lyco):([^<>]+)>/g);
+  return [...tags].flatMap(([, tag = '']) => {
+    const [name = '', weight] = tag.split(':', 2);
+    if (name === '' || name.length > 200) return [];
+    return [{ name, ...(weight !== undefined && { weight: weight.slice(0, 20) }) }];
+  });
 }

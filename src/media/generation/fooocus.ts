@@ -17,7 +17,8 @@ export const readFooocus: DialectReader = (texts) => {
     const found = parseInfotext(text);
     return found && { ...found, source: 'fooocus' };
   }
-  const [, width, height] = /^\s*\(?\s*(\d+)\s*[,x×]\s*(\d+)/.exec(asText(get(data, 'resolution')) ?? '') ?? [];
+  const [, width, height] =
+    /^\s*(?:\(\s*)?(\d+)\s*[,x×]\s*(\d+)/.exec(asText(get(data, 'resolution'))?.slice(0, 100) ?? '') ?? [];
   return {
     source: 'fooocus',
     prompt: get(data, 'prompt'),

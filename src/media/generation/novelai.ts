@@ -9,8 +9,10 @@ export const readNovelai: DialectReader = (texts) => {
   const named = field('Software')?.trim() === 'NovelAI';
   if (!named && (get(comment, 'uc') === undefined || get(comment, 'sampler') === undefined)) return undefined;
   const v4 = (name: string) => get(asLoose(get(asLoose(get(comment, name)), 'caption')), 'base_caption');
-  const [, model, modelHash] =
-    /^(.*?)(?:\s+([0-9A-Fa-f]{8,}))?$/.exec(field('Source')?.trim().slice(0, 500) ?? '') ?? [];
+  const made = field('Source')?.trim().slice(0, 500) ?? '';
+  const hash = /(?<!\s)\s+([0-9A-Fa-f]{8,})$/.exec(made);
+  const model = hash ? made.slice(0, hash.index) : made;
+  const modelHash = hash?.[1];
   return {
     source: 'novelai',
     prompt: get(comment, 'prompt') ?? v4('v4_prompt') ?? field('Description'),

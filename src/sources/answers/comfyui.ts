@@ -82,7 +82,7 @@ function executionError(messages: readonly Json[]): { class?: string; message: s
 /** Where ComfyUI gives the bytes of a file. */
 export function comfyViewUrl(baseUrl: string, { filename, subfolder, type }: ComfyFile): string {
   const query = new URLSearchParams({ filename, subfolder, type });
-  return `${baseUrl.replace(/\/+$/, '')}/view?${query.toString()}`;
+  return `${baseUrl.replace(/(?<!\/)\/+$/, '')}/view?${query.toString()}`;
 }
 
 /** comfyui-api: `{id, prompt, images, filenames, stats}` with the graph as `prompt`, its webhooks too; the older ones bring one image per call. */

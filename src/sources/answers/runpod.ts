@@ -189,7 +189,7 @@ const PATHS = ['s3Key', 's3_key', 'networkVolumePath', 'network_volume_path', 'p
 function pathOf(entry: unknown): string | undefined {
   const object = asObject(entry);
   const filename = asText(object['filename']);
-  const subfolder = asText(object['subfolder'])?.replace(/\/+$/, '');
+  const subfolder = asText(object['subfolder'])?.replace(/(?<!\/)\/+$/, '');
   return (
     asText(entry) ??
     PATHS.map((name) => asText(object[name])).find((path) => path !== undefined) ??

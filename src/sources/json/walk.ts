@@ -6,7 +6,7 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 }
 
 /** Says that a walk met more values, or deeper ones, than it may. */
-export class WalkTooLong extends RangeError {}
+class WalkTooLong extends RangeError {}
 
 export interface WalkBounds {
   /** Levels below the first value. */

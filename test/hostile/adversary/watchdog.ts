@@ -43,7 +43,7 @@ export async function startVictim(env: Record<string, string> = {}): Promise<Vic
   };
 }
 
-export async function residentBytes(pid: number): Promise<number> {
+async function residentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }
@@ -64,7 +64,7 @@ export interface Watched {
 }
 
 /** Looks at the process all the while `work` is running. */
-export async function watch(victim: Victim, work: () => Promise<unknown>): Promise<Watched> {
+async function watch(victim: Victim, work: () => Promise<unknown>): Promise<Watched> {
   const { pid } = victim.service;
   const before = await residentBytes(pid);
   const watched = { heldMs: 0, slowestMs: 0, rose: 0 };

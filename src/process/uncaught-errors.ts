@@ -1,0 +1,60 @@
+import type { Logger } from 'pino';
+import { giveToPart } from '../background/parts.ts';
+import { asAppError } from '../db/database.ts';
+import { codeOf, isAppError } from '../errors.ts';
+import { StorageError } from '../storage/driver.ts';
+
+/** What the system and undici say of a connection that cannot be made or has broken. */
+const NETWORK = new Set([
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_SOCKET',
+]);
+const MAX_CAUSES = 5;
+
+/** Whether an error, or what caused it, says that the database, a store or the network is unavailable. */
+function isOutage(error: unknown, causes = 0): boolean {
+  if (isAppError(asAppError(error), 'database_unavailable', 'store_unavailable')) return true;
+  if (error instanceof StorageError && error.code === 'UNAVAILABLE') return true;
+  if (NETWORK.has(codeOf(error) ?? '')) return true;
+  return (
+    error instanceof Error && error.cause !== undefined && causes < MAX_CAUSES && isOutage(error.cause, causes + 1)
+  );
+}
+
+export interface UncaughtOptions {
+  log: Logger;
+  /** Counts an error that the process survives. */
+  count: (part: string) => void;
+}
+
+/**
+ * Decides about errors that nothing caught. One that comes out of a background part restarts that part; one that says that the
+ * database, a store or the network is unavailable is logged. Both are counted and the process goes on. Any other goes to `end`: what
+ * it has broken is unknown. Answers a function that stops this.
+ */
+export function watchUncaught({ log, count }: UncaughtOptions, end: (error: Error) => void): () => void {
+  const judge = (error: unknown) => {
+    const part = giveToPart(error);
+    if (part !== undefined)
+      log.error({ err: error, part }, 'uncaught error in a background part; the part is restarted');
+    else if (isOutage(error))
+      log.error(
+        { err: error },
+        'uncaught error: the database, a store or the network is unavailable; the service goes on',
+      );
+    else return end(error instanceof Error ? error : new Error('uncaught rejection', { cause: error }));
+    return count(part ?? 'none');
+  };
+  process.on('unhandledRejection', judge).on('uncaughtException', judge);
+  return () => process.removeListener('unhandledRejection', judge).removeListener('uncaughtException', judge);
+}

@@ -1,0 +1,112 @@
+import { EventEmitter } from 'node:events';
+import {
+  Logger as JobLogger,
+  type TaskList,
+  type WorkerEvents,
+  parseCronItems,
+  run as startRunner,
+} from 'graphile-worker';
+import type { Logger } from 'pino';
+import type { Run } from '../background/keep-running.ts';
+import { within } from '../background/repeat.ts';
+import { asAppError } from '../db/database.ts';
+import { PatientJobPool } from '../db/job-pool.ts';
+import { isAppError } from '../errors.ts';
+
+export interface RunnerOptions {
+  connectionString: string;
+  /** Jobs at once. */
+  slots: number;
+  taskList: TaskList;
+  /** Tasks that look for rows that are due, once a minute. */
+  watches: readonly { task: string; priority: number }[];
+  log: Logger;
+}
+
+const EVERY_MINUTE = '* * * * *';
+const ATTEMPTS = 3;
+const CLOSE_MS = 2000;
+
+/** What graphile-worker retries by itself; a runner that goes on failing at it is a part that fails. */
+const FAILURES = ['worker:getJob:error', 'pool:listen:error', 'resetLocked:failure', 'pool:fatalError'] as const;
+const SUCCESSES = ['worker:getJob:empty', 'job:start'] as const;
+
+/**
+ * Runs graphile-worker 0.18 until `signal` fires or it ends by itself. Its promises that nothing awaits, and what becomes of them:
+ * - `completeJob` and `failJob` in worker.js, when a job has ended. With a batch delay they reject into a handler of main.js, which
+ *   emits `pool:fatalError` and shuts the pool down: this run ends, and the next one begins. PatientJobPool keeps them from failing
+ *   for the loss of a connection alone.
+ * - `release` in main.js, when the connection that listens fails while it is being given back ("already been released"): cannot be
+ *   caught. The handler of unhandled rejections gives it to this part, which starts again.
+ * - `nudge` and `doNext` in worker.js assert that their worker is active, the former in an event of the connection: likewise.
+ * - `gracefulShutdown` in main.js, cron.js and `runner.promise` end in handlers of their own, and reject into none of ours.
+ */
+export async function runJobs(
+  { connectionString, slots, taskList, watches, log }: RunnerOptions,
+  { signal, worked, failed }: Run,
+): Promise<void> {
+  const events: WorkerEvents = new EventEmitter();
+  for (const name of FAILURES) events.on(name, ({ error }: { error: unknown }) => failed(error));
+  for (const name of SUCCESSES) events.on(name, worked);
+  const pool = new PatientJobPool(connectionString, slots + 2, (error) => {
+    if (!signal.aborted) failed(error);
+  });
+  const giveUp = () => pool.giveUp();
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    const runner = await startRunner({
+      pgPool: pool,
+      noHandleSignals: true,
+      logger: jobLogger(log),
+      events,
+      taskList,
+      preset: { worker: { concurrentJobs: slots, completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
+      parsedCronItems: parseCronItems(
+        watches.map(({ task, priority }) => ({
+          task,
+          match: EVERY_MINUTE,
+          identifier: task,
+          options: {
+            backfillPeriod: 0,
+            // The second and third come after seconds, not after a minute.
+            maxAttempts: ATTEMPTS,
+            jobKey: task,
+            jobKeyMode: 'preserve_run_at' as const,
+            priority,
+          },
+        })),
+      ),
+    });
+    // It rejects when the runner has stopped by itself already.
+    const stop = () => void runner.stop().catch(() => {});
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      // What was put off while no runner worked is due at once.
+      for (const { task, priority } of watches)
+        if (!signal.aborted) await runner.addJob(task, {}, { jobKey: task, maxAttempts: ATTEMPTS, priority });
+    } catch (error) {
+      if (!signal.aborted) failed(error);
+      stop();
+    }
+    await runner.promise;
+  } finally {
+    pool.giveUp();
+    await within(
+      pool.end().catch(() => {}),
+      CLOSE_MS,
+    );
+  }
+}
+
+/** What graphile-worker says goes where everything goes; its chatter about each job, and about a database that is away, only on request. */
+function jobLogger(log: Logger): JobLogger {
+  return new JobLogger((scope) => (level, message, meta) => {
+    const error = meta?.['error'];
+    const line = { job: scope.jobId, task: scope.taskIdentifier, ...(error ? { err: error } : {}) };
+    const known = isAppError(asAppError(error), 'database_unavailable');
+    if (level === 'error' && !known) log.error(line, message);
+    else if (level === 'warning' && !known) log.warn(line, message);
+    else log.debug(line, message);
+  });
+}

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { PartState } from '../background/parts.ts';
 import { asAppError } from '../db/database.ts';
 import { migrationState } from '../db/migrator.ts';
-import { AppError } from '../errors.ts';
+import { AppError, isAppError } from '../errors.ts';
 import type { Store } from '../storage/stores.ts';
 import type { Deps } from './deps.ts';
 
@@ -32,11 +32,20 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log' | 
     }
   };
   const { primary, fallbacks } = deps.stores;
-  const store = ({ name, healthy }: Store) =>
-    check(`store:${name}`, async () => {
-      await healthy();
-      return undefined;
+  const store = async ({ name, healthy, shortage }: Store): Promise<Check> => {
+    let full = false;
+    const found = await check(`store:${name}`, async () => {
+      await healthy().catch((error: unknown) => {
+        full = isAppError(error, 'storage_full');
+        throw error;
+      });
+      const reason = await shortage();
+      full = reason !== undefined;
+      return reason;
     });
+    // It takes nothing more, but gives what it has: this replica is as good as any other.
+    return full ? { ...found, degraded: true } : found;
+  };
   const [database, schema, first] = await Promise.all([
     check('database', async () => {
       await sql`SELECT 1`.execute(deps.db);
@@ -50,11 +59,13 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log' | 
     store(primary),
   ]);
   const background = deps.background.states().flatMap(failingPart);
-  if (first.ok || fallbacks.length === 0) return [database, schema, first, ...background];
+  if (first.ok || first.degraded === true || fallbacks.length === 0) return [database, schema, first, ...background];
   // Uploads go on in a fallback: taking this process out of service would end what works.
   const others = await Promise.all(fallbacks.map(store));
   const replaced = others.some((other) => other.ok);
-  const all = [first, ...others].map((each) => (each.ok ? each : { ...each, degraded: replaced }));
+  const all = [first, ...others].map((each) =>
+    each.ok || each.degraded === true ? each : { ...each, degraded: replaced },
+  );
   return [database, schema, ...all, ...background];
 }
 

@@ -121,6 +121,8 @@ export interface Driver {
   list(prefix: string, cursor?: string): Promise<ListPage>;
   /** Throws with the reason when the store cannot take, or cannot give, anything just now. */
   healthy(): Promise<void>;
+  /** Bytes that this user may still write, and bytes in all, where the driver can tell. */
+  space?(): Promise<{ free: number; total: number }>;
   /** There exactly when `capabilities.presignGet` is; the object need not exist. Never logged, never stored. */
   presignGet?(key: string, options: PresignGetOptions): Promise<string>;
   /**

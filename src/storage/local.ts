@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { realpath, unlink, writeFile } from 'node:fs/promises';
+import { realpath, statfs, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Driver, type DriverContext, StorageError } from './driver.ts';
 import { listBelow } from './local-list.ts';
@@ -66,6 +66,11 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
       // An unmounted volume is an empty folder: "no objects" would be a lie that a reconciliation acts upon.
       await checkMounted();
       return listBelow(root.path, prefix, cursor);
+    },
+
+    async space() {
+      const { bavail, blocks, bsize } = await statfs(root.path);
+      return { free: bavail * bsize, total: blocks * bsize };
     },
 
     async healthy() {

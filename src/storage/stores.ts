@@ -50,6 +50,8 @@ export interface Store {
   healthy(): Promise<void>;
   /** Whether the store is known to work: its breaker is closed. */
   available(): boolean;
+  /** Why the store takes no more bytes, though it still gives those that it has; undefined: it has room as far as is known. */
+  shortage(): Promise<string | undefined>;
   /** There exactly when the capability is. @throws AppError store_unavailable: credentials cannot be had just now */
   presignGet?: (key: string, options: PresignGetOptions) => Promise<string>;
   presignPut?: (key: string, options: PresignPutOptions) => Promise<PresignedPut | undefined>;
@@ -69,6 +71,8 @@ export function createStore(
   now: () => number = Date.now,
 ): Store {
   const breaker = createBreaker(now);
+  /** When it refused bytes for want of room: a quota, or inodes, are no free bytes. */
+  let refusedAt = Number.NEGATIVE_INFINITY;
 
   async function call<T>(operation: string, key: string | undefined, work: () => Promise<T>): Promise<T> {
     if (key !== undefined) checkKey(key);
@@ -82,6 +86,7 @@ export function createStore(
     try {
       const result = await work();
       breaker.succeeded();
+      if (operation === 'put') refusedAt = Number.NEGATIVE_INFINITY;
       observe(name, operation, 'ok', (performance.now() - started) / 1000);
       return result;
     } catch (error) {
@@ -91,6 +96,7 @@ export function createStore(
         throw error.cause;
       }
       const wrapped = wrap(name, error);
+      if (wrapped instanceof AppError && wrapped.code === 'storage_full') refusedAt = now();
       // A body that broke off, a full disk or a wrong key says nothing about whether the store answers.
       if (operation === 'healthy') {
         if (driver.remote === true) breaker.trip();
@@ -138,6 +144,11 @@ export function createStore(
     list: (prefix, cursor) => call('list', undefined, () => driver.list(prefix, cursor)),
     healthy: () => call('healthy', undefined, () => within(HEALTH_MS, driver.healthy())),
     available: () => breaker.state() === 'closed',
+    shortage: async () => {
+      const { free, total } = (await driver.space?.().catch(() => undefined)) ?? { free: Infinity, total: Infinity };
+      if (free < Math.min(LEAST_FREE, total / 100)) return `no room left: ${Math.floor(free / 1024)} KiB are free`;
+      return now() - refusedAt < REFUSED_MS ? 'no room left: it has refused bytes within the last minute' : undefined;
+    },
     ...withAddresses(name, driver),
     close: async () => driver.close?.(),
   };
@@ -166,6 +177,9 @@ function withAddresses(name: string, driver: Driver): Pick<Store, 'presignGet' |
   };
 }
 
+/** Bytes below which a volume counts as full; of a small one, a hundredth. */
+const LEAST_FREE = 64 * 1024 * 1024;
+const REFUSED_MS = 60_000;
 /** Signing is arithmetic, but its credentials may have to be fetched. */
 const PRESIGN_MS = 5000;
 /** A store that takes longer to say how it is is of no use. */

@@ -500,3 +500,25 @@ test('a day that the calendar does not have is refused by name', async () => {
     (await t.app.inject({ url: '/v1/media?createdAfter=2026-02-30T00:00:00Z', headers: asUser('alice') })).json(),
   ).toMatchObject({ status: 400, field: 'createdAfter' });
 });
+
+test('a repeated request whose item has been deleted does not say that it is stored', async () => {
+  const alice = asUser('alice');
+  const send = () =>
+    t.app.inject({
+      method: 'POST',
+      url: '/v1/media',
+      headers: { 'idempotency-key': 'deleted-meanwhile', 'content-type': 'image/png', ...alice },
+      payload: png(2, 2, 77),
+    });
+  const { id } = (await send()).json();
+  expect((await send()).statusCode).toBe(201);
+  const remove = (query = '') => t.app.inject({ method: 'DELETE', url: `/v1/media/${id}${query}`, headers: alice });
+  await remove();
+  expect((await send()).json()).toMatchObject({ status: 410, code: 'item_deleted' });
+  await t.app.inject({ method: 'POST', url: `/v1/media/${id}/restore`, headers: alice });
+  expect((await send()).json()).toMatchObject({ id });
+  await remove('?purge=true');
+  // Of what is gone for good nothing is known any more: it is stored anew.
+  const again = (await send()).json();
+  expect(again.id).not.toBe(id);
+});

@@ -34,6 +34,7 @@ async function ready(t: TestApp): Promise<{ status: number; failed: string[] }> 
 const intents = (t: TestApp) => t.deps.db.selectFrom('storage_intents').selectAll().execute();
 const GREEN = { status: 200, failed: [] };
 const RED = { status: 503, failed: ['store:local'] };
+const FULL = { status: 200, failed: ['store:local'] };
 
 test('case 100: an unmounted volume answers 503 for writes and reads, nothing is written under it, and it comes back', async () => {
   const t = await start();
@@ -140,6 +141,8 @@ test.runIf(MOUNTS)(
     // No breaker opens over it, however often.
     for (let attempt = 0; attempt < 6; attempt += 1)
       expect((await post(t, bigPng(1200 * KIB, 3))).statusCode).toBe(507);
+    // Reads go on, so the replica stays in service and says what it lacks.
+    expect(await ready(t)).toEqual(FULL);
     expect((await post(t, bigPng(300 * KIB, 4))).statusCode).toBe(201);
     expect(await ready(t)).toEqual(GREEN);
   },

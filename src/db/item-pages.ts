@@ -19,9 +19,13 @@ function sizeOf(name: 'metadata' | 'generation'): RawBuilder<number> {
 
 /** How many of the rows fit into a page; the first always does. */
 export function rowsThatFit(rows: readonly { weight: number }[], maxBytes = MAX_PAGE_BYTES): number {
+  return Math.min(rows.length, Math.max(1, countUpTo(rows, maxBytes)));
+}
+
+function countUpTo(rows: readonly { weight: number }[], maxBytes: number): number {
   let bytes = 0;
   const last = rows.findIndex(({ weight }) => (bytes += weight) > maxBytes);
-  return last === -1 ? rows.length : Math.max(1, last);
+  return last === -1 ? rows.length : last;
 }
 
 /** The order of ids, which is that of their making. */
@@ -34,6 +38,19 @@ export interface AbridgedItem extends MediaItem {
   abridged: true;
 }
 
+/** The same as the database abridges it. */
+export function abridged(item: MediaItem): AbridgedItem {
+  const { prompt, error } = item;
+  return {
+    ...item,
+    prompt: prompt.slice(0, ABRIDGED_CHARACTERS),
+    error: error?.slice(0, ABRIDGED_CHARACTERS) ?? null,
+    metadata: {},
+    generation: {},
+    abridged: true,
+  };
+}
+
 /**
  * Items by id, in the order of `ids`; those that are not there are left out. As many as fit into `maxBytes` are whole, the others are
  * abridged: a list by offset, or an answer to a write, may not leave any out.
@@ -43,26 +60,46 @@ export async function readBounded(
   ids: readonly string[],
   maxBytes = MAX_PAGE_BYTES,
 ): Promise<(MediaItem | AbridgedItem)[]> {
-  if (ids.length === 0) return [];
-  const weights = await db
+  const items: (MediaItem | AbridgedItem)[] = [];
+  let left = maxBytes;
+  let at = 0;
+  // Weighed in pieces: to weigh an item of compressed JSON costs nearly as much as to read it.
+  while (at < ids.length && left > 0) {
+    const next = ids.slice(at, at + WEIGHED_AT_ONCE);
+    const weights = await weigh(db, next);
+    const fitting = at === 0 ? rowsThatFit(weights, left) : countUpTo(weights, left);
+    items.push(...(await readWhole(db, next.slice(0, fitting))));
+    at += fitting;
+    left = fitting < next.length ? 0 : left - weights.reduce((sum, { weight }) => sum + weight, 0);
+  }
+  return [...items, ...(await readAbridged(db, ids.slice(at)))];
+}
+
+const WEIGHED_AT_ONCE = 50;
+
+/** Weights in the order of `ids`; 0: there is no such item. */
+async function weigh(db: Db, ids: readonly string[]): Promise<{ weight: number }[]> {
+  const rows = await db
     .selectFrom('generated_images')
     .select(['generated_images.id', WEIGHT.as('weight')])
     .where('generated_images.id', 'in', ids)
     .execute();
-  const weightOf = new Map(weights.map(({ id, weight }) => [id, weight]));
-  const there = ids.filter((id) => weightOf.has(id));
-  const whole = rowsThatFit(
-    there.map((id) => ({ weight: weightOf.get(id) ?? 0 })),
-    maxBytes,
-  );
-  const items = [...(await readWhole(db, there.slice(0, whole))), ...(await readAbridged(db, there.slice(whole)))];
+  const weights = new Map(rows.map(({ id, weight }) => [id, weight]));
+  return ids.map((id) => ({ weight: weights.get(id) ?? 0 }));
+}
+
+function inOrder<T extends { id: string }>(ids: readonly string[], items: readonly T[]): T[] {
   const found = new Map(items.map((item) => [item.id, item]));
-  return there.flatMap((id) => found.get(id) ?? []);
+  return ids.flatMap((id) => found.get(id) ?? []);
 }
 
 async function readWhole(db: Db, ids: readonly string[]): Promise<MediaItem[]> {
+  if (ids.length === 0) return [];
   const rows = await db.selectFrom('generated_images').select(itemColumns).where('id', 'in', ids).execute();
-  return rows.map((row) => toItem(row));
+  return inOrder(
+    ids,
+    rows.map((row) => toItem(row)),
+  );
 }
 
 async function readAbridged(db: Db, ids: readonly string[]): Promise<AbridgedItem[]> {
@@ -79,7 +116,10 @@ async function readAbridged(db: Db, ids: readonly string[]): Promise<AbridgedIte
     ])
     .where('generated_images.id', 'in', ids);
   const rows = (await cut.execute()) as unknown as ItemRow[];
-  return rows.map((row) => ({ ...toItem(row), abridged: true }));
+  return inOrder(
+    ids,
+    rows.map((row) => ({ ...toItem(row), abridged: true as const })),
+  );
 }
 
 const HEAVY: ReadonlySet<string> = new Set(

@@ -166,6 +166,29 @@ export async function isAlive(db: Db, id: string): Promise<boolean> {
   return row !== undefined;
 }
 
+/** Locks those of some items that are there and have no bytes yet, in the order of their ids, and returns these. */
+export async function lockItemsWithoutBytes(trx: Trx, ids: readonly string[]): Promise<string[]> {
+  const rows = await trx
+    .selectFrom('generated_images')
+    .select('id')
+    .where('id', '=', sql<string>`ANY(${ids}::bigint[])`)
+    .where('deleted_at', 'is', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('media_locations')
+            .select('store')
+            .whereRef('media_locations.media_id', '=', 'generated_images.id')
+            .whereRef('media_locations.store', '=', 'generated_images.storage_provider'),
+        ),
+      ),
+    )
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+  return rows.map((row) => row.id);
+}
+
 /** The item whose bytes lie under a store's key; a copy that is still to be made there does not count. */
 export async function findStoredItemByKey(db: Db, store: string, key: string): Promise<MediaItem | undefined> {
   const row = await db

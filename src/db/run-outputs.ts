@@ -62,18 +62,19 @@ export interface RunItemsPage {
   maxBytes?: number;
 }
 
-/** Items of a user's run, the oldest first; fewer than the limit when they are large. `more`: there are further ones. */
+/** Items of a user's run, the oldest first; fewer than the limit when they are large. `more`: there are further ones; `bytes`: of their texts. */
 export async function runItems(
   db: Db,
   run: { id: string; userId: string },
   { after, limit, deleted, maxBytes }: RunItemsPage,
-): Promise<{ items: MediaItem[]; more: boolean }> {
+): Promise<{ items: MediaItem[]; more: boolean; bytes: number }> {
   const found = await itemsOfRun(db, run, { after, deleted })
     .select(['generated_images.id', WEIGHT.as('weight')])
     .limit(limit + 1)
     .execute();
-  const ids = found.slice(0, rowsThatFit(found.slice(0, limit), maxBytes)).map((row) => row.id);
-  if (ids.length === 0) return { items: [], more: false };
+  const fitting = found.slice(0, rowsThatFit(found.slice(0, limit), maxBytes));
+  const ids = fitting.map((row) => row.id);
+  if (ids.length === 0) return { items: [], more: false, bytes: 0 };
   const rows = await db
     .selectFrom('generated_images')
     .select(itemColumns)
@@ -81,7 +82,8 @@ export async function runItems(
     .orderBy('created_at')
     .orderBy('generated_images.id')
     .execute();
-  return { items: rows.map((row) => toItem(row)), more: ids.length < found.length };
+  const bytes = fitting.reduce((sum, { weight }) => sum + weight, 0);
+  return { items: rows.map((row) => toItem(row)), more: ids.length < found.length, bytes };
 }
 
 /** The same without what is in them. */

@@ -8,7 +8,7 @@ import type { JsonObject } from '../db/tables.ts';
 import { AppError } from '../errors.ts';
 import { runpodAnswer } from '../sources/answers/runpod.ts';
 import { savedImages } from '../sources/answers/saved-image.ts';
-import { itemsThatFit } from './answer-size.ts';
+import { abridgedToFit, itemsThatFit } from './answer-size.ts';
 import { type Caller, isAdmin, mayReach } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { importAnswer, storeWithoutJob } from './import-answer.ts';
@@ -17,6 +17,8 @@ import { type Reader, refuseReading } from './read.ts';
 import { placeInRun, runEntry, runHead } from './run-metadata.ts';
 import { scopeOf } from './search.ts';
 
+/** Bytes of a list by offset, but for what is left of abridged items. */
+const MAX_LIST_BYTES = 8 * 1024 * 1024;
 /** Items that are described with a run; a search has the others. */
 const MAX_RUN_ITEMS = 1000;
 /** Bytes of JSON of the items of a run, which are told twice: as items, and as metadata.json has them. */
@@ -31,7 +33,8 @@ export async function imagesByOffset(
   caller: Caller,
   { userId, ...page }: { userId?: string | undefined; jobId?: string | undefined; limit: number; offset: number },
 ): Promise<MediaItem[]> {
-  return readBounded(deps.db, await listItemIds(deps.db, { ...page, userId: scopeOf(caller, userId) }));
+  const ids = await listItemIds(deps.db, { ...page, userId: scopeOf(caller, userId) });
+  return abridgedToFit(await readBounded(deps.db, ids, MAX_LIST_BYTES), MAX_LIST_BYTES);
 }
 
 interface LabelledMedia {
@@ -84,7 +87,16 @@ export async function describeRun(
   const [first] = items;
   const head = run
     ? runHead(run)
-    : { run_id: runId, user_id: owner, timestamp: first?.createdAt ?? null, input_text: first?.prompt ?? null };
+    : {
+        run_id: runId,
+        user_id: owner,
+        timestamp: first?.createdAt ?? null,
+        schema: null,
+        execution_mode: null,
+        safety_level: null,
+        input_text: first?.prompt ?? null,
+        transformed_text: null,
+      };
   return { metadata: { ...head, outputs }, items, moreItems: items.length < ids.length };
 }
 

@@ -3,7 +3,7 @@ import { reviveFetches } from '../db/fetches.ts';
 import { type JobName, findJobOutputs } from '../db/job-outputs.ts';
 import { enqueue } from '../db/jobs.ts';
 import { byId, readBounded } from '../db/item-pages.ts';
-import { findItemForUpdate, updateItem } from '../db/media.ts';
+import { lockItemsWithoutBytes, updateItem } from '../db/media.ts';
 import type { MediaItem } from '../db/media-item.ts';
 import { reviveCurrentItem } from '../db/scenes.ts';
 import type { JsonObject } from '../db/tables.ts';
@@ -84,12 +84,7 @@ export async function retryJob(deps: Deps, caller: Caller, name: JobName): Promi
     // It may have been released to another user since it was read.
     if ((await lockJob(trx, name, { userId })).job.userId !== userId) throw notFound();
     const ids = [...(await findJobOutputs(trx, name)).keys()];
-    const without: string[] = [];
-    for (const id of ids.toSorted()) {
-      const item = await findItemForUpdate(trx, id);
-      if (item && item.storageKey === null && item.deletedAt === null) without.push(id);
-    }
-    const revived = await reviveFetches(trx, without);
+    const revived = await reviveFetches(trx, await lockItemsWithoutBytes(trx, ids));
     if (revived.length === 0) return [];
     for (const id of revived) {
       await updateItem(trx, id, { status: 'pending', error: null });

@@ -14,6 +14,7 @@ import {
   takeDueRuns,
 } from '../db/runs.ts';
 import { type RunFile, runFolder } from '../storage/keys.ts';
+import { buffersPassed } from '../storage/passed-buffers.ts';
 import type { Store } from '../storage/stores.ts';
 import { peek } from './body.ts';
 import type { Deps } from './deps.ts';
@@ -33,7 +34,7 @@ const MAX_ROUNDS = 5;
 /** A file up to this size is sent with its length. */
 const SMALL_BYTES = 4 * 1024 * 1024;
 const PAGE = 100;
-const PAGE_BYTES = 2 * 1024 * 1024;
+const PAGE_BYTES = 256 * 1024;
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
 
@@ -211,19 +212,28 @@ function isOutput(item: MediaItem, entry: object): boolean {
   return 'filename' in entry && item.deletedAt === null;
 }
 
+/** Laid out for people to read, but for entries so large that nobody does: each layout is another copy of them. */
 function indented(entry: object): string {
+  const compact = JSON.stringify(entry);
+  if (compact.length > MAX_INDENTED) return `\n    ${compact}`;
   return `\n    ${JSON.stringify(entry, undefined, 2).replaceAll('\n', '\n    ')}`;
 }
+const MAX_INDENTED = 64 * 1024;
 
 async function* entries(deps: Pick<Deps, 'db'>, run: Run, deleted: boolean) {
   let after: { createdAt: string; id: string } | undefined;
+  let limit = PAGE;
   for (;;) {
-    const { items, more } = await runItems(deps.db, run, { after, limit: PAGE, deleted, maxBytes: PAGE_BYTES });
+    const { items, more } = await runItems(deps.db, run, { after, limit, deleted, maxBytes: PAGE_BYTES });
+    // Of large items only as many are looked at as will probably fit.
+    limit = Math.min(PAGE, Math.max(2, items.length * 2));
     const locations = await locationsOfMany(
       deps.db,
       items.map((item) => item.id),
     );
     for (const item of items) {
+      // What has been written of large items waits for a collection that the heap sees no need of.
+      buffersPassed(item.prompt.length * 4);
       const own = locations.get(item.id) ?? [];
       yield { item, entry: runEntry(item, placeInRun(run, own), own) };
     }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { MediaItem } from '../db/media-item.ts';
+import { MAX_PAGE_BYTES } from '../db/item-pages.ts';
 import { runItems } from '../db/run-outputs.ts';
 import { type NewRun, type Run, findRun, insertRun, setCompleted } from '../db/runs.ts';
 import { AppError } from '../errors.ts';
@@ -37,6 +38,7 @@ const MAX_WORD = 255;
 const MAX_METADATA_BYTES = 64 * 1024;
 /** Items that are answered with a run; a search has the others. */
 const MAX_ITEMS = 1000;
+const ITEMS_AT_ONCE = 50;
 
 /** Begins a run: from here on its folder is there, or will be when its store is back. @throws AppError invalid_request, too_large, … */
 export async function createRun(deps: Deps, request: CreateRunRequest): Promise<{ run: Run; replayed: boolean }> {
@@ -108,9 +110,17 @@ export interface RunWithItems extends Run {
 /** A run with its first items: a thousand at most, and 8 MiB of JSON. @throws AppError not_found */
 export async function readRun(deps: Deps, caller: Caller, id: string): Promise<RunWithItems> {
   const run = await ownRun(deps, caller, id);
-  const { items, more } = await runItems(deps.db, run, { limit: MAX_ITEMS, deleted: false });
+  const items: MediaItem[] = [];
+  let moreItems = true;
+  for (let left = MAX_PAGE_BYTES; moreItems && left > 0 && items.length < MAX_ITEMS;) {
+    const limit = Math.min(ITEMS_AT_ONCE, MAX_ITEMS - items.length);
+    const page = await runItems(deps.db, run, { after: items.at(-1), limit, deleted: false, maxBytes: left });
+    moreItems = page.more;
+    left = page.items.length < limit ? 0 : left - page.bytes;
+    items.push(...page.items);
+  }
   const fitting = itemsThatFit(items);
-  return { ...run, items: fitting, moreItems: more || fitting.length < items.length };
+  return { ...run, items: fitting, moreItems: moreItems || fitting.length < items.length };
 }
 
 /** Media for a run: one item, or all outputs of a ComfyUI prompt. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { JWT_SECRET } from '../../support/test-app.ts';
-import { type ServiceProcess, startService } from '../../support/service-process.ts';
+import { CHECKOUT, type ServiceProcess, startService } from '../../support/service-process.ts';
 import { createTestDatabase } from '../../support/test-database.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,6 +28,8 @@ export async function startVictim(env: Record<string, string> = {}): Promise<Vic
   const database = await createTestDatabase();
   const service = await startService({
     env: { DATABASE_URL: database.connectionString, DATA_DIR: folder, JWT_SECRET, LOG_LEVEL: 'warn', ...env },
+    // As `npm start` and the image start it.
+    command: [process.execPath, '--min-semi-space-size=8', '--expose-gc', path.join(CHECKOUT, 'src/main.ts')],
   });
   return {
     service,

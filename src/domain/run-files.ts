@@ -14,7 +14,7 @@ import {
   takeDueRuns,
 } from '../db/runs.ts';
 import { type RunFile, runFolder } from '../storage/keys.ts';
-import { buffersPassed } from '../storage/passed-buffers.ts';
+import { largeTextsPassed } from '../storage/passed-buffers.ts';
 import type { Store } from '../storage/stores.ts';
 import { peek } from './body.ts';
 import type { Deps } from './deps.ts';
@@ -233,7 +233,7 @@ async function* entries(deps: Pick<Deps, 'db'>, run: Run, deleted: boolean) {
     );
     for (const item of items) {
       // What has been written of large items waits for a collection that the heap sees no need of.
-      buffersPassed(item.prompt.length * 4);
+      largeTextsPassed(item.prompt.length);
       const own = locations.get(item.id) ?? [];
       yield { item, entry: runEntry(item, placeInRun(run, own), own) };
     }

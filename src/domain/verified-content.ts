@@ -51,6 +51,8 @@ export async function verifiedContent(
   if (version !== undefined && location.state !== 'corrupt' && deps.verifiedFiles.has(location, version))
     return content;
   const stream = Readable.from(checked(deps, itemId, location, content), { objectMode: false });
+  // The generator hears of it when it reads; before that nobody listens, which would end the process.
+  content.stream.on('error', () => {});
   // A reader that goes away before the first byte never starts the generator, which would let the file go.
   stream.once('close', () => content.stream.destroy());
   return { stream, bytes: content.bytes, totalBytes: content.totalBytes };

@@ -15,3 +15,22 @@ export function buffersPassed(bytes: number): void {
   waiting = 0;
   globalThis.gc?.({ type: 'minor', execution: 'sync' });
 }
+
+/** Characters of large texts that may wait for their collection. */
+const COLLECT_TEXTS_AFTER = 12 * 1024 * 1024;
+const LARGE_TEXT = 64 * 1024;
+
+let texts = 0;
+
+/**
+ * Call it with the length of a text that has been written out and is of no more use. V8 moves large texts to its old space at their first
+ * collection and lets that grow by as much again before it looks there: an export of texts would double the heap. The collection
+ * takes some 30 ms. Small texts count for nothing.
+ */
+export function largeTextsPassed(length: number): void {
+  if (length < LARGE_TEXT) return;
+  texts += length;
+  if (texts < COLLECT_TEXTS_AFTER) return;
+  texts = 0;
+  globalThis.gc?.();
+}

@@ -164,7 +164,12 @@ export const SETTINGS = Type.Object({
     0,
     100,
   ),
-  RATE_LIMIT_MAX: whole('Requests a minute for each caller; 0: no limit.', 0, 0, 10_000_000),
+  RATE_LIMIT_MAX: whole(
+    'Requests a minute for each subject of a token, and for each address without one (anonymous, refused, unknown paths); counted in each replica. 0: no limit.',
+    0,
+    0,
+    10_000_000,
+  ),
   REQUEST_TIMEOUT_SECONDS: whole('Time that one request, its body included, may take to arrive.', 3600, 1, 86_400),
   SHUTDOWN_GRACE_SECONDS: whole(
     'Time that running requests get to finish when the process is told to stop.',

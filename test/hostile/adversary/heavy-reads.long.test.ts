@@ -74,7 +74,7 @@ function reads(): Read[] {
     of(`/v1/media/${id}`, MIB),
     of('/v1/media?limit=200'),
     of('/v1/media?limit=200&sort=createdAt:asc&includeTotal=true'),
-    of('/v1/media?limit=200&tag=' + `${'t'.repeat(60)}1`),
+    of(`/v1/media?limit=200&tag=${'t'.repeat(60)}1`),
     of('/v1/media?limit=200&externalId=heavy-old-id'),
     of('/v1/media?limit=200&runId=heavy-label'),
     of('/v1/media?limit=200', PAGE, asAdmin()),

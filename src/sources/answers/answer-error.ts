@@ -72,7 +72,11 @@ function ofText(text: string, depth: number): AnswerError {
   return { message: text, class: name };
 }
 
+/** The structure of a body is bounded, that of JSON inside of its texts is not: an error has no more than a few KB. */
+const MAX_JSON_TEXT = 64 * 1024;
+
 function parse(text: string): Json | undefined {
+  if (text.length > MAX_JSON_TEXT) return undefined;
   try {
     return JSON.parse(text) as Json;
   } catch {

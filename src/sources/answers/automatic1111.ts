@@ -60,9 +60,13 @@ function factsAlone(facts: EmbeddedFacts | undefined): JsonObject {
   return present({ ...facts?.generation, model: facts?.model });
 }
 
+/** Characters: it repeats the settings for each picture. The structure of a body is bounded, that of JSON inside of its texts is not. */
+const MAX_INFO = 1024 * 1024;
+
 /** `info` is JSON in a text. */
 function parse(info: unknown): JsonObject {
   if (typeof info !== 'string') return asObject(info);
+  if (info.length > MAX_INFO) return {};
   try {
     return asObject(JSON.parse(info));
   } catch {

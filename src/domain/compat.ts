@@ -84,7 +84,15 @@ export async function describeRun(
   const [first] = items;
   const head = run
     ? runHead(run)
-    : { run_id: runId, user_id: owner, timestamp: first?.createdAt ?? null, input_text: first?.prompt ?? null };
+    : {
+        run_id: runId,
+        user_id: owner,
+        timestamp: first?.createdAt ?? null,
+        schema: null,
+        execution_mode: null,
+        input_text: first?.prompt ?? null,
+        transformed_text: null,
+      };
   return { metadata: { ...head, outputs }, items, moreItems: items.length < ids.length };
 }
 

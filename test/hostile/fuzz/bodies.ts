@@ -62,7 +62,7 @@ const HOSTILE_TYPES = [
 const picture = fc.nat(50).map((salt) => png(2, 2, salt).toString('base64'));
 const origin = fc.nat(50).map((salt) => new Link('origin', salt));
 const jobLink = fc.nat(1_000_000).map((pick) => new Link('job', pick));
-export const providerAnswer: fc.Arbitrary<unknown> = fc.oneof(
+const providerAnswer: fc.Arbitrary<unknown> = fc.oneof(
   picture.map((data) => ({
     created: 1,
     data: [{ b64_json: data, revised_prompt: 'a fox' }],

@@ -4,7 +4,7 @@ import { Raw } from './wire.ts';
 const DEPTH = 100_000;
 
 /** Texts that something behind an API may take for more than text. */
-export const HOSTILE_TEXTS: readonly string[] = [
+const HOSTILE_TEXTS: readonly string[] = [
   '',
   ' ',
   '\0',

@@ -157,7 +157,7 @@ async function collect(
 ): Promise<Buffer> {
   const maxJsonBytes = form === 'empty-object' ? EMPTY_OBJECT_BYTES : most.maxJsonBytes;
   sendContinue(request, reply);
-  const room = memory.open();
+  const room = memory.open(request.senderProven);
   reply.raw.once('close', room.giveBack);
   let slot = request.senderProven;
   const hold = async (bytes: number) => {

@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
 import { EventStreams } from './domain/event-streams.ts';
 import { registerAuth } from './http/auth.ts';
-import { answerClientError } from './http/client-error.ts';
+import { answerClientError, trackAnswers } from './http/client-error.ts';
 import { compatImageRoutes } from './http/compat/images.ts';
 import { compatRunRoutes } from './http/compat/runs.ts';
 import { registerErrorHandler, sendFrameworkError } from './http/error-handler.ts';
@@ -107,6 +107,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ...OPERATIONS_SCHEMAS,
   ];
   closeOnlyIdleConnections(app.server);
+  trackAnswers(app.server);
   addSchemas(app, shared);
   app.setValidatorCompiler(createValidatorCompiler(shared));
   registerErrorHandler(app);

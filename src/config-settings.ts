@@ -115,7 +115,7 @@ export const SETTINGS = Type.Object({
   ),
   JSON_MAX_VALUES: whole('Most values of any kind in a JSON body.', 200_000, 1000, 5_000_000),
   JSON_MEMORY_BYTES: whole(
-    'Memory that JSON and webhook bodies of 64 KiB or more may hold together; one that finds no room is refused (`overloaded`). Storing takes up to four times as much memory. One alone is always taken.',
+    'Memory that JSON and webhook bodies of 64 KiB or more may hold together; one that finds no room is refused (`overloaded`). Webhooks whose sender is proven by a signature share half of it while they arrive. Storing takes up to four times as much memory. One alone is always taken.',
     256 * MIB,
     0,
     64 * GIB,

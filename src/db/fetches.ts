@@ -31,6 +31,8 @@ export interface Fetch {
   /** As it was taken; when it has another one by now, what the attempt found out is no judgement on it. */
   revision: number;
   createdAt: Date;
+  /** Milliseconds since 1970 by the database's clock: replicas whose clocks differ must agree on what has expired. */
+  now(): number;
 }
 
 /** Nobody else tries meanwhile; renewed as long as an attempt goes on. Short, for an address may die while a dead worker has it. */
@@ -116,6 +118,7 @@ export function isAtHand([best]: readonly FetchSource[]): boolean {
  * Undefined: there is none.
  */
 export async function takeFetch(db: Db, which: { mediaId: string } | { atHand: boolean }): Promise<Fetch | undefined> {
+  const asked = performance.now();
   const row = await db
     .updateTable('fetches')
     .set({
@@ -136,9 +139,11 @@ export async function takeFetch(db: Db, which: { mediaId: string } | { atHand: b
         .skipLocked();
     })
     .returningAll()
+    .returning(sql<string>`now()`.as('taken_at'))
     .executeTakeFirst();
   return (
     row && {
+      now: () => Date.parse(row.taken_at) + performance.now() - asked,
       mediaId: row.media_id,
       sources: row.sources as unknown as FetchSource[],
       options: row.options,

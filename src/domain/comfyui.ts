@@ -8,6 +8,7 @@ import type { JsonObject } from '../db/tables.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { comfyAnswer } from '../sources/answers/comfy-history.ts';
 import { type ComfyClient, checkPromptId } from '../sources/comfyui.ts';
+import { underKey } from './answer-key.ts';
 import { type Caller, isAdmin, ownerFor } from './caller.ts';
 import type { Deps } from './deps.ts';
 import { importAnswer, type ImportAnswerRequest } from './import-answer.ts';
@@ -23,6 +24,7 @@ export interface ComfyPrompt {
   promptId: string;
   /** What all of its items are given. */
   input: ItemInput;
+  idempotencyKey?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +41,17 @@ const FIRST_POLL_SECONDS = 1;
  * Stores all outputs of a ComfyUI prompt; of one that has not ended, a worker does as soon as it has. Told again, they are the same items.
  * @throws AppError invalid_request: no ComfyUI is configured, or no prompt id; not_found: the prompt is another user's; run_completed
  */
-export async function storePrompt(deps: Deps, prompt: ComfyPrompt, field = 'source.promptId'): Promise<PromptOutputs> {
+export function storePrompt(deps: Deps, prompt: ComfyPrompt, field = 'source.promptId'): Promise<PromptOutputs> {
+  const { promptId, input } = prompt;
+  return underKey(
+    deps,
+    prompt,
+    () => ({ provider: COMFYUI, promptId, input }),
+    () => outputsOf(deps, prompt, field),
+  );
+}
+
+async function outputsOf(deps: Deps, prompt: ComfyPrompt, field: string): Promise<PromptOutputs> {
   const { caller, promptId, input, signal } = prompt;
   const comfyui = clientOf(deps);
   checkPromptId(promptId, field);
@@ -100,19 +112,24 @@ async function itemsOf(deps: Deps, name: { provider: string; jobId: string }): P
  */
 export async function importOrPrompt(deps: Deps, request: ImportAnswerRequest): Promise<PromptOutputs> {
   if (request.provider !== COMFYUI) return { items: await importAnswer(deps, request) };
-  const { caller, input, response, signal } = request;
+  const { caller, input, response, signal, idempotencyKey } = request;
   const entry = historyEntry(response);
   const promptId = entry?.promptId ?? promptIdOf(response);
   if (promptId === undefined) return { items: await importAnswer(deps, request) };
   // Which files ComfyUI gives out is for ComfyUI to say: names in a history that a user sends could be those of anybody's pictures.
   if (entry === undefined || !isAdmin(caller))
-    return storePrompt(deps, { caller, promptId, input, signal }, 'response');
+    return storePrompt(deps, { caller, promptId, input, idempotencyKey, signal }, 'response');
   clientOf(deps);
   checkPromptId(promptId, 'response');
   const answer = comfyAnswer({ [promptId]: entry.history }, promptId);
-  if (!answer) return storePrompt(deps, { caller, promptId, input, signal }, 'response');
+  if (!answer) return storePrompt(deps, { caller, promptId, input, idempotencyKey, signal }, 'response');
   const told = { caller, provider: COMFYUI, jobId: promptId, input, response, answer, signal };
-  return { items: (await importJob(deps, told)) ?? othersPrompt('response') };
+  const items = () => importJob(deps, told);
+  return {
+    items:
+      (await underKey(deps, request, () => ({ provider: COMFYUI, promptId, input }), items)) ??
+      othersPrompt('response'),
+  };
 }
 
 type Fields = Record<string, unknown>;

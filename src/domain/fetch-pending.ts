@@ -133,7 +133,7 @@ async function loseHeld(deps: Deps, fetch: Fetch, error: unknown): Promise<Fetch
 async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], aborted: boolean): Promise<FetchOutcome> {
   const reason =
     [...new Set(failures.map((error) => reasonOf(error)))].join(' ') || 'No place is known that has the bytes.';
-  const left = Number(fetch.diesAt ?? fetch.createdAt.getTime() + PATIENCE_MS) - Date.now();
+  const left = Number(fetch.diesAt ?? fetch.createdAt.getTime() + PATIENCE_MS) - fetch.now();
   // A volume shows what was written elsewhere after a moment.
   const early = fetch.attempts <= EARLY_ATTEMPTS && fetch.sources.some((source) => source.type === 'object');
   const worthARetry = failures.some((error) => !isFinal(error) || (early && isAppError(error, 'not_found')));

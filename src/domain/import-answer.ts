@@ -3,6 +3,7 @@ import type { MediaItem } from '../db/media-item.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../sources/answers/answer.ts';
 import { ANSWERS, type Provider } from '../sources/answers/providers.ts';
+import { underKey } from './answer-key.ts';
 import { answerContext, assertFew, outputFields } from './answer-fields.ts';
 import { lastDeath } from './apply-answer.ts';
 import { type Caller, ownerFor } from './caller.ts';
@@ -11,6 +12,7 @@ import { importJob } from './import-job.ts';
 import { type IngestRequest, ingest } from './ingest.ts';
 import type { ItemInput } from './item-fields.ts';
 import { mayAdopt, objectSources } from './object-references.ts';
+import { hashOutputs, identitiesOf } from './output-identity.ts';
 import { type Source, base64Source } from './source.ts';
 import { workThrough } from './work-through.ts';
 
@@ -47,10 +49,24 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
     );
   assertFew(answer, request.input);
   const jobId = request.input.jobId ?? answer.id;
-  // Longer ones are no ids.
-  if (jobId !== undefined && jobId.length <= 500)
-    return (await importJob(deps, { ...request, answer, jobId })) ?? storeWithoutJob(deps, request, answer, jobId);
-  return storeWithoutJob(deps, request, answer);
+  const content = async () => {
+    await hashOutputs(answer.outputs);
+    const outputs = answer.outputs.map((output) => identitiesOf(output));
+    return {
+      provider: request.provider,
+      input: request.input,
+      jobId,
+      state: answer.state,
+      error: answer.error,
+      outputs,
+    };
+  };
+  return underKey(deps, request, content, async () => {
+    // Longer ones are no ids.
+    if (jobId !== undefined && jobId.length <= 500)
+      return (await importJob(deps, { ...request, answer, jobId })) ?? storeWithoutJob(deps, request, answer, jobId);
+    return storeWithoutJob(deps, request, answer);
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { AppError, codeOf } from '../errors.ts';
@@ -11,13 +12,31 @@ const REFUSALS: Readonly<Record<string, AppError>> = {
 };
 const MALFORMED = new AppError('invalid_request', 'The request is not valid HTTP.');
 
+/** The unfinished answers of each connection, oldest first. */
+const unfinished = new WeakMap<Socket, Set<ServerResponse>>();
+
+/** Notes which answers are under way, for `answerClientError`. */
+export function trackAnswers(server: Server): void {
+  server.prependListener('request', ({ socket }, response) => {
+    const answers = unfinished.get(socket) ?? new Set();
+    unfinished.set(socket, answers.add(response));
+    response.once('close', () => answers.delete(response));
+  });
+}
+
+/** Whether an answer has begun on the connection and not ended. */
+function isAnswering(socket: Socket): boolean {
+  const [oldest] = unfinished.get(socket) ?? [];
+  return oldest?.headersSent === true;
+}
+
 /** Answers a connection on which no valid request came, and closes it. */
 export function answerClientError(this: FastifyInstance, error: Error, socket: Socket): void {
   const code = codeOf(error) ?? '';
   if (code === 'ECONNRESET' || socket.destroyed) return;
   const problem = problemOf(REFUSALS[code] ?? MALFORMED, { id: randomUUID() });
   // An answer that has begun on this connection must not get another one into its middle.
-  if (socket.writable && socket.bytesWritten === 0) {
+  if (socket.writable && !isAnswering(socket)) {
     const body = JSON.stringify(problem);
     socket.write(
       [

@@ -98,7 +98,7 @@ export async function proveSender(
   if (expected !== undefined && (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof)))
     // Of what is signed alone: a webhook that is sent again to another URL is the same delivery.
     return {
-      deliveryKey: keyOf({}, checkStandardSignature(proof, expected)),
+      deliveryKey: keyOf({}, await checkStandardSignature(proof, expected)),
       namesOwner: true,
       provesAddress: false,
     };

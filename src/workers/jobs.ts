@@ -36,7 +36,7 @@ function tasks(deps: Deps, concurrency: number): TaskList {
       const seconds = await secondsToNextCopy(deps);
       if (seconds === undefined) return;
       const least = report.down.length > 0 ? DOWN_SECONDS : 1;
-      await addOnce(helpers, 'copies', new Date(Date.now() + Math.max(least, seconds) * 1000));
+      await addOnce(helpers, 'copies', Math.max(least, seconds));
     }),
     // A job is made for each item, but takes whatever dies first.
     fetch: download,
@@ -72,7 +72,7 @@ function tasks(deps: Deps, concurrency: number): TaskList {
       if (report.written + report.failed > 0) deps.log.info(report, 'wrote the files of runs');
       const seconds = await secondsToNextRunFiles(deps);
       if (seconds === undefined) return;
-      await addOnce(helpers, 'run-files', new Date(Date.now() + Math.max(1, seconds) * 1000));
+      await addOnce(helpers, 'run-files', Math.max(1, seconds));
     }),
   };
 }

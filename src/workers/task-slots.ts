@@ -11,9 +11,12 @@ export function jobSlots(concurrency: number): number {
   return concurrency + 1;
 }
 
-/** A job that nobody needs twice. */
-export function addOnce(helpers: JobHelpers, task: string, runAt?: Date): Promise<unknown> {
-  return helpers.addJob(task, {}, { jobKey: task, maxAttempts: 3, ...(runAt && { runAt }) });
+/** A job that nobody needs twice, in so many seconds by the database's clock, which alone decides what is due. */
+export function addOnce(helpers: JobHelpers, task: string, seconds = 0): Promise<unknown> {
+  return helpers.query(
+    'SELECT graphile_worker.add_job($1, run_at := now() + make_interval(secs => $2), max_attempts := 3, job_key := $1)',
+    [task, seconds],
+  );
 }
 
 /** One of these at a time in this process: a job that finds another one at work leaves it to that one, which looks once more. */

@@ -144,6 +144,15 @@ test('case 34: a head of more than 32 KiB is refused', async () => {
   expectProblem(await sendRaw(address, [upload([['X-Long', 'a'.repeat(40_000)]])]), 400, 'invalid_request');
 });
 
+test('case 34: a head that is refused is answered also where the connection has served a request before', async () => {
+  const first = `GET /health/live HTTP/1.1\r\nHost: media.test\r\n\r\n`;
+  const long = upload([['X-Long', 'a'.repeat(40_000)]]);
+  const { text } = await sendRaw(address, [first, long], { pause: 200 });
+  const answers = text.split(/(?=HTTP\/1\.1 )/).map((answer) => answer.slice(9, 12));
+  expect(answers).toEqual(['200', '400']);
+  expect(text).toContain('"code":"invalid_request"');
+});
+
 const filePart = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n';
 const drip = (text: Buffer | string) => [...Buffer.from(text)].map((byte) => Buffer.from([byte]));
 test.each([

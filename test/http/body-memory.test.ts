@@ -53,7 +53,7 @@ test.each([
     const first = await begun(announced);
     try {
       // Seen there: what has been sent need not have been read.
-      await vi.waitUntil(async () => (await held()) > 0, 20_000);
+      await vi.waitUntil(async () => (await held()) > 1.5 * MIB, 20_000);
       const refused = await post(2 * MIB);
       expect(refused.status).toBe(503);
       expect(refused.headers.get('retry-after')).toBe('5');
@@ -77,7 +77,7 @@ test('one that is larger than the bound is taken when it is alone, time after ti
 
 test('what is held grows with the body, is given back once, and a request that has ended takes nothing', () => {
   const memory = createBodyMemory(10 * MIB);
-  const [one, two] = [memory.open(), memory.open()];
+  const [one, two] = [memory.open(true), memory.open(true)];
   one.grow(2 * MIB);
   one.grow(4 * MIB);
   two.grow(1000);
@@ -85,9 +85,52 @@ test('what is held grows with the body, is given back once, and a request that h
   two.grow(6 * MIB);
   expect(memory.held()).toBe(10 * MIB);
   expect(() => one.grow(5 * MIB)).toThrow(expect.objectContaining({ code: 'overloaded', retryAfter: 5 }));
-  expect(() => memory.open().grow(MIB)).toThrow(expect.objectContaining({ code: 'overloaded', retryAfter: 5 }));
+  expect(() => memory.open(true).grow(MIB)).toThrow(expect.objectContaining({ code: 'overloaded', retryAfter: 5 }));
   one.giveBack();
   one.giveBack();
   one.grow(4 * MIB);
   expect(memory.held()).toBe(6 * MIB);
+});
+
+test('bodies of senders who are not proven share half of the room, and leave the other half to those who are', () => {
+  const memory = createBodyMemory(10 * MIB);
+  const overloaded = expect.objectContaining({ code: 'overloaded' });
+  const [stranger, other, caller] = [memory.open(false), memory.open(false), memory.open(true)];
+  stranger.grow(4 * MIB);
+  expect(() => other.grow(2 * MIB)).toThrow(overloaded);
+  other.grow(MIB);
+  caller.grow(5 * MIB);
+  expect(memory.held()).toBe(10 * MIB);
+  // What callers hold counts for strangers too.
+  stranger.giveBack();
+  expect(() => memory.open(true).grow(5 * MIB)).toThrow(overloaded);
+  memory.open(false).grow(4 * MIB);
+  expect(() => memory.open(false).grow(MIB)).toThrow(overloaded);
+});
+
+test('a stranger’s body that is larger than half of the room is taken while no other stranger has any', () => {
+  const memory = createBodyMemory(10 * MIB);
+  memory.open(false).grow(7 * MIB);
+  memory.open(true).grow(3 * MIB);
+  expect(memory.held()).toBe(10 * MIB);
+});
+
+test('the fields of a form count like bodies', async () => {
+  const fields = new FormData();
+  for (let n = 0; n < 60; n += 1) fields.append(`unknown${n}`, 'x'.repeat(50 * 1024));
+  const form = new Response(fields);
+  const headers = { ...asUser('a'), 'content-type': form.headers.get('content-type') ?? '' };
+  const body = await form.arrayBuffer();
+  const send = async () => (await fetch(url(), { method: 'POST', headers, body })).status;
+  const other = await begun(2 * MIB);
+  try {
+    await vi.waitUntil(async () => (await held()) > 1.5 * MIB, 20_000);
+    expect(await send()).toBe(503);
+  } finally {
+    other.destroy();
+  }
+  await vi.waitUntil(async () => (await held()) === 0, 20_000);
+  // The form has no file.
+  expect(await send()).toBe(400);
+  expect(await held()).toBe(0);
 });

@@ -282,6 +282,23 @@ test('the fourth system: media, info and the whole of a run', async () => {
   }
 });
 
+test('a run that is only a label of items is described by its items', async () => {
+  const source = { type: 'base64', data: png(4, 4, 98).toString('base64') };
+  await post('/v1/media', { runId: 'label-1', prompt: 'a fox', source }, asUser('alice'));
+  const answer = await get('/api/media/run/label-1');
+  expect(answer.statusCode).toBe(200);
+  expect(answer.json()).toMatchObject({
+    run_id: 'label-1',
+    user_id: 'alice',
+    schema: null,
+    execution_mode: null,
+    input_text: 'a fox',
+    transformed_text: null,
+    outputs: [{ type: 'image', width: 4 }],
+    items: [{ runId: 'label-1' }],
+  });
+});
+
 test('nobody slips a picture into the run of another by bearing its id', async () => {
   const { runId } = (await post('/v1/runs', { inputText: 'mine' }, asUser('alice'))).json();
   await post(

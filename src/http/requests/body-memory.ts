@@ -8,8 +8,8 @@ const RETRY_AFTER_SECONDS = 5;
 export interface BodyMemory {
   /** Bytes that bodies hold now. */
   held(): number;
-  /** For one body. */
-  open(): BodyRoom;
+  /** For one body. @param proven whether it is known who sends it */
+  open(proven: boolean): BodyRoom;
 }
 
 export interface BodyRoom {
@@ -19,33 +19,40 @@ export interface BodyRoom {
   giveBack(): void;
 }
 
-/** @param bytes the bound; a body alone is taken even if it is larger */
+/**
+ * Bodies whose sender is not proven yet share half of it, so that strangers leave room for those who may send.
+ * @param bytes the bound; a body alone is taken even if it is larger
+ */
 export function createBodyMemory(bytes: number): BodyMemory {
-  let held = 0;
+  const pools = { proven: 0, strangers: 0 };
+  const held = () => pools.proven + pools.strangers;
   return {
-    held: () => held,
-    open() {
+    held,
+    open(proven) {
+      const pool = proven ? 'proven' : 'strangers';
       let own = 0;
       let ended = false;
+      /** Whether a pool has room beside what others hold of it. */
+      const fits = (others: number, wanted: number, most: number) => others === 0 || others + wanted <= most;
       return {
         grow(wanted) {
           if (ended || wanted < COUNTED_FROM || wanted <= own) return;
-          const others = held - own;
-          if (others > 0 && others + wanted > bytes)
+          const roomy = fits(held() - own, wanted, bytes) && (proven || fits(pools.strangers - own, wanted, bytes / 2));
+          if (!roomy)
             throw new AppError(
               'overloaded',
               'Too many large bodies are being read at the moment; try again shortly, or send the file as a raw body or as multipart/form-data.',
               {
                 retryAfter: RETRY_AFTER_SECONDS,
-                cause: new Error(`${held} bytes of bodies are held; JSON_MEMORY_BYTES bounds them`),
+                cause: new Error(`${held()} bytes of bodies are held; JSON_MEMORY_BYTES bounds them`),
               },
             );
-          held += wanted - own;
+          pools[pool] += wanted - own;
           own = wanted;
         },
         giveBack() {
           ended = true;
-          held -= own;
+          pools[pool] -= own;
           own = 0;
         },
       };

@@ -81,8 +81,15 @@ export async function openForm(request: FastifyRequest): Promise<IngestForm> {
         rest: (sha256) => readRest(iterator, request, { sha256, watch, pace }),
       };
     }
+    hold(request, part);
     addField(early, part);
   }
+}
+
+/** Counts a field in the memory for bodies. @throws AppError overloaded */
+function hold(request: FastifyRequest, { value }: Exclude<Multipart, MultipartFile>): void {
+  const bytes = (request.formBytes += typeof value === 'string' ? value.length : 0);
+  request.formRoom?.grow(bytes);
 }
 
 function formTooLarge(maxFileBytes: number): AppError {
@@ -136,6 +143,7 @@ async function readRest(
         { field: part.fieldname },
       );
     }
+    hold(request, part);
     addField(late, part);
   }
   // RFC 9530 means the whole body; some senders mean the file, and that is as good a proof.

@@ -5,7 +5,7 @@ import { parseJson } from '../../sources/json/parse-json.ts';
 import type { JsonLimits } from '../../sources/json/scan.ts';
 import { isPlainObject } from '../../sources/json/walk.ts';
 import { type AddressSlots, createAddressSlots } from './address-slots.ts';
-import type { BodyMemory } from './body-memory.ts';
+import type { BodyMemory, BodyRoom } from './body-memory.ts';
 import { digestBody } from './content-digest.ts';
 import { continueOnDemand, sendContinue } from './expect-continue.ts';
 import { firstByte } from './first-byte.ts';
@@ -31,6 +31,10 @@ declare module 'fastify' {
     bodyForm: BodyForm | undefined;
     /** Whether the sender was proven before its body is read: by a token, a ticket or the secret of the address. */
     senderProven: boolean;
+    /** For the fields of a form, which are held in memory; there exactly when the body is a form. */
+    formRoom: BodyRoom | undefined;
+    /** Characters of those fields so far. */
+    formBytes: number;
     /** Reads the body in the form that was found. */
     readBody: (() => Promise<unknown>) | undefined;
   }
@@ -38,7 +42,7 @@ declare module 'fastify' {
 
 /** A body of this size or more takes one of the few slots of its address while its sender is not proven. */
 const SLOT_FROM = 64 * 1024;
-const FIRST_BUFFER = 64 * 1024;
+const FIRST_BUFFER = 4 * 1024;
 /** Where no fields are taken, white space included. */
 const EMPTY_OBJECT_BYTES = 1024;
 
@@ -52,6 +56,8 @@ export function registerBodies(app: FastifyInstance, options: BodyOptions): void
   app.decorate('bodyOptions', options);
   app.decorateRequest('bodyForm', undefined);
   app.decorateRequest('senderProven', false);
+  app.decorateRequest('formRoom', undefined);
+  app.decorateRequest('formBytes', 0);
   app.decorateRequest('readBody', undefined);
   requireRouteBodies(app);
   continueOnDemand(app.server);
@@ -74,7 +80,10 @@ export function registerBodies(app: FastifyInstance, options: BodyOptions): void
       form === 'file'
         ? Promise.resolve(fileBody(request, reply, arriving, options.rate))
         : readWhole(request, reply, { form, payload: arriving, options, slots });
-    if (form === 'form') sendContinue(request, reply);
+    if (form === 'form') {
+      sendContinue(request, reply);
+      request.formRoom = roomFor(request, reply, options);
+    }
     return payload;
   });
 }
@@ -130,6 +139,13 @@ async function* fileBody(
   yield* minimumRate(payload, rate);
 }
 
+/** Its share of the memory for bodies, until the response has ended. */
+function roomFor(request: FastifyRequest, reply: FastifyReply, { memory }: Pick<BodyOptions, 'memory'>): BodyRoom {
+  const room = memory.open(request.senderProven);
+  reply.raw.once('close', room.giveBack);
+  return room;
+}
+
 interface Reading {
   form: BodyForm;
   payload: Readable;
@@ -157,8 +173,7 @@ async function collect(
 ): Promise<Buffer> {
   const maxJsonBytes = form === 'empty-object' ? EMPTY_OBJECT_BYTES : most.maxJsonBytes;
   sendContinue(request, reply);
-  const room = memory.open();
-  reply.raw.once('close', room.giveBack);
+  const room = roomFor(request, reply, { memory });
   let slot = request.senderProven;
   const hold = async (bytes: number) => {
     if (!slot && bytes >= SLOT_FROM) {

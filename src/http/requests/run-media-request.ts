@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { RunMediaRequest } from '../../domain/runs.ts';
 import { AppError } from '../../errors.ts';
 import { callerOf } from '../auth.ts';
-import { type IngestOptions, toIngestRequest } from './ingest-request.ts';
+import { type IngestOptions, idempotencyKey, toIngestRequest } from './ingest-request.ts';
 import type { RunMediaJson } from '../schemas/runs.ts';
 
 /** Turns a request for a run's media in any of its forms into what the domain takes. @throws AppError */
@@ -20,6 +20,7 @@ export async function toRunMediaRequest(request: FastifyRequest, options: Ingest
       promptId: source.promptId,
       input: fields,
       caller: callerOf(request),
+      idempotencyKey: idempotencyKey(request),
       signal: options.signal,
     };
   }

@@ -110,3 +110,10 @@ export async function guarded(
   expect(watched.rose / MIB, 'MiB that memory rose').toBeLessThan(mostBytes / MIB);
   return watched;
 }
+
+type Bounds = NonNullable<Parameters<typeof guarded>[2]>;
+
+/** A test's work under the watchdog. */
+export function watched(victim: () => Victim, work: () => Promise<unknown>, bounds?: Bounds): () => Promise<void> {
+  return async () => void (await guarded(victim(), work, bounds));
+}

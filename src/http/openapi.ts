@@ -15,9 +15,9 @@ function openapiTexts(app: FastifyInstance): (form: 'json' | 'yaml') => Buffer {
   return (form) => {
     const known = texts.get(form);
     if (known) return known;
-    const text = form === 'json' ? JSON.stringify(openapiDocument(app)) : app.swagger({ yaml: true });
-    texts.set(form, Buffer.from(text));
-    return Buffer.from(text);
+    const text = Buffer.from(form === 'json' ? JSON.stringify(openapiDocument(app)) : app.swagger({ yaml: true }));
+    texts.set(form, text);
+    return text;
   };
 }
 

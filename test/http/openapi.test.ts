@@ -109,3 +109,13 @@ test('signed URLs, health and metrics need no token; bytes may be had without', 
   expect(security('get /v1/media/{id}/content')).toContainEqual({});
   expect(security('get /v1/media/{id}')).toBeUndefined();
 });
+
+test('the document is written once in each form, however often it is asked for', async () => {
+  expect(t.app.openapiText('json')).toBe(t.app.openapiText('json'));
+  expect(t.app.openapiText('yaml')).toBe(t.app.openapiText('yaml'));
+  const bodies = await Promise.all(
+    ['/openapi.json', '/docs/json', '/docs/yaml'].map(async (url) => (await t.app.inject({ url })).body),
+  );
+  expect(bodies[1]).toBe(bodies[0]);
+  expect(bodies[2]).toMatch(/^openapi: /);
+});

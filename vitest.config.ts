@@ -1,11 +1,14 @@
 import { availableParallelism } from 'node:os';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { CaseReporter } from './test/support/case-reporter.ts';
 
 /** What takes long: kills, outages, floods, large bodies. `npm run test:long` runs these alone. */
 const LONG = 'test/**/*.long.test.ts';
 
 export default defineConfig({
   test: {
+    // The runner's own come last, with the summary.
+    reporters: [new CaseReporter(), ...configDefaults.reporters],
     globalSetup: ['test/support/global-setup.ts'],
     // Much of the time is spent waiting (for timeouts, children, the disk), so one worker less than there are cores wastes them.
     maxWorkers: Math.max(2, availableParallelism()),

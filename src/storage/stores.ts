@@ -137,6 +137,8 @@ export function createStore(
       call('get', key, async () => {
         const found = await driver.get(key, options);
         if (!found) throw new AppError('content_missing', `The store '${name}' no longer has these bytes.`);
+        // A reader that goes away before it has begun to read listens to nothing; its stream's error must not be uncaught.
+        if (!found.data) found.stream.on('error', () => {});
         return found;
       }),
     stat: (key) => call('stat', key, () => driver.stat(key)),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { createBreaker } from '../../src/storage/breaker.ts';
@@ -70,6 +71,23 @@ beforeEach(() => {
 const body = (text = 'bytes') => chunked(Buffer.from(text));
 const put = (key = 'a/b.png', more = {}) => store.put(key, { body: body(), contentType: 'image/png', ...more });
 const failing = (code: string) => Object.assign(new Error(`failed with ${code}`), { code });
+
+test('a body whose reader goes away before its first byte breaks off for that reader, and for nobody else', async () => {
+  const reason = new Error('the reader has gone away');
+  const gone: Driver = {
+    ...driver,
+    // As one does whose signal has fired while it was opened.
+    get: async () => {
+      const stream = Readable.from(['never read']);
+      stream.destroy(reason);
+      return { stream, bytes: 10, totalBytes: 10 };
+    },
+  };
+  const { stream } = await createStore('volume', 'local', gone, () => {}).get('a/b.png');
+  // An error that nobody listens for is uncaught by then, and ends the process.
+  await sleep(20);
+  await expect(readAll(stream)).rejects.toBe(reason);
+});
 
 test.each([
   ['ENOSPC', 'storage_full'],

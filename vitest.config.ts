@@ -4,6 +4,8 @@ import { CaseReporter } from './test/support/case-reporter.ts';
 
 /** What takes long: kills, outages, floods, large bodies. `npm run test:long` runs these alone. */
 const LONG = 'test/**/*.long.test.ts';
+/** Those of them that look at how long the service is held up: beside other tests they would measure these. They come last, one by one. */
+const ALONE = 'test/hostile/{adversary,fuzz}/**/*.long.test.ts';
 
 export default defineConfig({
   test: {
@@ -18,7 +20,11 @@ export default defineConfig({
     hookTimeout: 120_000,
     projects: [
       { extends: true, test: { name: 'main', include: ['test/**/*.test.ts'], exclude: [LONG] } },
-      { extends: true, test: { name: 'long', include: [LONG], testTimeout: 600_000 } },
+      { extends: true, test: { name: 'long', include: [LONG], exclude: [ALONE], testTimeout: 600_000 } },
+      {
+        extends: true,
+        test: { name: 'alone', include: [ALONE], testTimeout: 600_000, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
     ],
   },
 });

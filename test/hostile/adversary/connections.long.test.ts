@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { head, sendRaw } from '../../support/raw-http.ts';
 import { JWT_SECRET, asAdmin, asUser, token } from '../../support/test-app.ts';
 import { createSigner } from 'fast-jwt';
-import { type Victim, startVictim, watched } from './watchdog.ts';
+import { type Victim, calmest, startVictim, watched } from './watchdog.ts';
 
 /** What the service grants a head, and how often it looks; some time for a busy machine. */
 const HEAD_MS = 20_000 + 5000 + 5000;
@@ -13,7 +13,7 @@ beforeAll(async () => {
   victim = await startVictim({ WORKER_CONCURRENCY: '0' });
 });
 afterAll(() => victim.close());
-const guardedly = (work: () => Promise<unknown>) => watched(() => victim, work);
+const guardedly = (work: () => Promise<unknown>) => () => calmest(watched(() => victim, work));
 
 /** A connection, and what came of it. */
 async function connect(): Promise<{ socket: net.Socket; closed: Promise<string>; received: () => string }> {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asAdmin, asUser } from '../../support/test-app.ts';
-import { type Victim, guarded, startVictim } from './watchdog.ts';
+import { type Victim, calmest, guarded, startVictim } from './watchdog.ts';
 
 const MIB = 1024 ** 2;
 /** What one body may hold the event loop, in milliseconds; liveness is asked over HTTP, so its own way there is in it. */
@@ -84,11 +84,6 @@ async function send(path: string, headers: Record<string, string>, body: Buffer<
 
 const SIZE = 48 * MIB;
 const BOUNDS = { mostHeldMs: MOST_MS, mostBytes: 4 * SIZE + 64 * MIB };
-
-/** Another process may take the processor from the service for as long as the bound: of three attempts one counts. */
-async function calmest<T>(attempt: () => Promise<T>): Promise<T> {
-  return attempt().catch(attempt).catch(attempt);
-}
 
 const filled = (unit: string) => unit.repeat(Math.floor(SIZE / Buffer.byteLength(unit)));
 const VALUES: readonly (readonly [string, () => Pieces])[] = [

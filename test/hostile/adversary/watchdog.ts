@@ -111,6 +111,11 @@ export async function guarded(
   return watched;
 }
 
+/** Another process may take the processor from the service for as long as the bound: of three attempts one counts. */
+export async function calmest<T>(attempt: () => Promise<T>): Promise<T> {
+  return attempt().catch(attempt).catch(attempt);
+}
+
 type Bounds = NonNullable<Parameters<typeof guarded>[2]>;
 
 /** A test's work under the watchdog. */

@@ -80,6 +80,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       headersTimeout: timing.headersMs,
       connectionsCheckingInterval: timing.checkMs,
       maxHeaderSize: 32 * 1024,
+      // Node would answer that with a page of no content.
+      requireHostHeader: false,
     },
     clientErrorHandler: answerClientError,
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? [...config.TRUSTED_PROXIES] : false,

@@ -51,7 +51,7 @@ export function assertFew({ outputs }: ProviderAnswer, { prompt = '', metadata, 
   if (outputs.length > MAX_OUTPUTS)
     throw new AppError(
       'invalid_request',
-      `The answer holds ${outputs.length} outputs; send at most ${MAX_OUTPUTS} at once.`,
+      `The answer holds ${outputs.length} outputs or more; send at most ${MAX_OUTPUTS} at once.`,
       { field: 'response' },
     );
 }

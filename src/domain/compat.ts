@@ -37,6 +37,12 @@ export async function imagesByOffset(
   return abridgedToFit(await readBounded(deps.db, ids, MAX_LIST_BYTES), MAX_LIST_BYTES);
 }
 
+interface LabelName {
+  runId: string;
+  /** The owner, where a service asks for what is a mere label. */
+  userId?: string | undefined;
+}
+
 interface LabelledMedia {
   /** Undefined: the id is a mere label. */
   run: Run | undefined;
@@ -45,12 +51,18 @@ interface LabelledMedia {
 }
 
 /** The items with bytes that bear a run's id and that the caller may read; those of one owner. @throws AppError not_found */
-async function mediaUnderId(deps: Deps, caller: Caller, runId: string): Promise<LabelledMedia> {
+async function mediaUnderId(deps: Deps, caller: Caller, { runId, userId: wanted }: LabelName): Promise<LabelledMedia> {
   const reader: Reader = { type: 'caller', caller };
   const run = await findRun(deps.db, runId);
   if (run && !mayReach(caller, run.userId)) return refuseReading(reader);
-  const userId = run?.userId ?? (isAdmin(caller) ? undefined : caller.sub);
+  const userId = run?.userId ?? (isAdmin(caller) ? wanted : caller.sub);
   const found = await mediaOfRunIds(deps.db, { runId, userId, limit: MAX_RUN_ITEMS });
+  if (new Set(found.map((item) => item.userId)).size > 1)
+    throw new AppError(
+      'ambiguous',
+      "Items of several users have that run id; send the owner's id as the query parameter 'userId'.",
+      { field: 'userId' },
+    );
   const owner = userId ?? found[0]?.userId;
   if (owner === undefined || (!run && found.length === 0)) return refuseReading(reader);
   return { run, owner, ids: found.filter((item) => item.userId === owner).map(({ id }) => id) };
@@ -60,9 +72,9 @@ async function mediaUnderId(deps: Deps, caller: Caller, runId: string): Promise<
 export async function firstOfRun(
   deps: Deps,
   caller: Caller,
-  runId: string,
+  name: LabelName,
 ): Promise<{ item: MediaItem; count: number }> {
-  const { ids } = await mediaUnderId(deps, caller, runId);
+  const { ids } = await mediaUnderId(deps, caller, name);
   const [item] = await readBounded(deps.db, ids.slice(0, 1));
   return item ? { item, count: ids.length } : refuseReading({ type: 'caller', caller });
 }
@@ -71,9 +83,10 @@ export async function firstOfRun(
 export async function describeRun(
   deps: Deps,
   caller: Caller,
-  runId: string,
+  name: LabelName,
 ): Promise<{ metadata: JsonObject; items: MediaItem[]; moreItems: boolean }> {
-  const { run, owner, ids } = await mediaUnderId(deps, caller, runId);
+  const { runId } = name;
+  const { run, owner, ids } = await mediaUnderId(deps, caller, name);
   const items = itemsThatFit(await readBounded(deps.db, ids, MAX_RUN_BYTES / 2), MAX_RUN_BYTES);
   const locations = await locationsOfMany(
     deps.db,

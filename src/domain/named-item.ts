@@ -22,7 +22,7 @@ export async function itemByAnyId(
   if (real && isReadable(reader, real) && (userId === undefined || real.userId === userId)) return real;
   const own = userId ?? (isUser(reader) ? reader.caller.sub : undefined);
   // An id that is an item's, be it private or deleted, is nobody else's name.
-  const owner = own ?? (real ? undefined : await soleOwner(deps, reader, id));
+  const owner = own ?? (real ? undefined : await soleOwner(deps, reader, 'external_id', id));
   if (owner === undefined) return refuseReading(reader);
   return readById(
     deps,
@@ -31,12 +31,17 @@ export async function itemByAnyId(
   );
 }
 
-async function soleOwner({ db }: Pick<Deps, 'db'>, reader: Reader, externalId: string): Promise<string | undefined> {
-  const owners = await ownersOfName(db, 'external_id', externalId);
+async function soleOwner(
+  { db }: Pick<Deps, 'db'>,
+  reader: Reader,
+  column: 'external_id' | 'run_id',
+  name: string,
+): Promise<string | undefined> {
+  const owners = await ownersOfName(db, column, name);
   if (owners.length > 1 && reader.type === 'caller' && isAdmin(reader.caller))
     throw new AppError(
       'ambiguous',
-      "Items of several users have that external id; send the owner's id as the query parameter 'userId'.",
+      `Items of several users have that ${column === 'run_id' ? 'run id' : 'external id'}; send the owner's id as the query parameter 'userId'.`,
       { field: 'userId' },
     );
   return owners.length === 1 ? owners[0] : undefined;
@@ -49,9 +54,9 @@ async function soleOwner({ db }: Pick<Deps, 'db'>, reader: Reader, externalId: s
 export async function mediaOfRun(
   deps: Pick<Deps, 'db'>,
   reader: Reader,
-  wanted: { runId: string; mediaType: string; n: number },
+  { userId, ...wanted }: { runId: string; mediaType: string; n: number; userId?: string | undefined },
 ): Promise<ReadItem> {
-  const owner = await ownerOfRun(deps, reader, wanted.runId);
+  const owner = userId ?? (await ownerOfRun(deps, reader, wanted.runId));
   if (owner === undefined) return refuseReading(reader);
   return readById(
     deps,
@@ -64,8 +69,7 @@ async function ownerOfRun({ db }: Pick<Deps, 'db'>, reader: Reader, runId: strin
   const owner = await findRunOwner(db, runId);
   if (owner !== undefined) return owner;
   if (isUser(reader) && (await bearsName(db, 'run_id', runId, reader.caller.sub))) return reader.caller.sub;
-  const owners = await ownersOfName(db, 'run_id', runId);
-  return owners.length === 1 ? owners[0] : undefined;
+  return soleOwner({ db }, reader, 'run_id', runId);
 }
 
 function isUser(reader: Reader): reader is Extract<Reader, { type: 'caller' }> {

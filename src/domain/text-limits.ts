@@ -3,6 +3,8 @@ import { isPlainObject, walkPlain } from '../sources/json/walk.ts';
 import type { Json, JsonObject } from '../db/tables.ts';
 
 const MAX_DEPTH = 32;
+/** Of a name in an object. */
+const MAX_NAME_BYTES = 1000;
 
 /** What no text in PostgreSQL can hold: NUL, and halves of surrogate pairs. */
 export function isStorable(text: string): boolean {
@@ -46,7 +48,9 @@ function checkJson(field: string, value: unknown, maxBytes: number): asserts val
       count(Math.max(2, keys.length + 1));
       for (const key of keys) {
         count(key.length + 3);
-        checkText(field, key, 1000);
+        if (Buffer.byteLength(key) > MAX_NAME_BYTES)
+          throw new AppError('too_large', `A name in '${field}' has more than ${MAX_NAME_BYTES} bytes.`, { field });
+        checkText(field, key, MAX_NAME_BYTES);
         checkPrototype(field, key, current[key]);
       }
     } else if (typeof current === 'object' && current !== null)

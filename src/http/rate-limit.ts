@@ -4,8 +4,12 @@ import { AppError } from '../errors.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Counts a request against its caller, or against its address while it has none. @throws AppError rate_limited */
-    countRequest(request: FastifyRequest): Promise<void>;
+    /**
+     * Counts a request against its caller, or against its address while it has none.
+     * @param look look whether the address has been used up, and count nothing
+     * @throws AppError rate_limited
+     */
+    countRequest(request: FastifyRequest, look?: 'look'): Promise<void>;
   }
 }
 
@@ -23,9 +27,9 @@ export async function registerRateLimit(app: FastifyInstance, max: number): Prom
   }
   await app.register(fastifyRateLimit, { global: false, max, timeWindow: MINUTE_MS });
   const count = app.createRateLimit({ keyGenerator: keyOf });
-  app.decorate('countRequest', async (request) => {
+  app.decorate('countRequest', async (request, look) => {
     if (request.routeOptions.config.rateLimit === false) return;
-    const result = await count(request);
+    const result = await count(request, { increment: look === undefined });
     if (result.isAllowed || !result.isExceeded) return;
     throw new AppError('rate_limited', `Too many requests: at most ${result.max} a minute.`, {
       retryAfter: result.ttlInSeconds,

@@ -4,11 +4,16 @@ import { AppError } from '../errors.ts';
 /** Of two of these, a proxy may have looked at one and Node keeps the other (RFC 9112, 3.2 for Host). */
 const ONCE = ['host', 'authorization', 'content-type'];
 
-/** Refuses requests that bear a header twice that may come once. */
+/** Refuses requests that bear a header twice that may come once, or not the one that has to come. */
 export function registerSingleHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
-    const twice = headerThatCameTwice(request.raw.rawHeaders);
-    if (twice === undefined) done();
+    const { rawHeaders, httpVersion, headers } = request.raw;
+    const twice = headerThatCameTwice(rawHeaders);
+    if (twice === undefined && (headers.host !== undefined || httpVersion !== '1.1')) done();
+    else if (twice === undefined)
+      done(
+        new AppError('invalid_request', 'The request has no header Host; HTTP/1.1 requires one.', { field: 'host' }),
+      );
     else done(new AppError('invalid_request', `The header ${twice} came twice; send it once.`, { field: twice }));
   });
 }

@@ -7,11 +7,12 @@ import { proveSender } from './webhook-sender.ts';
 
 /** The same for every path under which a webhook may come. */
 export async function takeWebhook(...args: Parameters<typeof take>): Promise<FastifyReply> {
-  const [deps, , , provider] = args;
+  const [deps, request, , provider] = args;
   try {
     return await take(...args);
   } catch (error) {
     deps.metrics.webhook(provider, isAppError(error) ? error.code : 'error');
+    if (isAppError(error, 'webhook_refused')) await request.server.countRequest(request);
     throw error;
   }
 }

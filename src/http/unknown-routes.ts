@@ -18,7 +18,9 @@ export function registerUnknownRoutes(app: FastifyInstance, maxParamLength: numb
   app.decorate('refuseUnknown', (request) => {
     if (!request.is404) return;
     const found = paths.find('GET', request.url.split('?', 1)[0] ?? '');
-    throw found ? wrongMethod(request.method, found.store as Path) : unknownPath();
+    const path = found?.store as Path | undefined;
+    // A folder of files may have a route and not the file.
+    throw path && !path.methods.has(request.method) ? wrongMethod(request.method, path) : unknownPath();
   });
   app.setNotFoundHandler((request) => app.refuseUnknown(request));
 }

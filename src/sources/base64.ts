@@ -86,17 +86,18 @@ function* base64Pieces(text: string, start: number): Generator<Buffer> {
     const equals = compact.indexOf('=');
     const own = equals === -1 ? compact : compact.slice(0, equals);
     const end = equals === -1 ? '' : compact.slice(equals);
-    if (!DIGITS.test(own) || (padding > 0 && own !== '') || end.replaceAll('=', '') !== '')
+    if (!DIGITS.test(own) || (padding > 0 && own !== '') || end.length > 2 || end.replaceAll('=', '') !== '')
       throw invalid('it holds a character that is not base64');
     padding += end.length;
+    if (padding > 2) throw invalid('it holds a character that is not base64');
     digits += own.length;
     const group = rest + own;
     const whole = group.length - (group.length % 4);
     rest = group.slice(whole);
-    if (whole > 0) yield Buffer.from(group.slice(0, whole), 'base64');
+    // Also nothing, of white space: between pieces others get their turn.
+    yield Buffer.from(group.slice(0, whole), 'base64');
   }
   const over = digits % 4;
-  if (padding > 2) throw invalid('it holds a character that is not base64');
   if (over === 1 || (padding > 0 && (over + padding) % 4 !== 0))
     throw invalid('its length or padding is wrong; it may have been cut off');
   // Buffer takes the URL-safe alphabet as well, and needs no padding.

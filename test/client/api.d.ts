@@ -5376,7 +5376,7 @@ export interface operations {
                  */
                 proxy?: string;
                 /**
-                 * @description The owner among whose items an id of an older system is looked up.
+                 * @description The owner among whose items an id of an older system, or the label of a run, is looked up.
                  * @example user-1
                  */
                 userId?: string;
@@ -5481,7 +5481,7 @@ export interface operations {
                  */
                 proxy?: string;
                 /**
-                 * @description The owner among whose items an id of an older system is looked up.
+                 * @description The owner among whose items an id of an older system, or the label of a run, is looked up.
                  * @example user-1
                  */
                 userId?: string;
@@ -5585,6 +5585,11 @@ export interface operations {
                  * @example 1
                  */
                 proxy?: string;
+                /**
+                 * @description The owner among whose items an id of an older system, or the label of a run, is looked up.
+                 * @example user-1
+                 */
+                userId?: string;
                 /** @description Which of several; 1 is the first. */
                 n?: number;
             };
@@ -5684,6 +5689,11 @@ export interface operations {
                  * @example 1
                  */
                 proxy?: string;
+                /**
+                 * @description The owner among whose items an id of an older system, or the label of a run, is looked up.
+                 * @example user-1
+                 */
+                userId?: string;
                 /** @description Which of several; 1 is the first. */
                 n?: number;
             };
@@ -5783,6 +5793,11 @@ export interface operations {
                  * @example 1
                  */
                 proxy?: string;
+                /**
+                 * @description The owner among whose items an id of an older system, or the label of a run, is looked up.
+                 * @example user-1
+                 */
+                userId?: string;
                 /** @description Which of several; 1 is the first. */
                 n?: number;
             };
@@ -5869,7 +5884,13 @@ export interface operations {
     };
     compatGetRunInfo: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description The owner among whose items an id of an older system, or the label of a run, is looked up.
+                 * @example user-1
+                 */
+                userId?: string;
+            };
             header?: never;
             path: {
                 /** @description The run. */
@@ -5910,7 +5931,13 @@ export interface operations {
     };
     compatGetRun: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description The owner among whose items an id of an older system, or the label of a run, is looked up.
+                 * @example user-1
+                 */
+                userId?: string;
+            };
             header?: never;
             path: {
                 /** @description The run. */

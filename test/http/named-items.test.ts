@@ -116,6 +116,16 @@ test('a label of runs gives the caller’s own output, else what is all of one u
   }
   expect(await ofRun('label-1', asUser('erin'))).toEqual(got(first));
   expect(await ofRun('label-1', asUser('bob'))).toEqual(got(slipped));
+  // A service hears that it must say whose, and may; so may anybody for what is public.
+  const ambiguous = { status: 409, code: 'ambiguous' };
+  for (const url of ['image', 'info', 'run'].map((kind) => `/api/media/${kind}/label-1`)) {
+    const admin = async (query = '') => (await t.app.inject({ url: `${url}${query}`, headers: asAdmin() })).statusCode;
+    expect((await t.app.inject({ url, headers: asAdmin() })).json()).toMatchObject(ambiguous);
+    expect(await admin('?userId=erin')).toBe(200);
+    expect(await admin('?userId=nobody')).toBe(404);
+  }
+  expect(await ofRun('label-1', NOBODY, '?userId=erin')).toEqual(got(first));
+  expect(await ofRun('label-1', NOBODY, '?userId=erin&n=2')).toEqual(NO_TOKEN);
   // Where all of hers are private, his public one does not stand in for them.
   await store('erin', { runId: 'label-2' });
   await store('bob', { runId: 'label-2', visibility: 'public' });

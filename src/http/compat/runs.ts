@@ -6,7 +6,7 @@ import { callerOf } from '../auth.ts';
 import { deliverItem, readerOf } from '../deliver-item.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../schemas/common.ts';
-import { CompatRunParams, NthQuery, compatRunAnswer, compatRunInfoAnswer } from '../schemas/compat.ts';
+import { CompatRunParams, NthQuery, OwnerQuery, compatRunAnswer, compatRunInfoAnswer } from '../schemas/compat.ts';
 import { contentAnswers } from '../schemas/delivery.ts';
 import { presentImage } from './images.ts';
 
@@ -34,7 +34,12 @@ export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       },
       handler: async (request, reply) => {
         const { runId } = request.params;
-        const item = await mediaOfRun(deps, readerOf(request), { runId, mediaType, n: request.query.n });
+        const item = await mediaOfRun(deps, readerOf(request), {
+          runId,
+          mediaType,
+          n: request.query.n,
+          userId: request.query.userId,
+        });
         return deliverItem(deps, request, reply, item);
       },
     });
@@ -49,11 +54,12 @@ export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       summary: 'Describe the first output of a run',
       description: 'The record of the item, without its bytes.',
       params: CompatRunParams,
+      querystring: OwnerQuery,
       response: { 200: compatRunInfoAnswer, ...problems },
     },
     handler: async (request) => {
       const { runId } = request.params;
-      const { item, count } = await firstOfRun(deps, callerOf(request), runId);
+      const { item, count } = await firstOfRun(deps, callerOf(request), { runId, ...request.query });
       return { ...presentImage(deps, item), run_id: runId, type: item.mediaType, count };
     },
   });
@@ -69,10 +75,14 @@ export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       description:
         'What metadata.json tells, and the items: 4 MiB of each at most, the larger ones abridged; `moreItems` says that there are others.',
       params: CompatRunParams,
+      querystring: OwnerQuery,
       response: { 200: compatRunAnswer, ...problems },
     },
     handler: async (request) => {
-      const { metadata, items, moreItems } = await describeRun(deps, callerOf(request), request.params.runId);
+      const { metadata, items, moreItems } = await describeRun(deps, callerOf(request), {
+        ...request.params,
+        ...request.query,
+      });
       return { ...metadata, items: items.map((item) => presentImage(deps, item)), moreItems };
     },
   });

@@ -13,14 +13,16 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Prom
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => {
       const provider = request.routeOptions.config.webhook ?? (request.params as { provider?: string }).provider;
-      if (!WEBHOOK_PROVIDERS.some((name) => name === provider))
-        throw new AppError('invalid_request', `'provider' must be one of: ${WEBHOOK_PROVIDERS.join(', ')}.`, {
-          field: 'provider',
-        });
       try {
+        if (!WEBHOOK_PROVIDERS.some((name) => name === provider))
+          throw new AppError('invalid_request', `'provider' must be one of: ${WEBHOOK_PROVIDERS.join(', ')}.`, {
+            field: 'provider',
+          });
         request.senderProven = checkBeforeBody(deps.webhooks, provider as WebhookProvider, request);
       } catch (error) {
-        deps.metrics.webhook(String(provider), isAppError(error) ? error.code : 'error');
+        if (!isAppError(error, 'invalid_request'))
+          deps.metrics.webhook(String(provider), isAppError(error) ? error.code : 'error');
+        await app.countRequest(request);
         throw error;
       }
     });

@@ -102,7 +102,7 @@ export const ImageQuery = Type.Object({
     Type.String({
       minLength: 1,
       maxLength: 255,
-      description: 'The owner among whose items an id of an older system is looked up.',
+      description: 'The owner among whose items an id of an older system, or the label of a run, is looked up.',
       examples: ['user-1'],
     }),
   ),
@@ -110,7 +110,8 @@ export const ImageQuery = Type.Object({
 export const CompatRunParams = Type.Object({
   runId: Type.String({ minLength: 1, maxLength: 200, description: 'The run.' }),
 });
-export const NthQuery = Type.Object({ ...ContentQuery.properties, n: nth });
+export const OwnerQuery = Type.Object({ userId: ImageQuery.properties.userId });
+export const NthQuery = Type.Object({ ...ImageQuery.properties, n: nth });
 export const CompatJobParams = Type.Object({
   jobId: Type.String({ minLength: 1, maxLength: 500, description: 'The job.', examples: ['9f0c-u1'] }),
 });

@@ -1,0 +1,48 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeData } from '../../src/sources/base64.ts';
+
+const MIB = 1024 ** 2;
+
+test('bytes come back, whatever the alphabet, the padding and the white space', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uint8Array({ minLength: 1, maxLength: 200 }),
+      fc.constantFrom('base64', 'base64url'),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 9 }),
+      async (bytes, alphabet, padded, width) => {
+        const text = Buffer.from(bytes).toString(alphabet as BufferEncoding);
+        const digits = padded ? text : text.replaceAll('=', '');
+        const wrapped = digits.replace(new RegExp(`.{${width}}`, 'g'), '$&\r\n ');
+        expect((await decodeData(wrapped)).bytes.equals(Buffer.from(bytes))).toBe(true);
+        expect((await decodeData(`data:image/png;base64,${wrapped}`)).bytes.equals(Buffer.from(bytes))).toBe(true);
+      },
+    ),
+  );
+});
+
+test('bytes come back across the slices in which they are decoded, also as escapes of several bytes', async () => {
+  const bytes = Buffer.alloc(2.5 * MIB, 'é中😀x');
+  expect((await decodeData(bytes.toString('base64'))).bytes.equals(bytes)).toBe(true);
+  const text = bytes.toString();
+  expect((await decodeData(`data:,${encodeURIComponent(text)}`)).bytes.equals(Buffer.from(text))).toBe(true);
+  expect((await decodeData(`data:,${text}`)).bytes.equals(Buffer.from(text))).toBe(true);
+});
+
+test.each([
+  ['nothing but padding', '='.repeat(20 * MIB)],
+  ['padding in the middle', `AAAA${'='.repeat(20 * MIB)}AA`],
+  ['nothing but white space', ' '.repeat(20 * MIB)],
+  ['a letter that is none at the end', `${'A'.repeat(20 * MIB)}!`],
+])('%s is refused without holding up others', async (_name, text) => {
+  const delays = monitorEventLoopDelay({ resolution: 1 });
+  delays.enable();
+  await expect(decodeData(text)).rejects.toMatchObject({
+    code: expect.stringMatching(/^(invalid_base64|file_missing)$/) as string,
+  });
+  delays.disable();
+  // In one piece it would take several times as long.
+  expect(delays.max / 1e6).toBeLessThan(150);
+});

@@ -301,3 +301,16 @@ test.each(['Host', 'Authorization', 'Content-Type'])('two headers %s are refused
   expect(status).toBe(400);
   expect(JSON.parse(body)).toMatchObject({ code: 'invalid_request' });
 });
+
+test('a request without Host is refused with a problem like any other', async () => {
+  const { status, body } = await sendRaw(address, ['GET /v1/media HTTP/1.1\r\nConnection: close\r\n\r\n']);
+  expect(status).toBe(400);
+  expect(JSON.parse(body)).toMatchObject({
+    code: 'invalid_request',
+    detail: expect.stringContaining('Host') as string,
+  });
+});
+
+test('a file of the documentation that is not there is 404, not a method that is not taken', async () => {
+  expect((await fetch(`${address}/docs/static/nothing.js`)).status).toBe(404);
+});

@@ -93,3 +93,21 @@ test('case 35: a body without a token is refused before it is read', async () =>
   expect(answer.status).toBe(401);
   expect(answer.head.toLowerCase()).toContain('connection: close');
 });
+
+test('a form field beyond its limit is refused while the rest is still on its way', async () => {
+  const begin = '--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n';
+  const { status, body } = await sendRaw(
+    address,
+    [
+      head('POST', '/v1/media', [
+        ['Authorization', asUser('alice').authorization],
+        ['Content-Type', 'multipart/form-data; boundary=x'],
+        ['Content-Length', '30000000'],
+      ]),
+      begin + 'a'.repeat(1_000_000),
+    ],
+    { then: 'answer', patience: 10_000 },
+  );
+  expect(status).toBe(413);
+  expect(JSON.parse(body)).toMatchObject({ code: 'too_large' });
+});

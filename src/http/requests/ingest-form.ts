@@ -49,17 +49,21 @@ export async function openForm(request: FastifyRequest): Promise<IngestForm> {
     },
   });
   let bytes = 0;
+  const gap: Gap = { open: false, bytes: 0 };
   request.raw.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    // The parser passes over what is cut, or belongs to no part, without an end.
+    // The parser passes over what is cut, or belongs to no part, without an end, and says so only there.
     if (bytes > most) pace.refuse(formTooLarge(maxFileBytes));
+    // What came in one piece may hold many parts: it counts when the next one comes and none of them has.
+    if (gap.open && gap.bytes > MAX_GAP_BYTES) pace.refuse(fieldTooLarge());
+    gap.bytes += chunk.length;
     pace.arrived(chunk.length);
     watch?.update(chunk);
   });
   const iterator: AsyncIterator<Multipart> = parts[Symbol.asyncIterator]();
   const early: FormFields = {};
   for (;;) {
-    const next = await nextPart(iterator, pace);
+    const next = await nextPart(iterator, pace, gap);
     if (next.done)
       throw new AppError(
         'file_missing',
@@ -78,7 +82,7 @@ export async function openForm(request: FastifyRequest): Promise<IngestForm> {
         early,
         file: part,
         body: paced(part.file, pace),
-        rest: (sha256) => readRest(iterator, request, { sha256, watch, pace }),
+        rest: (sha256) => readRest(iterator, request, { sha256, watch, pace, gap }),
       };
     }
     hold(request, part);
@@ -92,6 +96,19 @@ function hold(request: FastifyRequest, { value }: Exclude<Multipart, MultipartFi
   request.formRoom?.grow(bytes);
 }
 
+/** What arrives while a part is waited for that is no file. */
+interface Gap {
+  open: boolean;
+  bytes: number;
+}
+
+/** A field, what encloses it, and what arrives in one piece. */
+const MAX_GAP_BYTES = 2 * MAX_FIELD_BYTES;
+
+function fieldTooLarge(): AppError {
+  return new AppError('too_large', `A field of the form has more than ${MAX_FIELD_BYTES} bytes.`);
+}
+
 function formTooLarge(maxFileBytes: number): AppError {
   return new AppError(
     'too_large',
@@ -100,7 +117,9 @@ function formTooLarge(maxFileBytes: number): AppError {
 }
 
 /** @throws AppError invalid_multipart for whatever the parser says; only its limits have codes of their own. */
-async function nextPart(iterator: AsyncIterator<Multipart>, pace: Pace): Promise<IteratorResult<Multipart>> {
+async function nextPart(iterator: AsyncIterator<Multipart>, pace: Pace, gap: Gap): Promise<IteratorResult<Multipart>> {
+  gap.open = true;
+  gap.bytes = 0;
   let next: IteratorResult<Multipart>;
   try {
     next = await pace.wait(iterator.next());
@@ -111,6 +130,8 @@ async function nextPart(iterator: AsyncIterator<Multipart>, pace: Pace): Promise
       'The multipart body is malformed: its boundary is missing or unusable, or it was cut off.',
       { cause: error },
     );
+  } finally {
+    gap.open = false;
   }
   if (next.done !== true && typeof (next.value as { fieldname?: string }).fieldname !== 'string') {
     throw new AppError('invalid_multipart', 'A part of the form has no name.');
@@ -121,11 +142,11 @@ async function nextPart(iterator: AsyncIterator<Multipart>, pace: Pace): Promise
 async function readRest(
   iterator: AsyncIterator<Multipart>,
   request: FastifyRequest,
-  { sha256, watch, pace }: { sha256: string; watch: ReturnType<typeof watchDigest>; pace: Pace },
+  { sha256, watch, pace, gap }: { sha256: string; watch: ReturnType<typeof watchDigest>; pace: Pace; gap: Gap },
 ): Promise<FormFields> {
   const late: FormFields = {};
   for (;;) {
-    const next = await nextPart(iterator, pace);
+    const next = await nextPart(iterator, pace, gap);
     if (next.done) break;
     const part = next.value;
     if (part.type === 'file') {

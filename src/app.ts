@@ -80,7 +80,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       headersTimeout: timing.headersMs,
       connectionsCheckingInterval: timing.checkMs,
       maxHeaderSize: 32 * 1024,
-      // Node would answer that with a page of no content.
+      // Node's own refusal has no problem document: `single-headers.ts` refuses requests without it.
       requireHostHeader: false,
     },
     clientErrorHandler: answerClientError,

@@ -4,13 +4,15 @@ import { AppError } from '../errors.ts';
 import { storable } from '../sources/storable-text.ts';
 import { cutBytes } from '../storage/keys.ts';
 import { suggestedName } from './ingest.ts';
-import { type ItemFields, type ItemInput, checkFields } from './item-fields.ts';
+import { type ItemFields, type ItemInput, MAX_METADATA_BYTES, checkFields } from './item-fields.ts';
+import { checkJsonObject } from './text-limits.ts';
 
 /** Bytes of what the caller says of the items of one answer, all of them together. */
 const MAX_FIELD_BYTES = 32 * 1024 * 1024;
 
-function sizeOf(value: unknown): number {
-  return value === undefined ? 0 : JSON.stringify(value).length;
+/** Bytes of JSON. @throws AppError too_large and others: what no item may have is not measured */
+function sizeOf(field: string, value: unknown): number {
+  return value === undefined ? 0 : Buffer.byteLength(JSON.stringify(checkJsonObject(field, value, MAX_METADATA_BYTES)));
 }
 
 /** Outputs of one answer at most; nobody generates more at once, and each is a row. */
@@ -41,12 +43,11 @@ export function answerContext(parts: AnswerParts): AnswerContext {
 
 /** @throws AppError invalid_request: more outputs than one answer may have; too_large: too much is said of each of them */
 export function assertFew({ outputs }: ProviderAnswer, { prompt = '', metadata, generation }: ItemInput): void {
-  const each = Buffer.byteLength(prompt) + sizeOf(metadata) + sizeOf(generation);
+  const each = Buffer.byteLength(prompt) + sizeOf('metadata', metadata) + sizeOf('generation', generation);
   if (each * outputs.length > MAX_FIELD_BYTES)
     throw new AppError(
       'too_large',
       `The fields have ${each} bytes, and each of ${outputs.length} items would have them; at most ${MAX_FIELD_BYTES} bytes together are taken.`,
-      { field: 'prompt' },
     );
   if (outputs.length > MAX_OUTPUTS)
     throw new AppError(

@@ -73,7 +73,7 @@ const TEXT_LIMITS = {
 
 const MAX_TAGS = 64;
 const MAX_TAG_CHARACTERS = 64;
-const MAX_METADATA_BYTES = 64 * 1024;
+export const MAX_METADATA_BYTES = 64 * 1024;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 

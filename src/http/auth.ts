@@ -135,8 +135,8 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     }
     request.caller = caller;
     request.senderProven = caller !== undefined;
-    // A webhook counts when its sender could not be proven: what the operator's own providers send is not limited.
-    await app.countRequest(request, request.routeOptions.config.body === 'webhook' ? 'look' : undefined);
+    // Webhooks have proofs of their own; their routes count those that have none.
+    if (request.routeOptions.config.body !== 'webhook') await app.countRequest(request);
     const scope = access === 'optional' ? 'media:read' : access;
     if (caller && scope !== 'open' && !caller.scopes.has(scope) && !caller.scopes.has('media:admin')) {
       throw new AppError('insufficient_scope', `This needs a token with the scope ${scope}.`);

@@ -116,3 +116,19 @@ test('a private address in an answer is not fetched', async () => {
     await guarded.close();
   }
 });
+
+test('what a caller says of many outputs is bounded together, and metadata that no item may have is refused as such', async () => {
+  const images = Array.from({ length: 200 }, (_none, n) => ({ url: `${at}/ok/${n}.png` }));
+  const before = await stored();
+  const prompt = 'p'.repeat(200_000);
+  expect((await send('fal', { prompt, response: { images } })).json()).toMatchObject({
+    status: 413,
+    code: 'too_large',
+  });
+  const metadata = { x: 'x'.repeat(70_000) };
+  expect((await send('fal', { metadata, response: { images: images.slice(0, 1) } })).json()).toMatchObject({
+    status: 413,
+    field: 'metadata',
+  });
+  expect(await stored()).toBe(before);
+});

@@ -25,6 +25,8 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Prom
         await app.countRequest(request);
         throw error;
       }
+      // A signature is checked with the body alone, so an address that strangers have used up is refused before that.
+      if (!request.senderProven) await app.countRequest(request, 'look');
     });
     scope.route({
       method: 'POST',

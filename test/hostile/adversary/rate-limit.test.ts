@@ -231,10 +231,13 @@ test(
   ),
 );
 
-test('webhooks of proven senders use up nothing of their address', async () => {
+test('webhooks of proven senders use up nothing of their address, and get through where strangers have used it up', async () => {
   const from = '127.0.0.77';
   const proven = { method: 'POST', path: '/v1/webhooks/runpod?secret=hook', from };
   // A body without an id: its sender was proven, which is all that matters here.
   for (let n = 0; n < MOST + 5; n += 1) expect((await ask(proven)).status).toBe(400);
   expect((await ask({ path: '/v1/media', from })).status).toBe(401);
+  await untilRefused({ path: '/wp-login.php', from });
+  expect((await ask(proven)).status).toBe(400);
+  expect((await ask({ ...proven, path: '/v1/webhooks/runpod?secret=wrong' })).status).toBe(429);
 });

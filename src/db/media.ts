@@ -82,7 +82,7 @@ export interface ItemWithLocations extends MediaItem {
   locations: Location[];
 }
 
-/** An item, and whose it has to be; null: anybody's. */
+/** An item's id, and the owner that it must have; null: any. */
 interface Wanted {
   id: string;
   owner: string | null;

@@ -63,7 +63,7 @@ function ofUrl(url: string): string[] {
 type Base64Bytes = Extract<AnswerOutput['from'][number], { type: 'base64' }>;
 const HASHES = new WeakMap<Base64Bytes, string>();
 
-/** Hashes the bytes that an answer holds, before `identitiesOf` asks for that in a transaction; others get their turn meanwhile. */
+/** Hashes the bytes in an answer before `identitiesOf` needs them in a transaction. Yields to other requests between pieces. */
 export async function hashOutputs(outputs: readonly AnswerOutput[]): Promise<void> {
   for (const from of outputs.flatMap((output) => output.from)) {
     if (from.type !== 'base64' || HASHES.has(from)) continue;

@@ -159,7 +159,7 @@ async function openAt(
   signal?: AbortSignal,
 ): Promise<OpenedContent> {
   const { store, key, bytes, state } = location;
-  // Of a part nobody can tell whether it is among the bytes that are damaged.
+  // The hash is of the whole: a part of a damaged object cannot be checked.
   if (state === 'corrupt' && range && !isWhole(range, location))
     throw new AppError('content_missing', 'The stored bytes of this item are damaged; ask for all of them.');
   const opened = deps.stores.get(store);

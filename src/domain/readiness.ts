@@ -43,7 +43,7 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log' | 
       full = reason !== undefined;
       return reason;
     });
-    // It takes nothing more, but gives what it has: this replica is as good as any other.
+    // Reads still work, so this replica stays in service.
     return full ? { ...found, degraded: true } : found;
   };
   const [database, schema, first] = await Promise.all([

@@ -212,7 +212,7 @@ function isOutput(item: MediaItem, entry: object): boolean {
   return 'filename' in entry && item.deletedAt === null;
 }
 
-/** Laid out for people to read, but for entries so large that nobody does: each layout is another copy of them. */
+/** An entry indented for readers; a large one is not, because indenting makes another copy of it. */
 function indented(entry: object): string {
   const compact = JSON.stringify(entry);
   if (compact.length > MAX_INDENTED) return `\n    ${compact}`;

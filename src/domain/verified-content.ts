@@ -51,7 +51,7 @@ export async function verifiedContent(
   if (version !== undefined && location.state !== 'corrupt' && deps.verifiedFiles.has(location, version))
     return content;
   const stream = Readable.from(checked(deps, itemId, location, content), { objectMode: false });
-  // The generator hears of it when it reads; before that nobody listens, which would end the process.
+  // The generator gets the error when it reads. Until then there is no listener, and an error without one ends the process.
   content.stream.on('error', () => {});
   // A reader that goes away before the first byte never starts the generator, which would let the file go.
   stream.once('close', () => content.stream.destroy());

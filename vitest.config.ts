@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
-import { CaseReporter } from './test/support/case-reporter.ts';
+import { CaseReporter } from './test/support/report/case-reporter.ts';
 
 /** What takes long: kills, outages, floods, large bodies. `npm run test:long` runs these alone. */
 const LONG = 'test/**/*.long.test.ts';

@@ -1,4 +1,4 @@
-import { SETTINGS } from '../src/config-settings.ts';
+import { SETTINGS } from '../src/config/settings.ts';
 import { clearFiles, fill } from './items.ts';
 import { BYTES, type Size, type Target } from './jobs.ts';
 import { type Contender, measure, prepare } from './measure.ts';

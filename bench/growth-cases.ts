@@ -1,17 +1,17 @@
 import type { Db } from '../src/db/database.ts';
 import { readEvents } from '../src/db/events.ts';
-import { countFetches, takeFetch } from '../src/db/fetches.ts';
-import { findJob } from '../src/db/generation-jobs.ts';
-import { takeExpiredIntents } from '../src/db/intents.ts';
-import type { ItemFilter, Position } from '../src/db/item-filter.ts';
-import { findJobOutputs } from '../src/db/job-outputs.ts';
-import { takePoll } from '../src/db/job-polls.ts';
-import { countPending, takePendingLocations } from '../src/db/locations.ts';
-import { catchUpRollups } from '../src/db/rollups.ts';
-import { runItems } from '../src/db/run-outputs.ts';
-import { takeDueRuns } from '../src/db/runs.ts';
-import { countItems, listItemIds, readFound, searchItems } from '../src/db/search.ts';
-import { readStats, readTagCounts } from '../src/db/stats.ts';
+import { countFetches, takeFetch } from '../src/db/jobs/fetches.ts';
+import { findJob } from '../src/db/jobs/jobs.ts';
+import { takeExpiredIntents } from '../src/db/objects/intents.ts';
+import type { ItemFilter, Position } from '../src/db/search/item-filter.ts';
+import { findJobOutputs } from '../src/db/jobs/job-outputs.ts';
+import { takePoll } from '../src/db/jobs/job-polls.ts';
+import { countPending, takePendingLocations } from '../src/db/objects/locations.ts';
+import { catchUpRollups } from '../src/db/search/rollups.ts';
+import { runItems } from '../src/db/runs/run-outputs.ts';
+import { takeDueRuns } from '../src/db/runs/runs.ts';
+import { countItems, listItemIds, readFound, searchItems } from '../src/db/search/search.ts';
+import { readStats, readTagCounts } from '../src/db/search/stats.ts';
 import { SPREAD } from './seed-rows.ts';
 
 export interface Case {

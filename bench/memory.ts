@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { s3Settings } from '../test/support/s3-service.ts';
-import { startRadosGateway } from '../test/support/s3-radosgw.ts';
+import { s3Settings } from '../test/support/s3/service.ts';
+import { startRadosGateway } from '../test/support/s3/radosgw.ts';
 import { fill } from './items.ts';
 import type { Outcome, Target, Work } from './jobs.ts';
 import { figure, markdown } from './report.ts';

@@ -2,8 +2,8 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { openDatabase } from '../src/db/database.ts';
-import { migrate } from '../src/db/migrator.ts';
-import { catchUpRollups, resetRollups, rollupsAreBehind } from '../src/db/rollups.ts';
+import { migrate } from '../src/db/schema/migrator.ts';
+import { catchUpRollups, resetRollups, rollupsAreBehind } from '../src/db/search/rollups.ts';
 import { openBenchServer } from './bench-server.ts';
 
 // Fills a database with rows of a realistic spread, the same ones every time. Without DATABASE_URL: an embedded PostgreSQL of its own,

@@ -1,5 +1,5 @@
-import { startS3Server, TEST_KEYS } from '../test/support/s3-server.ts';
-import { s3Settings } from '../test/support/s3-service.ts';
+import { startS3Server, TEST_KEYS } from '../test/support/s3/server.ts';
+import { s3Settings } from '../test/support/s3/service.ts';
 import { fill } from './items.ts';
 import { measure, prepare } from './measure.ts';
 import { ratioOf } from './report.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { ERROR_CODES } from '../src/errors.ts';
-import { STATUS_OF } from '../src/http/statuses.ts';
+import { STATUS_OF } from '../src/http/errors/statuses.ts';
 
 test('every code is documented with its status, and no code that is gone', async () => {
   const text = await readFile(new URL('../docs/errors.md', import.meta.url), 'utf8');

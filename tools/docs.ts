@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { SETTINGS } from '../src/config-settings.ts';
-import { storeSettings } from '../src/config-stores.ts';
+import { SETTINGS } from '../src/config/settings.ts';
+import { storeSettings } from '../src/config/stores.ts';
 import { ERROR_CODES, type ErrorCode } from '../src/errors.ts';
-import { STATUS_OF } from '../src/http/statuses.ts';
+import { STATUS_OF } from '../src/http/errors/statuses.ts';
 
 // Writes docs/configuration.md and docs/errors.md from the code; with --check fails when a committed file differs.
 /** What a setting's schema says about it; TypeBox does not type the annotations. */
@@ -40,7 +40,7 @@ function configuration(): string {
     const prefix = `${driver.toUpperCase()}_`;
     return `### \`${driver}\`\n\n${table(settings.properties, settings.required ?? [], prefix)}`;
   });
-  return `<!-- Generated from src/config-settings.ts and src/storage/registry.ts by 'npm run docs'; do not edit. -->
+  return `<!-- Generated from src/config/settings.ts and src/storage/stores/registry.ts by 'npm run docs'; do not edit. -->
 # Configuration
 
 Settings are environment variables. An empty value counts as not set. A wrong or missing value stops the start with a message

@@ -2,17 +2,17 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
 import { buildApp } from '../src/app.ts';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/config/load-config.ts';
 import { openDatabase } from '../src/db/database.ts';
-import { createSigner } from '../src/domain/signing.ts';
+import { createSigner } from '../src/domain/delivery/signing.ts';
 import { openapiDocument } from '../src/http/openapi.ts';
 import { BackgroundParts } from '../src/background/parts.ts';
-import { createMetrics } from '../src/metrics.ts';
-import { createRenderedItems } from '../src/http/present.ts';
-import { createVerifiedFiles } from '../src/domain/verified-content.ts';
-import { createHotBodies } from '../src/domain/hot-bodies.ts';
-import { createUrlFetcher } from '../src/sources/fetch-url.ts';
-import type { Stores } from '../src/storage/routing.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
+import { createRenderedItems } from '../src/http/answers/present.ts';
+import { createVerifiedFiles } from '../src/domain/delivery/verified-content.ts';
+import { createHotBodies } from '../src/domain/bytes/body-cache.ts';
+import { createUrlFetcher } from '../src/sources/fetch/fetch-url.ts';
+import type { Stores } from '../src/storage/stores/stores.ts';
 
 // Writes openapi.yaml from the routes' schemas; with --check fails when the committed file differs. Needs no database.
 const file = new URL('../openapi.yaml', import.meta.url);

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { type FetchExternalSummary, fetchExternal } from '../domain/fetch-external.ts';
+import { type FetchExternalSummary, fetchExternal } from '../domain/imports/fetch-external.ts';
 import { AppError } from '../errors.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';

@@ -1,6 +1,6 @@
 import { type BlobColumns, countBlobs, openBlobTable } from '../db/blob-tables.ts';
 import { openDatabase } from '../db/database.ts';
-import { type ImportBlobsSummary, importBlobs } from '../domain/import-blobs.ts';
+import { type ImportBlobsSummary, importBlobs } from '../domain/imports/import-blobs.ts';
 import { AppError } from '../errors.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';

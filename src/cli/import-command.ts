@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { realpath, stat } from 'node:fs/promises';
-import { type ImportSummary, importFiles } from '../domain/import-files.ts';
+import { type ImportSummary, importFiles } from '../domain/imports/import-files.ts';
 import { AppError } from '../errors.ts';
-import { findImportFiles } from '../sources/import-folder.ts';
+import { findImportFiles } from '../sources/imports/import-folder.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 import { createProgressBar } from './progress-bar.ts';

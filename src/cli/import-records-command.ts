@@ -1,9 +1,14 @@
 import { Type } from 'typebox';
-import { type ImportRecord, type ImportRecordsSummary, type Line, importRecords } from '../domain/import-records.ts';
+import {
+  type ImportRecord,
+  type ImportRecordsSummary,
+  type Line,
+  importRecords,
+} from '../domain/imports/import-records.ts';
 import { isAppError } from '../errors.ts';
 import { INGEST_SCHEMAS } from '../http/schemas/ingest.ts';
-import { createJsonCheck } from '../http/validation.ts';
-import { type JsonLine, readJsonLines } from '../sources/record-lines.ts';
+import { createJsonCheck } from '../http/errors/validation.ts';
+import { type JsonLine, readJsonLines } from '../sources/imports/record-lines.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 import { createProgressBar } from './progress-bar.ts';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
-import { ConfigError, loadConfig } from '../config.ts';
+import { ConfigError, loadConfig } from '../config/load-config.ts';
 import { asAppError } from '../db/database.ts';
 import { isAppError } from '../errors.ts';
-import { createLogger } from '../logger.ts';
+import { createLogger } from '../telemetry/logger.ts';
 import { EXIT } from './exit-codes.ts';
 import { runImport } from './import-command.ts';
 import { type ImportBlobsCommandOptions, runImportBlobs } from './import-blobs-command.ts';

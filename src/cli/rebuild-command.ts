@@ -1,4 +1,4 @@
-import { type RebuildSummary, rebuildRuns } from '../domain/rebuild-runs.ts';
+import { type RebuildSummary, rebuildRuns } from '../domain/runs/rebuild-runs.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 import { createProgressBar } from './progress-bar.ts';

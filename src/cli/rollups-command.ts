@@ -1,6 +1,6 @@
 import { openDatabase } from '../db/database.ts';
-import { finishRollups } from '../domain/rollups.ts';
-import { openConfiguredDatabase } from '../services.ts';
+import { finishRollups } from '../domain/search/rollups.ts';
+import { openConfiguredDatabase } from '../process/open-database.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 import { createProgressBar } from './progress-bar.ts';

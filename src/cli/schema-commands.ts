@@ -1,7 +1,7 @@
 import { openDatabase } from '../db/database.ts';
-import { migrate } from '../db/migrator.ts';
-import { verifySchema } from '../db/verify.ts';
-import { openConfiguredDatabase } from '../services.ts';
+import { migrate } from '../db/schema/migrator.ts';
+import { verifySchema } from '../db/schema/verify.ts';
+import { openConfiguredDatabase } from '../process/open-database.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 

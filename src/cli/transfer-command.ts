@@ -1,5 +1,5 @@
-import type { ItemFilter } from '../db/item-filter.ts';
-import { type TransferSummary, planTransfer, transferItems } from '../domain/transfer.ts';
+import type { ItemFilter } from '../db/search/item-filter.ts';
+import { type TransferSummary, planTransfer, transferItems } from '../domain/copies/transfer.ts';
 import { AppError } from '../errors.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';

@@ -1,6 +1,6 @@
 import type { RouteDeps } from '../http/route-deps.ts';
-import { createService } from '../service.ts';
-import { openConfiguredDatabase, resolveJwtSecret } from '../services.ts';
+import { createService } from '../process/compose.ts';
+import { openConfiguredDatabase, resolveJwtSecret } from '../process/open-database.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** Opens database and stores for a command, and closes them after it. The first Ctrl-C fires the signal, so that running steps may finish. */

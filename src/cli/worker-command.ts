@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { repeatWith } from '../background/repeat.ts';
 import { watchUncaught } from '../process/uncaught-errors.ts';
-import { watchStores } from '../storage/monitor.ts';
+import { watchStores } from '../storage/stores/health-monitor.ts';
 import { AppError } from '../errors.ts';
 import { startWorker } from '../workers/worker.ts';
 import type { CommandContext } from './command-context.ts';

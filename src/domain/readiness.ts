@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import type { PartState } from '../background/parts.ts';
 import { asAppError } from '../db/database.ts';
-import { migrationState } from '../db/migrator.ts';
+import { migrationState } from '../db/schema/migrator.ts';
 import { AppError, isAppError } from '../errors.ts';
-import type { Store } from '../storage/stores.ts';
+import type { Store } from '../storage/stores/store.ts';
 import type { Deps } from './deps.ts';
 
 export interface Check {

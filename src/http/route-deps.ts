@@ -1,5 +1,5 @@
-import type { SearchDeps } from '../domain/search.ts';
-import type { WebhookTrust } from './webhook-sender.ts';
+import type { SearchDeps } from '../domain/search/search.ts';
+import type { WebhookTrust } from './webhooks/webhook-sender.ts';
 
 /** What the routes need from around them. */
 export interface RouteDeps extends SearchDeps {

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import type { Run } from '../background/keep-running.ts';
 import { within } from '../background/repeat.ts';
 import { asAppError } from '../db/database.ts';
-import { PatientJobPool } from '../db/job-pool.ts';
+import { PatientJobPool } from '../db/queue/queue-pool.ts';
 import { isAppError } from '../errors.ts';
 
 export interface RunnerOptions {

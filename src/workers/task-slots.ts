@@ -1,5 +1,5 @@
 import type { JobHelpers } from 'graphile-worker';
-import { DOWNLOAD_PRIORITY } from '../db/jobs.ts';
+import { DOWNLOAD_PRIORITY } from '../db/queue/enqueue.ts';
 
 type Work = (payload: unknown, helpers: JobHelpers) => Promise<void>;
 

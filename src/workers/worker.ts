@@ -1,8 +1,8 @@
 import { repeat } from '../background/repeat.ts';
 import type { Deps } from '../domain/deps.ts';
-import { keepRollups } from '../domain/rollups.ts';
-import { sweepIntents } from '../domain/sweep.ts';
-import { type JobsOptions, startJobs } from './jobs.ts';
+import { keepRollups } from '../domain/search/rollups.ts';
+import { sweepIntents } from '../domain/staging/sweep.ts';
+import { type JobsOptions, startJobs } from './tasks.ts';
 
 const SWEEP_MS = 60_000;
 /** What one object of a sweep may take: stores give up earlier. */

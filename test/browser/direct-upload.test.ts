@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Browser, type Page, chromium } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { s3Settings } from '../support/s3-service.ts';
-import { freePort } from '../../src/db/free-port.ts';
+import { s3Settings } from '../support/s3/service.ts';
+import { freePort } from '../../src/db/embedded/free-port.ts';
 import { type TestApp, createTestApp, token } from '../support/test-app.ts';
 import { chromiumPath } from './chromium.ts';
 

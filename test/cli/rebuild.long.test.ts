@@ -6,10 +6,10 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { parseRunMetadata } from '../../src/domain/found-run.ts';
-import { rebuildRuns } from '../../src/domain/rebuild-runs.ts';
+import { parseRunMetadata } from '../../src/domain/run-folder/parse-metadata.ts';
+import { rebuildRuns } from '../../src/domain/runs/rebuild-runs.ts';
 import { png } from '../support/sample-files.ts';
-import { s3Settings } from '../support/s3-service.ts';
+import { s3Settings } from '../support/s3/service.ts';
 import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;

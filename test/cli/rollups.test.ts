@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startWorker } from '../../src/workers/worker.ts';
-import { countBehind } from '../../src/db/rollups.ts';
+import { countBehind } from '../../src/db/search/rollups.ts';
 import { png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 import { until } from '../support/until.ts';

@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { sweepIntents } from '../../src/domain/sweep.ts';
-import { filesBelow } from '../support/local-volume.ts';
+import { sweepIntents } from '../../src/domain/staging/sweep.ts';
+import { filesBelow } from '../support/storage/local-volume.ts';
 import { bigPng } from '../support/sample-files.ts';
-import { slowRows } from '../support/slow-rows.ts';
+import { slowRows } from '../support/database/slow-rows.ts';
 import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;

@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/database.ts';
-import { findItem } from '../../src/db/media.ts';
-import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
+import { findItem } from '../../src/db/items/items.ts';
+import { type TestDatabase, createTestDatabase } from '../support/database/test-database.ts';
 
 let database: TestDatabase;
 let open: Database;

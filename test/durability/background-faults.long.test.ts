@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { repeatWith } from '../../src/background/repeat.ts';
-import { keepFetches } from '../../src/domain/fetch-lease.ts';
-import { keepLease } from '../../src/domain/intent-lease.ts';
-import { watchStores } from '../../src/storage/monitor.ts';
+import { keepFetches } from '../../src/domain/pending/fetch-lease.ts';
+import { keepLease } from '../../src/domain/staging/intent-lease.ts';
+import { watchStores } from '../../src/storage/stores/health-monitor.ts';
 import { type Worker, startWorker } from '../../src/workers/worker.ts';
 import { png } from '../support/sample-files.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';

@@ -11,7 +11,7 @@ import { type Origin, startOrigin } from '../support/origin.ts';
 import { bigPng, png } from '../support/sample-files.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { JWT_SECRET, asUser, token } from '../support/test-app.ts';
-import { type TestDatabase, createTestDatabase } from '../support/test-database.ts';
+import { type TestDatabase, createTestDatabase } from '../support/database/test-database.ts';
 import { until } from '../support/until.ts';
 import { SIGNING_SECRET } from '../support/webhook-senders.ts';
 

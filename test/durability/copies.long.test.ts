@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { discard } from '../../src/domain/discard.ts';
-import { makePendingCopies } from '../../src/domain/pending-copies.ts';
-import { sweepIntents } from '../../src/domain/sweep.ts';
-import { type TransferSummary, transferItems } from '../../src/domain/transfer.ts';
-import { DRIVERS } from '../../src/storage/registry.ts';
-import { type MemoryStore, memoryKind } from '../support/memory-driver.ts';
+import { discard } from '../../src/domain/staging/discard.ts';
+import { makePendingCopies } from '../../src/domain/copies/pending-copies.ts';
+import { sweepIntents } from '../../src/domain/staging/sweep.ts';
+import { type TransferSummary, transferItems } from '../../src/domain/copies/transfer.ts';
+import { DRIVERS } from '../../src/storage/stores/registry.ts';
+import { type MemoryStore, memoryKind } from '../support/storage/memory-driver.ts';
 import { bigPng } from '../support/sample-files.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 

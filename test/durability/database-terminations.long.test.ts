@@ -2,7 +2,7 @@ import { createHash, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createDataFolder } from '../support/data-folder.ts';
-import { startRestartablePostgres } from '../support/restartable-postgres.ts';
+import { startRestartablePostgres } from '../support/database/restartable-postgres.ts';
 import { png } from '../support/sample-files.ts';
 import { startService } from '../support/service-process.ts';
 import { JWT_SECRET, asAdmin, asUser } from '../support/test-app.ts';

@@ -2,9 +2,9 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/database.ts';
-import { ingest } from '../../src/domain/ingest.ts';
+import { ingest } from '../../src/domain/ingest/ingest.ts';
 import { chunked } from '../support/bodies.ts';
-import { filesBelow } from '../support/local-volume.ts';
+import { filesBelow } from '../support/storage/local-volume.ts';
 import { png } from '../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 

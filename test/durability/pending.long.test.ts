@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { DRIVERS } from '../../src/storage/registry.ts';
+import { DRIVERS } from '../../src/storage/stores/registry.ts';
 import { type Worker, startWorker } from '../../src/workers/worker.ts';
-import { type MemoryStore, memoryKind } from '../support/memory-driver.ts';
+import { type MemoryStore, memoryKind } from '../support/storage/memory-driver.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { png } from '../support/sample-files.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';

@@ -3,8 +3,8 @@ import { mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { sweepIntents } from '../../src/domain/sweep.ts';
-import { filesBelow } from '../support/local-volume.ts';
+import { sweepIntents } from '../../src/domain/staging/sweep.ts';
+import { filesBelow } from '../support/storage/local-volume.ts';
 import { bigPng, png } from '../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 

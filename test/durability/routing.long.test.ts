@@ -3,11 +3,11 @@ import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makePendingCopies } from '../../src/domain/pending-copies.ts';
-import { sweepIntents } from '../../src/domain/sweep.ts';
-import { DRIVERS } from '../../src/storage/registry.ts';
-import { filesBelow } from '../support/local-volume.ts';
-import { type MemoryStore, memoryKind } from '../support/memory-driver.ts';
+import { makePendingCopies } from '../../src/domain/copies/pending-copies.ts';
+import { sweepIntents } from '../../src/domain/staging/sweep.ts';
+import { DRIVERS } from '../../src/storage/stores/registry.ts';
+import { filesBelow } from '../support/storage/local-volume.ts';
+import { type MemoryStore, memoryKind } from '../support/storage/memory-driver.ts';
 import { bigPng, multipart, png } from '../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 

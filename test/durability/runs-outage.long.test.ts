@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makePendingCopies } from '../../src/domain/pending-copies.ts';
-import { refreshRun, writeDueRunFiles } from '../../src/domain/run-files.ts';
-import { sweepIntents } from '../../src/domain/sweep.ts';
-import { transferItems } from '../../src/domain/transfer.ts';
-import { DRIVERS } from '../../src/storage/registry.ts';
-import { type MemoryStore, memoryKind } from '../support/memory-driver.ts';
+import { makePendingCopies } from '../../src/domain/copies/pending-copies.ts';
+import { refreshRun, writeDueRunFiles } from '../../src/domain/run-folder/refresh-files.ts';
+import { sweepIntents } from '../../src/domain/staging/sweep.ts';
+import { transferItems } from '../../src/domain/copies/transfer.ts';
+import { DRIVERS } from '../../src/storage/stores/registry.ts';
+import { type MemoryStore, memoryKind } from '../support/storage/memory-driver.ts';
 import { bigPng, png } from '../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { readAll } from '../support/bodies.ts';
 import { png } from '../support/sample-files.ts';
-import { s3Settings } from '../support/s3-service.ts';
+import { s3Settings } from '../support/s3/service.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 
 const USERS = 15;

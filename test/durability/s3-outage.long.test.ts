@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makePendingCopies } from '../../src/domain/pending-copies.ts';
-import { sweepIntents } from '../../src/domain/sweep.ts';
-import { filesBelow } from '../support/local-volume.ts';
+import { makePendingCopies } from '../../src/domain/copies/pending-copies.ts';
+import { sweepIntents } from '../../src/domain/staging/sweep.ts';
+import { filesBelow } from '../support/storage/local-volume.ts';
 import { bigPng } from '../support/sample-files.ts';
-import { type S3Server, TEST_KEYS, startS3Server } from '../support/s3-server.ts';
-import { type S3Settings, s3Settings } from '../support/s3-service.ts';
+import { type S3Server, TEST_KEYS, startS3Server } from '../support/s3/server.ts';
+import { type S3Settings, s3Settings } from '../support/s3/service.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 import { until } from '../support/until.ts';
 

@@ -7,9 +7,9 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { sweepIntents } from '../../src/domain/sweep.ts';
+import { sweepIntents } from '../../src/domain/staging/sweep.ts';
 import { bigPng } from '../support/sample-files.ts';
-import { type S3Settings, s3Settings } from '../support/s3-service.ts';
+import { type S3Settings, s3Settings } from '../support/s3/service.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 
 const MIB = 1024 ** 2;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { LAST_CASE, type ReportedTest, type Run, checkCases } from '../support/hostile-cases.ts';
+import { LAST_CASE, type ReportedTest, type Run, checkCases } from '../support/report/hostile-cases.ts';
 import { CHECKOUT } from '../support/service-process.ts';
 
 const FILE = 'test/hostile/paths.test.ts';

@@ -1,9 +1,9 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createLocalDriver } from '../../src/storage/local.ts';
-import { createDriverContext } from '../support/driver-context.ts';
-import { createStore } from '../../src/storage/stores.ts';
+import { createLocalDriver } from '../../src/storage/local/local-driver.ts';
+import { createDriverContext } from '../support/storage/driver-context.ts';
+import { createStore } from '../../src/storage/stores/store.ts';
 import { head, sendRaw } from '../support/raw-http.ts';
 import { png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp, token } from '../support/test-app.ts';

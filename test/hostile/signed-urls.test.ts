@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Grant, type SigningKey, createSigner } from '../../src/domain/signing.ts';
+import { type Grant, type SigningKey, createSigner } from '../../src/domain/delivery/signing.ts';
 import { png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asUser, createTestApp, token } from '../support/test-app.ts';
 import { expectNoSecretsLogged } from '../support/traces.ts';

@@ -1,4 +1,4 @@
-import { TIMING } from '../../src/http/timing.ts';
+import { TIMING } from '../../src/http/connections/timing.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { head, sendRaw } from '../support/raw-http.ts';

@@ -1,4 +1,4 @@
-import { TIMING } from '../../src/http/timing.ts';
+import { TIMING } from '../../src/http/connections/timing.ts';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type RawAnswer, head, sendRaw } from '../support/raw-http.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { createInspector } from '../../src/media/inspect.ts';
+import { createInspector } from '../../src/media/inspect/inspect.ts';
 import { MEDIA_TYPES, mediaTypeByExtension } from '../../src/media/media-type.ts';
 import { inspectFile, sniffFile } from './judge.ts';
 import { AUDIO } from './made-audio.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { createInspector } from '../../src/media/inspect.ts';
+import { createInspector } from '../../src/media/inspect/inspect.ts';
 import { mediaTypeByExtension } from '../../src/media/media-type.ts';
 import { be16, be32, be64, bytes, utf8, zeros } from './bytes.ts';
 import { extensionOf, inspectFile } from './judge.ts';

@@ -1,6 +1,6 @@
-import { createInspector, type Inspection } from '../../src/media/inspect.ts';
+import { createInspector, type Inspection } from '../../src/media/inspect/inspect.ts';
 import type { MediaType } from '../../src/media/media-type.ts';
-import { MAX_HEAD_BYTES, sniff, type SniffResult } from '../../src/media/sniff.ts';
+import { MAX_HEAD_BYTES, sniff, type SniffResult } from '../../src/media/sniff/sniff.ts';
 
 /** Sniffs a file as a caller does: 64 KiB first, then as much as is asked for. */
 export async function sniffFile(file: Uint8Array, filename?: string, declaredType?: string): Promise<SniffResult> {

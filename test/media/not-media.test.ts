@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { sniff } from '../../src/media/sniff.ts';
+import { sniff } from '../../src/media/sniff/sniff.ts';
 import { be16, bytes, le32, utf8, zeros } from './bytes.ts';
 import { extensionOf } from './judge.ts';
 import { id3, mp3 } from './made-audio.ts';

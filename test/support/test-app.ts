@@ -5,13 +5,13 @@ import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createSigner } from 'fast-jwt';
 import { type AppDeps, buildApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import type { RouteDeps } from '../../src/http/route-deps.ts';
-import { TIMING } from '../../src/http/timing.ts';
-import { createLogger } from '../../src/logger.ts';
-import { createService } from '../../src/service.ts';
-import { DRIVERS, type DriverKind } from '../../src/storage/registry.ts';
-import { createTestDatabase } from './test-database.ts';
+import { TIMING } from '../../src/http/connections/timing.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { createService } from '../../src/process/compose.ts';
+import { DRIVERS, type DriverKind } from '../../src/storage/stores/registry.ts';
+import { createTestDatabase } from './database/test-database.ts';
 
 export const JWT_SECRET = 'test-secret-test-secret-test-secret-0123';
 

@@ -1,9 +1,9 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import { describeRun, firstOfRun } from '../../domain/compat.ts';
-import { mediaOfRun } from '../../domain/named-item.ts';
-import { callerOf } from '../auth.ts';
-import { deliverItem, readerOf } from '../deliver-item.ts';
+import { describeRun, firstOfRun } from '../../domain/compat/compat.ts';
+import { mediaOfRun } from '../../domain/delivery/named-item.ts';
+import { callerOf } from '../auth/auth.ts';
+import { deliverItem, readerOf } from '../answers/deliver-item.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../schemas/common.ts';
 import { CompatRunParams, NthQuery, OwnerQuery, compatRunAnswer, compatRunInfoAnswer } from '../schemas/compat.ts';

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { takeWebhook } from '../take-webhook.ts';
+import { takeWebhook } from '../webhooks/take-webhook.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../schemas/common.ts';
 import { CompatJobParams } from '../schemas/compat.ts';

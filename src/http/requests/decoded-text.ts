@@ -1,4 +1,4 @@
-import { isStorable } from '../../domain/text-limits.ts';
+import { isStorable } from '../../domain/items/text-limits.ts';
 import { AppError } from '../../errors.ts';
 
 /**

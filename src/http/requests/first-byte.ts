@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { AppError } from '../../errors.ts';
-import { type BodyRate, createPace } from './minimum-rate.ts';
+import { type BodyRate, createPace } from '../connections/minimum-rate.ts';
 
 /**
  * Waits for the first byte of a body and puts it back; false when the body ends without one.

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { AppError, codeOf } from '../../errors.ts';
 import { watchDigest } from './content-digest.ts';
 import { checkDecoded } from './decoded-text.ts';
-import { type Pace, createPace, paced } from './minimum-rate.ts';
+import { type Pace, createPace, paced } from '../connections/minimum-rate.ts';
 
 /** Fields that decide where the file goes, so they cannot come after it. */
 const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);

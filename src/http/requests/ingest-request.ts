@@ -1,15 +1,15 @@
 import type { FastifyRequest } from 'fastify';
-import type { IngestRequest } from '../../domain/ingest.ts';
-import { type Source, base64Source } from '../../domain/source.ts';
-import type { ItemInput } from '../../domain/item-fields.ts';
+import type { IngestRequest } from '../../domain/ingest/ingest.ts';
+import { type Source, base64Source } from '../../domain/bytes/source.ts';
+import type { ItemInput } from '../../domain/items/item-fields.ts';
 import { AppError } from '../../errors.ts';
 import { isAdmin } from '../../domain/caller.ts';
-import { callerOf } from '../auth.ts';
+import { callerOf } from '../auth/auth.ts';
 import { type DigestWatch, watchDigest } from './content-digest.ts';
 import { openForm } from './ingest-form.ts';
 import { announcedBytes } from './read-body.ts';
 import { IngestFields, type IngestJson } from '../schemas/ingest.ts';
-import { createFieldCheck } from '../validation.ts';
+import { createFieldCheck } from '../errors/validation.ts';
 
 const checkFlat = createFieldCheck<IngestFields>(IngestFields);
 

@@ -7,9 +7,9 @@ import { isPlainObject } from '../../sources/json/walk.ts';
 import { type AddressSlots, createAddressSlots } from './address-slots.ts';
 import type { BodyMemory, BodyRoom } from './body-memory.ts';
 import { digestBody } from './content-digest.ts';
-import { continueOnDemand, sendContinue } from './expect-continue.ts';
+import { continueOnDemand, sendContinue } from '../connections/expect-continue.ts';
 import { firstByte } from './first-byte.ts';
-import { type BodyRate, minimumRate } from './minimum-rate.ts';
+import { type BodyRate, minimumRate } from '../connections/minimum-rate.ts';
 import { type BodyForm, TAKEN, formOf, mayHaveBody, requireRouteBodies } from './route-body.ts';
 
 export interface BodyOptions {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
-import type { RunMediaRequest } from '../../domain/runs.ts';
+import type { RunMediaRequest } from '../../domain/runs/runs.ts';
 import { AppError } from '../../errors.ts';
-import { callerOf } from '../auth.ts';
+import { callerOf } from '../auth/auth.ts';
 import { type IngestOptions, idempotencyKey, toIngestRequest } from './ingest-request.ts';
 import type { RunMediaJson } from '../schemas/runs.ts';
 

@@ -1,19 +1,19 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { Type } from 'typebox';
-import { ingest } from '../../domain/ingest.ts';
+import { ingest } from '../../domain/ingest/ingest.ts';
 import { workThrough } from '../../domain/work-through.ts';
-import { abortSignal } from '../abort-signal.ts';
-import { callerOf } from '../auth.ts';
-import { partProblem } from '../error-handler.ts';
+import { abortSignal } from '../connections/abort-signal.ts';
+import { callerOf } from '../auth/auth.ts';
+import { partProblem } from '../errors/error-handler.ts';
 import { idempotencyKey, jsonSource } from '../requests/ingest-request.ts';
-import { present } from '../present.ts';
+import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { BatchRequest, batchAnswer } from '../schemas/delivery.ts';
 import { INGEST_SCHEMAS, type IngestJson } from '../schemas/ingest.ts';
-import { urlDiesAt } from '../../sources/url-expiry.ts';
-import { createJsonCheck } from '../validation.ts';
+import { urlDiesAt } from '../../sources/fetch/url-expiry.ts';
+import { createJsonCheck } from '../errors/validation.ts';
 
 /** URLs are mostly waited for, so a few items of a batch go at once; more would starve other callers. */
 const CONCURRENCY = 4;

@@ -1,18 +1,18 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { Location } from '../../db/locations.ts';
-import { directUrl } from '../../domain/direct-url.ts';
-import { itemForReading, readDeliveredItems, readItem, servable } from '../../domain/read.ts';
-import { hasOriginal } from '../../domain/read-original.ts';
-import type { DeliveredItem } from '../../db/delivered-item.ts';
+import type { Location } from '../../db/objects/locations.ts';
+import { directUrl } from '../../domain/delivery/direct-url.ts';
+import { itemForReading, readDeliveredItems, readItem, servable } from '../../domain/delivery/open-content.ts';
+import { hasOriginal } from '../../domain/delivery/open-original.ts';
+import type { DeliveredItem } from '../../db/items/delivery-row.ts';
 import { AppError } from '../../errors.ts';
 import { checkKey } from '../../storage/keys.ts';
-import { callerOf } from '../auth.ts';
-import { externalRedirect, sendContent } from '../content.ts';
-import { deliverItem, readerOf } from '../deliver-item.ts';
-import { contentHeaders } from '../content-headers.ts';
-import { partProblem } from '../error-handler.ts';
+import { callerOf } from '../auth/auth.ts';
+import { externalRedirect, sendContent } from '../answers/content.ts';
+import { deliverItem, readerOf } from '../answers/deliver-item.ts';
+import { contentHeaders } from '../answers/content-headers.ts';
+import { partProblem } from '../errors/error-handler.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
 import {

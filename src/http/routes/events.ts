@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import type { EventStreams } from '../../domain/event-streams.ts';
-import { scopeOf } from '../../domain/search.ts';
-import { abortSignal } from '../abort-signal.ts';
-import { callerOf } from '../auth.ts';
-import { eventStream } from '../event-stream.ts';
+import type { EventStreams } from '../../domain/events/event-streams.ts';
+import { scopeOf } from '../../domain/search/search.ts';
+import { abortSignal } from '../connections/abort-signal.ts';
+import { callerOf } from '../auth/auth.ts';
+import { eventStream } from '../answers/event-stream.ts';
 import { problems } from '../schemas/common.ts';
 import { EventsHeaders, EventsQuery, eventsAnswer } from '../schemas/events.ts';
 

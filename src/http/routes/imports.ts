@@ -1,12 +1,12 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { importOrPrompt } from '../../domain/comfyui.ts';
+import { importOrPrompt } from '../../domain/jobs/comfyui.ts';
 import { PROVIDERS } from '../../sources/answers/providers.ts';
-import { abortSignal } from '../abort-signal.ts';
-import { callerOf } from '../auth.ts';
+import { abortSignal } from '../connections/abort-signal.ts';
+import { callerOf } from '../auth/auth.ts';
 import { idempotencyKey } from '../requests/ingest-request.ts';
-import { present } from '../present.ts';
+import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { ImportRequest, importedAnswer, promptAnswer } from '../schemas/imports.ts';

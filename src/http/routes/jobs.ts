@@ -1,9 +1,9 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import type { GenerationJob } from '../../db/generation-jobs.ts';
-import { jobItems, readJob, registerJob, retryJob } from '../../domain/generation-jobs.ts';
-import { callerOf } from '../auth.ts';
-import { present, sendPage } from '../present.ts';
+import type { GenerationJob } from '../../db/jobs/jobs.ts';
+import { jobItems, readJob, registerJob, retryJob } from '../../domain/jobs/jobs.ts';
+import { callerOf } from '../auth/auth.ts';
+import { present, sendPage } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
 import { JobItemsQuery, JobParams, JobRequest, jobAnswer, retriedAnswer } from '../schemas/jobs.ts';

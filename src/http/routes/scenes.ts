@@ -1,12 +1,12 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { type IngestRequest, ingest } from '../../domain/ingest.ts';
-import { type SceneName, currentVersion, rollBack, sceneVersions } from '../../domain/scenes.ts';
-import { abortSignal } from '../abort-signal.ts';
-import { callerOf } from '../auth.ts';
+import { type IngestRequest, ingest } from '../../domain/ingest/ingest.ts';
+import { type SceneName, currentVersion, rollBack, sceneVersions } from '../../domain/scenes/scenes.ts';
+import { abortSignal } from '../connections/abort-signal.ts';
+import { callerOf } from '../auth/auth.ts';
 import { toIngestRequest } from '../requests/ingest-request.ts';
-import { present, sendPage } from '../present.ts';
+import { present, sendPage } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
 import { BatchRequest, batchAnswer, binaryContent } from '../schemas/delivery.ts';

@@ -1,10 +1,10 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { JsonObject } from '../../db/tables.ts';
-import { search, stats, tagCounts } from '../../domain/search.ts';
+import { search, stats, tagCounts } from '../../domain/search/search.ts';
 import { AppError } from '../../errors.ts';
-import { callerOf } from '../auth.ts';
-import { sendPage } from '../present.ts';
+import { callerOf } from '../auth/auth.ts';
+import { sendPage } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../schemas/common.ts';
 import { pageAnswer } from '../schemas/media.ts';

@@ -1,12 +1,12 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { beginUpload, completeUpload, receiveUpload } from '../../domain/uploads.ts';
+import { beginUpload, completeUpload, receiveUpload } from '../../domain/uploads/uploads.ts';
 import { AppError } from '../../errors.ts';
-import { abortSignal } from '../abort-signal.ts';
-import { callerOf } from '../auth.ts';
+import { abortSignal } from '../connections/abort-signal.ts';
+import { callerOf } from '../auth/auth.ts';
 import { announcedBytes } from '../requests/read-body.ts';
-import { present } from '../present.ts';
+import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
 import { binaryContent, empty } from '../schemas/delivery.ts';

@@ -1,6 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import { parkedWebhooks, releaseWebhook } from '../../domain/parked-webhooks.ts';
+import { parkedWebhooks, releaseWebhook } from '../../domain/webhooks/parked-webhooks.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../schemas/common.ts';
 import { DeliveryParams, ParkedQuery, ReleaseRequest, parkedAnswer } from '../schemas/webhook-deliveries.ts';

@@ -1,8 +1,8 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import { readWorkflow } from '../../domain/workflow.ts';
-import { abortSignal } from '../abort-signal.ts';
-import { callerOf } from '../auth.ts';
+import { readWorkflow } from '../../domain/delivery/workflow.ts';
+import { abortSignal } from '../connections/abort-signal.ts';
+import { callerOf } from '../auth/auth.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../schemas/common.ts';
 import { workflowAnswer } from '../schemas/delivery.ts';

@@ -1,5 +1,5 @@
 import { isPlainObject } from '../json/walk.ts';
-import { storable } from '../storable-text.ts';
+import { storable } from '../json/storable-text.ts';
 import type { Json, JsonObject } from './answer.ts';
 
 /** What is kept of an answer, in bytes of JSON. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isAscii } from 'node:buffer';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
-import { storable } from '../storable-text.ts';
+import { storable } from './storable-text.ts';
 import type { Json } from '../answers/answer.ts';
 import { type JsonLimits, scanJson } from './scan.ts';
 

@@ -1,5 +1,5 @@
 import { ERROR_CODES } from '../../../src/errors.ts';
-import { STATUS_OF } from '../../../src/http/statuses.ts';
+import { STATUS_OF } from '../../../src/http/errors/statuses.ts';
 import type { ApiDocument } from './document.ts';
 import type { Answered } from './exchange.ts';
 import type { Plan } from './plans.ts';

@@ -1,0 +1,189 @@
+import path from 'node:path';
+import type { Static } from 'typebox';
+import ipaddr from 'ipaddr.js';
+import { check, words } from './check.ts';
+import { SETTINGS } from './settings.ts';
+import { type StoreConfig, loadStores } from './stores.ts';
+import { DRIVERS, type DriverKind } from '../storage/stores/registry.ts';
+
+export interface SigningKey {
+  id: string;
+  secret: string;
+}
+
+type Settings = Static<typeof SETTINGS>;
+
+type Parsed =
+  | 'DATA_DIR'
+  | 'PUBLIC_BASE_URL'
+  | 'STORAGE_FALLBACKS'
+  | 'STORAGE_MIRRORS'
+  | 'STORES'
+  | 'URL_SIGNING_KEYS'
+  | 'CORS_ORIGINS'
+  | 'EXTERNAL_URL_HOSTS'
+  | 'FETCH_TRUSTED_HOSTS'
+  | 'FAL_ACCOUNTS'
+  | 'TRUSTED_PROXIES';
+
+/** All settings, checked and typed; frozen. Names are those of the environment. */
+export type Config = Readonly<
+  Omit<Settings, Parsed> & {
+    production: boolean;
+    /** Absolute. */
+    DATA_DIR: string;
+    /** Without a slash at the end; undefined: `http://{HOST}:{PORT}`. */
+    PUBLIC_BASE_URL: string | undefined;
+    STORAGE_FALLBACKS: readonly string[];
+    STORAGE_MIRRORS: readonly string[];
+    stores: readonly StoreConfig[];
+    /** The first one signs, all of them verify. Empty: derived from the JWT secret. */
+    URL_SIGNING_KEYS: readonly SigningKey[];
+    CORS_ORIGINS: readonly string[];
+    EXTERNAL_URL_HOSTS: readonly string[];
+    FETCH_TRUSTED_HOSTS: readonly string[];
+    FAL_ACCOUNTS: readonly string[];
+    TRUSTED_PROXIES: readonly string[];
+  }
+>;
+
+/** Settings that are wrong or missing: one line each, with the name, the problem and what is allowed. Never a value of a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads and checks the configuration.
+ * @throws ConfigError naming every wrong or missing setting at once.
+ */
+export function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  drivers: Readonly<Record<string, DriverKind>> = DRIVERS,
+): Config {
+  // An empty value is what `FOO=${FOO:-}` in a compose file gives; it means "not set".
+  const given = Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]?.trim()),
+  );
+  const problems: string[] = [];
+  const settings = check<Settings>(SETTINGS, given, '', problems);
+  const dataDir = path.resolve(settings.DATA_DIR ?? './.data');
+  const stores = loadStores({ settings, env: given, dataDir, drivers }, problems);
+  checkRouting(settings, stores, Object.keys(drivers), problems);
+  const production = settings.NODE_ENV === 'production';
+  if (production) checkProduction(settings, problems);
+  const config: Config = {
+    ...settings,
+    production,
+    DATA_DIR: dataDir,
+    PUBLIC_BASE_URL: settings.PUBLIC_BASE_URL?.replace(/(?<!\/)\/+$/, ''),
+    STORAGE_FALLBACKS: words(settings.STORAGE_FALLBACKS),
+    STORAGE_MIRRORS: words(settings.STORAGE_MIRRORS),
+    stores,
+    URL_SIGNING_KEYS: signingKeys(settings.URL_SIGNING_KEYS, problems),
+    CORS_ORIGINS: words(settings.CORS_ORIGINS),
+    EXTERNAL_URL_HOSTS: words(settings.EXTERNAL_URL_HOSTS).map((host) => host.toLowerCase()),
+    FETCH_TRUSTED_HOSTS: words(settings.FETCH_TRUSTED_HOSTS),
+    FAL_ACCOUNTS: words(settings.FAL_ACCOUNTS),
+    TRUSTED_PROXIES: words(settings.TRUSTED_PROXIES),
+  };
+  checkOrigins(config, problems);
+  checkHosts(config, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+function checkRouting(
+  settings: Settings,
+  stores: readonly StoreConfig[],
+  drivers: readonly string[],
+  problems: string[],
+): void {
+  const names = stores.map((store) => store.name);
+  for (const setting of ['STORAGE_PRIMARY', 'STORAGE_FALLBACKS', 'STORAGE_MIRRORS'] as const) {
+    for (const name of words(settings[setting])) {
+      if (!names.includes(name))
+        problems.push(
+          `${setting}: "${name}" is not a store; allowed: ${[...new Set([...drivers, ...names])].join(', ')}, or a name from STORES`,
+        );
+    }
+  }
+  for (const setting of ['STORAGE_FALLBACKS', 'STORAGE_MIRRORS'] as const) {
+    const listed = words(settings[setting]);
+    if (listed.includes(settings.STORAGE_PRIMARY ?? 'local'))
+      problems.push(
+        `${setting}: "${settings.STORAGE_PRIMARY}" is the primary store already; allowed: other stores, separated by commas`,
+      );
+    for (const name of new Set(listed.filter((entry, at) => listed.indexOf(entry) !== at)))
+      problems.push(`${setting}: "${name}" is named twice; allowed: each store once`);
+  }
+}
+
+function checkProduction(settings: Settings, problems: string[]): void {
+  if (settings.DATABASE_URL === undefined) {
+    problems.push(
+      'DATABASE_URL is missing: the embedded database is for development; with NODE_ENV=production give the URL of a PostgreSQL server (postgres://user:password@host:5432/name)',
+    );
+  }
+  if (settings.JWT_SECRET === undefined && settings.JWT_JWKS_URL === undefined) {
+    problems.push(
+      'JWT_SECRET is missing: a made-up secret is for development; with NODE_ENV=production give JWT_SECRET (at least 32 characters) or JWT_JWKS_URL',
+    );
+  }
+  if (
+    settings.JWT_SECRET === undefined &&
+    settings.JWT_JWKS_URL !== undefined &&
+    settings.URL_SIGNING_KEYS === undefined
+  ) {
+    problems.push(
+      'URL_SIGNING_KEYS is missing: without JWT_SECRET there is nothing to derive it from; give id:secret (the secret with at least 32 characters)',
+    );
+  }
+}
+
+function signingKeys(list: string | undefined, problems: string[]): SigningKey[] {
+  return words(list).map((entry) => {
+    const colon = entry.indexOf(':');
+    const key = { id: entry.slice(0, colon), secret: entry.slice(colon + 1) };
+    if (!/^[A-Za-z0-9_-]{1,32}$/.test(key.id) || key.secret.length < 32) {
+      problems.push(
+        'URL_SIGNING_KEYS: an entry is not usable; allowed: id:secret, separated by commas, the id of 1-32 letters, digits, _ or -, the secret of at least 32 characters',
+      );
+    }
+    return key;
+  });
+}
+
+function checkOrigins(config: Config, problems: string[]): void {
+  for (const origin of config.CORS_ORIGINS) {
+    if (origin !== '*' && !/^https?:\/\/[^/\s]+$/.test(origin)) {
+      problems.push(
+        `CORS_ORIGINS: "${origin}" is not usable; allowed: origins like https://app.example.com, without a path, or *`,
+      );
+    }
+  }
+}
+
+const HOST_NAME = /^(\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?(:\d+)?|[0-9a-f:]+)$/i;
+
+function checkHosts(config: Config, problems: string[]): void {
+  for (const setting of ['FETCH_TRUSTED_HOSTS', 'EXTERNAL_URL_HOSTS'] as const) {
+    for (const host of config[setting]) {
+      if (!HOST_NAME.test(host))
+        problems.push(
+          `${setting}: "${host}" is not usable; allowed: host names or addresses separated by commas, without https:// and path`,
+        );
+    }
+  }
+  for (const proxy of config.TRUSTED_PROXIES) {
+    if (!ipaddr.isValid(proxy) && !ipaddr.isValidCIDR(proxy))
+      problems.push(
+        `TRUSTED_PROXIES: "${proxy}" is not usable; allowed: addresses or CIDR ranges like 10.0.0.0/8, separated by commas`,
+      );
+  }
+}

@@ -1,0 +1,252 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, chown, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { type PostgresHome, type PostgresUser, postgresHome } from './home.ts';
+import { isAlive, withFileLock } from './file-lock.ts';
+import { freePort } from './free-port.ts';
+
+export interface EmbeddedPostgresOptions {
+  /** The service's data folder; the cluster lies below it where PostgreSQL's user can reach it. */
+  dataDir: string;
+  /** False gives up crash safety for speed; for tests alone. */
+  durable?: boolean;
+  log?: (message: string) => void;
+}
+
+export interface EmbeddedPostgres {
+  connectionString: string;
+  /** Leaves the cluster; it is stopped when no other live process uses it. */
+  stop(): Promise<void>;
+}
+
+const USER = 'mediakeep';
+const START_TIMEOUT_MS = 30_000;
+
+/**
+ * Starts the PostgreSQL that comes from npm, or joins the one that already runs on the same data folder:
+ * a second copy of the service, a command of the CLI, or one left behind by a process that was killed.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const log = options.log ?? (() => {});
+  const home = await postgresHome(options.dataDir, log);
+  const users = path.join(home.base, 'users');
+  const ticket = path.join(users, `${process.pid}-${randomBytes(4).toString('hex')}`);
+  await mkdir(users, { recursive: true });
+  const lock = path.join(home.base, 'start.lock');
+  const connectionString = await withFileLock(lock, async () => {
+    await writeFile(ticket, '');
+    const password = await passwordOf(home);
+    const running = await runningServer(home.cluster);
+    const joined = running && (await firstThatAnswers(addresses(home, running.port, password)));
+    if (joined !== undefined) return joined;
+    if (!(await exists(path.join(home.cluster, 'PG_VERSION'))))
+      await initialise(home, password, options.durable ?? true);
+    const killed = await notedServer(home.cluster);
+    const port = await portFor(killed);
+    const server = { port, password, durable: options.durable ?? true };
+    const socket = socketFolder(home, port);
+    const launched = () => launchAfter(killed, home, { ...server, socket });
+    // Not every file system can hold a socket.
+    return socket === undefined ? launched() : launched().catch(() => launch(home, { ...server, socket: undefined }));
+  });
+  return {
+    connectionString,
+    stop: () =>
+      withFileLock(lock, async () => {
+        await rm(ticket, { force: true });
+        for (const name of await readdir(users)) {
+          if (isAlive(Number.parseInt(name, 10))) return;
+          await rm(path.join(users, name), { force: true });
+        }
+        await shutDown(home.cluster);
+      }),
+  };
+}
+
+/** A path beyond this is no name for a socket, on any system. */
+const MAX_SOCKET_PATH = 100;
+
+/** The setting is a list with quotes of its own. */
+const PLAIN_PATH = /^[\w./@+-]+$/;
+
+/** Folder of the server's socket: a third cheaper than TCP for each statement. Undefined where there can be none. */
+function socketFolder({ base }: PostgresHome, port: number): string | undefined {
+  const tooLong = Buffer.byteLength(path.join(base, `.s.PGSQL.${port}`)) > MAX_SOCKET_PATH;
+  return process.platform === 'win32' || tooLong || !PLAIN_PATH.test(base) ? undefined : base;
+}
+
+/** Connection strings of the server, the better first. One that an older version has started has no socket. */
+function addresses(home: PostgresHome, port: number, password: string): string[] {
+  const folder = socketFolder(home, port);
+  const tcp = tcpAddress(port, password);
+  return folder === undefined ? [tcp] : [socketAddress(folder, port, password), tcp];
+}
+
+function tcpAddress(port: number, password: string): string {
+  return `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`;
+}
+
+function socketAddress(folder: string, port: number, password: string): string {
+  return `postgres://${USER}:${password}@localhost:${port}/postgres?host=${encodeURIComponent(folder)}`;
+}
+
+async function firstThatAnswers(connectionStrings: readonly string[]): Promise<string | undefined> {
+  for (const connectionString of connectionStrings) if (await answers(connectionString)) return connectionString;
+  return undefined;
+}
+
+async function exists(file: string): Promise<boolean> {
+  return readFile(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function passwordOf(home: PostgresHome): Promise<string> {
+  const file = path.join(home.base, 'password');
+  const kept = await readFile(file, 'utf8').catch(() => '');
+  if (kept.trim() !== '') return kept.trim();
+  const made = randomBytes(18).toString('base64url');
+  await writeFile(file, `${made}\n`, { mode: 0o600 });
+  if (home.user) await chown(file, home.user.uid, home.user.gid);
+  return made;
+}
+
+async function initialise(home: PostgresHome, password: string, durable: boolean): Promise<void> {
+  // An initdb that was cut off leaves a folder that the next one refuses.
+  await rm(home.cluster, { recursive: true, force: true });
+  await mkdir(home.cluster, { recursive: true });
+  await chmod(home.cluster, 0o700);
+  if (home.user) await chown(home.cluster, home.user.uid, home.user.gid);
+  const passwordFile = path.join(home.base, 'password');
+  const flags = ['-D', home.cluster, '-U', USER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
+  flags.push('-E', 'UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C');
+  if (!durable) flags.push('--no-sync');
+  const child = spawn(
+    path.join(home.native, 'bin', 'initdb'),
+    flags,
+    processOptions(home.user, ['ignore', 'pipe', 'pipe']),
+  );
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
+  if (code !== 0) {
+    throw new Error(
+      `The embedded PostgreSQL could not be set up in ${home.cluster}; set DATABASE_URL to use another. initdb said: ${output.trim().slice(-1000)}`,
+    );
+  }
+  if (password === '') throw new Error('The embedded PostgreSQL has no password');
+}
+
+function processOptions(user: PostgresUser | undefined, stdio: ('ignore' | 'pipe')[]) {
+  // Detached: Ctrl-C reaches the whole process group, and the database must outlive the service's own close.
+  const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', TZ: 'UTC' };
+  return { ...(user && { uid: user.uid, gid: user.gid }), stdio, detached: true, env, cwd: '/' };
+}
+
+interface ServerSettings {
+  port: number;
+  password: string;
+  durable: boolean;
+  socket: string | undefined;
+}
+
+/** What is left of a server that was killed ends by itself, and keeps the next one from starting until then. */
+const LEFTOVERS_MS = 5000;
+
+async function launchAfter(killed: { pid: number }, home: PostgresHome, settings: ServerSettings): Promise<string> {
+  const deadline = Date.now() + (killed.pid > 0 ? LEFTOVERS_MS : 0);
+  for (;;) {
+    try {
+      return await launch(home, settings);
+    } catch (error) {
+      if (Date.now() >= deadline) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+/** Answers the connection string. */
+async function launch(home: PostgresHome, { port, password, durable, socket }: ServerSettings): Promise<string> {
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    `unix_socket_directories=${socket ?? ''}`,
+    'max_connections=200',
+    'logging_collector=on',
+  ];
+  settings.push(
+    'log_directory=log',
+    'log_filename=postgresql-%a.log',
+    'log_truncate_on_rotation=on',
+    'log_rotation_size=0',
+  );
+  if (!durable) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off');
+  const flags = ['-D', home.cluster, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
+  const child = spawn(
+    path.join(home.native, 'bin', 'postgres'),
+    flags,
+    processOptions(home.user, ['ignore', 'ignore', 'ignore']),
+  );
+  let ended: string | undefined;
+  child.on('error', (error) => (ended = error.message));
+  child.on('exit', (code, signal) => (ended = `exit code ${code ?? signal}`));
+  child.unref();
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  const address = socket === undefined ? tcpAddress(port, password) : socketAddress(socket, port, password);
+  for (;;) {
+    if (await answers(address)) return address;
+    if (ended !== undefined || Date.now() > deadline) {
+      throw new Error(
+        `The embedded PostgreSQL did not start (${ended ?? 'no answer'}); its log is in ${path.join(home.cluster, 'log')}`,
+      );
+    }
+    await sleep(25);
+  }
+}
+
+async function answers(connectionString: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 2000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('select 1');
+    return true;
+  } catch {
+    // Not there yet, or somebody else's server on a port that was used before: either way, not ours.
+    return false;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** What a server has noted of itself; 0: nothing. One that was killed leaves its notes. */
+async function notedServer(cluster: string): Promise<{ pid: number; port: number }> {
+  const text = await readFile(path.join(cluster, 'postmaster.pid'), 'utf8').catch(() => '');
+  const [pid, , , port] = text.split('\n');
+  return { pid: Number(pid) || 0, port: Number(port) || 0 };
+}
+
+async function runningServer(cluster: string): Promise<{ pid: number; port: number } | undefined> {
+  const noted = await notedServer(cluster);
+  return noted.pid > 0 && noted.port > 0 && isAlive(noted.pid) ? noted : undefined;
+}
+
+/** The port that it had when it was killed: copies of the service that still run look for it there. */
+async function portFor({ port }: { port: number }): Promise<number> {
+  return freePort('127.0.0.1', port).catch(() => freePort());
+}
+
+async function shutDown(cluster: string): Promise<void> {
+  const running = await runningServer(cluster);
+  if (!running) return;
+  process.kill(running.pid, 'SIGINT');
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (await runningServer(cluster)) {
+    if (Date.now() > deadline) throw new Error('The embedded PostgreSQL did not stop');
+    await sleep(25);
+  }
+}

@@ -1,0 +1,264 @@
+import { type Insertable, type Updateable, sql } from 'kysely';
+import { coalesced } from '../coalesce.ts';
+import type { Db, Trx } from '../database.ts';
+import { type Location, type LocationRow, primaryFirst, toLocation } from '../objects/locations.ts';
+import { type MediaItem, itemColumns, toItem } from './item-row.ts';
+import { prepared } from '../prepared.ts';
+import type { GeneratedImagesTable } from '../tables.ts';
+
+export type NewItem = Insertable<GeneratedImagesTable>;
+export type ItemChange = Updateable<GeneratedImagesTable>;
+
+/** Inserts an item; `storageUrl` is given its id, because some permanent addresses hold it. Answers the item without its location. */
+export async function insertItem(
+  trx: Trx,
+  item: Omit<NewItem, 'id' | 'storage_url'>,
+  storageUrl: (id: string) => string,
+  formerId?: string,
+): Promise<MediaItem> {
+  const id = (await freeId(trx, formerId)) ?? (await nextId(trx));
+  const row = await trx
+    .insertInto('generated_images')
+    .values({ ...item, id, storage_url: storageUrl(id) })
+    .returning(itemColumns)
+    .executeTakeFirstOrThrow();
+  return toItem(row);
+}
+
+async function nextId(trx: Trx): Promise<string> {
+  const reserved = await sql<{
+    id: string;
+  }>`SELECT nextval(pg_get_serial_sequence('generated_images', 'id')) AS id`.execute(trx);
+  const id = reserved.rows[0]?.id;
+  if (id === undefined) throw new Error('The sequence of generated_images gave no id');
+  return id;
+}
+
+/** The id that an item had before its row was lost, unless another has it by now. */
+async function freeId(trx: Trx, id: string | undefined): Promise<string | undefined> {
+  if (id === undefined) return undefined;
+  const taken = await trx.selectFrom('generated_images').select('id').where('id', '=', id).executeTakeFirst();
+  return taken ? undefined : id;
+}
+
+/** Sees to it that ids to come are greater than `id`, so that it may be given to an item that had it before. */
+export async function reserveIdsUpTo(db: Db, id: string): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    // One after the other, or the lower of two would turn the sequence back.
+    await sql`SELECT pg_advisory_xact_lock(hashtext('mediakeep item ids'))`.execute(trx);
+    await sql`
+      SELECT setval(s, ${id}::bigint) FROM pg_get_serial_sequence('generated_images', 'id') AS s
+      WHERE ${id}::bigint > (SELECT coalesce(last_value, 0) FROM pg_sequences WHERE (quote_ident(schemaname) || '.' || quote_ident(sequencename))::regclass = s::regclass)`.execute(
+      trx,
+    );
+  });
+}
+
+const MAX_BIGINT = 9_223_372_036_854_775_807n;
+
+/** An id that no column can hold names nothing; PostgreSQL would call it an error. */
+function isItemId(id: string): boolean {
+  return BigInt(id) <= MAX_BIGINT;
+}
+
+/** An id as PostgreSQL writes it, to which "007" and "7" are one; undefined when it can name nothing. */
+export function canonicalId(id: string): string | undefined {
+  return isItemId(id) ? String(BigInt(id)) : undefined;
+}
+
+const itemById = prepared('item_by_id', (db, { id }: { id: string }) =>
+  db.selectFrom('generated_images').select(itemColumns).where('id', '=', id),
+);
+
+/** One item by its id, deleted ones too. */
+export async function findItem(db: Db, id: string): Promise<MediaItem | undefined> {
+  if (!isItemId(id)) return undefined;
+  const [row] = await itemById(db, { id });
+  return row && toItem(row);
+}
+
+export interface ItemWithLocations extends MediaItem {
+  /** The primary one first, then the oldest. */
+  locations: Location[];
+}
+
+/** An item's id, and the owner that it must have; null: any. */
+interface Wanted {
+  id: string;
+  owner: string | null;
+}
+
+const itemsWithLocations = prepared(
+  'items_with_locations',
+  (db, { ids, owners }: { ids: string[]; owners: (string | null)[] }) =>
+    db
+      .selectFrom('generated_images')
+      .innerJoin(
+        sql<Wanted>`(SELECT DISTINCT * FROM unnest(${ids}::bigint[], ${owners}::text[]) AS each(id, owner))`.as(
+          'wanted',
+        ),
+        (join) => join.onRef('wanted.id', '=', 'generated_images.id'),
+      )
+      .select(itemColumns)
+      .select('wanted.owner')
+      .select(
+        sql<LocationRow[] | null>`(
+        SELECT json_agg(json_build_object('store', store, 'key', key, 'bytes', bytes, 'sha256', sha256, 'owned', owned, 'state', state,
+          'verified_at', verified_at::text) ORDER BY created_at)
+        FROM media_locations WHERE media_id = generated_images.id)`.as('locations'),
+      )
+      // Of an item of somebody else nothing is read.
+      .where(sql<boolean>`coalesce(wanted.owner, generated_images.user_id) = generated_images.user_id`),
+);
+
+const itemWithLocations = coalesced<Wanted, ItemWithLocations | undefined>(
+  async (db, wanted) => {
+    const rows = await itemsWithLocations(db, {
+      ids: wanted.map(({ id }) => id),
+      owners: wanted.map(({ owner }) => owner),
+    });
+    const found = new Map(rows.map((row) => [`${row.id} ${row.owner ?? ''}`, row]));
+    return wanted.map(({ id, owner }) => {
+      const row = found.get(`${id} ${owner ?? ''}`);
+      return (
+        row && { ...toItem(row), locations: primaryFirst((row.locations ?? []).map(toLocation), row.storage_provider) }
+      );
+    });
+  },
+  { running: 2, most: 100 },
+);
+
+/**
+ * The same with where its bytes lie, only of `owner` when one is given; look-ups that come together share a statement. Not for
+ * transactions.
+ */
+export async function findItemWithLocations(
+  db: Db,
+  id: string,
+  owner: string | undefined,
+): Promise<ItemWithLocations | undefined> {
+  const canonical = canonicalId(id);
+  return canonical === undefined ? undefined : itemWithLocations(db, { id: canonical, owner: owner ?? null });
+}
+
+/**
+ * The same, locked against other changes until the transaction ends. Locked first and read then: a statement that has waited for a
+ * row still sees the other tables as they were before it waited.
+ */
+export async function findItemForUpdate(trx: Trx, id: string): Promise<MediaItem | undefined> {
+  const locked = await trx
+    .selectFrom('generated_images')
+    .select('id')
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst();
+  return locked && findItem(trx, id);
+}
+
+/** Whether there is an item of that id that is not deleted. */
+export async function isAlive(db: Db, id: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('generated_images')
+    .select('id')
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Locks those of some items that are there and have no bytes yet, in the order of their ids, and returns these. */
+export async function lockItemsWithoutBytes(trx: Trx, ids: readonly string[]): Promise<string[]> {
+  const rows = await trx
+    .selectFrom('generated_images')
+    .select('id')
+    .where('id', '=', sql<string>`ANY(${ids}::bigint[])`)
+    .where('deleted_at', 'is', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('media_locations')
+            .select('store')
+            .whereRef('media_locations.media_id', '=', 'generated_images.id')
+            .whereRef('media_locations.store', '=', 'generated_images.storage_provider'),
+        ),
+      ),
+    )
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+/** The item whose bytes lie under a store's key; a copy that is still to be made there does not count. */
+export async function findStoredItemByKey(db: Db, store: string, key: string): Promise<MediaItem | undefined> {
+  const row = await db
+    .selectFrom('generated_images')
+    .innerJoin('media_locations', 'media_locations.media_id', 'generated_images.id')
+    .select(itemColumns)
+    .where('media_locations.store', '=', store)
+    .where('media_locations.key', '=', key)
+    .where('media_locations.state', '<>', 'pending')
+    .executeTakeFirst();
+  return row && toItem(row);
+}
+
+/** The item that a permanent address of the local store names: its bytes lie under that key there, or did before they were moved. */
+export async function findItemByAddress(db: Db, key: string): Promise<MediaItem | undefined> {
+  const stored = await findStoredItemByKey(db, 'local', key);
+  if (stored) return stored;
+  const row = await db
+    .selectFrom('generated_images')
+    .innerJoin('former_keys', 'former_keys.media_id', 'generated_images.id')
+    .select(itemColumns)
+    .where('former_keys.key', '=', key)
+    .orderBy('generated_images.id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row && toItem(row);
+}
+
+/** Changes an item, one that is not deleted unless `which` says any; undefined when there is none. */
+export async function updateItem(
+  db: Db,
+  id: string,
+  change: ItemChange,
+  which: 'alive' | 'any' = 'alive',
+): Promise<MediaItem | undefined> {
+  const row = await db
+    .updateTable('generated_images')
+    .set({ ...change, updated_at: sql<string>`now()` })
+    .where('id', '=', id)
+    .$if(which === 'alive', (query) => query.where('deleted_at', 'is', null))
+    .returning(itemColumns)
+    .executeTakeFirst();
+  return row && toItem(row);
+}
+
+/** Sets or clears the tombstone; undefined when it stood so already or there is no such item. */
+export async function setDeleted(db: Db, id: string, deleted: boolean): Promise<MediaItem | undefined> {
+  const row = await db
+    .updateTable('generated_images')
+    .set({ deleted_at: deleted ? sql<string>`now()` : null, updated_at: sql<string>`now()` })
+    .where('id', '=', id)
+    .where('deleted_at', deleted ? 'is' : 'is not', null)
+    .returning(itemColumns)
+    .executeTakeFirst();
+  return row && toItem(row);
+}
+
+/** Says where an item's bytes are at home now. No change of the item itself, so `updated_at` stays. */
+export async function setStorage(
+  trx: Trx,
+  id: string,
+  { storageProvider, storageUrl }: { storageProvider: string; storageUrl: string },
+): Promise<void> {
+  await trx
+    .updateTable('generated_images')
+    .set({ storage_provider: storageProvider, storage_url: storageUrl })
+    .where('id', '=', id)
+    .execute();
+}
+
+export async function deleteItem(trx: Trx, id: string): Promise<void> {
+  await trx.deleteFrom('generated_images').where('id', '=', id).execute();
+}

@@ -1,0 +1,37 @@
+import { coalesced } from '../coalesce.ts';
+import type { Db } from '../database.ts';
+import { type IntentKey, insertIntents } from '../objects/intents.ts';
+import type { MediaItem } from './item-row.ts';
+import { type ItemRecord, type StoredItem, insertStoredItems, itemRecord } from './insert-uploaded.ts';
+
+type Request = { begin: IntentKey } | { end: ItemRecord };
+
+/** What uploads commit, those that begin and those that end together: one statement, one trip, one flush of the log. */
+const commitUpload = coalesced<Request, MediaItem | undefined>(
+  async (db, requests) => {
+    const begin = requests.flatMap((request) => ('begin' in request ? [request.begin] : []));
+    const end = requests.flatMap((request) => ('end' in request ? [request.end] : []));
+    if (end.length === 0) {
+      await insertIntents(db, begin);
+      return requests.map(() => undefined);
+    }
+    const ended = (await insertStoredItems(db, end, begin)).values();
+    return requests.map((request) => ('end' in request ? ended.next().value : undefined));
+  },
+  { running: 1, most: 100 },
+);
+
+/** Committed when it returns. Not for transactions. */
+export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
+  await commitUpload(db, { begin: intent });
+}
+
+/**
+ * Ends the intent of a plain upload and inserts its item, or nothing. Answers the item without its location. Not for transactions.
+ * @throws AppError store_unavailable when the sweeper has marked the intent: the object may be gone already.
+ */
+export async function insertStoredItem(db: Db, item: StoredItem): Promise<MediaItem> {
+  const inserted = await commitUpload(db, { end: itemRecord(item) });
+  if (!inserted) throw new Error('An upload was committed without an answer');
+  return inserted;
+}

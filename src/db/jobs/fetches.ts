@@ -1,0 +1,233 @@
+import { sql } from 'kysely';
+import type { Db, Trx } from '../database.ts';
+
+/** One place where a pending item's bytes can be had. */
+export type FetchSource =
+  | { type: 'url'; url: string }
+  /** An object that lies in a store of ours and stays somebody else's. */
+  | { type: 'object'; store: string; key: string }
+  /** A file of the operator's own ComfyUI. */
+  | { type: 'comfyui'; filename: string; subfolder: string; fileType: string }
+  /** Base64 in the kept body of a webhook: which output of it, and which of that output's places. */
+  | { type: 'delivery'; deliveryId: string; output: number; place: number };
+
+/** What decides about the key, and is no column of the item. */
+export interface FetchOptions {
+  subfolder?: string | undefined;
+  store?: string | undefined;
+  /** What the provider says the bytes are. */
+  contentType?: string | undefined;
+}
+
+export interface Fetch {
+  mediaId: string;
+  /** The best place first. */
+  sources: FetchSource[];
+  options: FetchOptions;
+  /** When the last of its addresses dies; undefined: unknown. */
+  diesAt: Date | undefined;
+  /** This attempt counted. */
+  attempts: number;
+  /** As it was taken; when it has another one by now, what the attempt found out is no judgement on it. */
+  revision: number;
+  createdAt: Date;
+  /** Milliseconds since 1970 by the database's clock: replicas whose clocks differ must agree on what has expired. */
+  now(): number;
+}
+
+/** Nobody else tries meanwhile; renewed as long as an attempt goes on. Short, for an address may die while a dead worker has it. */
+export const ATTEMPT_SECONDS = 45;
+const leased = sql<string>`now() + make_interval(secs => ${ATTEMPT_SECONDS})`;
+
+export interface NewFetch {
+  /** The best place first. */
+  sources: readonly FetchSource[];
+  options: FetchOptions;
+  /** When the last address dies; undefined: nobody knows. */
+  diesAt: Date | undefined;
+  /** The request itself gets the bytes; a worker takes over when it has given no sign of life for a minute. */
+  held?: boolean | undefined;
+}
+
+export async function insertFetch(
+  trx: Trx,
+  mediaId: string,
+  { sources, options, diesAt, held }: NewFetch,
+): Promise<void> {
+  await trx
+    .insertInto('fetches')
+    .values({
+      media_id: mediaId,
+      sources: JSON.stringify(sources),
+      options: JSON.stringify(options),
+      at_hand: isAtHand(sources),
+      dies_at: diesAt?.toISOString() ?? null,
+      next_attempt_at: held === true ? leased : sql<string>`now()`,
+    })
+    .execute();
+}
+
+/** Gives an item that waits, or was given up, further places, and has it tried again at once. */
+export async function extendFetch(
+  trx: Trx,
+  mediaId: string,
+  { sources, options, diesAt, held }: NewFetch,
+): Promise<void> {
+  const row = await trx
+    .selectFrom('fetches')
+    .selectAll()
+    .where('media_id', '=', mediaId)
+    .forUpdate()
+    .executeTakeFirst();
+  if (!row) return insertFetch(trx, mediaId, { sources, options, diesAt, held });
+  const known = row.sources as unknown as FetchSource[];
+  const seen = new Set(known.map((source) => JSON.stringify(source)));
+  const added = sources.filter((source) => !seen.has(JSON.stringify(source)));
+  const all = [...known, ...added].toSorted((a, b) => RANK[a.type] - RANK[b.type]);
+  const again = added.length > 0 || row.gave_up_at !== null || held === true;
+  // Of one place nobody knows when it ends, or it never does: nor does the whole, then.
+  const never = (known.length > 0 && row.dies_at === null) || diesAt === undefined;
+  await trx
+    .updateTable('fetches')
+    .set({
+      sources: JSON.stringify(all),
+      at_hand: isAtHand(all),
+      options: JSON.stringify({ ...row.options, ...options }),
+      dies_at: never ? null : new Date(Math.max(Number(new Date(row.dies_at ?? 0)), Number(diesAt))).toISOString(),
+      // An attempt that is under way does no harm: one of the two finds the item complete.
+      next_attempt_at: held === true ? leased : again ? sql<string>`now()` : row.next_attempt_at,
+      gave_up_at: null,
+      ...(row.gave_up_at !== null && AFRESH),
+      revision: again ? sql<number>`revision + 1` : row.revision,
+    })
+    .where('media_id', '=', mediaId)
+    .execute();
+}
+
+/** A fetch that begins once more: with all of the patience, and small pauses at first. */
+const AFRESH = { attempts: 0, created_at: sql<string>`now()` };
+const RANK = { object: 0, comfyui: 1, delivery: 1, url: 2 } as const;
+
+/** Whether the best place is here already: such a picture must not wait behind slow hosts. */
+export function isAtHand([best]: readonly FetchSource[]): boolean {
+  return best?.type === 'delivery' || best?.type === 'object';
+}
+
+/**
+ * Takes the fetch that is due and dies first, of those that are at hand or of those that are not; or that of one item, due or not.
+ * Undefined: there is none.
+ */
+export async function takeFetch(db: Db, which: { mediaId: string } | { atHand: boolean }): Promise<Fetch | undefined> {
+  const asked = performance.now();
+  const row = await db
+    .updateTable('fetches')
+    .set({
+      attempts: sql<number>`attempts + 1`,
+      revision: sql<number>`revision + 1`,
+      next_attempt_at: leased,
+    })
+    .where('media_id', '=', (eb) => {
+      const open = eb.selectFrom('fetches as due').select('due.media_id').where('due.gave_up_at', 'is', null);
+      if ('mediaId' in which) return open.where('due.media_id', '=', which.mediaId);
+      return open
+        .where('due.at_hand', '=', which.atHand)
+        .where('due.next_attempt_at', '<=', sql<string>`now()`)
+        .orderBy(sql`due.dies_at ASC NULLS LAST`)
+        .orderBy('due.next_attempt_at')
+        .limit(1)
+        .forUpdate()
+        .skipLocked();
+    })
+    .returningAll()
+    .returning(sql<string>`now()`.as('taken_at'))
+    .executeTakeFirst();
+  return (
+    row && {
+      now: () => Date.parse(row.taken_at) + performance.now() - asked,
+      mediaId: row.media_id,
+      sources: row.sources as unknown as FetchSource[],
+      options: row.options,
+      diesAt: row.dies_at === null ? undefined : new Date(row.dies_at),
+      attempts: row.attempts,
+      revision: row.revision,
+      createdAt: new Date(row.created_at),
+    }
+  );
+}
+
+/** Keeps others off an attempt that goes on; without effect when the fetch was taken again, or got further places. */
+export async function renewFetch(db: Db, { mediaId, revision }: Pick<Fetch, 'mediaId' | 'revision'>): Promise<void> {
+  await db
+    .updateTable('fetches')
+    .set({ next_attempt_at: leased })
+    .where('media_id', '=', mediaId)
+    .where('revision', '=', revision)
+    .where('gave_up_at', 'is', null)
+    .execute();
+}
+
+/** Puts the next attempt off; false when the fetch has got further places since it was taken, or was taken again. */
+export async function postponeFetch(
+  db: Db,
+  { mediaId, revision }: Pick<Fetch, 'mediaId' | 'revision'>,
+  { seconds, error }: { seconds: number; error: string },
+): Promise<boolean> {
+  const result = await db
+    .updateTable('fetches')
+    .set({ next_attempt_at: sql<string>`now() + make_interval(secs => ${seconds})`, last_error: error })
+    .where('media_id', '=', mediaId)
+    .where('revision', '=', revision)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/** Ends the attempts; what was known stays, for a retry. False as with `postponeFetch`. */
+export async function giveUpFetch(
+  trx: Trx,
+  { mediaId, revision }: Pick<Fetch, 'mediaId' | 'revision'>,
+  error: string,
+): Promise<boolean> {
+  const result = await trx
+    .updateTable('fetches')
+    .set({ gave_up_at: sql<string>`now()`, last_error: error })
+    .where('media_id', '=', mediaId)
+    .where('revision', '=', revision)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/** Keeps workers off items whose bytes a request has in hand and has not come to yet. */
+export async function renewHeldFetches(db: Db, mediaIds: readonly string[]): Promise<void> {
+  if (mediaIds.length === 0) return;
+  await db
+    .updateTable('fetches')
+    .set({ next_attempt_at: leased })
+    .where('media_id', 'in', [...mediaIds])
+    .where('gave_up_at', 'is', null)
+    .where('attempts', '=', 0)
+    .execute();
+}
+
+export async function deleteFetch(trx: Trx, mediaId: string): Promise<void> {
+  await trx.deleteFrom('fetches').where('media_id', '=', mediaId).execute();
+}
+
+/** Has those of `mediaIds` that were given up, or wait for their time, tried at once; answers their ids. */
+export async function reviveFetches(trx: Trx, mediaIds: readonly string[]): Promise<string[]> {
+  if (mediaIds.length === 0) return [];
+  const rows = await trx
+    .updateTable('fetches')
+    .set({ ...AFRESH, gave_up_at: null, revision: sql<number>`revision + 1`, next_attempt_at: sql<string>`now()` })
+    .where('media_id', 'in', [...mediaIds])
+    .returning('media_id')
+    .execute();
+  return rows.map((row) => row.media_id);
+}
+
+/** Fetches that have not been given up, and those of them that nobody has tried for two minutes after their time. */
+export async function countFetches(db: Db): Promise<{ waiting: number; overdue: number }> {
+  const { rows } = await sql<{ waiting: string; overdue: string }>`
+    SELECT count(*) AS waiting, count(*) FILTER (WHERE next_attempt_at < now() - interval '2 minutes') AS overdue
+    FROM fetches WHERE gave_up_at IS NULL`.execute(db);
+  return { waiting: Number(rows[0]?.waiting ?? 0), overdue: Number(rows[0]?.overdue ?? 0) };
+}

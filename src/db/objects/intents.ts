@@ -1,0 +1,164 @@
+import { type RawBuilder, sql } from 'kysely';
+import { AppError } from '../../errors.ts';
+import type { Db, Trx } from '../database.ts';
+import { prepared } from '../prepared.ts';
+
+/** An intent names a key before any byte is written there, so that whatever a crash leaves behind can be found. */
+export interface IntentKey {
+  store: string;
+  key: string;
+}
+
+/** Long enough for a process to miss two renewals, short enough for leftovers to go soon. */
+export const INTENT_LEASE_SECONDS = 120;
+const lease = sql<string>`now() + make_interval(secs => ${INTENT_LEASE_SECONDS})`;
+
+/** The statement that inserts them, to be run alone or as a part of another one. */
+export const insertOfIntents = ({ stores, keys }: { stores: string[]; keys: string[] }): RawBuilder<unknown> => sql`
+  INSERT INTO storage_intents (store, key, leased_until)
+  SELECT store, key, ${lease} FROM unnest(${stores}::text[], ${keys}::text[]) AS given (store, key)`;
+
+const newIntents = prepared('new_intents', (_db, values: { stores: string[]; keys: string[] }) =>
+  insertOfIntents(values),
+);
+
+/** Several at once; committed when it returns. */
+export async function insertIntents(db: Db, intents: readonly IntentKey[]): Promise<void> {
+  await newIntents(db, keysOf(intents));
+}
+
+/** As the arrays that `unnest` reads. */
+export function keysOf(intents: readonly IntentKey[]): { stores: string[]; keys: string[] } {
+  return { stores: intents.map(({ store }) => store), keys: intents.map(({ key }) => key) };
+}
+
+/** For bytes that somebody else is to bring within `seconds`. */
+export async function insertIntentUntil(db: Db, { store, key }: IntentKey, seconds: number): Promise<void> {
+  await db
+    .insertInto('storage_intents')
+    .values({ store, key, leased_until: sql<string>`now() + make_interval(secs => ${seconds})` })
+    .execute();
+}
+
+/** Extends the lease while bytes flow; false when the sweeper was faster, so the write must be given up. */
+export async function renewIntent(db: Db, { store, key }: IntentKey): Promise<boolean> {
+  const result = await db
+    .updateTable('storage_intents')
+    // A longer one stays as it is.
+    .set({ leased_until: sql<string>`greatest(leased_until, ${lease})` })
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .where('marked_at', 'is', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/**
+ * Ends an intent in the transaction that inserts its item.
+ * @throws AppError store_unavailable when the sweeper has marked it: the object may be gone already.
+ */
+export async function fulfilIntent(trx: Trx, { store, key }: IntentKey): Promise<void> {
+  const result = await trx
+    .deleteFrom('storage_intents')
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .where('marked_at', 'is', null)
+    .executeTakeFirst();
+  if (result.numDeletedRows !== 1n) throw intentLost();
+}
+
+/** The sweeper has marked the intent, or has swept it already. */
+export function intentLost(): AppError {
+  return new AppError(
+    'store_unavailable',
+    'The upload took too long between two signs of life and was given up; send it again.',
+    { retryAfter: 1 },
+  );
+}
+
+/**
+ * Marks an intent before its object is deleted; false when there is none (any more). Waits for a transaction that is about to
+ * end it: a COMMIT whose answer was lost may still be at work.
+ */
+export async function markIntent(db: Db, { store, key }: IntentKey): Promise<boolean> {
+  const result = await db
+    .updateTable('storage_intents')
+    .set({ marked_at: sql<string>`coalesce(marked_at, now())` })
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/**
+ * Removes an intent whose object has been deleted, or was never written. It stays while a client may still send bytes there by
+ * the URL of a direct upload, and a sweep deletes those after that.
+ */
+export async function deleteIntent(db: Db, { store, key }: IntentKey): Promise<void> {
+  const open = await sql<{ until: string }>`
+    UPDATE storage_intents SET leased_until = uploads.expires_at + make_interval(secs => ${LATE_SECONDS})
+    FROM uploads WHERE uploads.store = storage_intents.store AND uploads.key = storage_intents.key AND uploads.expires_at > now()
+      AND storage_intents.store = ${store} AND storage_intents.key = ${key} RETURNING 1`.execute(db);
+  if (open.rows.length > 0) return;
+  await db.deleteFrom('storage_intents').where('store', '=', store).where('key', '=', key).execute();
+}
+
+/** Turns locations that are about to lose their item into marked intents: from here on the sweeper finishes the deletion. */
+export async function insertMarkedIntents(trx: Trx, intents: readonly IntentKey[]): Promise<void> {
+  if (intents.length === 0) return;
+  const rows = intents.map((intent) => ({ ...intent, leased_until: lease, marked_at: sql<string>`now()` }));
+  await trx
+    .insertInto('storage_intents')
+    .values(rows)
+    .onConflict((conflict) => conflict.columns(['store', 'key']).doUpdateSet({ marked_at: sql<string>`now()` }))
+    .execute();
+}
+
+/**
+ * Marks expired intents and takes them for this sweeper: the new lease keeps other sweepers off until it has run out.
+ * One statement, so it is committed before any object is touched. Marked ones of a sweeper that died come again.
+ */
+export async function takeExpiredIntents(db: Db, limit: number): Promise<IntentKey[]> {
+  return db
+    .updateTable('storage_intents')
+    .set({ marked_at: sql<string>`coalesce(marked_at, now())`, leased_until: lease })
+    .where(({ eb, refTuple }) =>
+      eb(
+        refTuple('store', 'key'),
+        'in',
+        eb
+          .selectFrom('storage_intents')
+          .select(['store', 'key'])
+          .where('leased_until', '<', sql<string>`now()`)
+          .orderBy('leased_until')
+          .limit(limit)
+          .forUpdate()
+          .skipLocked()
+          .$asTuple('store', 'key'),
+      ),
+    )
+    .returning(['store', 'key'])
+    .execute();
+}
+
+/** Time in which a store may still carry out what it was asked for and has not answered. */
+const LATE_SECONDS = 900;
+
+/** Keeps a marked intent for a while: whatever arrives at its key late is deleted by a sweep after that. */
+export async function keepMarkedIntent(db: Db, { store, key }: IntentKey): Promise<void> {
+  await db
+    .updateTable('storage_intents')
+    .set({ leased_until: sql<string>`greatest(leased_until, now() + make_interval(secs => ${LATE_SECONDS}))` })
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .where('marked_at', 'is not', null)
+    .execute();
+}
+
+/** Whether an item lies under the key, or an upload or purge is at work on it. */
+export async function isKnownKey(db: Db, { store, key }: IntentKey): Promise<boolean> {
+  const { rows } = await sql<{ known: boolean }>`
+    SELECT EXISTS (SELECT FROM storage_intents WHERE store = ${store} AND key = ${key})
+      OR EXISTS (SELECT FROM media_locations WHERE store = ${store} AND key = ${key}) AS known`.execute(db);
+  return rows[0]?.known === true;
+}

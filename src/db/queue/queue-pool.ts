@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { isAppError } from '../../errors.ts';
+import { asAppError } from '../database.ts';
+
+/**
+ * Connections for the job queue, with times as it expects them. Its own pool is not closed yet when it says that it has stopped, and
+ * the loss of a connection then ends the process.
+ */
+export function openJobPool(connectionString: string, max: number, onError: (error: Error) => void): pg.Pool {
+  return withHandlers(new pg.Pool(options(connectionString, max)), onError);
+}
+
+const options = (connectionString: string, max: number): pg.PoolConfig => ({
+  connectionString,
+  max,
+  application_name: 'mediakeep jobs',
+  keepAlive: true,
+  connectionTimeoutMillis: 10_000,
+});
+
+function withHandlers<Pool extends pg.Pool>(pool: Pool, onError: (error: Error) => void): Pool {
+  pool.on('error', onError);
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pool;
+}
+
+/** Between two attempts to reach the database. */
+const RETRY_MS = 500;
+/** Statements with which graphile-worker notes how a job has ended; each may be repeated. */
+const OUTCOME = /^(?:complete|fail)_job/;
+
+const isGone = (error: unknown): boolean => isAppError(asAppError(error), 'database_unavailable');
+
+/**
+ * Connections for the job runner, which wait for a database that is away. A runner that cannot note that a job has ended stops with all
+ * its jobs and leaves that one locked for four hours, so such statements are repeated until the database has taken them.
+ */
+export class PatientJobPool extends pg.Pool {
+  readonly #connectionString: string;
+  readonly #onAway: (error: unknown) => void;
+  readonly #closing = new AbortController();
+
+  /** @param onAway called with each failed attempt to reach the database */
+  constructor(connectionString: string, max: number, onAway: (error: unknown) => void) {
+    super({
+      ...options(connectionString, max),
+      Client: class extends pg.Client {
+        // The base class has a dozen overloads; only statements without a callback are looked at.
+        override query(...given: unknown[]): never {
+          const answer = (super.query as (...args: unknown[]) => unknown).apply(this, given);
+          const [statement] = given as [{ name?: unknown } | undefined];
+          if (given.length > 1 || typeof statement?.name !== 'string' || !OUTCOME.test(statement.name))
+            return answer as never;
+          return (answer as Promise<unknown>).catch((error: unknown) =>
+            again(error, statement as pg.QueryConfig),
+          ) as never;
+        }
+      },
+    });
+    const again = (error: unknown, statement: pg.QueryConfig) => this.#again(error, statement);
+    this.#connectionString = connectionString;
+    this.#onAway = onAway;
+    withHandlers(this, onAway);
+  }
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(
+    callback: (error: Error | undefined, client: pg.PoolClient | undefined, done: () => void) => void,
+  ): void;
+  override connect(
+    callback?: (error: Error | undefined, client: pg.PoolClient | undefined, done: () => void) => void,
+  ): Promise<pg.PoolClient> | void {
+    if (callback) return super.connect(callback);
+    return this.#connect();
+  }
+
+  /** Nothing waits for the database any more: what does fails now. */
+  giveUp(): void {
+    this.#closing.abort(new Error('the job queue is closing'));
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    for (;;) {
+      try {
+        return await super.connect();
+      } catch (error) {
+        await this.#pause(error);
+      }
+    }
+  }
+
+  /** On a connection of its own: those of the pool may all be held by statements that wait in here. */
+  async #again(failure: unknown, statement: pg.QueryConfig): Promise<unknown> {
+    let error = failure;
+    for (;;) {
+      await this.#pause(error);
+      const client = new pg.Client(options(this.#connectionString, 1));
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        return await client.query(statement);
+      } catch (next) {
+        error = next;
+      } finally {
+        client.end().catch(() => {});
+      }
+    }
+  }
+
+  /** @throws `error` when it is none that waiting helps, or when the pool is closing */
+  async #pause(error: unknown): Promise<void> {
+    if (!isGone(error) || this.#closing.signal.aborted) throw error;
+    this.#onAway(error);
+    await sleep(RETRY_MS * (0.5 + Math.random()), undefined, { signal: this.#closing.signal }).catch(() => {
+      throw error;
+    });
+  }
+}

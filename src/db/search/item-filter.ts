@@ -1,0 +1,120 @@
+import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
+import type { JobName } from '../jobs/job-outputs.ts';
+import type { JsonObject, Tables } from '../tables.ts';
+
+/** What a search may ask for; each is one condition, and all must hold. */
+export interface ItemFilter {
+  userId?: string | undefined;
+  toolName?: string | undefined;
+  model?: string | undefined;
+  provider?: string | undefined;
+  status?: string | undefined;
+  storageProvider?: string | undefined;
+  mediaType?: string | undefined;
+  mimeType?: string | undefined;
+  jobId?: string | undefined;
+  runId?: string | undefined;
+  /** What a job has put out: items that bear its id, unless a job of another provider has named them, and those that it has named. */
+  ofJob?: JobName | undefined;
+  requestId?: string | undefined;
+  messageId?: string | undefined;
+  externalId?: string | undefined;
+  projectId?: string | undefined;
+  sceneId?: string | undefined;
+  seed?: string | undefined;
+  sampler?: string | undefined;
+  tags?: readonly string[] | undefined;
+  tagMode?: 'all' | 'any' | undefined;
+  metadata?: JsonObject | undefined;
+  /** Words, "phrases", or, -not: the syntax of web search engines. */
+  q?: string | undefined;
+  createdAfter?: string | undefined;
+  createdBefore?: string | undefined;
+  /** Status neither success nor pending. */
+  failed?: boolean | undefined;
+}
+
+/** The place in the order after which a page begins: creation time with microseconds, and id. */
+export interface Position {
+  createdAt: string;
+  id: string;
+}
+
+/** What comes after a place in an order. */
+export const beyond = (order: 'asc' | 'desc', { createdAt, id }: Position): RawBuilder<boolean> =>
+  sql<boolean>`(generated_images.created_at, generated_images.id) ${sql.raw(order === 'desc' ? '<' : '>')} (${createdAt}::timestamptz, ${id}::bigint)`;
+
+const EQUALS = {
+  userId: 'user_id',
+  toolName: 'tool_name',
+  model: 'model',
+  provider: 'provider',
+  status: 'status',
+  storageProvider: 'storage_provider',
+  mediaType: 'media_type',
+  mimeType: 'mime_type',
+  jobId: 'job_id',
+  runId: 'run_id',
+  requestId: 'request_id',
+  messageId: 'message_id',
+  externalId: 'external_id',
+  projectId: 'project_id',
+  sceneId: 'scene_id',
+} as const satisfies Partial<Record<keyof ItemFilter, keyof Tables['generated_images']>>;
+
+/** Written as the partial index has it, or the index is not used. */
+const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_images.status <> 'pending'`;
+/** The very expression of the text index. */
+const SEARCHED = sql`to_tsvector('simple', left(coalesce(generated_images.search_text, generated_images.prompt), 16000))`;
+
+/** The very expression of the index, which holds the start of a value; whoever asks for 200 characters or less asks for all of it. */
+function said(name: 'seed' | 'sampler', value: string): RawBuilder<boolean> {
+  return sql<boolean>`left(generated_images.generation ->> ${sql.lit(name)}, 201) = ${value}`;
+}
+
+/** Items that are not deleted and fulfil a filter. */
+export function filtered<O>(
+  query: SelectQueryBuilder<Tables, 'generated_images', O>,
+  filter: ItemFilter,
+): SelectQueryBuilder<Tables, 'generated_images', O> {
+  return matching(query.where('generated_images.deleted_at', 'is', null), filter);
+}
+
+/** Adds the conditions of a filter; deleted items are let through. */
+export function matching<O>(
+  query: SelectQueryBuilder<Tables, 'generated_images', O>,
+  filter: ItemFilter,
+): SelectQueryBuilder<Tables, 'generated_images', O> {
+  let narrowed = query;
+  for (const [name, column] of Object.entries(EQUALS)) {
+    const value = filter[name as keyof typeof EQUALS];
+    if (value !== undefined) narrowed = narrowed.where(`generated_images.${column}`, '=', value);
+  }
+  if (filter.seed !== undefined) narrowed = narrowed.where(said('seed', filter.seed));
+  if (filter.sampler !== undefined) narrowed = narrowed.where(said('sampler', filter.sampler));
+  if (filter.ofJob !== undefined)
+    narrowed = narrowed.where(
+      sql<boolean>`generated_images.id IN (SELECT bearing.id FROM generated_images AS bearing WHERE bearing.job_id = ${filter.ofJob.jobId}
+        AND NOT EXISTS (SELECT FROM job_outputs AS others WHERE others.media_id = bearing.id
+          AND others.job_id = ${filter.ofJob.jobId} AND others.provider <> ${filter.ofJob.provider})
+        UNION SELECT media_id FROM job_outputs WHERE provider = ${filter.ofJob.provider} AND job_id = ${filter.ofJob.jobId})`,
+    );
+  if (filter.tags !== undefined && filter.tags.length > 0) {
+    const wanted = sql`${[...filter.tags]}::text[]`;
+    narrowed = narrowed.where(
+      filter.tagMode === 'any'
+        ? sql<boolean>`generated_images.tags && ${wanted}`
+        : sql<boolean>`generated_images.tags @> ${wanted}`,
+    );
+  }
+  if (filter.metadata !== undefined)
+    narrowed = narrowed.where(sql<boolean>`generated_images.metadata @> ${JSON.stringify(filter.metadata)}::jsonb`);
+  if (filter.q !== undefined)
+    narrowed = narrowed.where(sql<boolean>`${SEARCHED} @@ websearch_to_tsquery('simple', ${filter.q})`);
+  if (filter.createdAfter !== undefined)
+    narrowed = narrowed.where('generated_images.created_at', '>', filter.createdAfter);
+  if (filter.createdBefore !== undefined)
+    narrowed = narrowed.where('generated_images.created_at', '<', filter.createdBefore);
+  if (filter.failed === true) narrowed = narrowed.where(FAILED);
+  return narrowed;
+}

@@ -1,0 +1,154 @@
+import { type SelectQueryBuilder, sql } from 'kysely';
+import type { Db } from '../database.ts';
+import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
+import { WEIGHT, rowsThatFit } from '../items/item-pages.ts';
+import { type MediaItem, itemColumns, rowVersion, toItem } from '../items/item-row.ts';
+import { prepared } from '../prepared.ts';
+import type { Tables } from '../tables.ts';
+import { findInWindows, needsWindows, walkedItems } from './windowed-search.ts';
+
+export interface PageRequest {
+  filter: ItemFilter;
+  order: 'asc' | 'desc';
+  limit: number;
+  after?: Position | undefined;
+}
+
+/** An item that a search has found: what its place, its weight and its state are, and nothing that costs to read. */
+export interface FoundItem {
+  id: string;
+  created_at: string;
+  /** Another one after each change of what an item shows. */
+  row_version: string;
+  /** Bytes of the texts and objects that have no small bound. */
+  weight: number;
+}
+
+/** The query of one page; exported so that its plan can be read. */
+export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) {
+  const items = filtered(db.selectFrom('generated_images'), filter);
+  return pageOf(after ? items.where(beyond(order, after)) : items, order, limit);
+}
+
+/** The first of some items in order. */
+function pageOf(items: SelectQueryBuilder<Tables, 'generated_images', object>, order: 'asc' | 'desc', limit: number) {
+  return items
+    .select((eb) => [
+      'generated_images.id',
+      'generated_images.created_at',
+      rowVersion(eb).as('row_version'),
+      WEIGHT.as('weight'),
+    ])
+    .orderBy('generated_images.created_at', order)
+    .orderBy('generated_images.id', order)
+    .limit(limit);
+}
+
+export interface FoundPage {
+  found: FoundItem[];
+  /** Whether there are items after the last one of this page. */
+  more: boolean;
+}
+
+/** One page of items in the order of (created, id); shorter than the limit when its items are large. */
+export async function searchItems(db: Db, request: PageRequest): Promise<FoundPage> {
+  const rows = await pageRows(db, { ...request, limit: request.limit + 1 });
+  const found = rows.slice(0, rowsThatFit(rows.slice(0, request.limit)));
+  return { found, more: found.length < rows.length };
+}
+
+const itemsByIds = prepared('items_by_ids', (db, { ids }: { ids: string[] }) =>
+  db
+    .selectFrom('generated_images')
+    .select((eb) => [...itemColumns(eb), rowVersion(eb).as('row_version')])
+    .where('generated_images.id', '=', sql<string>`ANY(${ids}::bigint[])`)
+    .where('generated_images.deleted_at', 'is', null),
+);
+
+/** What a search has found, in any order; without what has been deleted since. */
+export async function readFound(
+  db: Db,
+  found: readonly Pick<FoundItem, 'id'>[],
+): Promise<{ item: MediaItem; rowVersion: string }[]> {
+  if (found.length === 0) return [];
+  const rows = await itemsByIds(db, { ids: found.map(({ id }) => id) });
+  return rows.map((row) => ({ item: toItem(row), rowVersion: row.row_version }));
+}
+
+interface OwnPage {
+  userId: string;
+  limit: number;
+  createdAt: string;
+  id: string;
+}
+
+const ownPage = (order: 'asc' | 'desc', later: boolean) =>
+  prepared(`own_items_${order}${later ? '_after' : ''}`, (db, { userId, limit, createdAt, id }: OwnPage) =>
+    pageQuery(db, { filter: { userId }, order, limit, after: later ? { createdAt, id } : undefined }),
+  );
+/** One user's items and nothing else: an index has them in this order, whoever it is, so one plan is right for all. */
+const OWN_PAGES = {
+  desc: { first: ownPage('desc', false), later: ownPage('desc', true) },
+  asc: { first: ownPage('asc', false), later: ownPage('asc', true) },
+};
+
+function pageRows(db: Db, request: PageRequest): Promise<FoundItem[]> {
+  const { filter, order, limit, after } = request;
+  if (needsWindows(filter)) return searchByWindows(db, request);
+  const { userId, tagMode: _onlyHow, ...others } = filter;
+  if (userId === undefined || Object.values(others).some((value) => value !== undefined))
+    return pageQuery(db, request).execute();
+  const { first, later } = OWN_PAGES[order];
+  const { createdAt = '', id = '' } = after ?? {};
+  return (after ? later : first)(db, { userId, limit, createdAt, id });
+}
+
+async function searchByWindows(db: Db, request: PageRequest): Promise<FoundItem[]> {
+  const { order, limit } = request;
+  const walk = (db: Db) => pageOf(walkedItems(db, request), order, limit).execute();
+  const walked = await walk(db);
+  if (walked.length === limit) return walked;
+  // One snapshot, so that an item that comes or goes meanwhile is neither skipped nor ends the listing early.
+  return db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute(async (trx) => {
+      const ids = await findInWindows(trx, request, walked.length);
+      if (!ids) return walk(trx);
+      if (ids.length === 0) return [];
+      const items = trx.selectFrom('generated_images').where('generated_images.id', 'in', ids);
+      return pageOf(items, order, limit).execute();
+    });
+}
+
+/** How many items a filter finds; reads them all. */
+export async function countItems(db: Db, filter: ItemFilter): Promise<number> {
+  const row = await filtered(
+    db.selectFrom('generated_images').select((eb) => eb.fn.countAll<string>().as('total')),
+    filter,
+  ).executeTakeFirstOrThrow();
+  return Number(row.total);
+}
+
+/**
+ * Ids of items newest first, without failures, from an offset on: what is left out is read all the same. For callers that cannot page
+ * otherwise.
+ */
+export async function listItemIds(
+  db: Db,
+  {
+    limit,
+    offset,
+    ...filter
+  }: { userId?: string | undefined; jobId?: string | undefined; limit: number; offset: number },
+): Promise<string[]> {
+  const rows = await filtered(db.selectFrom('generated_images').select('generated_images.id'), filter)
+    .where('generated_images.status', 'in', ['success', 'pending'])
+    .orderBy('generated_images.created_at', 'desc')
+    .orderBy('generated_images.id', 'desc')
+    .limit(limit)
+    .offset(offset)
+    .execute();
+  return rows.map((row) => row.id);
+}

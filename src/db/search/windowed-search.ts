@@ -1,0 +1,145 @@
+import { type SelectQueryBuilder, sql } from 'kysely';
+import type { Db, Trx } from '../database.ts';
+import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
+import type { Tables } from '../tables.ts';
+
+/**
+ * Searches by tags, metadata and text. Their GIN indexes know nothing of the order: all matches have to be read and sorted for the
+ * newest fifty, which is slow for what many items match; walking along the order until enough are found is slow for what few do.
+ * Which is which the planner has to guess, and for metadata and phrases it guesses wrong by orders of magnitude. So nothing is
+ * left to that: a short walk comes first, and gives the page for whatever is common. What it does not fill is looked for by the
+ * indexes, in windows of time that grow: within one the matches are few, or the window is large because there are few in all.
+ */
+
+/** Rows of the walk. To make a text's words again takes some 25 µs, to compare tags or metadata one. */
+const WALK = { text: 200, other: 2000 };
+/** How many times as long as the walk the first window is at most, and the second one as the first; the third is what is left. */
+const MAX_FIRST = 50;
+const GROWTH = 16;
+const WINDOWS = 3;
+/** However close together the rows of a walk are: all of them in one moment, as of a bulk import, must still get the search ahead. */
+const MIN_FIRST_MS = 1000;
+/** Years that both JavaScript and PostgreSQL write in the same way; a window that would end beyond them has no end. */
+const EARLIEST_MS = Date.parse('0001-01-01T00:00:00Z');
+const LATEST_MS = Date.parse('9999-12-31T00:00:00Z');
+
+/** With one of these a search has a handful of rows to look at. */
+const FEW = ['jobId', 'ofJob', 'runId', 'requestId', 'messageId', 'externalId', 'projectId', 'seed'] as const;
+/** Conditions of which each has an index in the order of listings; a walk goes along the first one that is there. */
+const ORDERED = ['userId', 'failed', 'sampler', 'model', 'toolName'] as const;
+
+export function needsWindows(filter: ItemFilter): boolean {
+  const asked = (filter.tags?.length ?? 0) > 0 || filter.metadata !== undefined || filter.q !== undefined;
+  return asked && FEW.every((name) => filter[name] === undefined);
+}
+
+export interface WindowedRequest {
+  filter: ItemFilter;
+  order: 'asc' | 'desc';
+  limit: number;
+  after?: Position | undefined;
+}
+
+type Items = SelectQueryBuilder<Tables, 'generated_images', object>;
+
+/** The first rows of the order, of which a search may find enough. */
+export function walkedItems(db: Db, request: WindowedRequest): Items {
+  // The LIMIT inside keeps the conditions outside: not more rows than that are looked at.
+  const rows = path(db, request)
+    .selectAll()
+    // Which no `*` holds.
+    .select(sql`generated_images.xmin`.as('xmin'))
+    .limit(walkLength(request.filter))
+    .as('generated_images');
+  return filtered(db.selectFrom(rows) as unknown as Items, request.filter);
+}
+
+/**
+ * Ids of the first `limit` items of a search, in order; undefined when the walk finds them all, because it comes to the end. Several
+ * statements: in a transaction of one snapshot.
+ * @param walked how many of them the walk has found
+ */
+export async function findInWindows(trx: Trx, request: WindowedRequest, walked: number): Promise<string[] | undefined> {
+  const { filter, order, limit, after } = request;
+  const edges = await edgesOfWalk(trx, request);
+  if (!edges) return undefined;
+  const forward = order === 'desc' ? -1 : 1;
+  const first = Date.parse(edges.first);
+  const span = Math.max(MIN_FIRST_MS, Math.abs(Date.parse(edges.last) - first));
+  let length = span * Math.min(MAX_FIRST, Math.max(1, (1.5 * limit) / walked));
+  let at = first;
+  const found: string[] = [];
+  let from: string | undefined;
+  for (let number = 1; number <= WINDOWS && found.length < limit; number += 1) {
+    at += forward * length;
+    const last = number === WINDOWS || !(at > EARLIEST_MS && at < LATEST_MS);
+    const to: string | undefined = last ? undefined : new Date(at).toISOString();
+    found.push(...(await searchWindow(trx, { filter, order, after, from, to, limit: limit - found.length })));
+    if (last) break;
+    from = to;
+    length *= GROWTH;
+  }
+  return found;
+}
+
+const walkLength = (filter: ItemFilter): number => (filter.q === undefined ? WALK.other : WALK.text);
+
+/** The items along which a walk goes, from where the page begins. */
+function path(db: Db, { filter, order, after }: WindowedRequest) {
+  const along = ORDERED.find((name) => filter[name] !== undefined && filter[name] !== false);
+  const { createdAfter, createdBefore } = filter;
+  const query = filtered(db.selectFrom('generated_images'), {
+    createdAfter,
+    createdBefore,
+    ...(along !== undefined && { [along]: filter[along] }),
+  });
+  return (after ? query.where(beyond(order, after)) : query)
+    .orderBy('generated_images.created_at', order)
+    .orderBy('generated_images.id', order);
+}
+
+/** When the first and the last row of a walk were made; undefined when it came to the end. Also makes room for large bitmaps. */
+async function edgesOfWalk(db: Db, request: WindowedRequest): Promise<{ first: string; last: string } | undefined> {
+  const times = path(db, request).select('generated_images.created_at').limit(1);
+  return db
+    .selectFrom(times.offset(walkLength(request.filter) - 1).as('last'))
+    .innerJoin(times.as('first'), (join) => join.onTrue())
+    .select([
+      'first.created_at as first',
+      'last.created_at as last',
+      sql`set_config('work_mem', '32MB', TRUE)`.as('set'),
+    ])
+    .executeTakeFirst();
+}
+
+interface Window {
+  filter: ItemFilter;
+  order: 'asc' | 'desc';
+  /** The place behind which the page begins. */
+  after: Position | undefined;
+  /** It begins with a moment, or anywhere. */
+  from: string | undefined;
+  /** It ends before a moment, or nowhere. */
+  to: string | undefined;
+  limit: number;
+}
+
+/** The first `limit` matches of a window, in order. */
+async function searchWindow(db: Db, { filter, order, after, from, to, limit }: Window): Promise<string[]> {
+  const down = order === 'desc';
+  let query = filtered(db.selectFrom('generated_images').select('generated_images.id'), filter);
+  if (after) {
+    query = query.where(beyond(order, after));
+    // Says nothing new, but the planner sees how short a window is only by two plain bounds.
+    if (from === undefined) query = query.where('generated_images.created_at', down ? '<=' : '>=', after.createdAt);
+  }
+  if (from !== undefined) query = query.where('generated_images.created_at', down ? '<' : '>=', from);
+  if (to !== undefined) query = query.where('generated_images.created_at', down ? '>=' : '<', to);
+  // An order that no index has, or the planner would walk along the order after all.
+  const hits = await query
+    .orderBy(sql`generated_images.created_at - interval '0'`, order)
+    .orderBy('generated_images.id', order)
+    .limit(limit)
+    .execute();
+  return hits.map((row) => row.id);
+}

@@ -1,0 +1,115 @@
+import type { Trx } from '../../db/database.ts';
+import type { FetchSource, NewFetch } from '../../db/jobs/fetches.ts';
+import { type GenerationJob, updateJob } from '../../db/jobs/jobs.ts';
+import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../../sources/answers/answer.ts';
+import { urlDiesAt } from '../../sources/fetch/url-expiry.ts';
+import { type AnswerContext, MAX_OUTPUTS, answerContext, outputFields } from './answer-fields.ts';
+import type { Deps } from '../deps.ts';
+import type { ItemInput } from '../items/item-fields.ts';
+import { changeOf } from './job-state.ts';
+import { objectSources } from '../ingest/object-references.ts';
+import { identitiesOf } from './output-identity.ts';
+import { type NewOutput, recordFailure, recordOutputs } from './record-outputs.ts';
+
+export interface TellingOf {
+  /** Locked. */
+  job: GenerationJob;
+  answer: ProviderAnswer;
+  /** As it came. */
+  body: unknown;
+  /** The kept webhook, out of which base64 is read later. */
+  deliveryId?: string | undefined;
+}
+
+/** Carries what a provider says of a job into its row and its items, in the transaction that has locked the job. Answers the items' ids. */
+export async function applyAnswer(
+  deps: Deps,
+  trx: Trx,
+  { job, answer, body, deliveryId }: TellingOf,
+): Promise<{ job: GenerationJob; itemIds: string[] }> {
+  const change = changeOf(job, answer, new Date());
+  const changed = change ? await updateJob(trx, job, change) : job;
+  const context = answerContext({
+    base: { ...(job.fields as ItemInput), userId: job.userId },
+    userId: job.userId,
+    provider: job.provider,
+    jobId: job.jobId,
+    answer,
+    body,
+  });
+  if (answer.outputs.length > MAX_OUTPUTS)
+    deps.log.warn(
+      { provider: job.provider, jobId: job.jobId, outputs: answer.outputs.length },
+      `a webhook tells of more than ${MAX_OUTPUTS} outputs; the others are left out`,
+    );
+  const outputs = answer.outputs
+    .slice(0, MAX_OUTPUTS)
+    .map((output, index) => newOutput(deps, context, output, { deliveryId, index }));
+  const itemIds = (await recordOutputs(deps, trx, job, outputs)).map((recorded) => recorded.id);
+  if (
+    (outputs.length === 0 || answer.partial === true) &&
+    (changed.status === 'failed' || changed.status === 'canceled')
+  ) {
+    const error = changed.error ?? `the work was ${changed.status}`;
+    const id = await recordFailure(deps, trx, job, {
+      fields: outputFields(context, { from: [] }),
+      error,
+      partial: answer.partial,
+    });
+    if (id !== undefined) itemIds.push(id);
+  }
+  return { job: changed, itemIds };
+}
+
+/** An output as it is recorded: by what it is known again, and where its bytes can be had. */
+export function newOutput(
+  deps: Deps,
+  context: AnswerContext,
+  output: AnswerOutput,
+  from: { deliveryId?: string | undefined; index: number },
+): NewOutput {
+  return {
+    identities: identitiesOf(output),
+    fields: outputFields(context, output, from.index),
+    wanted: wantedOf(deps, context, output, from),
+    unreachable: unreachableReason(output),
+  };
+}
+
+/** Told when no place is left: a path that no store is known to be mounted at. */
+function unreachableReason({ from }: AnswerOutput): string | undefined {
+  const object = from.find((each) => each.type === 'object');
+  if (!object) return undefined;
+  return `The object ${object.path.slice(0, 500)} lies in no store of this service: a path must be below a store's folder or one of its MOUNT_ALIASES, a key in a store.`;
+}
+
+function wantedOf(
+  deps: Deps,
+  { base, provider, answer }: AnswerContext,
+  output: AnswerOutput,
+  { deliveryId, index }: { deliveryId?: string | undefined; index: number },
+): NewFetch {
+  const sources = output.from.flatMap((from, place): FetchSource[] => {
+    if (from.type === 'object') return objectSources(deps, from.path);
+    if (from.type === 'url') return [{ type: 'url', url: from.url }];
+    if (from.type === 'comfyui') {
+      const { filename, subfolder, fileType } = from;
+      return [{ type: 'comfyui', filename, subfolder, fileType }];
+    }
+    return deliveryId === undefined ? [] : [{ type: 'delivery', deliveryId, output: index, place }];
+  });
+  return {
+    sources,
+    options: { subfolder: base.subfolder, store: base.store, contentType: output.contentType },
+    diesAt: lastDeath(output.from, provider, answer),
+  };
+}
+
+/** When nothing is left to try; undefined when one of the places is not known to end. */
+export function lastDeath(from: readonly OutputBytes[], provider: string, answer: ProviderAnswer): Date | undefined {
+  const completed = answer.generation['completedAt'];
+  const since = typeof completed === 'string' && !Number.isNaN(Date.parse(completed)) ? new Date(completed) : undefined;
+  const deaths = from.map((each) => (each.type === 'url' ? urlDiesAt(each.url, { provider, since }) : undefined));
+  const known = deaths.filter((date) => date !== undefined);
+  return known.length === deaths.length && known.length > 0 ? new Date(Math.max(...known.map(Number))) : undefined;
+}

@@ -1,0 +1,34 @@
+import { AppError } from '../../errors.ts';
+import type { MediaType } from '../../media/media-type.ts';
+import { sniff } from '../../media/sniff/sniff.ts';
+import type { PeekedBody } from './peeked-body.ts';
+
+/** Enough for every signature, and for most headers. */
+export const HEAD_BYTES = 64 * 1024;
+
+interface Hints {
+  filename: string | undefined;
+  declaredType: string | undefined;
+}
+
+/**
+ * Tells what the bytes are, from the bytes; the name and the declared type count only where a format has no signature.
+ * @throws AppError file_missing, unsupported_media
+ */
+export async function identify(body: PeekedBody, { filename, declaredType }: Hints): Promise<MediaType> {
+  let head = body.head();
+  if (head.bytes.length === 0) throw new AppError('file_missing', 'The file is empty; send its bytes.');
+  for (;;) {
+    const result = await sniff(head.bytes, { complete: head.complete, filename, declaredType });
+    if (result.kind === 'media') return result.type;
+    if (result.kind === 'unknown' || head.complete || result.bytes <= head.bytes.length) {
+      const detected =
+        result.kind === 'unknown' && result.detected !== undefined ? ` (they look like ${result.detected})` : '';
+      throw new AppError(
+        'unsupported_media',
+        `The bytes are not an image, audio, video or 3D model that can be kept${detected}.`,
+      );
+    }
+    head = await body.more(result.bytes);
+  }
+}

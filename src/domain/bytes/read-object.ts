@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { AppError } from '../../errors.ts';
+import { type Inspection, createInspector } from '../../media/inspect/inspect.ts';
+import type { MediaType } from '../../media/media-type.ts';
+import type { Store } from '../../storage/stores/store.ts';
+import { peek } from './peeked-body.ts';
+import { HEAD_BYTES, identify } from './identify.ts';
+
+/** What an object turned out to be. */
+export interface ReadObject {
+  bytes: number;
+  /** Hexadecimal. */
+  sha256: string;
+  type: MediaType;
+  inspection: Inspection;
+}
+
+/**
+ * Reads an object from its first to its last byte to tell what it is.
+ * @throws AppError content_missing, unsupported_media, file_missing, store_unavailable
+ */
+export async function readObject(
+  store: Store,
+  key: string,
+  { declaredType, signal }: { declaredType?: string | undefined; signal?: AbortSignal | undefined } = {},
+): Promise<ReadObject> {
+  const found = await store.get(key, { ...(signal && { signal }) });
+  const body = await peek(found.stream, HEAD_BYTES);
+  try {
+    const type = await identify(body, { filename: key.split('/').at(-1), declaredType });
+    const inspector = createInspector(type);
+    const hash = createHash('sha256');
+    let bytes = 0;
+    for await (const chunk of body.all()) {
+      inspector.push(chunk);
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+    const result = inspector.finish();
+    if (!result.ok)
+      throw new AppError(
+        'unsupported_media',
+        `The object is not the ${type.mime} that it seemed to be: ${result.reason}.`,
+      );
+    return { bytes, sha256: hash.digest('hex'), type, inspection: result.inspection };
+  } finally {
+    found.stream.destroy();
+  }
+}

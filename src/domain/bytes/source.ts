@@ -1,0 +1,34 @@
+import { decodeData } from '../../sources/base64.ts';
+import { once } from './peeked-body.ts';
+import type { ItemInput } from '../items/item-fields.ts';
+
+/** Bytes that flow in; `finish` gives what follows them in the request, before anything becomes visible. */
+export interface BytesSource {
+  type: 'bytes';
+  /** For the metrics: `multipart`, `raw`, `base64`. */
+  via: string;
+  body: AsyncIterable<Uint8Array>;
+  filename?: string | undefined;
+  declaredType?: string | undefined;
+  size?: number | undefined;
+  /** Called when the body has ended. @throws AppError, then nothing is kept. */
+  finish?: (digests: { sha256: string }) => Promise<ItemInput> | ItemInput;
+}
+
+export type Source =
+  | BytesSource
+  | { type: 'url'; url: string }
+  | { type: 'object'; store: string; key: string }
+  | { type: 'external'; storageUrl: string; storageProvider: string; mimeType?: string | undefined }
+  | { type: 'none' };
+
+/**
+ * Base64 or a data URI as a source.
+ * @param via for the metrics
+ * @param contentType what somebody else says that it is; it counts more than the URI's own claim
+ * @throws AppError invalid_base64, file_missing
+ */
+export async function base64Source(data: string, via: string, contentType?: string): Promise<BytesSource> {
+  const { bytes, declaredType } = await decodeData(data);
+  return { type: 'bytes', via, body: once(bytes), declaredType: contentType ?? declaredType, size: bytes.length };
+}

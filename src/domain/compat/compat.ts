@@ -1,0 +1,142 @@
+import { readBounded } from '../../db/items/item-pages.ts';
+import { mediaOfRunIds } from '../../db/runs/run-outputs.ts';
+import { type Run, findRun } from '../../db/runs/runs.ts';
+import { listItemIds } from '../../db/search/search.ts';
+import { locationsOfMany } from '../../db/objects/locations.ts';
+import type { MediaItem } from '../../db/items/item-row.ts';
+import type { JsonObject } from '../../db/tables.ts';
+import { AppError } from '../../errors.ts';
+import { runpodAnswer } from '../../sources/answers/runpod.ts';
+import { savedImages } from '../../sources/answers/saved-image.ts';
+import { abridgedToFit, itemsThatFit } from '../search/answer-size.ts';
+import { type Caller, isAdmin, mayReach } from '../caller.ts';
+import type { Deps } from '../deps.ts';
+import { importAnswer, storeWithoutJob } from '../jobs/import-answer.ts';
+import { importJob } from '../jobs/import-job.ts';
+import { type Reader, refuseReading } from '../delivery/open-content.ts';
+import { placeInRun, runEntry, runHead } from '../run-folder/write-metadata.ts';
+import { scopeOf } from '../search/search.ts';
+
+/** Bytes of a list by offset, but for what is left of abridged items. */
+const MAX_LIST_BYTES = 8 * 1024 * 1024;
+/** Items that are described with a run; a search has the others. */
+const MAX_RUN_ITEMS = 1000;
+/** Bytes of JSON of the items of a run, which are told twice: as items, and as metadata.json has them. */
+const MAX_RUN_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Newest first; older systems paged by offset, which costs what was left out. Items that would make the answer larger than 8 MiB are
+ * abridged: to leave them out would move every page behind. @throws AppError user_mismatch
+ */
+export async function imagesByOffset(
+  deps: Deps,
+  caller: Caller,
+  { userId, ...page }: { userId?: string | undefined; jobId?: string | undefined; limit: number; offset: number },
+): Promise<MediaItem[]> {
+  const ids = await listItemIds(deps.db, { ...page, userId: scopeOf(caller, userId) });
+  return abridgedToFit(await readBounded(deps.db, ids, MAX_LIST_BYTES), MAX_LIST_BYTES);
+}
+
+interface LabelName {
+  runId: string;
+  /** The owner, where a service asks for what is a mere label. */
+  userId?: string | undefined;
+}
+
+interface LabelledMedia {
+  /** Undefined: the id is a mere label. */
+  run: Run | undefined;
+  owner: string;
+  ids: string[];
+}
+
+/** The items with bytes that bear a run's id and that the caller may read; those of one owner. @throws AppError not_found */
+async function mediaUnderId(deps: Deps, caller: Caller, { runId, userId: wanted }: LabelName): Promise<LabelledMedia> {
+  const reader: Reader = { type: 'caller', caller };
+  const run = await findRun(deps.db, runId);
+  if (run && !mayReach(caller, run.userId)) return refuseReading(reader);
+  const userId = run?.userId ?? (isAdmin(caller) ? wanted : caller.sub);
+  const found = await mediaOfRunIds(deps.db, { runId, userId, limit: MAX_RUN_ITEMS });
+  if (new Set(found.map((item) => item.userId)).size > 1)
+    throw new AppError(
+      'ambiguous',
+      "Items of several users have that run id; send the owner's id as the query parameter 'userId'.",
+      { field: 'userId' },
+    );
+  const owner = userId ?? found[0]?.userId;
+  if (owner === undefined || (!run && found.length === 0)) return refuseReading(reader);
+  return { run, owner, ids: found.filter((item) => item.userId === owner).map(({ id }) => id) };
+}
+
+/** The first output of a run, and how many it has. @throws AppError not_found */
+export async function firstOfRun(
+  deps: Deps,
+  caller: Caller,
+  name: LabelName,
+): Promise<{ item: MediaItem; count: number }> {
+  const { ids } = await mediaUnderId(deps, caller, name);
+  const [item] = await readBounded(deps.db, ids.slice(0, 1));
+  return item ? { item, count: ids.length } : refuseReading({ type: 'caller', caller });
+}
+
+/** All that is known of a run, as metadata.json tells it, and its items, as many as fit. @throws AppError not_found */
+export async function describeRun(
+  deps: Deps,
+  caller: Caller,
+  name: LabelName,
+): Promise<{ metadata: JsonObject; items: MediaItem[]; moreItems: boolean }> {
+  const { runId } = name;
+  const { run, owner, ids } = await mediaUnderId(deps, caller, name);
+  const items = itemsThatFit(await readBounded(deps.db, ids, MAX_RUN_BYTES / 2), MAX_RUN_BYTES);
+  const locations = await locationsOfMany(
+    deps.db,
+    items.map((item) => item.id),
+  );
+  const outputs = items.map((item) => {
+    const places = locations.get(item.id) ?? [];
+    const place = run ? placeInRun(run, places) : { in: 'nowhere' as const };
+    return { ...runEntry(item, place, places), filename: places[0]?.key.split('/').at(-1) ?? '' };
+  });
+  const [first] = items;
+  const head = run
+    ? runHead(run)
+    : {
+        run_id: runId,
+        user_id: owner,
+        timestamp: first?.createdAt ?? null,
+        schema: null,
+        execution_mode: null,
+        safety_level: null,
+        input_text: first?.prompt ?? null,
+        transformed_text: null,
+      };
+  return { metadata: { ...head, outputs }, items, moreItems: items.length < ids.length };
+}
+
+/** Stores images that a front end got in pieces: those of a job are the same as its webhooks tell of. @throws AppError invalid_request */
+export async function saveImages(
+  deps: Deps,
+  caller: Caller,
+  { userId, body, signal }: { userId: string | undefined; body: unknown; signal: AbortSignal },
+): Promise<MediaItem[]> {
+  const { jobId, prompt, response } = savedImages(body);
+  const input = { userId, prompt };
+  const answer = runpodAnswer(response);
+  if (answer.outputs.length === 0)
+    throw new AppError(
+      'invalid_request',
+      "There is no image in the body: give 'image' or 'images' with 'data', 's3Key', 'networkVolumePath' or a URL.",
+      { field: 'image' },
+    );
+  if (jobId === undefined) return importAnswer(deps, { caller, provider: 'runpod', input, response, signal });
+  const request = { caller, provider: 'generation', input, response, signal };
+  return (await importJob(deps, { ...request, jobId, answer })) ?? storeWithoutJob(deps, request, answer, jobId);
+}
+
+/** Where an item lies on the volume, as back ends that have mounted it see it; null when it lies elsewhere. */
+export function networkVolumePath({ stores }: Pick<Deps, 'stores'>, item: MediaItem): string | null {
+  if (item.storageKey === null || item.storageProvider === null || !stores.has(item.storageProvider)) return null;
+  const store = stores.get(item.storageProvider);
+  const [alias] = store.aliases;
+  return alias === undefined ? item.storageKey : `${alias.replace(/(?<!\/)\/+$/, '')}/${item.storageKey}`;
+}

@@ -1,0 +1,145 @@
+import { locationsOf } from '../../db/objects/locations.ts';
+import { findItem } from '../../db/items/items.ts';
+import type { ItemFilter } from '../../db/search/item-filter.ts';
+import { countTransfers, nextTransfers } from '../../db/search/transfers.ts';
+import { AppError, isAppError } from '../../errors.ts';
+import type { Store } from '../../storage/stores/store.ts';
+import { copyItem, settleCopy } from './copy-item.ts';
+import type { Deps } from '../deps.ts';
+import { workThrough } from '../work-through.ts';
+
+type TransferDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'background' | 'publicBaseUrl'>;
+
+export interface TransferOptions {
+  /** The store that is emptied; undefined: nothing is, `to` becomes a mirror. */
+  from?: string | undefined;
+  to: string;
+  filter: ItemFilter;
+  /** Leave the old copies where they are. */
+  keep: boolean;
+  concurrency: number;
+  /** Aborting lets running copies finish and starts no more. */
+  signal: AbortSignal;
+  onProgress: (done: number, note: string) => void;
+}
+
+export interface TransferSummary {
+  /** Copied and proven in this run. */
+  copied: number;
+  bytes: number;
+  /** The store had a good copy already; the old one was dropped where that was wanted. */
+  present: number;
+  failed: { id: string; reason: string }[];
+  seconds: number;
+  interrupted: boolean;
+}
+
+const PAGE = 200;
+/** What a transfer would do. @throws AppError unknown_store */
+export async function planTransfer(
+  deps: TransferDeps,
+  { from, to, filter }: Pick<TransferOptions, 'from' | 'to' | 'filter'>,
+): Promise<{ items: number; bytes: number }> {
+  checkStores(deps, from, to);
+  return countTransfers(deps.db, { from, to, filter });
+}
+
+/**
+ * Copies items into a store, each read back and compared by sha256 before anything is dropped, while the service goes on.
+ * Every item is a step of its own, so a run can be cut off anywhere and repeated.
+ * @throws AppError unknown_store
+ */
+export async function transferItems(deps: TransferDeps, options: TransferOptions): Promise<TransferSummary> {
+  checkStores(deps, options.from, options.to);
+  const started = performance.now();
+  const summary: TransferSummary = {
+    copied: 0,
+    bytes: 0,
+    present: 0,
+    failed: [],
+    seconds: 0,
+    interrupted: false,
+  };
+  let done = 0;
+  await workThrough(ids(deps, options), options, async (id) => {
+    try {
+      const bytes = await transferOnce(deps, id, options);
+      if (bytes === undefined) summary.present += 1;
+      else {
+        summary.copied += 1;
+        summary.bytes += bytes;
+      }
+    } catch (error) {
+      summary.failed.push({ id, reason: reasonOf(error) });
+    }
+    done += 1;
+    options.onProgress(done, `item ${id}`);
+  });
+  summary.interrupted = options.signal.aborted;
+  summary.seconds = (performance.now() - started) / 1000;
+  return summary;
+}
+
+function checkStores(deps: TransferDeps, from: string | undefined, to: string): void {
+  deps.stores.get(to);
+  if (from === undefined) return;
+  deps.stores.get(from);
+  if (from === to) throw new AppError('invalid_request', 'The two stores are the same one; name different ones.');
+}
+
+async function* ids({ db }: TransferDeps, { from, to, filter, signal }: TransferOptions): AsyncGenerator<string> {
+  let after = '0';
+  while (!signal.aborted) {
+    const page = await nextTransfers(db, { from, to, filter }, after, PAGE);
+    yield* page;
+    if (page.length < PAGE) return;
+    after = page.at(-1) ?? after;
+  }
+}
+
+/** Another process may copy the same item: what it has done by then counts. */
+async function transferOnce(deps: TransferDeps, id: string, options: TransferOptions): Promise<number | undefined> {
+  try {
+    return await transferOne(deps, id, options);
+  } catch (error) {
+    if (!isAppError(error, 'object_taken', 'content_missing')) throw error;
+    return transferOne(deps, id, options);
+  }
+}
+
+/** Bytes that were copied; undefined when there was nothing to copy. */
+async function transferOne(deps: TransferDeps, id: string, options: TransferOptions): Promise<number | undefined> {
+  const { from, keep, signal } = options;
+  const to = deps.stores.get(options.to);
+  const item = await findItem(deps.db, id);
+  if (!item) return undefined;
+  const locations = (await locationsOf(deps.db, id, item.storageProvider)).filter(({ state }) => state !== 'pending');
+  const base = from === undefined ? locations[0] : locations.find((location) => location.store === from);
+  // Somebody else was faster.
+  if (!base) return undefined;
+  const home = from !== undefined && item.storageProvider === from;
+  const drop = keep || from === undefined ? undefined : from;
+  const existing = locations.find((location) => location.store === to.name && location.state === 'stored');
+  if (existing) {
+    if (from !== undefined) await settleCopy(deps, item, existing, { to, home, drop, signal });
+    return undefined;
+  }
+  checkSize(to, base.bytes);
+  const { bytes } = await copyItem(deps, item, { to, home, drop });
+  return bytes;
+}
+
+function checkSize(to: Store, bytes: number): void {
+  const { maxObjectBytes } = to.capabilities;
+  if (maxObjectBytes !== undefined && bytes > maxObjectBytes)
+    throw new AppError(
+      'too_large',
+      `It has ${bytes} bytes; the store '${to.name}' takes at most ${maxObjectBytes}. It stays where it is.`,
+    );
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+  return `${error.message}${cause}`;
+}

@@ -1,0 +1,52 @@
+import { Readable } from 'node:stream';
+import type { Location } from '../../db/objects/locations.ts';
+import type { DeliveredItem } from '../../db/items/delivery-row.ts';
+import { AppError } from '../../errors.ts';
+import { MalformedFile } from '../../media/strip/byte-source.ts';
+import { type Stripper, stripperFor } from '../../media/strip/strip-metadata.ts';
+import { peek } from '../bytes/peeked-body.ts';
+import type { Deps } from '../deps.ts';
+import { openContent } from './open-content.ts';
+
+/** What is looked at before the answer begins: most damage shows early, and can then still be told. */
+const PEEKED_BYTES = 256 * 1024;
+
+/** @throws AppError strip_unsupported: metadata cannot be removed from such a file without loss. */
+export function stripperOf(item: DeliveredItem): Stripper {
+  const stripper = stripperFor(item.mimeType ?? '');
+  if (stripper) return stripper;
+  throw new AppError(
+    'strip_unsupported',
+    `Metadata is removed from PNG, JPEG, WebP and GIF files; this one is ${item.mimeType ?? 'of no known type'}. Leave 'strip' out to get it as it is.`,
+    { field: 'strip' },
+  );
+}
+
+/**
+ * Opens an item's bytes without its metadata. The stream breaks off where the file cannot be followed any further.
+ * @throws AppError strip_unsupported: it cannot be followed from early on; store_unavailable, content_missing
+ */
+export async function openStripped(
+  deps: Deps,
+  item: DeliveredItem,
+  locations: readonly Location[],
+  signal: AbortSignal,
+): Promise<{ stream: Readable; store: string }> {
+  let store = '';
+  const open = async () => {
+    const content = await openContent(deps, item, locations, undefined, signal);
+    store = content.store;
+    return content.stream as AsyncIterable<Uint8Array>;
+  };
+  try {
+    const body = await peek(stripperOf(item)(open), PEEKED_BYTES);
+    return { stream: Readable.from(body.all(), { objectMode: false }), store };
+  } catch (error) {
+    if (!(error instanceof MalformedFile)) throw error;
+    throw new AppError(
+      'strip_unsupported',
+      `The metadata of this file cannot be removed, because ${error.message}. Leave 'strip' out to get it as it is.`,
+      { cause: error, field: 'strip' },
+    );
+  }
+}

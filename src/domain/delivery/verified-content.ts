@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
+import { type Location, markCorrupt, markSound } from '../../db/objects/locations.ts';
+import { AppError } from '../../errors.ts';
+import type { GetResult } from '../../storage/driver.ts';
+import { Whole } from '../../storage/streams/buffered-object.ts';
+import type { Deps } from '../deps.ts';
+
+const MAX_REMEMBERED = 20_000;
+
+/**
+ * Files that this process has read whole and found to be what was stored, by their versions. A file that has changed since, in its
+ * inode, size or times, is checked again; bits that change without a write are the scrub's to find.
+ */
+export interface VerifiedFiles {
+  has(location: Location, version: string): boolean;
+  add(location: Location, version: string): void;
+}
+
+export function createVerifiedFiles(): VerifiedFiles {
+  const versions = new LRUCache<string, string>({ max: MAX_REMEMBERED });
+  const nameOf = ({ store, key }: Location) => `${store}\n${key}`;
+  return {
+    has: (location, version) => versions.get(nameOf(location)) === version,
+    add: (location, version) => void versions.set(nameOf(location), version),
+  };
+}
+
+export type VerifyDeps = Pick<Deps, 'db' | 'log' | 'metrics' | 'hotBodies' | 'verifiedFiles'>;
+
+/**
+ * The whole bytes of a location, checked against its SHA-256 before the last of them is given out: an ETag promises them. Small ones
+ * are checked before the first. What differs is noted at the location, so that the next reader is sent to another one.
+ * @throws AppError content_missing; a stream fails with it
+ */
+export async function verifiedContent(
+  deps: VerifyDeps,
+  itemId: string,
+  location: Location,
+  content: GetResult,
+): Promise<GetResult> {
+  const { sha256 } = location;
+  if (sha256 === null) return content;
+  if (content.data) {
+    if (createHash('sha256').update(content.data).digest('hex') !== sha256) throw await damaged(deps, itemId, location);
+    if (location.state === 'corrupt') await sound(deps, itemId, location);
+    return new Whole(content.data, content.totalBytes);
+  }
+  const { version } = content;
+  if (version !== undefined && location.state !== 'corrupt' && deps.verifiedFiles.has(location, version))
+    return content;
+  const stream = Readable.from(checked(deps, itemId, location, content), { objectMode: false });
+  // The generator gets the error when it reads. Until then there is no listener, and an error without one ends the process.
+  content.stream.on('error', () => {});
+  // A reader that goes away before the first byte never starts the generator, which would let the file go.
+  stream.once('close', () => content.stream.destroy());
+  return { stream, bytes: content.bytes, totalBytes: content.totalBytes };
+}
+
+async function* checked(
+  deps: VerifyDeps,
+  itemId: string,
+  location: Location,
+  { stream, version }: GetResult,
+): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  let held: Buffer | undefined;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    if (held) yield held;
+    held = chunk;
+  }
+  if (hash.digest('hex') !== location.sha256) throw await damaged(deps, itemId, location);
+  if (version !== undefined) deps.verifiedFiles.add(location, version);
+  if (location.state === 'corrupt') await sound(deps, itemId, location);
+  if (held) yield held;
+}
+
+async function damaged(deps: VerifyDeps, itemId: string, location: Location): Promise<AppError> {
+  const { store, key } = location;
+  deps.log.error(
+    { itemId, store, key },
+    'stored bytes are damaged: they do not hash to what was stored; the copy is marked corrupt',
+  );
+  deps.metrics.corruptRead(store);
+  deps.hotBodies.forget(location);
+  await markCorrupt(deps.db, { mediaId: itemId, store, key }).catch((error: unknown) =>
+    deps.log.error(
+      { err: error, itemId, store, key },
+      'the copy could not be marked corrupt; the next read finds it again',
+    ),
+  );
+  return new AppError('content_missing', 'The stored bytes of this item are damaged: they do not hash to its sha256.');
+}
+
+async function sound(deps: VerifyDeps, itemId: string, { store, key }: Location): Promise<void> {
+  deps.log.warn({ itemId, store, key }, 'a copy that was marked corrupt reads as it was stored; the mark is removed');
+  await markSound(deps.db, { mediaId: itemId, store, key }).catch(() => {});
+}

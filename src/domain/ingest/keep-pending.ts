@@ -1,0 +1,46 @@
+import { enqueue } from '../../db/queue/enqueue.ts';
+import type { MediaItem } from '../../db/items/item-row.ts';
+import { touchRun } from '../../db/runs/runs.ts';
+import { isAppError } from '../../errors.ts';
+import { isGone } from '../../sources/fetch/fetch-failure.ts';
+import { urlDiesAt } from '../../sources/fetch/url-expiry.ts';
+import { contentFingerprint } from './commit-item.ts';
+import type { Deps } from '../deps.ts';
+import type { Claim } from '../idempotency.ts';
+import type { ItemFields } from '../items/item-fields.ts';
+import { insertPendingItem } from './pending-item.ts';
+import type { Source } from '../bytes/source.ts';
+
+/** Where an item's bytes can be had once more, when they could not be stored at first; undefined: nowhere, or it makes no sense. */
+export function addressToKeep(source: Source, fields: ItemFields, error: unknown): string | undefined {
+  const passing =
+    isAppError(error, 'store_unavailable', 'storage_full', 'overloaded') ||
+    (isAppError(error, 'fetch_failed') && !isGone(error));
+  if (!passing) return undefined;
+  if (source.type === 'url') return source.url;
+  // What a form says after its file is not known yet.
+  return source.type === 'bytes' && !source.finish ? fields.originalUrl : undefined;
+}
+
+/** Records an item whose bytes a worker is to fetch from `url` as long as that lives; until then it is read from there. */
+export function keepPending(
+  deps: Deps,
+  { fields, source, url, claim }: { fields: ItemFields; source: Source; url: string; claim?: Claim | undefined },
+): Promise<MediaItem> {
+  return deps.db.transaction().execute(async (trx) => {
+    const item = await insertPendingItem(
+      deps,
+      trx,
+      { ...fields, originalUrl: url },
+      {
+        sources: [{ type: 'url', url }],
+        options: { subfolder: fields.subfolder, store: fields.store },
+        diesAt: urlDiesAt(url, { provider: fields.provider }),
+      },
+    );
+    await enqueue(trx, 'fetch');
+    await claim?.finish(trx, contentFingerprint(fields, source, undefined), item);
+    await touchRun(trx, fields.runId, fields.userId);
+    return item;
+  });
+}

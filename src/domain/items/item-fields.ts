@@ -1,0 +1,168 @@
+import type { JsonObject } from '../../db/tables.ts';
+import { AppError } from '../../errors.ts';
+import { checkJsonObject, checkText } from './text-limits.ts';
+
+/** What a caller may say about an item, as it arrives: shapes are checked, limits are not. */
+export interface ItemInput {
+  userId?: string | undefined;
+  username?: string | undefined;
+  toolName?: string | undefined;
+  prompt?: string | undefined;
+  model?: string | undefined;
+  provider?: string | undefined;
+  size?: string | undefined;
+  quality?: string | undefined;
+  style?: string | undefined;
+  n?: number | undefined;
+  tags?: string[] | undefined;
+  status?: string | undefined;
+  error?: string | undefined;
+  metadata?: unknown;
+  generation?: unknown;
+  messageId?: string | undefined;
+  requestId?: string | undefined;
+  jobId?: string | undefined;
+  runId?: string | undefined;
+  projectId?: string | undefined;
+  sceneId?: string | undefined;
+  parentId?: string | undefined;
+  externalId?: string | undefined;
+  originalUrl?: string | undefined;
+  generatedAt?: string | undefined;
+  expiresAt?: string | undefined;
+  visibility?: 'private' | 'public' | undefined;
+  filename?: string | undefined;
+  subfolder?: string | undefined;
+  store?: string | undefined;
+  sha256?: string | undefined;
+  /** A provider's answer, already compact; kept beside the item and never answered. */
+  providerResponse?: JsonObject | undefined;
+}
+
+/** The same, within the limits and in one canonical form. */
+export interface ItemFields extends ItemInput {
+  userId: string;
+  tags: string[];
+  metadata?: JsonObject | undefined;
+  generation?: JsonObject | undefined;
+}
+
+const SHORT = 2000;
+/** Bytes at most; indexed texts stay below what one index entry can hold (2,704 bytes). */
+const TEXT_LIMITS = {
+  userId: 255,
+  username: SHORT,
+  toolName: 255,
+  prompt: 256 * 1024,
+  model: SHORT,
+  provider: 255,
+  size: 20,
+  quality: 20,
+  style: 20,
+  error: 64 * 1024,
+  messageId: SHORT,
+  requestId: SHORT,
+  jobId: SHORT,
+  runId: 200,
+  sceneId: 255,
+  externalId: SHORT,
+  originalUrl: SHORT,
+  filename: 1000,
+  subfolder: 500,
+} as const satisfies Partial<Record<keyof ItemInput, number>>;
+
+const MAX_TAGS = 64;
+const MAX_TAG_CHARACTERS = 64;
+export const MAX_METADATA_BYTES = 64 * 1024;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/**
+ * Checks what the schema cannot say (bytes, Unicode, JSON depth, what belongs together) and normalises it.
+ * @throws AppError invalid_request, invalid_text or too_large, with the field's name
+ */
+export function checkFields(input: ItemInput, userId: string): ItemFields {
+  const fields: ItemInput = { ...input, userId };
+  for (const [name, limit] of Object.entries(TEXT_LIMITS)) {
+    const value = fields[name as keyof typeof TEXT_LIMITS];
+    if (value !== undefined) checkText(name, value, limit);
+  }
+  checkUserId(userId);
+  if (fields.projectId !== undefined && !UUID.test(fields.projectId)) fail('projectId', 'must be a UUID');
+  if (fields.projectId === undefined && fields.sceneId !== undefined) fail('sceneId', "needs 'projectId' beside it");
+  if (fields.filename === '') fields.filename = undefined;
+  return {
+    ...fields,
+    userId,
+    ...(fields.projectId !== undefined && { projectId: fields.projectId.toLowerCase() }),
+    tags: checkTags(fields.tags ?? []),
+    metadata:
+      fields.metadata === undefined ? undefined : checkJsonObject('metadata', fields.metadata, MAX_METADATA_BYTES),
+    generation:
+      fields.generation === undefined
+        ? undefined
+        : checkJsonObject('generation', fields.generation, MAX_METADATA_BYTES),
+    parentId: fields.parentId === undefined ? undefined : checkId('parentId', fields.parentId),
+    ...(fields.generatedAt !== undefined && { generatedAt: checkTime('generatedAt', fields.generatedAt) }),
+    ...(fields.expiresAt !== undefined && { expiresAt: checkTime('expiresAt', fields.expiresAt) }),
+    ...(fields.sha256 !== undefined && { sha256: fields.sha256.toLowerCase() }),
+  };
+}
+
+/** @throws AppError invalid_request: empty or with control characters. */
+export function checkUserId(userId: string): void {
+  checkText('userId', userId, TEXT_LIMITS.userId);
+  if (userId.trim() === '') fail('userId', 'must not be empty');
+  if (/\p{Cc}/u.test(userId)) fail('userId', 'must not hold control characters');
+}
+
+/** Trimmed, without repeats, in the caller's order. @throws AppError invalid_request */
+function checkTags(tags: readonly string[]): string[] {
+  if (tags.length > MAX_TAGS) fail('tags', `may hold at most ${MAX_TAGS} tags`);
+  const kept = new Set<string>();
+  for (const tag of tags) {
+    checkText('tags', tag, 4 * MAX_TAG_CHARACTERS);
+    const trimmed = canonicalTag(tag);
+    if (trimmed === '') fail('tags', 'may not hold an empty tag');
+    if (Array.from(trimmed).length > MAX_TAG_CHARACTERS)
+      fail('tags', `may hold tags of at most ${MAX_TAG_CHARACTERS} characters`);
+    kept.add(trimmed);
+  }
+  return [...kept];
+}
+
+const MAX_ID = 9_223_372_036_854_775_807n;
+
+/** A tag as it is kept, and so as it has to be looked for. */
+export function canonicalTag(tag: string): string {
+  return tag.normalize('NFC').trim();
+}
+
+/** An item's id: a positive BIGINT in decimal. @throws AppError invalid_request */
+function checkId(field: string, id: string): string {
+  if (!/^[1-9][0-9]{0,18}$/.test(id) || BigInt(id) > MAX_ID)
+    fail(field, 'must be the id of an item: a positive whole number');
+  return id;
+}
+
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** What RFC 3339 can say in UTC; an offset or a rounded fraction can lead beyond, where a time would be answered as null. */
+const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
+const LAST_TIME = Date.parse('9999-12-31T23:59:59Z');
+
+/** A time as RFC 3339 with an offset; answered as it is, its microseconds included. @throws AppError invalid_request */
+export function checkTime(field: string, text: string): string {
+  const time = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
+  // Date.parse takes the 30th of February for the 2nd of March.
+  const day = Number(text.slice(8, 10));
+  const isDay = new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day;
+  if (!(time >= FIRST_TIME && time <= LAST_TIME) || !isDay) {
+    fail(field, 'must be a time like 2026-11-21T01:55:37Z');
+  }
+  return text;
+}
+
+function fail(field: string, rule: string): never {
+  throw new AppError('invalid_request', `'${field}' ${rule}.`, { field });
+}

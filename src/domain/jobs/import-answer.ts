@@ -1,0 +1,215 @@
+import { findStoredItemByKey } from '../../db/items/items.ts';
+import type { MediaItem } from '../../db/items/item-row.ts';
+import { AppError, isAppError } from '../../errors.ts';
+import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../../sources/answers/answer.ts';
+import { ANSWERS, type Provider } from '../../sources/answers/providers.ts';
+import { underKey } from './import-key.ts';
+import { answerContext, assertFew, outputFields } from '../answers/answer-fields.ts';
+import { lastDeath } from '../answers/apply-answer.ts';
+import { type Caller, ownerFor } from '../caller.ts';
+import type { Deps } from '../deps.ts';
+import { importJob } from './import-job.ts';
+import { type IngestRequest, ingest } from '../ingest/ingest.ts';
+import type { ItemInput } from '../items/item-fields.ts';
+import { mayAdopt, objectSources } from '../ingest/object-references.ts';
+import { hashOutputs, identitiesOf } from '../answers/output-identity.ts';
+import { type Source, base64Source } from '../bytes/source.ts';
+import { workThrough } from '../work-through.ts';
+
+export interface ImportAnswerRequest {
+  caller: Caller;
+  provider: Provider;
+  input: ItemInput;
+  /** The provider's answer, verbatim. */
+  response: unknown;
+  idempotencyKey?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** The same of any provider, an older system's too. */
+type AnswerRequest = Omit<ImportAnswerRequest, 'provider'> & { provider: string };
+
+/** Outputs of one answer that are fetched and stored at once. */
+const AT_ONCE = 4;
+
+/**
+ * Stores every output of a provider's answer; one that cannot be had becomes a failure with its reason, and so does an answer that
+ * is itself a failure. The order of the outputs is kept.
+ * @throws AppError invalid_request: the answer holds no output (yet)
+ */
+export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Promise<MediaItem[]> {
+  const answer = ANSWERS[request.provider](request.response);
+  if (answer.outputs.length === 0 && answer.state !== 'failed' && answer.state !== 'canceled')
+    throw new AppError(
+      'invalid_request',
+      answer.state === 'succeeded'
+        ? 'The answer holds no output that could be stored; is it the whole answer, as the provider sent it?'
+        : `The work is not finished (${answer.state}): send the answer that holds its outputs.`,
+      { field: 'response' },
+    );
+  assertFew(answer, request.input);
+  const jobId = request.input.jobId ?? answer.id;
+  const content = async () => {
+    await hashOutputs(answer.outputs);
+    const outputs = answer.outputs.map((output) => identitiesOf(output));
+    return {
+      provider: request.provider,
+      input: request.input,
+      jobId,
+      state: answer.state,
+      error: answer.error,
+      outputs,
+    };
+  };
+  return underKey(deps, request, content, async () => {
+    // Longer ones are no ids.
+    if (jobId !== undefined && jobId.length <= 500)
+      return (await importJob(deps, { ...request, answer, jobId })) ?? storeWithoutJob(deps, request, answer, jobId);
+    return storeWithoutJob(deps, request, answer);
+  });
+}
+
+/**
+ * Stores the outputs of an answer that names no job, or a job that another user has registered: their registration must not keep this
+ * user's outputs out. The job's id is then only a label of the items, and outputs that are sent again are stored again.
+ */
+export async function storeWithoutJob(
+  deps: Deps,
+  request: AnswerRequest,
+  answer: ProviderAnswer,
+  jobId?: string,
+): Promise<MediaItem[]> {
+  const userId = ownerFor(request.caller, request.input.userId);
+  const context = answerContext({
+    base: request.input,
+    userId,
+    provider: request.provider,
+    jobId,
+    answer,
+    body: request.response,
+  });
+  const input = { ...context.input, userId };
+  if (answer.outputs.length === 0)
+    return [await failure(deps, request, input, answer.error?.message ?? `the work was ${answer.state}`)];
+  const items: MediaItem[] = [];
+  const deaths = answer.outputs.map(
+    ({ from }) => lastDeath(from, request.provider, answer)?.getTime() ?? Number.MAX_SAFE_INTEGER,
+  );
+  const queue = [...answer.outputs.entries()].toSorted(([a], [b]) => (deaths[a] ?? 0) - (deaths[b] ?? 0));
+  await workThrough(queue, { concurrency: AT_ONCE }, async ([index, output]) => {
+    items[index] = await storeOutput(deps, request, outputFields(context, output, index), output, index);
+  });
+  return items;
+}
+
+async function storeOutput(
+  deps: Deps,
+  request: AnswerRequest,
+  fields: ItemInput,
+  output: AnswerOutput,
+  index: number,
+): Promise<MediaItem> {
+  let last: unknown;
+  for (const open of sourcesOf(deps, request, fields, output)) {
+    try {
+      const source = await open();
+      return (await ownItemAt(deps, fields, source)) ?? (await store(deps, request, fields, source, String(index)));
+    } catch (error) {
+      // Somebody else who told of it at the same moment was first.
+      const own = isAppError(error, 'object_taken') ? await ownItemAt(deps, fields, await open()) : undefined;
+      if (own) return own;
+      // Who may not write, or what is wrong with the fields, is the same for every place.
+      if (!isAppError(error, ...PLACE_ERRORS)) throw error;
+      last = error;
+    }
+  }
+  const reason = last instanceof Error ? last.message : 'No place is known that has the bytes.';
+  const url = output.from.find((from) => from.type === 'url');
+  return failure(deps, request, fields, reason, url, index);
+}
+
+/** An object that the user has an item of already is that item: the call is a repetition, or another one told of it before. */
+async function ownItemAt(deps: Deps, { userId }: ItemInput, source: Source): Promise<MediaItem | undefined> {
+  if (source.type !== 'object') return undefined;
+  const item = await findStoredItemByKey(deps.db, source.store, source.key);
+  return item?.userId === userId && item?.deletedAt === null ? item : undefined;
+}
+
+/** What is wrong with one place of an output, and need not be with another. */
+const PLACE_ERRORS = [
+  'fetch_failed',
+  'url_not_allowed',
+  'unsupported_media',
+  'invalid_base64',
+  'file_missing',
+  'too_large',
+  'length_mismatch',
+  'not_found',
+  'object_taken',
+] as const;
+
+/** Where an output can be had, the best place first; made when its turn comes, for base64 is decoded then. */
+function sourcesOf(
+  deps: Deps,
+  { caller }: AnswerRequest,
+  { userId }: ItemInput,
+  output: AnswerOutput,
+): (() => Source | Promise<Source>)[] {
+  return output.from.flatMap((from): (() => Source | Promise<Source>)[] => {
+    if (from.type === 'url') return [() => ({ type: 'url', url: from.url })];
+    if (from.type === 'base64') return [() => base64Source(from.data, 'base64', output.contentType)];
+    if (from.type === 'comfyui') return [];
+    return objectSources(deps, from.path).flatMap((source) =>
+      source.type === 'object' && userId !== undefined && mayAdopt(caller, userId, source.key) ? [() => source] : [],
+    );
+  });
+}
+
+function asService(caller: Caller): Caller {
+  return { ...caller, scopes: new Set([...caller.scopes, 'media:admin']) };
+}
+
+/** A repeated import answers the items of the first. */
+function keyOf({ idempotencyKey }: AnswerRequest, part: string): string | undefined {
+  const key = idempotencyKey === undefined ? undefined : `${idempotencyKey}:${part}`;
+  return key !== undefined && key.length <= 255 ? key : undefined;
+}
+
+async function store(
+  deps: Deps,
+  request: AnswerRequest,
+  input: ItemInput,
+  source: Source,
+  part: string,
+): Promise<MediaItem> {
+  const { signal } = request;
+  // An object was looked at above: what a user may have taken over is less than what a service may.
+  const caller = source.type === 'object' ? asService(request.caller) : request.caller;
+  const ingestRequest: IngestRequest = {
+    caller,
+    input,
+    source,
+    signal,
+    idempotencyKey: keyOf(request, part),
+    keepPending: true,
+  };
+  return (await ingest(deps, ingestRequest)).item;
+}
+
+function failure(
+  deps: Deps,
+  request: AnswerRequest,
+  input: ItemInput,
+  error: string,
+  url?: OutputBytes,
+  index = 0,
+): Promise<MediaItem> {
+  const fields = {
+    ...input,
+    status: 'failed',
+    error: error.slice(0, 10_000),
+    ...(url?.type === 'url' && { originalUrl: url.url.slice(0, 2000) }),
+  };
+  // A key of its own: another try may still get the bytes.
+  return store(deps, request, fields, { type: 'none' }, `${index}:failed`);
+}

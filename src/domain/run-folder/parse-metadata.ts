@@ -1,0 +1,143 @@
+import { AppError } from '../../errors.ts';
+import { type ItemInput, checkTime } from '../items/item-fields.ts';
+
+/** One item as metadata.json tells of it. Nothing in it has been checked but its kind. */
+export interface FoundItem {
+  /** The id of its row, when it had one; addresses that were given out may hold it. */
+  id: string | undefined;
+  filename: string | undefined;
+  /** The store in whose folder of the same name the file lies; undefined: in this one. */
+  store: string | undefined;
+  bytes: number | undefined;
+  sha256: string | undefined;
+  mimeType: string | undefined;
+  external: { storageUrl: string; storageProvider: string } | undefined;
+  createdAt: string | undefined;
+  updatedAt: string | undefined;
+  deletedAt: string | undefined;
+  input: ItemInput;
+}
+
+/** A run as its metadata.json tells of it, in our shape or in that of an older system. */
+export interface FoundRun {
+  runId: string | undefined;
+  userId: string | undefined;
+  timestamp: string | undefined;
+  schema: string | undefined;
+  executionMode: string | undefined;
+  safetyLevel: string | undefined;
+  inputText: string | undefined;
+  transformedText: string | undefined;
+  metadata: unknown;
+  completedAt: string | undefined;
+  items: FoundItem[];
+}
+
+type Fields = Record<string, unknown>;
+
+/** Reads metadata.json. Fields of a wrong kind are taken for absent; what they hold is for the caller to check. @throws AppError invalid_json */
+export function parseRunMetadata(text: string): FoundRun {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new AppError('invalid_json', 'metadata.json is not valid JSON.', { cause: error });
+  }
+  if (!isFields(parsed)) throw new AppError('invalid_json', 'metadata.json is not a JSON object.');
+  const timestamp = time(parsed['timestamp']);
+  const items = [parsed['outputs'], parsed['records']].flatMap((list) =>
+    Array.isArray(list) ? list.filter(isFields).map((entry) => itemOf(entry, timestamp)) : [],
+  );
+  return {
+    runId: word(parsed['run_id']),
+    userId: word(parsed['user_id']),
+    timestamp,
+    schema: word(parsed['schema']),
+    executionMode: word(parsed['execution_mode']),
+    safetyLevel: word(parsed['safety_level']),
+    inputText: word(parsed['input_text']),
+    transformedText: word(parsed['transformed_text']),
+    metadata: isFields(parsed['metadata']) ? parsed['metadata'] : {},
+    completedAt: time(parsed['completed_at']),
+    items,
+  };
+}
+
+function itemOf(entry: Fields, timestamp: string | undefined): FoundItem {
+  const storageUrl = word(entry['storage_url']);
+  const storageProvider = word(entry['storage_provider']);
+  const visibility = entry['visibility'];
+  return {
+    id: idOf(entry['item_id']),
+    filename: word(entry['filename']),
+    store: word(entry['store']),
+    bytes: whole(entry['file_size_bytes']),
+    sha256: word(entry['sha256'])?.toLowerCase(),
+    mimeType: word(entry['mime_type']),
+    external: storageUrl !== undefined && storageProvider !== undefined ? { storageUrl, storageProvider } : undefined,
+    createdAt: time(entry['created_at']),
+    updatedAt: time(entry['updated_at']),
+    deletedAt: time(entry['deleted_at']),
+    input: {
+      username: word(entry['username']),
+      toolName: word(entry['tool_name']),
+      prompt: word(entry['prompt']),
+      model: word(entry['model']) ?? word(entry['config']),
+      provider: word(entry['provider']) ?? word(entry['backend']),
+      size: word(entry['size']),
+      quality: word(entry['quality']),
+      style: word(entry['style']),
+      n: small(whole(entry['n'])),
+      tags: Array.isArray(entry['tags']) ? entry['tags'].filter((tag) => typeof tag === 'string') : [],
+      status: word(entry['status']),
+      error: word(entry['error']),
+      metadata: isFields(entry['metadata']) ? entry['metadata'] : undefined,
+      generation: isFields(entry['generation']) ? entry['generation'] : undefined,
+      messageId: word(entry['message_id']),
+      requestId: word(entry['request_id']),
+      jobId: word(entry['job_id']),
+      projectId: word(entry['project_id']),
+      sceneId: word(entry['scene_id']),
+      externalId: word(entry['external_id']),
+      originalUrl: word(entry['original_url']),
+      filename: word(entry['original_filename']),
+      // Older systems knew one time for the whole run.
+      generatedAt: time(entry['generated_at']) ?? (entry['created_at'] === undefined ? timestamp : undefined),
+      expiresAt: time(entry['expires_at']),
+      visibility: visibility === 'public' || visibility === 'private' ? visibility : undefined,
+    },
+  };
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function word(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function whole(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+/** Small enough that the ids to come do not run out, whoever has written the file. */
+function idOf(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[1-9][0-9]{0,14}$/.test(value) ? value : undefined;
+}
+
+/** What fits an INTEGER. */
+function small(value: number | undefined): number | undefined {
+  return value !== undefined && value < 2 ** 31 ? value : undefined;
+}
+
+/** A time that can be kept; one without an offset, as Python writes it, is UTC. */
+function time(value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  const text = /^[\d-]{10}[Tt ][\d:]{8}(\.\d+)?$/.test(value) ? `${value}Z` : value;
+  try {
+    return checkTime('timestamp', text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+import { LRUCache } from 'lru-cache';
+import type { Db } from '../../db/database.ts';
+import type { MediaItem } from '../../db/items/item-row.ts';
+import { type FoundItem, readFound } from '../../db/search/search.ts';
+
+/** Items of usual size take 1 to 2 KB each. */
+const MAX_KEPT = 16 * 1024 * 1024;
+const MAX_ITEM = 64 * 1024;
+
+/**
+ * Items as texts of an answer, kept by the version of their rows. A listing asks the database which items it has in which version, each
+ * time, and reads only those that it does not know: reading and writing a hundred items costs several times what finding them does.
+ * As bytes, because a page of strings would be made, encoded and collected again for each answer.
+ */
+export class RenderedItems {
+  readonly #render: (item: MediaItem) => string;
+  readonly #texts = new LRUCache<string, Buffer>({
+    maxSize: MAX_KEPT,
+    maxEntrySize: MAX_ITEM,
+    sizeCalculation: (text) => text.length,
+  });
+
+  /** @param render depends on nothing but the item */
+  constructor(render: (item: MediaItem) => string) {
+    this.#render = render;
+  }
+
+  /** Their texts in the order of `found`; undefined: it has been deleted since. */
+  async of(db: Db, found: readonly FoundItem[]): Promise<(Buffer | undefined)[]> {
+    const known = found.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
+    const unknown = found.filter((_item, index) => known[index] === undefined);
+    if (unknown.length === 0) return known;
+    const read = new Map<string, Buffer>();
+    for (const { item, rowVersion } of await readFound(db, unknown)) {
+      const { id } = item;
+      const text = Buffer.from(this.#render(item));
+      read.set(id, text);
+      this.#texts.set(`${id} ${rowVersion}`, text);
+    }
+    return found.map(({ id }, index) => known[index] ?? read.get(id));
+  }
+}

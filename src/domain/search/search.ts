@@ -1,0 +1,116 @@
+import type { ItemFilter, Position } from '../../db/search/item-filter.ts';
+import { countItems, searchItems } from '../../db/search/search.ts';
+import { toIsoTime } from '../../db/timestamps.ts';
+import { type Stats, readStats, readTagCounts } from '../../db/search/stats.ts';
+import { AppError } from '../../errors.ts';
+import { countThatFits } from './answer-size.ts';
+import { type Caller, isAdmin } from '../caller.ts';
+import type { Deps } from '../deps.ts';
+import { fingerprintOf } from '../idempotency.ts';
+import { canonicalTag, checkTime } from '../items/item-fields.ts';
+import type { RenderedItems } from './rendered-items.ts';
+import { freshenRollups } from './rollups.ts';
+import type { Signer } from '../delivery/signing.ts';
+import { checkJsonObject, checkText } from '../items/text-limits.ts';
+
+export interface SearchRequest {
+  filter: ItemFilter;
+  order: 'asc' | 'desc';
+  limit: number;
+  cursor?: string | undefined;
+  includeTotal?: boolean | undefined;
+}
+
+/** What a search needs from around it. */
+export interface SearchDeps extends Deps {
+  signer: Signer;
+  rendered: RenderedItems;
+}
+
+export interface SearchResult {
+  /** As `RenderedItems` writes them, in UTF-8. */
+  items: Buffer[];
+  nextCursor: string | null;
+  total?: number;
+}
+
+/** The user whose items a listing is about; undefined: all users'. @throws AppError user_mismatch */
+export function scopeOf(caller: Caller, userId: string | undefined): string | undefined {
+  if (isAdmin(caller)) return userId;
+  if (userId !== undefined && userId !== caller.sub) {
+    throw new AppError(
+      'user_mismatch',
+      "This token sees its own subject's items only; leave 'userId' out, or use a token with media:admin.",
+      { field: 'userId' },
+    );
+  }
+  return caller.sub;
+}
+
+/** One page of the items that the caller may see. @throws AppError invalid_cursor, invalid_request, user_mismatch */
+export async function search(deps: SearchDeps, caller: Caller, request: SearchRequest): Promise<SearchResult> {
+  const filter = checkFilter({ ...request.filter, userId: scopeOf(caller, request.filter.userId) });
+  const about = fingerprintOf({ filter, order: request.order, sub: caller.sub }).slice(0, 22);
+  const after = request.cursor === undefined ? undefined : readCursor(deps.signer, request.cursor, about);
+  const { found, more } = await searchItems(deps.db, { filter, order: request.order, limit: request.limit, after });
+  const texts = await deps.rendered.of(deps.db, found);
+  // Escapes make more of a text than its bytes in the row, by which the page was measured.
+  const fitting = countThatFits(texts, (text) => text?.length ?? 0);
+  const last = found[fitting - 1];
+  return {
+    items: texts.slice(0, fitting).filter((text) => text !== undefined),
+    nextCursor:
+      (more || fitting < found.length) && last
+        ? deps.signer.seal(`${about} ${timeInCursor(last.created_at)} ${last.id}`)
+        : null,
+    ...(request.includeTotal === true && { total: await countItems(deps.db, filter) }),
+  };
+}
+
+function checkFilter(filter: ItemFilter): ItemFilter {
+  for (const [name, value] of Object.entries(filter)) if (typeof value === 'string') checkText(name, value, 2000);
+  for (const tag of filter.tags ?? []) checkText('tag', tag, 256);
+  return {
+    ...filter,
+    tags: filter.tags?.map(canonicalTag),
+    metadata: filter.metadata === undefined ? undefined : checkJsonObject('metadata', filter.metadata, 4000),
+    createdAfter: filter.createdAfter === undefined ? undefined : checkTime('createdAfter', filter.createdAfter),
+    createdBefore: filter.createdBefore === undefined ? undefined : checkTime('createdBefore', filter.createdBefore),
+  };
+}
+
+/** A cursor is bound to its search and its caller: anything else would silently skip or repeat items. */
+function readCursor(signer: Signer, cursor: string, about: string): Position {
+  const [search, createdAt, id] = signer.unseal(cursor)?.split(' ') ?? [];
+  if (search !== about || createdAt === undefined || id === undefined) {
+    throw new AppError(
+      'invalid_cursor',
+      "The cursor was cut or changed, or comes from another search; use 'nextCursor' of the page before, with the same filters and token.",
+      { field: 'cursor' },
+    );
+  }
+  return { createdAt: createdAt.replaceAll('_', ' '), id };
+}
+
+/** What RFC 3339 cannot say (a row of an older system may be of `infinity`) stays as PostgreSQL writes it: there the listing goes on. */
+function timeInCursor(createdAt: string): string {
+  return toIsoTime(createdAt) ?? createdAt.replaceAll(' ', '_');
+}
+
+export async function tagCounts(
+  deps: Deps,
+  caller: Caller,
+  request: { userId?: string | undefined; prefix: string; limit: number },
+) {
+  checkText('prefix', request.prefix, 256);
+  const userId = scopeOf(caller, request.userId);
+  await freshenRollups(deps);
+  return readTagCounts(deps.db, userId, request.prefix.normalize('NFC'), request.limit);
+}
+
+export async function stats(deps: Deps, caller: Caller, userId: string | undefined): Promise<Stats> {
+  const scope = scopeOf(caller, userId);
+  await freshenRollups(deps);
+  const inDatabase = deps.stores.all.filter((store) => store.driver === 'database').map((store) => store.name);
+  return readStats(deps.db, scope, inDatabase);
+}

@@ -1,0 +1,92 @@
+import { freeRunSlot, takeRunSlot } from '../../db/runs/run-outputs.ts';
+import { type Run, findRun } from '../../db/runs/runs.ts';
+import { AppError } from '../../errors.ts';
+import { runKey, runSlotOf } from '../../storage/keys.ts';
+import type { Deps } from '../deps.ts';
+import { keyFor, routesFor } from './item-key.ts';
+import type { ItemFields } from '../items/item-fields.ts';
+import type { StageRequest } from './stage.ts';
+
+/** Where the bytes of an item go. */
+export type Place = Pick<StageRequest, 'stores' | 'keyFor' | 'keyUnused'>;
+
+/** Outputs of one type that a run may have. */
+const MAX_OUTPUTS = 1000;
+
+/** The user's run that an item belongs to; undefined when its `runId` names none: it is a label then. */
+export async function runOf({ db }: Pick<Deps, 'db'>, { runId, userId }: ItemFields): Promise<Run | undefined> {
+  const run = runId === undefined ? undefined : await findRun(db, runId);
+  return run?.userId === userId ? run : undefined;
+}
+
+/** @throws AppError run_completed */
+export function assertOpen(run: Run | undefined): void {
+  if (run && run.completedAt !== null)
+    throw new AppError('run_completed', 'The run has been completed; store further media in a new run.', {
+      field: 'runId',
+    });
+}
+
+/** Stores and keys for an item of these fields: those of its run, if it has one. @throws AppError unknown_store */
+export function placeOf(
+  deps: Pick<Deps, 'db' | 'stores'>,
+  fields: ItemFields,
+  filename: string | undefined,
+  run: Run | undefined,
+): Place {
+  if (!run) return { stores: routesFor(deps, fields), keyFor: (ext) => keyFor(fields, filename, ext) };
+  return {
+    stores: runRoutes(deps, run, fields),
+    keyFor: (ext, { type, store }) =>
+      runOutputKey(deps, { runId: run.id, store: store.name, type: type.mediaType, ext }),
+    keyUnused: async ({ store, key }) => {
+      const slot = runSlotOf(key.split('/').at(-1) ?? '');
+      if (slot) await freeRunSlot(deps.db, { runId: run.id, store, ...slot });
+    },
+  };
+}
+
+/**
+ * Whether items of these fields can be put anywhere: what is found out by a worker only, nobody can correct.
+ * @throws AppError invalid_request, unknown_store
+ */
+export async function checkPlace(deps: Pick<Deps, 'db' | 'stores'>, fields: ItemFields): Promise<void> {
+  const run = await runOf(deps, fields);
+  placeOf(deps, fields, undefined, run);
+  if (!run) keyFor(fields, undefined, 'bin');
+}
+
+/** A run stays together: its own store first, whatever is the primary one by now. */
+function runRoutes({ stores }: Pick<Deps, 'stores'>, run: Run, { store }: ItemFields): StageRequest['stores'] {
+  const wanted = stores.has(run.store) ? stores.get(run.store) : stores.primary;
+  if (store !== undefined && store !== wanted.name)
+    throw new AppError('invalid_request', `The run lies in the store '${wanted.name}'; leave 'store' out.`, {
+      field: 'store',
+    });
+  return [wanted, ...[stores.primary, ...stores.fallbacks].filter((other) => other !== wanted)];
+}
+
+export interface RunOutputName {
+  runId: string;
+  store: string;
+  /** `image`, `audio`, `video` or `model`. */
+  type: string;
+  ext: string;
+  /** The number to take if it is free in that store. */
+  wanted?: number | undefined;
+}
+
+/** Reserves a key in a run's folder. @throws AppError too_large */
+export async function runOutputKey(
+  { db }: Pick<Deps, 'db'>,
+  { runId, store, type, ext, wanted }: RunOutputName,
+): Promise<string> {
+  const n = await takeRunSlot(db, { runId, store, type, wanted });
+  if (n > MAX_OUTPUTS) {
+    await freeRunSlot(db, { runId, store, type, n });
+    throw new AppError('too_large', `A run may have at most ${MAX_OUTPUTS} outputs of one type; begin another run.`, {
+      field: 'runId',
+    });
+  }
+  return runKey(runId, type, n, ext);
+}

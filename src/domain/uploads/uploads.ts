@@ -1,0 +1,285 @@
+import { randomUUID } from 'node:crypto';
+import { deleteIntent, markIntent, renewIntent } from '../../db/objects/intents.ts';
+import { findItem } from '../../db/items/items.ts';
+import type { MediaItem } from '../../db/items/item-row.ts';
+import type { JsonObject } from '../../db/tables.ts';
+import {
+  type Upload,
+  deleteUpload,
+  findUpload,
+  insertUpload,
+  intentOf,
+  setUploadItem,
+} from '../../db/objects/uploads.ts';
+import { AppError, isAppError } from '../../errors.ts';
+import { createInspector } from '../../media/inspect/inspect.ts';
+import { mediaTypeByMime } from '../../media/media-type.ts';
+import type { PresignedPut } from '../../storage/driver.ts';
+import type { Store } from '../../storage/stores/store.ts';
+import { limited, peek } from '../bytes/peeked-body.ts';
+import { type Caller, mayReach, ownerFor } from '../caller.ts';
+import { commitItem } from '../ingest/commit-item.ts';
+import type { Deps } from '../deps.ts';
+import { HEAD_BYTES, identify } from '../bytes/identify.ts';
+import { checkParent } from '../ingest/ingest.ts';
+import { keepLease } from '../staging/intent-lease.ts';
+import { type ItemFields, type ItemInput, checkFields } from '../items/item-fields.ts';
+import { assertOpen, placeOf, runOf } from '../staging/destination.ts';
+import { type ReadObject, readObject } from '../bytes/read-object.ts';
+
+/** Long enough for a large file over a slow line. */
+const UPLOAD_SECONDS = 3600;
+
+export interface UploadRequest {
+  caller: Caller;
+  input: ItemInput;
+  contentType: string;
+  bytes: number;
+  /** Whether the client may send the bytes to the store itself, where that can presign. */
+  direct: boolean;
+}
+
+export interface BegunUpload {
+  id: string;
+  /** Seconds since 1970. */
+  expires: number;
+  expiresAt: string;
+  contentType: string;
+  /** What the client sends straight to the store; undefined: the bytes come through this service. */
+  presigned: PresignedPut | undefined;
+}
+
+/** Begins an upload whose bytes come later, from elsewhere. @throws AppError invalid_request, too_large, unsupported_media, … */
+export async function beginUpload(deps: Deps, request: UploadRequest): Promise<BegunUpload> {
+  const userId = ownerFor(request.caller, request.input.userId);
+  const fields = checkFields(request.input, userId);
+  await checkParent(deps, request.caller, fields.parentId);
+  const type = mediaTypeByMime(request.contentType);
+  if (!type)
+    throw new AppError('unsupported_media', `'${request.contentType}' is no type that this service keeps.`, {
+      field: 'contentType',
+    });
+  const run = await runOf(deps, fields);
+  assertOpen(run);
+  const place = placeOf(deps, fields, fields.filename, run);
+  const [wanted, ...fallbacks] = place.stores;
+  checkSize(deps, wanted, request.bytes);
+  const store = [wanted, ...fallbacks].find((each) => each.available() && takes(each, request.bytes)) ?? wanted;
+  const upload = {
+    id: randomUUID(),
+    userId,
+    store: store.name,
+    key: await place.keyFor(type.ext, { type, store }),
+    home: store === wanted ? undefined : wanted.name,
+    contentType: type.mime,
+    bytes: request.bytes,
+    fields: fields as unknown as JsonObject,
+  };
+  const { expiresAt } = await insertUpload(deps.db, upload, UPLOAD_SECONDS);
+  const presigned = request.direct
+    ? await store
+        .presignPut?.(upload.key, { expiresIn: UPLOAD_SECONDS, contentType: type.mime, bytes: request.bytes })
+        .catch((error: unknown) => {
+          deps.log.warn({ err: error, store: store.name }, 'could not presign; the upload goes through the service');
+          return undefined;
+        })
+    : undefined;
+  return {
+    id: upload.id,
+    expiresAt,
+    expires: Math.floor(Date.parse(expiresAt) / 1000),
+    contentType: type.mime,
+    presigned,
+  };
+}
+
+function takes({ capabilities: { maxObjectBytes } }: Store, bytes: number): boolean {
+  return maxObjectBytes === undefined || bytes <= maxObjectBytes;
+}
+
+function checkSize(deps: Deps, store: Store, bytes: number): void {
+  const most = Math.min(deps.limits.maxUploadBytes, store.capabilities.maxObjectBytes ?? Infinity);
+  if (bytes > most) throw new AppError('too_large', `The file may have at most ${most} bytes.`, { field: 'bytes' });
+}
+
+/** Takes the bytes of an upload that come through this service. @throws AppError not_found, object_taken, length_mismatch, … */
+export async function receiveUpload(
+  deps: Deps,
+  id: string,
+  { body, size, signal }: { body: AsyncIterable<Uint8Array>; size: number | undefined; signal: AbortSignal },
+): Promise<void> {
+  const upload = await findUpload(deps.db, id);
+  if (!upload) throw notFound();
+  checkStore(deps, upload);
+  if (upload.itemId !== undefined) throw taken();
+  if (size !== undefined && size !== upload.bytes) throw wrongLength(size, upload.bytes);
+  const store = deps.stores.get(upload.store);
+  const lease = keepLease(deps, intentOf(upload), { signal });
+  try {
+    const peeked = await peek(limited(body, upload.bytes), HEAD_BYTES);
+    const type = await identify(peeked, { filename: upload.key, declaredType: upload.contentType });
+    checkType(upload, type.mime);
+    const inspector = createInspector(type);
+    async function* inspected(): AsyncGenerator<Uint8Array> {
+      for await (const chunk of peeked.all()) {
+        inspector.push(chunk);
+        yield chunk;
+      }
+    }
+    await store.put(upload.key, {
+      body: inspected(),
+      size: upload.bytes,
+      contentType: upload.contentType,
+      signal: lease.signal,
+      verify: ({ bytes, sha256 }) => {
+        const result = inspector.finish();
+        checkFound(upload, { bytes, sha256, type, ...(result.ok ? {} : { reason: result.reason }) });
+      },
+    });
+  } catch (error) {
+    throw isAppError(error, 'object_taken') ? taken(error) : error;
+  } finally {
+    lease.stop();
+  }
+}
+
+/**
+ * Makes the item of an upload whose bytes have arrived, once they are what was announced. Repeated, it answers the same item.
+ * What is not as announced is removed.
+ * @throws AppError not_found, upload_incomplete, upload_expired, length_mismatch, digest_mismatch, unsupported_media
+ */
+export async function completeUpload(
+  deps: Deps,
+  caller: Caller,
+  id: string,
+  signal?: AbortSignal,
+): Promise<{ item: MediaItem; created: boolean }> {
+  const upload = await findUpload(deps.db, id);
+  if (!upload || !mayReach(caller, upload.userId)) throw notFound();
+  checkStore(deps, upload);
+  if (upload.itemId !== undefined) return { item: await itemOf(deps, upload.itemId), created: false };
+  const intent = intentOf(upload);
+  const lease = keepLease(deps, intent, { signal });
+  try {
+    if (!(await renewIntent(deps.db, intent))) throw expired();
+    const found = await arrived(deps, upload, lease.signal);
+    checkFound(upload, found);
+    const item = await commitUpload(deps, upload, found);
+    return { item, created: true };
+  } catch (error) {
+    if (isAppError(error, 'length_mismatch', 'digest_mismatch', 'unsupported_media', 'file_missing')) {
+      await removeUpload(deps, upload);
+      throw error;
+    }
+    // Another call may have completed it meanwhile; else its intent has run out.
+    const now = await findUpload(deps.db, id);
+    if (now?.itemId !== undefined) return { item: await itemOf(deps, now.itemId), created: false };
+    throw error;
+  } finally {
+    lease.stop();
+  }
+}
+
+async function arrived(deps: Deps, upload: Upload, signal: AbortSignal): Promise<ReadObject> {
+  const store = deps.stores.get(upload.store);
+  try {
+    // Told from its size before all of it is read.
+    const stat = await store.stat(upload.key);
+    if (stat && stat.bytes !== upload.bytes) throw wrongLength(stat.bytes, upload.bytes);
+    return await readObject(store, upload.key, { declaredType: upload.contentType, signal });
+  } catch (error) {
+    if (!isAppError(error, 'content_missing')) throw error;
+    if (Date.parse(upload.expiresAt) < Date.now()) throw expired(error);
+    throw new AppError('upload_incomplete', 'The bytes have not arrived; send them to the URL of the upload first.', {
+      cause: error,
+    });
+  }
+}
+
+async function commitUpload(deps: Deps, upload: Upload, found: ReadObject): Promise<MediaItem> {
+  const fields: ItemFields = checkFields(upload.fields, upload.userId);
+  const home = upload.home !== undefined && deps.stores.has(upload.home) ? deps.stores.get(upload.home) : undefined;
+  return commitItem(deps, {
+    fields,
+    source: { type: 'none' },
+    bytes: { store: upload.store, key: upload.key, ...found, owned: true, home },
+    intent: intentOf(upload),
+    within: async (trx, itemId) => {
+      if (!(await setUploadItem(trx, upload.id, itemId))) throw notFound();
+    },
+  });
+}
+
+async function itemOf(deps: Deps, id: string): Promise<MediaItem> {
+  const item = await findItem(deps.db, id);
+  if (!item || item.deletedAt !== null) throw new AppError('not_found', 'The item of this upload was deleted.');
+  return item;
+}
+
+async function removeUpload(deps: Deps, upload: Upload): Promise<void> {
+  const intent = intentOf(upload);
+  try {
+    if (!(await markIntent(deps.db, intent))) return;
+    await deps.stores.get(upload.store).delete(upload.key);
+    // It outlives the URL, which lets bytes in again until its time is over.
+    await deleteIntent(deps.db, intent);
+    await deleteUpload(deps.db, upload.id);
+  } catch (error) {
+    deps.log.warn({ err: error, ...intent }, 'could not remove an upload that was refused; the sweeper will');
+  }
+}
+
+/** The configuration may have changed since the upload was begun. */
+function checkStore({ stores }: Deps, { store }: Upload): void {
+  if (!stores.has(store))
+    throw new AppError('upload_expired', 'The store of this upload is no longer in use; begin a new one.');
+}
+
+function checkType(upload: Upload, mime: string): void {
+  if (mime === upload.contentType) return;
+  throw new AppError(
+    'unsupported_media',
+    `The bytes are ${mime}, not the ${upload.contentType} that was announced; begin an upload of that type.`,
+    { field: 'contentType' },
+  );
+}
+
+function checkFound(
+  upload: Upload,
+  found: { bytes: number; sha256: string; type: { mime: string }; reason?: string },
+): void {
+  if (found.bytes !== upload.bytes) throw wrongLength(found.bytes, upload.bytes);
+  checkType(upload, found.type.mime);
+  if (found.reason !== undefined)
+    throw new AppError(
+      'unsupported_media',
+      `The file is not the ${upload.contentType} that it seemed to be: ${found.reason}.`,
+    );
+  const { sha256 } = upload.fields;
+  if (typeof sha256 === 'string' && sha256 !== found.sha256)
+    throw new AppError('digest_mismatch', `The file's SHA-256 is ${found.sha256}, not ${sha256}; nothing was kept.`, {
+      field: 'sha256',
+    });
+}
+
+function wrongLength(arrivedBytes: number, announced: number): AppError {
+  return new AppError(
+    'length_mismatch',
+    `${arrivedBytes} bytes came where ${announced} were announced; nothing was kept.`,
+    {
+      field: 'bytes',
+    },
+  );
+}
+
+function notFound(): AppError {
+  return new AppError('not_found', 'There is no such upload, or this token may not see it.');
+}
+
+function taken(cause?: unknown): AppError {
+  return new AppError('object_taken', 'The bytes of this upload have arrived already; complete it.', { cause });
+}
+
+function expired(cause?: unknown): AppError {
+  return new AppError('upload_expired', 'The time of this upload is over; begin a new one.', { cause });
+}

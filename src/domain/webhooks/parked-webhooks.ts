@@ -1,0 +1,120 @@
+import type { Trx } from '../../db/database.ts';
+import { type GenerationJob, giveJob, lockJob } from '../../db/jobs/jobs.ts';
+import { forgetOutputsOfOthers } from '../../db/jobs/job-outputs.ts';
+import { canonicalId } from '../../db/items/items.ts';
+import { type ParkedDelivery, claimDelivery, listParked, parkedIdsFor } from '../../db/jobs/parked-deliveries.ts';
+import { type Delivery, findDelivery } from '../../db/jobs/webhook-deliveries.ts';
+import { AppError } from '../../errors.ts';
+import { type Webhook, readWebhook } from '../../sources/answers/webhooks.ts';
+import { applyAnswer } from '../answers/apply-answer.ts';
+import type { Deps } from '../deps.ts';
+import { fingerprintOf } from '../idempotency.ts';
+import { checkUserId } from '../items/item-fields.ts';
+import { readKeptBody } from './kept-body.ts';
+import type { SearchDeps } from '../search/search.ts';
+import { hashOutputs } from '../answers/output-identity.ts';
+import { checkText } from '../items/text-limits.ts';
+
+/** How long the body of a webhook that was carried out is kept, to look into what a provider has really sent. */
+export const KEEP_DAYS = 7;
+/** Carried out in one go; what is left is carried out when the job is heard of again. */
+const AT_ONCE = 1000;
+
+/**
+ * Carries out what was parked for the owner of a job: what names nobody, or this user. One body at a time is held in memory. Returns
+ * the ids of its items.
+ */
+export async function unpark(deps: Deps, job: GenerationJob): Promise<string[]> {
+  const itemIds: string[] = [];
+  for (const id of await parkedIdsFor(deps.db, job, AT_ONCE)) {
+    try {
+      const delivery = await findDelivery(deps.db, id, 'parked');
+      if (delivery) itemIds.push(...(await unparkOne(deps, job, delivery)));
+    } catch (error) {
+      // It stays parked; neither the others nor the registration have to wait for it.
+      deps.log.error(
+        { err: error, deliveryId: id, provider: job.provider, jobId: job.jobId },
+        'a parked webhook could not be carried out',
+      );
+    }
+  }
+  return itemIds;
+}
+
+async function unparkOne(deps: Deps, { userId, ...name }: GenerationJob, delivery: Delivery): Promise<string[]> {
+  const { answer, body } = await read(deps, delivery);
+  return deps.db.transaction().execute(async (trx) => {
+    const { job } = await lockJob(trx, name, { userId });
+    // It may have been released to another user meanwhile.
+    if (job.userId !== userId || !(await claimDelivery(trx, delivery.id, KEEP_DAYS))) return [];
+    return (await applyAnswer(deps, trx, { job, answer, body, deliveryId: delivery.id })).itemIds;
+  });
+}
+
+async function read(deps: Deps, delivery: Delivery): Promise<Webhook> {
+  const webhook = await readWebhook(delivery.provider, await readKeptBody(deps, delivery.body), deps.limits.json);
+  await hashOutputs(webhook.answer.outputs);
+  return webhook;
+}
+
+export interface ParkedFilter {
+  provider?: string | undefined;
+  jobId?: string | undefined;
+  limit: number;
+  cursor?: string | undefined;
+}
+
+/** Parked webhooks, newest first, without their bodies. @throws AppError invalid_cursor */
+export async function parkedWebhooks(
+  deps: Pick<SearchDeps, 'db' | 'signer'>,
+  { cursor, limit, ...filter }: ParkedFilter,
+): Promise<{ items: ParkedDelivery[]; nextCursor: string | null }> {
+  if (filter.jobId !== undefined) checkText('jobId', filter.jobId, 500);
+  const about = fingerprintOf({ parked: filter }).slice(0, 22);
+  const [search, after] = cursor === undefined ? [about] : (deps.signer.unseal(cursor)?.split(' ') ?? []);
+  if (search !== about || (cursor !== undefined && after === undefined))
+    throw new AppError(
+      'invalid_cursor',
+      "The cursor was cut or changed, or comes from another list; use 'nextCursor' of the page before, with the same filters.",
+      { field: 'cursor' },
+    );
+  const found = await listParked(deps.db, { ...filter, after, limit: limit + 1 });
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  return { items, nextCursor: found.length > limit && last ? deps.signer.seal(`${about} ${last.id}`) : null };
+}
+
+/**
+ * Carries a parked webhook out for a user, to whom its job then belongs: what another user has registered under its name, or told of it,
+ * does not touch the new owner's items.
+ * @throws AppError not_found: no such webhook is parked; content_missing, store_unavailable: its body cannot be read
+ */
+export async function releaseWebhook(
+  deps: Deps,
+  id: string,
+  userId: string,
+): Promise<{ jobId: string; itemIds: string[] }> {
+  checkUserId(userId);
+  const canonical = canonicalId(id);
+  const delivery = canonical === undefined ? undefined : await findDelivery(deps.db, canonical, 'parked');
+  if (!delivery) throw notParked();
+  const { answer, body } = await read(deps, delivery);
+  const released = await deps.db.transaction().execute(async (trx) => {
+    const { job } = await lockJob(trx, delivery, { userId });
+    if (!(await claimDelivery(trx, delivery.id, KEEP_DAYS))) throw notParked();
+    const own = job.userId === userId ? job : await handOver(trx, job, userId);
+    return applyAnswer(deps, trx, { job: own, answer, body, deliveryId: delivery.id });
+  });
+  const { provider, jobId } = delivery;
+  deps.log.info({ deliveryId: delivery.id, provider, jobId, userId }, 'parked webhook released');
+  return { jobId, itemIds: [...released.itemIds, ...(await unpark(deps, released.job))] };
+}
+
+async function handOver(trx: Trx, job: GenerationJob, userId: string): Promise<GenerationJob> {
+  await forgetOutputsOfOthers(trx, job, userId);
+  return giveJob(trx, job, userId);
+}
+
+function notParked(): AppError {
+  return new AppError('not_found', 'No such webhook is parked; it may have been released, or have expired.');
+}

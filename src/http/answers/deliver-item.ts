@@ -1,0 +1,29 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ReadItem, Reader } from '../../domain/delivery/open-content.ts';
+import { sendContent } from './content.ts';
+import type { RouteDeps } from '../route-deps.ts';
+
+/** Who asks for bytes on a route where a token is optional. */
+export function readerOf(request: FastifyRequest): Reader {
+  return request.caller ? { type: 'caller', caller: request.caller } : { type: 'anonymous' };
+}
+
+/** Sends the bytes of an item that the reader may have, as the query wants them (`ContentQuery`). */
+export function deliverItem(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  item: ReadItem,
+): Promise<FastifyReply> {
+  const { download, proxy, strip } = request.query as { download?: string; proxy?: string; strip?: string };
+  return sendContent(deps, request, reply, item, {
+    download: isTrue(download),
+    proxy: isTrue(proxy),
+    strip: strip !== undefined,
+    access: item.visibility === 'public' ? 'public' : 'private',
+  });
+}
+
+function isTrue(value: string | undefined): boolean {
+  return value === '1' || value === 'true' || value === '';
+}

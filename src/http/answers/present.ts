@@ -1,0 +1,27 @@
+import type { FastifyReply } from 'fastify';
+import type { MediaItem } from '../../db/items/item-row.ts';
+import { RenderedItems } from '../../domain/search/rendered-items.ts';
+import type { SearchResult } from '../../domain/search/search.ts';
+
+/** An item as it goes out, the same object: with its permanent address, which is made from the configuration and from nothing else. */
+export function present<T extends MediaItem>(item: T, publicBaseUrl: string): T & { url: string | null } {
+  // A pending one is read from where it came.
+  const hasBytes =
+    (item.status !== 'failed' && item.storageUrl !== '') || (item.status === 'pending' && item.originalUrl !== null);
+  return Object.assign(item, { url: hasBytes ? `${publicBaseUrl}/v1/media/${item.id}/content` : null });
+}
+
+/** Items of listings as texts, kept by row version. */
+export function createRenderedItems(publicBaseUrl: string): RenderedItems {
+  return new RenderedItems((item) => JSON.stringify(present(item, publicBaseUrl)));
+}
+
+const BEGIN = Buffer.from('{"items":[');
+const COMMA = Buffer.from(',');
+
+/** Answers a page. Its items are bytes already, so the type that the route's schema asks for is none of it. */
+export function sendPage(reply: FastifyReply, { items, ...rest }: SearchResult): never {
+  reply.type('application/json; charset=utf-8');
+  const parts = items.flatMap((item, index) => (index === 0 ? [item] : [COMMA, item]));
+  return Buffer.concat([BEGIN, ...parts, Buffer.from(`],${JSON.stringify(rest).slice(1)}`)]) as never;
+}

@@ -1,0 +1,38 @@
+import type { ByteRange } from '../../storage/driver.ts';
+
+/** What a Range header asks for: nothing usable (the whole), a part, or a part that does not exist. */
+export type RangeRequest = { type: 'whole' } | { type: 'part'; range: ByteRange } | { type: 'unsatisfiable' };
+
+const WHOLE: RangeRequest = { type: 'whole' };
+
+/**
+ * Reads a Range header (RFC 9110, 14.1.2). "An origin server MUST ignore a Range header field that contains a range unit
+ * it does not understand", an invalid one may be ignored, and so may several ranges, which nobody needs for media.
+ */
+export function parseRange(header: string | undefined, size: number): RangeRequest {
+  const match = header === undefined || header.length > 200 ? null : /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header);
+  if (!match) return WHOLE;
+  const [, first = '', last = ''] = match;
+  if (first === '') {
+    if (last === '') return WHOLE;
+    // "If the selected representation is shorter than the specified suffix-length, the entire representation is used."
+    const suffix = Math.min(Number(last), size);
+    return suffix === 0 ? { type: 'unsatisfiable' } : { type: 'part', range: { start: size - suffix, end: size - 1 } };
+  }
+  const start = Number(first);
+  const end = last === '' ? size - 1 : Math.min(Number(last), size - 1);
+  if (last !== '' && Number(last) < start) return WHOLE;
+  return start >= size ? { type: 'unsatisfiable' } : { type: 'part', range: { start, end } };
+}
+
+/** Whether one of the entity tags of an If-None-Match header is ours; weak comparison (RFC 9110, 13.1.2). */
+export function matchesEtag(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  if (header.trim() === '*') return true;
+  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+}
+
+/** Whether an If-Range header allows a part: strong comparison, so a weak tag or a date never does (RFC 9110, 13.1.5). */
+export function allowsRange(header: string | undefined, etag: string): boolean {
+  return header === undefined || header.trim() === etag;
+}

@@ -1,0 +1,31 @@
+import type { Caller } from '../../domain/caller.ts';
+
+/** So long a token that was good is not checked again: what a withdrawn key has signed may be used that much longer. */
+const TRUST_MS = 30_000;
+const MAX_REMEMBERED = 1000;
+
+export interface RememberedCallers {
+  /** Who bears a token that was checked a moment ago and has not expired since. */
+  get(authorization: string): Caller | undefined;
+  remember(authorization: string, caller: Caller): void;
+}
+
+/** Callers by their Authorization header: a back end sends the same token with each of its requests, and checking it costs more than most of them. */
+export function rememberCallers(now: () => number = Date.now): RememberedCallers {
+  const known = new Map<string, { caller: Caller; until: number }>();
+  return {
+    get(authorization) {
+      const entry = known.get(authorization);
+      if (!entry) return undefined;
+      if (now() < entry.until) return entry.caller;
+      known.delete(authorization);
+      return undefined;
+    },
+    remember(authorization, caller) {
+      if (caller.expires === undefined) return;
+      const [oldest] = known.keys();
+      if (oldest !== undefined && known.size >= MAX_REMEMBERED) known.delete(oldest);
+      known.set(authorization, { caller, until: Math.min(now() + TRUST_MS, caller.expires * 1000) });
+    },
+  };
+}

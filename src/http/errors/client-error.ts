@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { AppError, codeOf } from '../../errors.ts';
+import { problemOf } from './error-handler.ts';
+
+/** What the HTTP parser refuses before there is a request, as a problem like any other. */
+const REFUSALS: Readonly<Record<string, AppError>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: new AppError('request_timeout', 'The head or the body of the request took too long.'),
+  HPE_HEADER_OVERFLOW: new AppError('invalid_request', 'The head of the request is larger than 32 KiB.'),
+};
+const MALFORMED = new AppError('invalid_request', 'The request is not valid HTTP.');
+
+/** The unfinished answers of each connection, oldest first. */
+const unfinished = new WeakMap<Socket, Set<ServerResponse>>();
+
+/** Notes which answers are under way, for `answerClientError`. */
+export function trackAnswers(server: Server): void {
+  server.prependListener('request', ({ socket }, response) => {
+    const answers = unfinished.get(socket) ?? new Set();
+    unfinished.set(socket, answers.add(response));
+    response.once('close', () => answers.delete(response));
+  });
+}
+
+/** Whether an answer has begun on the connection and not ended. */
+function isAnswering(socket: Socket): boolean {
+  const [oldest] = unfinished.get(socket) ?? [];
+  return oldest?.headersSent === true;
+}
+
+/** Answers a connection on which no valid request came, and closes it. */
+export function answerClientError(this: FastifyInstance, error: Error, socket: Socket): void {
+  const code = codeOf(error) ?? '';
+  if (code === 'ECONNRESET' || socket.destroyed) return;
+  const problem = problemOf(REFUSALS[code] ?? MALFORMED, { id: randomUUID() });
+  // An answer that has begun on this connection must not get another one into its middle.
+  if (socket.writable && !isAnswering(socket)) {
+    const body = JSON.stringify(problem);
+    socket.write(
+      [
+        `HTTP/1.1 ${problem.status} ${problem.code}`,
+        'content-type: application/problem+json; charset=utf-8',
+        `content-length: ${Buffer.byteLength(body)}`,
+        `x-request-id: ${problem.requestId}`,
+        'cache-control: no-store',
+        'connection: close',
+        '',
+        body,
+      ].join('\r\n'),
+    );
+  }
+  // oxlint-disable-next-line oxc/no-this-in-exported-function -- Fastify calls it with the instance as `this`
+  this.log.info({ code, requestId: problem.requestId }, 'a connection was closed: it sent no valid request');
+  socket.destroySoon();
+}

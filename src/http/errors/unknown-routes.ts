@@ -1,0 +1,50 @@
+import type { FastifyInstance } from 'fastify';
+import findMyWay from 'find-my-way';
+import { AppError } from '../../errors.ts';
+
+/**
+ * Answers paths and methods that no route has before anything of the request is read: Fastify would parse the body first, for whoever
+ * sends one. The methods of a path come from a second router with the same rules, because Fastify's own has a tree for each method.
+ */
+export function registerUnknownRoutes(app: FastifyInstance, maxParamLength: number): void {
+  const paths = findMyWay({ maxParamLength });
+  const known = new Map<string, Path>();
+  app.addHook('onRoute', ({ method, url }) => {
+    const path = known.get(url) ?? { url, methods: new Set() };
+    for (const name of [method].flat()) path.methods.add(name);
+    if (!known.has(url)) paths.on('GET', url, () => {}, path);
+    known.set(url, path);
+  });
+  app.decorate('refuseUnknown', (request) => {
+    if (!request.is404) return;
+    const found = paths.find('GET', request.url.split('?', 1)[0] ?? '');
+    const path = found?.store as Path | undefined;
+    // A folder of files may have a route and not the file.
+    throw path && !path.methods.has(request.method) ? wrongMethod(request.method, path) : unknownPath();
+  });
+  app.setNotFoundHandler((request) => app.refuseUnknown(request));
+}
+
+interface Path {
+  url: string;
+  methods: Set<string>;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** @throws AppError not_found, method_not_allowed when no route takes the request */
+    refuseUnknown(request: FastifyRequest): void;
+  }
+}
+
+// Neither message repeats the path: it may hold the token of a signed URL, and messages are logged.
+function unknownPath(): AppError {
+  return new AppError('not_found', 'There is no route of that path; see /docs.');
+}
+
+function wrongMethod(method: string, { url, methods }: Path): AppError {
+  const allowed = [...methods].toSorted().join(', ');
+  return new AppError('method_not_allowed', `${url} does not take ${method}; it takes ${allowed}.`, {
+    headers: { allow: allowed },
+  });
+}

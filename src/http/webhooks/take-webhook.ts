@@ -1,0 +1,36 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { receiveWebhook } from '../../domain/webhooks/take-webhook.ts';
+import type { WebhookProvider } from '../../sources/answers/webhooks.ts';
+import { isAppError } from '../../errors.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { proveSender } from './webhook-sender.ts';
+
+/** The same for every path under which a webhook may come. */
+export async function takeWebhook(...args: Parameters<typeof take>): Promise<FastifyReply> {
+  const [deps, request, , provider] = args;
+  try {
+    return await take(...args);
+  } catch (error) {
+    deps.metrics.webhook(provider, isAppError(error) ? error.code : 'error');
+    if (isAppError(error, 'webhook_refused')) await request.server.countRequest(request);
+    throw error;
+  }
+}
+
+async function take(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  provider: WebhookProvider,
+  named: { jobId?: string } = {},
+): Promise<FastifyReply> {
+  const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const { provesAddress, ...sender } = await proveSender(deps.webhooks, provider, request, raw);
+  const { userId, jobId } = request.query as { userId?: string; jobId?: string };
+  const address = { proven: provesAddress, pathJobId: named.jobId, jobId, userId };
+  const outcome = await receiveWebhook(deps, { provider, ...sender, raw, address });
+  deps.metrics.webhook(provider, outcome.state);
+  return reply
+    .code(outcome.state === 'parked' ? 202 : 200)
+    .send({ received: true, state: outcome.state, jobId: outcome.jobId, items: outcome.itemIds });
+}

@@ -1,0 +1,134 @@
+import { hasText, u16be, u24be, u32be, u8 } from '../byte-order.ts';
+import type { Findings, FormatParser } from './findings.ts';
+import { adtsFrame, id3TagBytes, mpegAudioFrame } from './mpeg-audio-frame.ts';
+import { skip, take, takeUpTo, type Pull, type Source } from '../pull-reader.ts';
+import { addVorbisComments } from '../vorbis-comments.ts';
+
+/** Audio can start some way after a tag: padding, or a tag that counted itself wrongly. */
+const SYNC_WINDOW_BYTES = 64 * 1024;
+/** Behind a tag longer than this nothing could be seen when the type was chosen, which is then checked here. */
+const BLIND_TAG_BYTES = 3.5 * 1024 * 1024;
+const NO_AUDIO = 'no audio follows the ID3 tag';
+/** Some 60 hours of speech. */
+const MAX_FRAMES = 10_000_000;
+
+interface AfterTags {
+  /** The first bytes after the ID3v2 tags. */
+  head: Uint8Array;
+  tagBytes: number;
+}
+
+/** Passes over any ID3v2 tags; `most` bytes of what follows, fewer at the end of the file. */
+function* skipTags(found: Findings, source: Source, most: number): Pull<AfterTags> {
+  let head = yield* takeUpTo(10);
+  for (let tags = 0; tags < 16 && id3TagBytes(head, 0) > 0; tags++) {
+    const bytes = id3TagBytes(head, 0);
+    // Stands if the file ends here, and this parser is not resumed.
+    if (source.position + bytes > BLIND_TAG_BYTES) found.rejected = NO_AUDIO;
+    yield* skip(bytes - 10);
+    head = yield* takeUpTo(10);
+    found.rejected = null;
+  }
+  const tagBytes = source.position - head.length;
+  const start = head.slice();
+  const rest = head.length < 10 ? head.subarray(0, 0) : yield* takeUpTo(most - 10);
+  const joined = new Uint8Array(start.length + rest.length);
+  joined.set(start);
+  joined.set(rest, start.length);
+  return { head: joined, tagBytes };
+}
+
+function checkBlindTag(found: Findings, { head, tagBytes }: AfterTags, agrees: boolean): void {
+  if (tagBytes + head.length > BLIND_TAG_BYTES && !agrees) found.rejected = NO_AUDIO;
+}
+
+/** MP3: the exact frame count of a Xing, Info or VBRI header, else an estimate by the first frame's bit rate. */
+export const parseMpegAudio: FormatParser = function* (found, source) {
+  const after = yield* skipTags(found, source, SYNC_WINDOW_BYTES);
+  const { head, tagBytes } = after;
+  let at = 0;
+  let frame = mpegAudioFrame(head, at);
+  for (; at < head.length; at++) {
+    frame = mpegAudioFrame(head, at);
+    if (frame === undefined) continue;
+    const next = at + frame.bytes;
+    if (next + 4 > head.length || mpegAudioFrame(head, next) !== undefined) break;
+    frame = undefined;
+  }
+  checkBlindTag(found, after, frame !== undefined);
+  if (frame === undefined) return;
+  const { xingOffset, samples, sampleRate, bitrate } = frame;
+  const xing = at + xingOffset;
+  const vbri = at + 36;
+  let frames = 0;
+  if ((hasText(head, xing, 'Xing') || hasText(head, xing, 'Info')) && u32be(head, xing + 4) & 1) {
+    frames = u32be(head, xing + 8);
+  } else if (hasText(head, vbri, 'VBRI')) frames = u32be(head, vbri + 14);
+  if (frames > 0) {
+    found.durationMs = ((frames * samples) / sampleRate) * 1000;
+    return;
+  }
+  found.atEnd = (total) => {
+    found.durationMs = ((total - tagBytes - at) * 8000) / bitrate;
+  };
+};
+
+const MAX_BLOCKS = 1024;
+
+/** FLAC (RFC 9639 8.2): STREAMINFO, where no total means that the encoder did not know it; and comments. */
+export const parseFlac: FormatParser = function* (found, source) {
+  const after = yield* skipTags(found, source, 42);
+  const { head } = after;
+  const agrees = hasText(head, 0, 'fLaC') && (u8(head, 4) & 0x7f) === 0;
+  checkBlindTag(found, after, agrees);
+  if (!agrees) return;
+  const rate = (u16be(head, 18) << 4) | (u8(head, 20) >> 4);
+  const samples = (u8(head, 21) & 15) * 2 ** 32 + u32be(head, 22);
+  if (rate > 0 && samples > 0) found.durationMs = (samples / rate) * 1000;
+  // The last metadata block says so in its first bit (RFC 9639, 8.1).
+  let last = u8(head, 4) >= 0x80;
+  for (let i = 0; i < MAX_BLOCKS && !last; i++) {
+    const block = yield* take(4);
+    last = u8(block, 0) >= 0x80;
+    const size = u24be(block, 1);
+    const comments = (u8(block, 0) & 0x7f) === 4 && found.texts.accepts('the comments', size);
+    if (comments) addVorbisComments(found.texts, yield* take(size));
+    else yield* skip(size);
+  }
+};
+
+/** AAC in ADTS has no header of its own: its frames are counted. */
+export const parseAdts: FormatParser = function* (found) {
+  let tagBytes = 0;
+  do {
+    const head = yield* take(10);
+    tagBytes = id3TagBytes(head, 0);
+    if (tagBytes > 0) yield* skip(tagBytes - 10);
+    else {
+      const first = adtsFrame(head, 0);
+      if (first === undefined) return;
+      found.durationMs = (first.samples / first.sampleRate) * 1000;
+      yield* skip(Math.max(0, first.bytes - 10));
+    }
+  } while (tagBytes > 0);
+  for (let i = 0; i < MAX_FRAMES; i++) {
+    const frame = adtsFrame(yield* take(7), 0);
+    if (frame === undefined) return;
+    found.durationMs = (found.durationMs ?? 0) + (frame.samples / frame.sampleRate) * 1000;
+    yield* skip(frame.bytes - 7);
+  }
+};
+
+// RFC 4867 section 5.3: bytes of a frame after its own header byte, by frame type; every frame is 20 ms.
+const AMR_NB = [12, 13, 15, 17, 19, 20, 26, 31, 5];
+const AMR_WB = [17, 23, 32, 36, 40, 46, 50, 58, 60, 5];
+
+export const parseAmr: FormatParser = function* (found) {
+  const wide = hasText(yield* take(6), 0, '#!AMR-');
+  if (wide) yield* skip(3);
+  for (let i = 1; i < MAX_FRAMES; i++) {
+    const type = (u8(yield* take(1), 0) >> 3) & 15;
+    yield* skip((wide ? AMR_WB : AMR_NB)[type] ?? 0);
+    found.durationMs = i * 20;
+  }
+};

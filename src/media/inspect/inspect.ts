@@ -1,0 +1,157 @@
+import { noFindings, type Findings, type FormatParser } from './findings.ts';
+import type { GenerationData } from '../generation/generation-data.ts';
+import { readGeneration } from '../generation/read-generation.ts';
+import { parseAdts, parseAmr, parseFlac, parseMpegAudio } from './audio-frames.ts';
+import { parseHeif, parseJp2, parseMovie } from './iso-media.ts';
+import { parseJpeg } from './jpeg.ts';
+import { parseJxl } from './jxl.ts';
+import { parseMatroska } from './matroska.ts';
+import { parseGltf, parseNothing, parseObj, parseStl } from './model.ts';
+import { parseMpegVideo } from './mpeg-video.ts';
+import { parseOgg } from './ogg.ts';
+import { parsePng } from './png.ts';
+import { parseBmp, parseGif, parseIco, parsePsd, parseTiff } from './raster.ts';
+import { parseAiff, parseAvi, parseWav } from './riff.ts';
+import { parseSvg } from './svg.ts';
+import { parseWebp } from './webp.ts';
+import type { MediaType } from '../media-type.ts';
+import { PullReader } from '../pull-reader.ts';
+
+export interface Inspection {
+  /** In pixels as stored, without regard to an EXIF orientation; null when not found or absurd. Fits 31 bits. */
+  width: number | null;
+  height: number | null;
+  /** In whole milliseconds; null when not found or absurd, and for every picture, animated or not. Below 2^53. */
+  durationMs: number | null;
+  /** What the file itself says of how it was made; null when it says nothing. Storable, and below 48 KiB as JSON. */
+  generation: GenerationData | null;
+}
+
+export interface Inspector {
+  /** Takes the next bytes of the file, in chunks of any size; the chunk is not kept. */
+  push(chunk: Uint8Array): void;
+  /** Call once. `ok: false` only where the structure that stood in for a signature turns out not to be there. */
+  finish(): { ok: true; inspection: Inspection } | { ok: false; reason: string };
+}
+
+const PARSERS: Record<string, FormatParser> = {
+  'image/png': parsePng,
+  'image/apng': parsePng,
+  'image/jpeg': parseJpeg,
+  'image/gif': parseGif,
+  'image/webp': parseWebp,
+  'image/avif': parseHeif,
+  'image/heic': parseHeif,
+  'image/heif': parseHeif,
+  'image/jxl': parseJxl,
+  'image/tiff': parseTiff,
+  'image/bmp': parseBmp,
+  'image/x-icon': parseIco,
+  'image/jp2': parseJp2,
+  'image/vnd.adobe.photoshop': parsePsd,
+  'image/svg+xml': parseSvg,
+  'audio/mpeg': parseMpegAudio,
+  'audio/wav': parseWav,
+  'audio/flac': parseFlac,
+  'audio/ogg': parseOgg,
+  'audio/aac': parseAdts,
+  'audio/mp4': parseMovie,
+  'audio/aiff': parseAiff,
+  'audio/amr': parseAmr,
+  'audio/webm': parseMatroska,
+  'audio/matroska': parseMatroska,
+  'video/mp4': parseMovie,
+  'video/quicktime': parseMovie,
+  'video/webm': parseMatroska,
+  'video/matroska': parseMatroska,
+  'video/x-msvideo': parseAvi,
+  'video/3gpp': parseMovie,
+  'video/3gpp2': parseMovie,
+  'video/ogg': parseOgg,
+  'video/mpeg': parseMpegVideo,
+  'model/gltf+json': parseGltf,
+  'model/stl': parseStl,
+  'model/obj': parseObj,
+};
+
+const WITH_TEXTS: ReadonlySet<string> = new Set(
+  [
+    ['image/png', 'image/apng', 'image/jpeg', 'image/webp', 'image/jxl', 'image/avif', 'image/heic', 'image/heif'],
+    ['video/mp4', 'video/quicktime', 'audio/mp4', 'audio/flac'],
+  ].flat(),
+);
+
+const MAX_DIMENSION = 2 ** 31 - 1; // PostgreSQL INTEGER
+
+function isDimension(value: number | null): value is number {
+  return value !== null && Number.isInteger(value) && value > 0 && value <= MAX_DIMENSION;
+}
+
+interface Started {
+  found: Findings;
+  push(chunk: Uint8Array): void;
+  end(): void;
+}
+
+function start(type: MediaType): Started {
+  const found = noFindings();
+  const reader = new PullReader();
+  let total = 0;
+  reader.start((PARSERS[type.mime] ?? parseNothing)(found, reader));
+  return {
+    found,
+    push(chunk) {
+      total += chunk.length;
+      reader.push(chunk);
+    },
+    end() {
+      reader.end();
+      found.atEnd?.(total);
+    },
+  };
+}
+
+/**
+ * Reads size, duration and what a file says of how it was made, while it goes by: feed it all chunks in order, the first
+ * included. It decodes no pixels, keeps at most 8 MiB, and never throws, whatever the bytes are.
+ */
+export function createInspector(type: MediaType): Inspector {
+  const { found, push, end } = start(type);
+  return {
+    push,
+    finish() {
+      end();
+      if (found.rejected !== null) return { ok: false, reason: found.rejected };
+      const { width, height } = found;
+      const sized = type.mediaType !== 'audio' && isDimension(width) && isDimension(height);
+      const duration = Math.round(found.durationMs ?? 0);
+      const timed = duration > 0 && Number.isSafeInteger(duration);
+      return {
+        ok: true,
+        inspection: {
+          width: sized ? width : null,
+          height: sized ? height : null,
+          durationMs: timed ? duration : null,
+          generation: readGeneration(found.texts),
+        },
+      };
+    },
+  };
+}
+
+export interface TextReader {
+  /** The next bytes of the file; answers the texts that have been found so far. */
+  push(chunk: Uint8Array): ReadonlyMap<string, string>;
+}
+
+/** Reads the texts of a file while it goes by, and nothing else; undefined where files of that type have none. */
+export function createTextReader(type: MediaType): TextReader | undefined {
+  if (!WITH_TEXTS.has(type.mime)) return undefined;
+  const { found, push } = start(type);
+  return {
+    push(chunk) {
+      push(chunk);
+      return found.texts.texts;
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { u32be, u8 } from '../byte-order.ts';
+import { MAX_ELEMENTS, type FormatParser } from './findings.ts';
+import { skip, take, type Pull } from '../pull-reader.ts';
+
+// RFC 9559 section 27.1 and RFC 8794 (EBML).
+const SEGMENT = 0x18538067;
+const INFO = 0x1549a966;
+const TIMESTAMP_SCALE = 0x2ad7b1;
+const DURATION = 0x4489;
+const TRACKS = 0x1654ae6b;
+const TRACK_ENTRY = 0xae;
+const TRACK_TYPE = 0x83;
+const VIDEO = 0xe0;
+const PIXEL_WIDTH = 0xb0;
+const PIXEL_HEIGHT = 0xba;
+const CLUSTER = 0x1f43b675;
+
+const ENTERED = new Set([SEGMENT, INFO, TRACKS, TRACK_ENTRY, VIDEO]);
+
+/** A variable-size integer: NaN if it is longer than `most` bytes, Infinity if it is the reserved "unknown size". */
+function* takeVarint(most: number, keepMarker: boolean): Pull<number> {
+  const first = u8(yield* take(1), 0);
+  const length = Math.clz32(first) - 23;
+  if (length > most) return Number.NaN;
+  const mark = 0x80 >> (length - 1);
+  let value = keepMarker ? first : first & (mark - 1);
+  let ones = (first & (mark - 1)) === mark - 1;
+  if (length > 1) {
+    for (const byte of yield* take(length - 1)) {
+      value = value * 256 + byte;
+      ones &&= byte === 0xff;
+    }
+  }
+  return ones && !keepMarker ? Number.POSITIVE_INFINITY : value;
+}
+
+function unsigned(body: Uint8Array): number {
+  return body.reduce((value, byte) => value * 256 + byte, 0);
+}
+
+function float(body: Uint8Array): number {
+  const view = new DataView(new ArrayBuffer(8));
+  if (body.length === 4) {
+    view.setUint32(0, u32be(body, 0));
+    return view.getFloat32(0);
+  }
+  if (body.length !== 8) return Number.NaN;
+  view.setUint32(0, u32be(body, 0));
+  view.setUint32(4, u32be(body, 4));
+  return view.getFloat64(0);
+}
+
+/**
+ * WebM and Matroska. The elements that matter are found in one flat pass: a master element that is of interest, or
+ * whose size is unknown, is entered by reading on after its header, so there is no stack of sizes to be misled by.
+ */
+export const parseMatroska: FormatParser = function* (found) {
+  let scale = 1_000_000; // nanoseconds, the default
+  let duration = Number.NaN;
+  let info = false;
+  let tracks = false;
+  for (let i = 0; i < MAX_ELEMENTS; i++) {
+    const id = yield* takeVarint(4, true);
+    const size = yield* takeVarint(8, false);
+    if (Number.isNaN(id) || Number.isNaN(size)) return;
+    info ||= id === INFO;
+    tracks ||= id === TRACKS;
+    if (id === CLUSTER && info && tracks) return;
+    if (ENTERED.has(id) || (id === CLUSTER && size === Number.POSITIVE_INFINITY)) continue;
+    if (size === Number.POSITIVE_INFINITY) return;
+    if (size > 8 || size === 0) {
+      yield* skip(size);
+      continue;
+    }
+    const body = yield* take(size);
+    if (id === TIMESTAMP_SCALE) scale = unsigned(body);
+    else if (id === DURATION) duration = float(body);
+    else if (id === TRACK_TYPE && unsigned(body) === 1) found.tracks.add('video');
+    else if (id === TRACK_TYPE && unsigned(body) === 2) found.tracks.add('audio');
+    else if (id === PIXEL_WIDTH) found.width ??= unsigned(body);
+    else if (id === PIXEL_HEIGHT) found.height ??= unsigned(body);
+    if (duration > 0) found.durationMs = (duration * scale) / 1e6;
+  }
+};

@@ -1,0 +1,58 @@
+import { u32le } from '../byte-order.ts';
+import type { FormatParser } from './findings.ts';
+import { isGltf } from '../gltf-asset.ts';
+import { takeSome, takeUpTo, MAX_TAKE_BYTES } from '../pull-reader.ts';
+import { decodeText } from '../text-encoding.ts';
+
+/** A 3D model that its first bytes prove: nothing more is asked of it. */
+export const parseNothing: FormatParser = function* () {};
+
+/** The length of a binary STL with so many triangles: 80 bytes of comment, a count, 50 bytes for each. */
+export function binaryStlBytes(triangles: number): number {
+  return 84 + 50 * triangles;
+}
+
+/** STL: a binary one must be as long as its count of triangles says; one in ASCII must stay a text. */
+export const parseStl: FormatParser = function* (found) {
+  const head = (yield* takeUpTo(84)).slice();
+  const expected = binaryStlBytes(u32le(head, 80));
+  const ascii = decodeText(head, head.length)?.trimStart().startsWith('solid') === true;
+  let zero = false;
+  found.atEnd = (total) => {
+    // A binary file may begin with the word that marks the other kind, so its length has the last word.
+    if (total === expected) return;
+    if (!ascii) found.rejected = 'the length does not agree with the number of triangles';
+    else if (zero) found.rejected = 'the text turns into binary data';
+  };
+  while (ascii) zero = (yield* takeSome()).includes(0) || zero;
+};
+
+/** Wavefront OBJ has no signature: it must stay a text. */
+export const parseObj: FormatParser = function* (found) {
+  while (found.rejected === null) {
+    if ((yield* takeSome()).includes(0)) found.rejected = 'the text turns into binary data';
+  }
+};
+
+/** glTF in JSON: parsed when it is small enough to have been kept, else it must at least end as it began. */
+export const parseGltf: FormatParser = function* (found) {
+  const invalid = 'the JSON is not a complete glTF document';
+  const head = yield* takeUpTo(MAX_TAKE_BYTES);
+  if (head.length < MAX_TAKE_BYTES) {
+    if (!isGltf(new TextDecoder().decode(head))) found.rejected = invalid;
+    return;
+  }
+  let last = lastVisible(head) ?? 0;
+  found.atEnd = () => {
+    if (last !== 0x7d) found.rejected = invalid;
+  };
+  for (;;) last = lastVisible(yield* takeSome()) ?? last;
+};
+
+function lastVisible(bytes: Uint8Array): number | undefined {
+  for (let at = bytes.length - 1; at >= 0; at--) {
+    const byte = bytes[at]!;
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
+  }
+  return undefined;
+}

@@ -1,0 +1,98 @@
+import { hasText, latin1, u32be, u64be, u8 } from '../byte-order.ts';
+import { noFindings, type FormatParser } from '../inspect/findings.ts';
+import { parseMovie } from '../inspect/iso-media.ts';
+import { parseMatroska } from '../inspect/matroska.ts';
+import { PullReader } from '../pull-reader.ts';
+
+/**
+ * Whether the headers within `head` announce sound and no pictures: what no brand or DocType says. Where they lie
+ * further on, the name may tell (`namedAudio`).
+ */
+function isSoundAlone(head: Uint8Array, parser: FormatParser, namedAudio: boolean): boolean {
+  const found = noFindings();
+  const reader = new PullReader();
+  reader.start(parser(found, reader));
+  reader.push(head);
+  return found.tracks.size === 0 ? namedAudio : !found.tracks.has('video');
+}
+
+const TOP_LEVEL_BOXES = /^(ftyp|moov|mdat|free|skip|wide|moof|sidx|styp|uuid|meta|pdin|emsg|prft|pnot|PICT)$/;
+const MOVIE_BRANDS =
+  /^(iso[m1-9]|mp4[12]|mp71|avc1|dash|msdh|msix|cmf[c-z2]|piff|MSNV|NDS[A-Z]|ndsc|mmp4|F4V |F4P |XAVC|M4VP|nvr1|hlsf|mif2)$/;
+
+/** Extension of an ISO base media file (ISO/IEC 14496-12) by its brands and, where they do not say, its tracks. */
+export function isoMediaExtension(head: Uint8Array, namedAudio: boolean): string | undefined {
+  if (!hasText(head, 4, 'ftyp')) return isOldQuickTime(head) ? 'mov' : undefined;
+  const size = u32be(head, 0);
+  if (size < 16 || size > 4096 || size % 4 !== 0) return undefined;
+  const brands = [latin1(head, 8, 4)];
+  for (let at = 16; at + 4 <= Math.min(size, head.length); at += 4) brands.push(latin1(head, at, 4));
+  const major = brands[0]!;
+  if (/^avi[fs]$/.test(major)) return 'avif';
+  if (/^(hei[cxms]|hev[cxms])$/.test(major)) return 'heic';
+  if (/^(mif1|msf1|miaf)$/.test(major)) {
+    if (brands.some((brand) => /^avi[fs]$/.test(brand))) return 'avif';
+    return brands.some((brand) => /^(hei[cxms]|hev[cxms])$/.test(brand)) ? 'heic' : 'heif';
+  }
+  if (major === 'qt  ') return 'mov';
+  if (/^M4[AB] $|^F4[AB] $/.test(major)) return 'm4a';
+  if (/^M4V[ HP]?$/.test(major.trimEnd())) return 'm4v';
+  if (major.startsWith('3g2')) return '3g2';
+  if (major.startsWith('3g')) return '3gp';
+  const next = latin1(head, size + 4, 4);
+  if (!brands.some((brand) => MOVIE_BRANDS.test(brand)) && !TOP_LEVEL_BOXES.test(next)) return undefined;
+  // Camera raw files and JPEG 2000 have boxes too, under brands of their own.
+  if (/^(crx |jp[2xm] |mjp2)$/.test(major)) return undefined;
+  return isSoundAlone(head, parseMovie, namedAudio) ? 'm4a' : 'mp4';
+}
+
+/** QuickTime before brands: known boxes, one after the other, of which the first two or a `moov` must be seen. */
+function isOldQuickTime(head: Uint8Array): boolean {
+  let at = 0;
+  for (let boxes = 0; boxes < 8; boxes++) {
+    const type = latin1(head, at + 4, 4);
+    if (!/^(moov|mdat|free|skip|wide|pnot|PICT)$/.test(type)) return false;
+    if (type === 'moov') return hasText(head, at + 12, 'mvhd') || hasText(head, at + 12, 'cmov');
+    const size = u32be(head, at) === 1 ? u64be(head, at + 8) : u32be(head, at);
+    if (size < 8) return false;
+    at += size;
+    if (at >= head.length) return type === 'mdat' && boxes > 0;
+  }
+  return false;
+}
+
+const EBML = '\x1a\x45\xdf\xa3';
+const SEGMENT = '\x18\x53\x80\x67';
+
+/**
+ * WebM or Matroska by the DocType of the EBML header (RFC 8794 11.2). A damaged header that a segment follows is
+ * still Matroska, of which WebM is a part.
+ */
+export function matroskaExtension(head: Uint8Array, namedAudio: boolean): string | undefined {
+  if (!hasText(head, 0, EBML)) return undefined;
+  const first = u8(head, 4);
+  const length = Math.clz32(first) - 23;
+  if (!(length >= 1 && length <= 8)) return undefined;
+  let size = first & ((0x80 >> (length - 1)) - 1);
+  for (let i = 1; i < length; i++) size = size * 256 + u8(head, 4 + i);
+  if (!(size <= 4096)) return undefined;
+  const start = 4 + length;
+  const header = latin1(head, start, size);
+  const docType = /B\x82[^a-z]{1,8}(webm|matroska)/.exec(header)?.[1];
+  if (docType === undefined && !hasText(head, start + size, SEGMENT)) return undefined;
+  const sound = isSoundAlone(head, parseMatroska, namedAudio);
+  return docType === 'webm' ? (sound ? 'weba' : 'webm') : sound ? 'mka' : 'mkv';
+}
+
+export function isAvi(head: Uint8Array): boolean {
+  return hasText(head, 0, 'RIFF') && hasText(head, 8, 'AVI LIST') && hasText(head, 20, 'hdrl');
+}
+
+/** MPEG-1 and 2: a pack header with its marker bits, or a sequence header with known proportions and frame rate. */
+export function isMpegVideo(head: Uint8Array): boolean {
+  if (hasText(head, 0, '\0\0\x01\xba')) return (u8(head, 4) & 0xf1) === 0x21 || (u8(head, 4) & 0xc4) === 0x44;
+  const rates = u8(head, 7);
+  return (
+    hasText(head, 0, '\0\0\x01\xb3') && rates >> 4 >= 1 && rates >> 4 <= 14 && (rates & 15) >= 1 && (rates & 15) <= 8
+  );
+}

@@ -1,0 +1,78 @@
+import { hasText, latin1, u16le, u32le, u8 } from '../byte-order.ts';
+import { binaryStlBytes } from '../inspect/model.ts';
+
+/** glTF 2.0, 4.4: version 2 (or the older 1), and a first chunk of JSON. */
+export function isGlb(head: Uint8Array): boolean {
+  if (!hasText(head, 0, 'glTF') || !(u32le(head, 8) >= 20)) return false;
+  return u32le(head, 4) === 2 ? hasText(head, 16, 'JSON') : u32le(head, 4) === 1 && u32le(head, 16) === 0;
+}
+
+export function isFbx(head: Uint8Array): boolean {
+  return hasText(head, 0, 'Kaydara FBX Binary  \0');
+}
+
+export function isPly(head: Uint8Array): boolean {
+  if (!hasText(head, 0, 'ply')) return false;
+  const text = latin1(head, 0, 4096);
+  return /^ply\r?\n(?:comment[^\n]*\n|obj_info[^\n]*\n)*format (?:ascii|binary_(?:little|big)_endian) 1\.0\s/.test(
+    text,
+  );
+}
+
+/** USDZ: a ZIP whose first entry is a USD layer, stored as it is so that it can be mapped into memory. */
+export function isUsdz(head: Uint8Array): boolean {
+  if (!hasText(head, 0, 'PK\x03\x04') || u16le(head, 8) !== 0 || (u16le(head, 6) & 1) !== 0) return false;
+  const name = latin1(head, 30, u16le(head, 26));
+  const data = 30 + u16le(head, 26) + u16le(head, 28);
+  return /\.usd[ac]?$/i.test(name) && (hasText(head, data, 'PXR-USDC') || hasText(head, data, '#usda '));
+}
+
+/**
+ * Binary STL has no signature: a comment of 80 bytes, the number of triangles, 50 bytes for each. A whole file must
+ * have that length. Of a part, `named` (the name or declared type says STL) and triangles of finite numbers must do.
+ */
+export function isBinaryStl(head: Uint8Array, complete: boolean, named: boolean): boolean {
+  const count = u32le(head, 80);
+  if (complete ? head.length !== binaryStlBytes(count) : !named || head.length >= binaryStlBytes(count)) return false;
+  if (count === 0) return named;
+  const shown = Math.min(count, 64, Math.floor((head.length - 84) / 50));
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  for (let i = 0; i < shown; i++) {
+    for (let j = 0; j < 12; j++) if (!Number.isFinite(view.getFloat32(84 + 50 * i + 4 * j, true))) return false;
+    // The normal is a unit vector, or left zero.
+    for (let j = 0; j < 3; j++) if (Math.abs(view.getFloat32(84 + 50 * i + 4 * j, true)) > 1.01 && !named) return false;
+  }
+  return shown > 0 && !Number.isNaN(u8(head, 83));
+}
+
+export function isAsciiStl(text: string): boolean {
+  return /^\s{0,64}solid\b[^\n]{0,1024}\n\s{0,1024}facet\s{1,64}normal\s/i.test(text.slice(0, 4096));
+}
+
+const OBJ_STATEMENT =
+  /^(v|vt|vn|vp|f|l|p|o|g|s|mg|usemtl|mtllib|usemap|maplib|cstype|deg|bmat|step|curv|curv2|surf|parm|trim|hole|scrv|sp|end|con|bevel|c_interp|d_interp|lod|shadow_obj|trace_obj|ctech|stech)(\s|$)/;
+const NUMBER = String.raw`[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?`;
+const OBJ_VERTEX = new RegExp(String.raw`^v(?:\s+${NUMBER}){3,8}\s*$`);
+
+/**
+ * Wavefront OBJ has no signature, so its name must say it, every whole line must be one of its statements, and there
+ * must be a vertex. `complete`: the text is the whole file, so that its last line is whole too.
+ */
+export function isObj(text: string, complete: boolean): boolean {
+  const lines = text.split(/\r?\n/);
+  if (!complete) lines.pop();
+  let vertices = 0;
+  let continued = false;
+  for (const line of lines) {
+    const statement = line.trim();
+    const follows = continued;
+    continued = statement.endsWith('\\');
+    if (follows || statement === '' || statement.startsWith('#')) continue;
+    if (!OBJ_STATEMENT.test(statement)) return false;
+    if (/^v\s/.test(statement) && !continued) {
+      if (statement.length > 1024 || !OBJ_VERTEX.test(statement)) return false;
+      vertices++;
+    }
+  }
+  return vertices > 0;
+}

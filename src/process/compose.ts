@@ -1,0 +1,125 @@
+import type { Logger } from 'pino';
+import type { AppDeps } from '../app.ts';
+import { measured, onDemand } from '../background/observe.ts';
+import { BackgroundParts } from '../background/parts.ts';
+import type { Config } from '../config/load-config.ts';
+import { countFetches } from '../db/jobs/fetches.ts';
+import { requestCopies } from '../db/queue/enqueue.ts';
+import { countPending } from '../db/objects/locations.ts';
+import { countBehind } from '../db/search/rollups.ts';
+import { createSigner, derivedSigningKey } from '../domain/delivery/signing.ts';
+import { createHotBodies } from '../domain/bytes/body-cache.ts';
+import { createVerifiedFiles } from '../domain/delivery/verified-content.ts';
+import { createRenderedItems } from '../http/answers/present.ts';
+import type { RouteDeps } from '../http/route-deps.ts';
+import type { WebhookTrust } from '../http/webhooks/webhook-sender.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { openServices } from './open-database.ts';
+import { createComfyClient } from '../sources/comfyui/client.ts';
+import { createUrlFetcher } from '../sources/fetch/fetch-url.ts';
+import { createKeySource } from '../sources/webhooks/webhook-proof.ts';
+
+export interface ServiceOptions {
+  connectionString: string;
+  jwtSecret: string | undefined;
+  log: Logger;
+  version: string;
+}
+
+export interface Service {
+  deps: RouteDeps;
+  appDeps: AppDeps;
+  close(): Promise<void>;
+}
+
+/** Puts the parts of one process together: database, stores, fetcher, signer, metrics. */
+export async function createService(
+  config: Config,
+  { connectionString, jwtSecret, log, version }: ServiceOptions,
+): Promise<Service> {
+  const metrics = createMetrics(version);
+  const background = new BackgroundParts(log, metrics.background);
+  const services = await openServices(config, connectionString, log, { metrics, background });
+  const { db } = services.database;
+  const fetches = measured(background, 'metrics-fetches', () => countFetches(db));
+  const uncounted = measured(background, 'metrics-totals', () => countBehind(db));
+  const pending = measured(background, 'metrics-copies', () => countPending(db));
+  metrics.watchBackground(() => background.states());
+  metrics.watchPool(services.database.pool);
+  metrics.watchFetches(fetches.read);
+  metrics.watchRollups(uncounted.read);
+  metrics.watchStores(services.stores, pending.read);
+  // Without it a worker looks for copies every minute.
+  const wakeUp = onDemand(background, 'copies-wake-up', () => requestCopies(db), { everyMs: 1000 });
+  const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
+  const fetcher = createUrlFetcher({
+    trustedHosts: config.FETCH_TRUSTED_HOSTS,
+    maxBytes: config.MAX_UPLOAD_BYTES,
+    totalTimeoutMs: config.FETCH_TIMEOUT_SECONDS * 1000,
+  });
+  const comfyui =
+    config.COMFYUI_URL === undefined
+      ? undefined
+      : createComfyClient({
+          url: config.COMFYUI_URL,
+          maxBytes: config.MAX_UPLOAD_BYTES,
+          timeoutMs: config.FETCH_TIMEOUT_SECONDS * 1000,
+          deadlineSeconds: config.COMFYUI_DEADLINE_SECONDS,
+        });
+  const keys =
+    config.URL_SIGNING_KEYS.length > 0
+      ? config.URL_SIGNING_KEYS
+      : jwtSecret === undefined
+        ? []
+        : [derivedSigningKey(jwtSecret)];
+  const publicBaseUrl = config.PUBLIC_BASE_URL ?? `http://${host}:${config.PORT}`;
+  const deps: RouteDeps = {
+    db,
+    stores: services.stores,
+    rendered: createRenderedItems(publicBaseUrl),
+    hotBodies: createHotBodies(config.CONTENT_CACHE_BYTES),
+    verifiedFiles: createVerifiedFiles(),
+    fetcher,
+    comfyui,
+    log,
+    metrics: metrics.domain,
+    signer: createSigner(keys),
+    background,
+    copiesWanted: wakeUp.want,
+    limits: {
+      maxUploadBytes: config.MAX_UPLOAD_BYTES,
+      json: { structureBytes: config.JSON_STRUCTURE_BYTES, values: config.JSON_MAX_VALUES },
+    },
+    defaultVisibility: config.DEFAULT_VISIBILITY,
+    publicBaseUrl,
+    webhooks: webhookTrust(config),
+    urlTtlSeconds: config.URL_TTL_SECONDS,
+    delivery: config.DELIVERY,
+    externalHosts: config.EXTERNAL_URL_HOSTS,
+  };
+  return {
+    deps,
+    appDeps: { ...deps, config, jwtSecret, allMetrics: metrics, version },
+    close: async () => {
+      await fetcher.close();
+      await comfyui?.close();
+      await Promise.all([wakeUp, fetches, uncounted, pending].map((part) => part.stop()));
+      await services.close();
+    },
+  };
+}
+
+function webhookTrust(config: Config): WebhookTrust {
+  return {
+    secrets: {
+      runpod: config.WEBHOOK_SECRET_RUNPOD,
+      generation: config.WEBHOOK_SECRET_GENERATION ?? config.WEBHOOK_SECRET_RUNPOD,
+      replicate: config.WEBHOOK_SECRET_REPLICATE,
+      fal: config.WEBHOOK_SECRET_FAL,
+      'comfyui-api': config.WEBHOOK_SECRET_COMFYUI_API,
+      generic: config.WEBHOOK_SECRET_GENERIC,
+    },
+    fal: config.FAL_JWKS_URL === undefined ? undefined : createKeySource(config.FAL_JWKS_URL),
+    falAccounts: config.FAL_ACCOUNTS.length > 0 ? config.FAL_ACCOUNTS : undefined,
+  };
+}

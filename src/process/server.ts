@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { createSigner as createJwtSigner } from 'fast-jwt';
+import type { Logger } from 'pino';
+import { buildApp } from '../app.ts';
+import { repeatWith } from '../background/repeat.ts';
+import { closeOnSignal } from './close-on-signal.ts';
+import { type Config, ConfigError, loadConfig } from '../config/load-config.ts';
+import { codeOf } from '../errors.ts';
+import { freePort } from '../db/embedded/free-port.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { createService } from './compose.ts';
+import { openConfiguredDatabase, resolveJwtSecret } from './open-database.ts';
+import { watchStores } from '../storage/stores/health-monitor.ts';
+import { startWorker } from '../workers/worker.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** Starts the service with the settings of `env` and serves until a signal comes. @throws ConfigError, or why it could not start */
+export async function start(env: NodeJS.ProcessEnv): Promise<void> {
+  const settings = loadConfig(env);
+  // Addresses in answers name the port, so it has to be known before the service is put together.
+  const config = settings.PORT === 0 ? { ...settings, PORT: await anyPort(settings) } : settings;
+  const log = createLogger(config.LOG_LEVEL);
+  const jwt = await resolveJwtSecret(config);
+  const database = await openConfiguredDatabase(config, log);
+  try {
+    await serve(config, log, jwt, database);
+  } catch (error) {
+    await database.stop();
+    throw error;
+  }
+}
+
+async function serve(
+  config: Config,
+  log: Logger,
+  { secret, madeUp }: Awaited<ReturnType<typeof resolveJwtSecret>>,
+  embedded: Awaited<ReturnType<typeof openConfiguredDatabase>>,
+): Promise<void> {
+  const service = await createService(config, {
+    connectionString: embedded.connectionString,
+    jwtSecret: secret,
+    log,
+    version,
+  });
+  const { deps } = service;
+  const app = await buildApp(service.appDeps);
+  const worker =
+    config.WORKER_CONCURRENCY > 0
+      ? startWorker(deps, {
+          connectionString: embedded.connectionString,
+          concurrency: config.WORKER_CONCURRENCY,
+        })
+      : undefined;
+
+  const monitor = watchStores(deps.stores, log, repeatWith(deps.background));
+
+  const grace = config.SHUTDOWN_GRACE_SECONDS * 1000;
+  closeOnSignal(
+    { delay: grace + 10_000, log, uncaught: service.appDeps.allMetrics.uncaught },
+    async ({ signal, err }) => {
+      if (err) log.fatal({ err }, 'closing after an uncaught error');
+      else log.info({ signal }, 'closing: no new requests; running ones may finish');
+      const cut = setTimeout(() => {
+        log.warn(`requests still run after ${config.SHUTDOWN_GRACE_SECONDS} s; cutting their connections`);
+        app.server.closeAllConnections();
+      }, grace);
+      // A connection that was busy when the server closed would be kept open for further requests after its answer.
+      const idle = setInterval(() => app.server.closeIdleConnections(), 50);
+      await app.close();
+      clearInterval(idle);
+      clearTimeout(cut);
+      await app.handlersEnded();
+      monitor.stop();
+      await worker?.stop();
+      await service.close();
+      await embedded.stop();
+      log.info('closed');
+    },
+  );
+  try {
+    await app.listen({ host: config.HOST, port: config.PORT });
+  } catch (error) {
+    // What looks at the database from time to time ends before it does.
+    await app.close();
+    monitor.stop();
+    await worker?.stop();
+    await service.close();
+    throw listenProblem(error, config);
+  }
+  greet(config, deps.publicBaseUrl, madeUp ? secret : undefined);
+}
+
+async function anyPort(settings: Config): Promise<number> {
+  try {
+    return await freePort(settings.HOST);
+  } catch (error) {
+    throw listenProblem(error, settings);
+  }
+}
+
+function listenProblem(error: unknown, { HOST, PORT }: Config): unknown {
+  const code = codeOf(error);
+  if (code === 'EADDRINUSE')
+    return new ConfigError([
+      `PORT: ${PORT} is in use on ${HOST} by another program; allowed: a free port, or 0 for any`,
+    ]);
+  if (code === 'EACCES')
+    return new ConfigError([`PORT: this user may not listen on ${PORT}; allowed: a port from 1024 on`]);
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return new ConfigError([
+      `HOST: "${HOST}" is no address of this machine; allowed: 127.0.0.1, 0.0.0.0 or one of its own`,
+    ]);
+  return error;
+}
+
+/** A picture of one pixel, so that the first command needs no file. */
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
+const TOKEN_SECONDS = 30 * 24 * 3600;
+
+/** Tells where the service is; in development also how to try it at once. Goes to standard output, never into the log. */
+function greet(config: Config, baseUrl: string, developmentSecret: string | undefined): void {
+  const lines = ['', `mediakeep ${version} listens on ${baseUrl}`, `  API reference   ${baseUrl}/docs`];
+  if (config.DATABASE_URL === undefined) lines.push(`  database        embedded PostgreSQL in ${config.DATA_DIR}`);
+  if (developmentSecret !== undefined) {
+    const token = createJwtSigner({ key: developmentSecret, expiresIn: TOKEN_SECONDS * 1000 })({
+      sub: 'dev',
+      scope: 'media:read media:write media:admin',
+    });
+    lines.push('', 'Development token (30 days, all scopes):', '', token, '', 'Store a first picture:', '');
+    lines.push(
+      `curl -sS ${baseUrl}/v1/media -H 'content-type: application/json' -H 'authorization: Bearer ${token}' -d '{"userId":"dev","prompt":"a first pixel","source":{"type":"base64","data":"${PIXEL}"}}'`,
+    );
+  }
+  process.stdout.write(`${lines.join('\n')}\n\n`);
+}

@@ -1,0 +1,83 @@
+import { AppError, isAppError } from '../../errors.ts';
+import type { Json } from '../answers/answer.ts';
+import { type ComfyFile, comfyViewUrl } from '../answers/comfyui.ts';
+import { type FetchedUrl, createUrlFetcher } from '../fetch/fetch-url.ts';
+import { parseProviderJson } from '../json/parse-json.ts';
+
+/** The operator's own ComfyUI. */
+export interface ComfyClient {
+  /** How long a prompt may take before it counts as failed. */
+  readonly deadlineSeconds: number;
+  /**
+   * `GET /history/{prompt_id}`: `{}` while the prompt has not ended, and when ComfyUI has forgotten it.
+   * @throws AppError fetch_failed: it gives no answer, or none that could be read; too_large
+   */
+  history(promptId: string, signal?: AbortSignal): Promise<Json>;
+  /** The bytes of an output. @throws AppError as UrlFetcher.fetch */
+  view(file: Omit<ComfyFile, 'node'>, signal?: AbortSignal): Promise<FetchedUrl>;
+  close(): Promise<void>;
+}
+
+export interface ComfyClientOptions {
+  /** Its address; a path in front of its routes is kept. */
+  url: string;
+  /** Most bytes of an output. */
+  maxBytes: number;
+  /** For one output. */
+  timeoutMs: number;
+  deadlineSeconds: number;
+  /** For one look into the history. */
+  historyTimeoutMs?: number;
+}
+
+const HISTORY_MS = 10_000;
+/** A workflow of thousands of nodes has a few MB. */
+const MAX_HISTORY_BYTES = 32 * 1024 * 1024;
+/** ComfyUI makes UUIDs, but takes what a client gives. */
+const PROMPT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$/;
+
+/** @throws AppError invalid_request: no id that a prompt could have */
+export function checkPromptId(promptId: string, field: string): void {
+  if (!PROMPT_ID.test(promptId))
+    throw new AppError(
+      'invalid_request',
+      "A ComfyUI prompt id has letters, digits, '-', '_' and '.', like the UUIDs that ComfyUI gives.",
+      { field },
+    );
+}
+
+/**
+ * A client for one ComfyUI. Its host may be private, so it has fetchers of its own: what strangers choose to have fetched never gets
+ * there. Redirects are not followed.
+ */
+export function createComfyClient(options: ComfyClientOptions): ComfyClient {
+  const base = options.url.replace(/(?<!\/)\/+$/, '');
+  const trusted = { trustedHosts: [new URL(base).hostname], maxRedirects: 0 };
+  const histories = createUrlFetcher({
+    ...trusted,
+    maxBytes: MAX_HISTORY_BYTES,
+    totalTimeoutMs: options.historyTimeoutMs ?? HISTORY_MS,
+  });
+  const files = createUrlFetcher({ ...trusted, maxBytes: options.maxBytes, totalTimeoutMs: options.timeoutMs });
+
+  return {
+    deadlineSeconds: options.deadlineSeconds,
+    async history(promptId, signal) {
+      const { body } = await histories.fetch(`${base}/history/${encodeURIComponent(promptId)}`, {
+        ...(signal && { signal }),
+      });
+      const chunks: Buffer[] = [];
+      for await (const chunk of body) chunks.push(chunk as Buffer);
+      try {
+        return await parseProviderJson(Buffer.concat(chunks));
+      } catch (error) {
+        if (!isAppError(error, 'invalid_json', 'json_too_complex', 'invalid_request')) throw error;
+        throw new AppError('fetch_failed', 'ComfyUI did not answer with a history that can be read.', { cause: error });
+      }
+    },
+    view: (file, signal) => files.fetch(comfyViewUrl(base, { node: '', ...file }), { ...(signal && { signal }) }),
+    close: async () => {
+      await Promise.all([histories.close(), files.close()]);
+    },
+  };
+}

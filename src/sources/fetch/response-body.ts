@@ -1,0 +1,69 @@
+import { Readable } from 'node:stream';
+import { AppError } from '../../errors.ts';
+import { type ContentCoding, decodeBody } from './decode-body.ts';
+import { fetchFailure, tooLarge } from './fetch-failure.ts';
+
+export interface ResponseBodyOptions {
+  source: Readable;
+  host: string;
+  coding: ContentCoding | undefined;
+  /** The Content-Length, if any: of the encoded bytes when there is a coding. */
+  announced: number | undefined;
+  maxBytes: number;
+  signal: AbortSignal;
+  /** The socket's own error, which the HTTP parser does not always pass on. */
+  socketError: () => Error | undefined;
+  /** Called once, when the body has ended, failed or been destroyed: closes the connection, stops the clock. */
+  release: () => void;
+}
+
+/**
+ * The decoded bytes of a response, pulled from the socket no faster than they are read. Ends only when the body is
+ * complete; otherwise the stream is destroyed with an AppError, also while nobody reads it. Destroying it, or leaving
+ * a `for await` over it, closes the connection at once.
+ */
+export function responseBody(options: ResponseBodyOptions): Readable {
+  const { signal, host, release } = options;
+  const bytes = checkedBytes(options);
+
+  const body = new Readable({
+    read() {
+      bytes.next().then(
+        ({ done, value }) => this.push(done === true ? null : value),
+        (error: unknown) => this.destroy(signal.aborted ? signal.reason : fetchFailure(error, host, 'receiving')),
+      );
+    },
+    destroy(error, callback) {
+      signal.removeEventListener('abort', onAbort);
+      release();
+      // Ends a decoder that waits for its reader.
+      bytes.return(undefined).catch(() => {});
+      callback(error);
+    },
+  });
+  const onAbort = (): void => void body.destroy(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+
+  // An error that comes while nobody listens waits here for the reader; it must not end the process.
+  body.on('error', () => {});
+  return body;
+}
+
+async function* checkedBytes(options: ResponseBodyOptions): AsyncGenerator<Uint8Array> {
+  const { source, coding, announced, maxBytes, socketError } = options;
+  const chunks = coding === undefined ? (source as AsyncIterable<Buffer>) : decodeBody(source, coding, maxBytes);
+
+  let received = 0;
+  for await (const chunk of chunks) {
+    received += chunk.length;
+    if (received > maxBytes) throw tooLarge(maxBytes);
+    yield chunk;
+  }
+  // A body without a length ends with the connection, and undici takes a reset for such an end.
+  const broken = socketError();
+  if (broken !== undefined) throw broken;
+  if (coding === undefined && announced !== undefined && received !== announced) {
+    throw new AppError('fetch_failed', `The file has ${received} bytes, but ${announced} were announced.`);
+  }
+}

@@ -1,0 +1,85 @@
+import type { GithubRepository, Tree, TreeEntry } from './repository.ts';
+
+/** Entries that are kept over all trees: some 50 MB. */
+const MAX_CACHED_ENTRIES = 200_000;
+
+/** Trees by their sha. A sha's tree never changes, so only what a commit has touched is fetched again. */
+export interface Trees {
+  children(sha: string): Promise<Tree>;
+  /** Everything below, with paths, when it fits into one answer. */
+  below(sha: string): Promise<Tree>;
+}
+
+export function createTrees(repository: GithubRepository): Trees {
+  const cache = new Map<string, { tree: Promise<Tree>; size: number }>();
+  let cached = 0;
+  const fetched = (sha: string, recursive: boolean): Promise<Tree> => {
+    const name = `${recursive ? 'below' : 'children'} ${sha}`;
+    const known = cache.get(name);
+    cache.delete(name);
+    const entry = known ?? { tree: repository.tree(sha, recursive), size: 0 };
+    cache.set(name, entry);
+    if (!known)
+      entry.tree.then(
+        ({ entries }) => {
+          entry.size = entries.length + 1;
+          cached += entry.size;
+          for (const [oldest, { size }] of cache) {
+            if (cached <= MAX_CACHED_ENTRIES) break;
+            cache.delete(oldest);
+            cached -= size;
+          }
+        },
+        () => cache.delete(name),
+      );
+    return entry.tree;
+  };
+  return { children: (sha) => fetched(sha, false), below: (sha) => fetched(sha, true) };
+}
+
+/** A walk to a path: what lies there, `file` when one of its folders is a file, or `unknown` when a folder is too wide to see. */
+export type Lookup = TreeEntry | 'file' | 'unknown' | undefined;
+
+export async function lookUp(trees: Trees, root: string, path: string): Promise<Lookup> {
+  const names = path.split('/');
+  let sha = root;
+  for (const [depth, name] of names.entries()) {
+    const { entries, truncated } = await trees.children(sha);
+    const found = entries.find((entry) => entry.path === name);
+    if (!found) return truncated ? 'unknown' : undefined;
+    if (depth === names.length - 1) return found;
+    if (found.type !== 'tree') return 'file';
+    sha = found.sha;
+  }
+  return undefined;
+}
+
+/**
+ * Files below the tree `sha` whose path starts with `prefix` and lies after `after`, in order of code units. Hidden ones, links
+ * and submodules are left out. `folder` is the path of the tree itself, empty or ending in a slash.
+ */
+export async function* walk(
+  trees: Trees,
+  sha: string,
+  folder: string,
+  prefix: string,
+  after: string,
+): AsyncGenerator<{ key: string; bytes: number }> {
+  // The whole of it at once, unless only a part of it is wanted.
+  const whole = folder.startsWith(prefix) ? await trees.below(sha) : undefined;
+  const { entries } = whole && !whole.truncated ? whole : await trees.children(sha);
+  // A folder sorts as if its name ended in a slash, which is how its keys sort.
+  const named = entries
+    .filter((entry) => whole?.truncated !== false || entry.type !== 'tree')
+    .map((entry) => ({ entry, path: folder + entry.path + (entry.type === 'tree' ? '/' : '') }))
+    .filter(({ entry }) => !`/${entry.path}`.includes('/.'));
+  named.sort((a, b) => (a.path < b.path ? -1 : 1));
+  for (const { entry, path } of named) {
+    if (entry.type === 'tree') {
+      const mayHold = path.startsWith(prefix) || prefix.startsWith(path);
+      if (mayHold && (after < path || after.startsWith(path))) yield* walk(trees, entry.sha, path, prefix, after);
+    } else if (entry.type === 'blob' && entry.mode !== '120000' && path.startsWith(prefix) && path > after) {
+      yield { key: path, bytes: entry.size ?? 0 };
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import { type Stats, constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { codeOf } from '../../errors.ts';
+import { type GetOptions, type GetResult, StorageError } from '../driver.ts';
+import { FileStream } from '../streams/file-stream.ts';
+import { assertInside, ignoreMissing } from './paths.ts';
+import { Whole } from '../streams/buffered-object.ts';
+
+/** A file up to this size is read in one go: a stream would cost more than the reading. */
+const READ_AT_ONCE = 256 * 1024;
+
+/** The bytes of a regular file, or a part of them; undefined when there is none. @throws StorageError NOT_A_FILE, OUTSIDE, UNAVAILABLE */
+export async function readFrom(
+  file: string,
+  root: string,
+  { range, bytes: expected, signal }: GetOptions = {},
+): Promise<GetResult | undefined> {
+  const handle = await openFile(file, root);
+  if (!handle) return undefined;
+  // Nobody has to wait for that, and nothing depends on it.
+  const close = () => void handle.close().catch(() => {});
+  try {
+    const data = range ? undefined : await readExpected(handle, expected);
+    signal?.throwIfAborted();
+    if (data) {
+      close();
+      return new Whole(data, data.length);
+    }
+    const found = await statOfFile(handle);
+    const { size } = found;
+    // A file that has become shorter is no failure of the volume: whoever asks learns its size, and that these bytes are not there.
+    if (range && range.end >= size) {
+      close();
+      return new Whole(Buffer.alloc(0), size);
+    }
+    const { start, end } = range ?? { start: 0, end: size - 1 };
+    const bytes = Math.max(0, end - start + 1);
+    if (bytes > READ_AT_ONCE)
+      return {
+        stream: new FileStream(handle, { start, bytes }, signal),
+        bytes,
+        totalBytes: size,
+        version: versionOf(found),
+      };
+    const part = await readPart(handle, start, bytes);
+    signal?.throwIfAborted();
+    close();
+    return new Whole(part, size);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** What the file system knows of a regular file; undefined when there is none. @throws StorageError NOT_A_FILE, OUTSIDE */
+export async function statOf(file: string, root: string): Promise<Stats | undefined> {
+  const handle = await openFile(file, root);
+  if (!handle) return undefined;
+  try {
+    return await statOfFile(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Opens a file for reading; undefined when there is none. Never waits on a FIFO, never follows a link at the end. */
+async function openFile(file: string, root: string): Promise<FileHandle | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENXIO')
+      throw new StorageError('NOT_A_FILE', 'The object is a symbolic link, a socket or a device', { cause: error });
+    return ignoreMissing(error);
+  }
+  try {
+    await assertInside(handle, file, root);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function statOfFile(handle: FileHandle): Promise<Stats> {
+  const found = await handle.stat();
+  if (!found.isFile()) throw new StorageError('NOT_A_FILE', 'The object is not a regular file');
+  return found;
+}
+
+/** Every write changes it; to set the times back changes the time of that. */
+function versionOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return [dev, ino, size, mtimeMs, ctimeMs].join(' ');
+}
+
+/** A small file that has as many bytes as it should, in one call; undefined when it has not, or is no file: then it has to be looked at. */
+async function readExpected(handle: FileHandle, bytes: number | undefined): Promise<Buffer | undefined> {
+  // An empty file reads like a pipe that nobody writes into.
+  if (bytes === undefined || bytes === 0 || bytes > READ_AT_ONCE) return undefined;
+  // A byte more than there should be.
+  const data = Buffer.allocUnsafeSlow(bytes + 1);
+  const { bytesRead } = await handle.read(data, 0, data.length, 0).catch(() => ({ bytesRead: undefined }));
+  return bytesRead === bytes ? data.subarray(0, bytes) : undefined;
+}
+
+async function readPart(handle: FileHandle, start: number, bytes: number): Promise<Buffer> {
+  const data = Buffer.allocUnsafeSlow(bytes);
+  for (let at = 0; at < bytes;) {
+    const { bytesRead } = await handle.read(data, at, bytes - at, start + at);
+    if (bytesRead === 0) throw new StorageError('UNAVAILABLE', 'The file became shorter while it was read');
+    at += bytesRead;
+  }
+  return data;
+}

@@ -1,0 +1,106 @@
+import { rename, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { codeOf } from '../../errors.ts';
+import { type PutOptions, StorageError } from '../driver.ts';
+import { type DurableFolders, assertInside, prepareFolder } from './paths.ts';
+import { type Temporary, openTemporary } from './temporary.ts';
+import { type Part, gather, gatherBytes, writeParts } from './write.ts';
+import { linkAsNew } from './new-file.ts';
+import { SharedFolders } from './shared-folders.ts';
+
+/** For so long what was seen of the volume counts. */
+const STILL_MOUNTED_MS = 20;
+
+interface Parts {
+  first: Part;
+  parts: AsyncGenerator<Part, undefined>;
+}
+
+/**
+ * Writes files below `root`: beside its final place, made durable, and only then linked to its name. What fits into one part is there
+ * before anything is opened, and takes the fewest calls: through libuv's pool each costs more than the copying, in time as in work.
+ * @param durableWrites whether the volume can spare a file that is written once its sync (`hasDurableWrites`)
+ */
+export function createLocalPut(
+  root: string,
+  { checkMounted, durableWrites }: { checkMounted: () => Promise<void>; durableWrites: boolean },
+): (final: string, body: AsyncIterable<Uint8Array>, options: PutOptions) => Promise<{ bytes: number }> {
+  const known: DurableFolders = new Set();
+  const folders = new SharedFolders();
+  let writers = 0;
+
+  /** In a folder that is known it is simply tried; where the descriptor really lies is looked at afterwards in any case. */
+  async function openIn(folder: string, open: () => Promise<Temporary>): Promise<Temporary> {
+    if (known.has(folder)) {
+      try {
+        return await open();
+      } catch (error) {
+        // Somebody has removed it.
+        if (codeOf(error) !== 'ENOENT') throw error;
+        known.delete(folder);
+        folders.forget(folder);
+      }
+    }
+    await prepareFolder(root, folder, known);
+    return open();
+  }
+
+  async function write(final: string, { first, parts }: Parts, { size, overwrite = false }: PutOptions) {
+    const folder = path.dirname(final);
+    const durable = durableWrites && first.last;
+    const { temp, handle, leave } = await openIn(folder, () => openTemporary(final, { overwrite, durable }));
+    const names = folders.enter(folder);
+    let closing: Promise<void> | undefined;
+    const close = () => (closing ??= handle.close());
+    try {
+      // A symlinked parent is followed by open(); where the descriptor really lies is what counts.
+      await assertInside(handle, temp, root);
+      const bytes = await writeParts(handle, first, parts);
+      if (size !== undefined && bytes !== size)
+        throw new StorageError('SIZE', `${bytes} bytes arrived, ${size} were announced`);
+      if (!durable) await handle.datasync();
+      let beside = false;
+      if (overwrite) {
+        await rename(temp, final);
+        await leave();
+      } else beside = await linkWithoutReplacing(temp, final);
+      // A crash that brings the temporary name back does no harm: it is the same file, and whoever deletes the key takes both away.
+      await Promise.all([names.sync(), beside && unlink(temp), close()]);
+      return { bytes };
+    } catch (error) {
+      await close().catch(() => {});
+      await unlink(temp).catch(() => {});
+      await leave();
+      // Only a sweep takes a temporary file away, after the lease of its upload has run out.
+      if (codeOf(error) === 'ENOENT')
+        throw new StorageError('UNAVAILABLE', 'The upload was given up while it was written', { cause: error });
+      throw error;
+    } finally {
+      names.leave();
+    }
+  }
+
+  return async (final, body, options) => {
+    writers += 1;
+    const parts = gather(body, { signal: options.signal, most: (first) => gatherBytes(writers, first) });
+    try {
+      const began = performance.now();
+      // A volume that is away is told at once, however slowly the body comes.
+      const [first] = await Promise.all([parts.next(), checkMounted()]);
+      if (performance.now() - began > STILL_MOUNTED_MS) await checkMounted();
+      return await write(final, { first: first.value as Part, parts }, options);
+    } finally {
+      writers -= 1;
+      // Whoever sends it is told to stop; not awaited, because a sender may hang.
+      parts.return(undefined).catch(() => {});
+    }
+  };
+}
+
+/** As `linkAsNew`, with what this says of keys. */
+async function linkWithoutReplacing(temp: string, final: string): Promise<boolean> {
+  return linkAsNew(temp, final).catch((cause: unknown) => {
+    if (codeOf(cause) !== 'EEXIST') throw cause;
+    throw new StorageError('EXISTS', 'There is an object of that key already', { cause });
+  });
+}

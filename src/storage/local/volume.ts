@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { codeOf } from '../../errors.ts';
+import { type DriverContext, StorageError } from '../driver.ts';
+import { ignoreMissing } from './paths.ts';
+import { syncFolder } from './write.ts';
+import { createNewFile } from './new-file.ts';
+
+/** Holds the volume's identity; keys cannot begin with a dot. */
+const SENTINEL = '.mediakeep-volume';
+
+/** A folder that is known to be the volume that it was. */
+export interface Volume {
+  /** Absolute, without symbolic links. */
+  path: string;
+  identity: string;
+}
+
+/** Makes the folder, or finds it again: a volume that this service has used before must still be the same one. */
+export async function openVolume(folder: string, context: DriverContext): Promise<Volume> {
+  const refuse = (problem: string, cause?: unknown) =>
+    new StorageError(
+      'UNAVAILABLE',
+      `The folder ${folder} of store '${context.store}' (its setting ROOT, ${context.store.toUpperCase().replaceAll('-', '_')}_ROOT) ${problem}`,
+      { cause },
+    );
+  await makeRoot(folder).catch((error: unknown) => {
+    throw refuse('cannot be made', error);
+  });
+  const root = await realpath(folder);
+  const sentinel = path.join(root, SENTINEL);
+  const registered = await context.registeredIdentity();
+  let identity = await readSentinel(sentinel);
+  if (identity === undefined && registered !== undefined) {
+    throw refuse(
+      `is not the volume that it was (${SENTINEL} is missing): mount the volume; if the files were moved by hand, write ${registered} into ${sentinel}`,
+    );
+  }
+  if (identity === undefined) {
+    // When another replica was first, its identity is read below.
+    await createNewFile(sentinel, `${randomUUID()}\n`).catch((error: unknown) => {
+      throw refuse('cannot be written to', error);
+    });
+    await syncFolder(root);
+    identity = await readSentinel(sentinel);
+    if (identity === undefined) throw refuse(`holds an unreadable ${SENTINEL}`);
+  }
+  const owner = await context.registerIdentity(identity);
+  if (owner !== identity)
+    throw refuse(`holds volume ${identity}, but this store's is ${owner}: mount the right volume`);
+  return { path: root, identity };
+}
+
+async function readSentinel(file: string): Promise<string | undefined> {
+  const text = await readFile(file, 'utf8').catch(ignoreMissing);
+  return text?.trim() || undefined;
+}
+
+/** Under an unmounted mount point lies an ordinary, empty folder; what is written there is hidden by the next mount. */
+export function mountCheck(volume: Volume): () => Promise<void> {
+  const sentinel = path.join(volume.path, SENTINEL);
+  let seen = '';
+  let looking: Promise<void> | undefined;
+  const look = async () => {
+    const found = await stat(sentinel).catch(ignoreMissing);
+    const stamp = found ? `${found.dev}:${found.ino}:${found.ctimeMs}` : '';
+    if (stamp !== '' && stamp === seen) return;
+    if (!found || (await readSentinel(sentinel)) !== volume.identity) {
+      throw new StorageError(
+        'UNAVAILABLE',
+        `${volume.path} is not the volume ${volume.identity} (any more): is it mounted?`,
+      );
+    }
+    seen = stamp;
+  };
+  // Those who come at the same moment share a look.
+  return () => (looking ??= look().finally(() => (looking = undefined)));
+}
+
+/** mkdir's own `recursive` never returns where a parent exists and still answers "not found" (as /proc does). */
+async function makeRoot(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    const parent = path.dirname(folder);
+    if (code !== 'ENOENT' || parent === folder || (await stat(parent).catch(ignoreMissing))) throw error;
+    await makeRoot(parent);
+    await mkdir(folder);
+  }
+}

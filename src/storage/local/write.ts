@@ -1,0 +1,180 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { codeOf } from '../../errors.ts';
+import { abortable } from '../streams/abortable.ts';
+import { buffersPassed } from '../streams/minor-gc.ts';
+
+/** A trip through libuv's pool costs more than copying: chunks are gathered up to this size and written at once, most pictures whole. */
+const GATHER_BYTES = 1280 * 1024;
+/** Of what is larger, less at a time does as well. */
+const LATER_GATHER_BYTES = 512 * 1024;
+const MIN_GATHER_BYTES = 64 * 1024;
+/** What all writers together hold in memory, about. */
+const BUDGET_BYTES = 32 * 1024 * 1024;
+
+/** Bytes to be gathered for one write; less when many, maybe slow, writers are at it: each has two parts at a time. */
+export function gatherBytes(writers: number, first: boolean): number {
+  const share = Math.floor(BUDGET_BYTES / (2 * Math.max(1, writers)));
+  return Math.min(first ? GATHER_BYTES : LATER_GATHER_BYTES, Math.max(MIN_GATHER_BYTES, share));
+}
+
+/** What is written at once. */
+export interface Part {
+  chunks: Uint8Array[];
+  bytes: number;
+  /** Nothing comes after it. */
+  last: boolean;
+}
+
+/**
+ * A body in parts to be written, at least one. Ask for the next one before writing one: it is gathered (and hashed on its way here)
+ * meanwhile, so at most two are in memory.
+ * @throws the body's own error, the signal's reason
+ */
+export async function* gather(
+  body: AsyncIterable<Uint8Array>,
+  { signal, most }: { signal?: AbortSignal | undefined; most: (first: boolean) => number },
+): AsyncGenerator<Part, undefined> {
+  let gathered = new Gathered();
+  let first = true;
+  for await (const chunk of abortable(body, signal)) {
+    if (chunk.length === 0) continue;
+    if (gathered.bytes >= most(first)) {
+      yield gathered.asPart(false);
+      first = false;
+      gathered = new Gathered();
+    }
+    gathered.add(chunk);
+  }
+  signal?.throwIfAborted();
+  yield gathered.asPart(true);
+}
+
+/** Chunks of less than this are joined, so many at a time: kept as it came, a byte alone takes some 400 of memory. */
+const SMALL_BYTES = 4096;
+const MOST_SMALL = 256;
+
+class Gathered {
+  bytes = 0;
+  readonly #chunks: Uint8Array[] = [];
+  #small: Uint8Array[] = [];
+
+  add(chunk: Uint8Array): void {
+    this.bytes += chunk.length;
+    if (chunk.length >= SMALL_BYTES) {
+      this.#join();
+      this.#chunks.push(chunk);
+    } else if (this.#small.push(chunk) === MOST_SMALL) this.#join();
+  }
+
+  asPart(last: boolean): Part {
+    this.#join();
+    return { chunks: this.#chunks, bytes: this.bytes, last };
+  }
+
+  #join(): void {
+    const [first] = this.#small;
+    if (first) this.#chunks.push(this.#small.length === 1 ? first : Buffer.concat(this.#small));
+    this.#small = [];
+  }
+}
+
+/** Writes parts one after the other from where the file ends; answers their bytes. @throws what `parts` throws, or the file system's error. */
+export async function writeParts(
+  handle: FileHandle,
+  first: Part,
+  parts: AsyncGenerator<Part, undefined>,
+): Promise<number> {
+  const ahead = new SyncAhead(handle);
+  let written = 0;
+  for (let part: Part | undefined = first; part;) {
+    const writing = writeChunks(handle, part.chunks);
+    // The file must not be closed under a write, and whoever waits for it hears of a failure.
+    const next: Promise<IteratorResult<Part, undefined>> | undefined = part.last ? undefined : parts.next();
+    next?.catch(() => {});
+    written += await writing;
+    ahead.wrote(written);
+    // Let go of before a collection that may come now; for what is written at once none is worth its time.
+    part.chunks.length = 0;
+    if (!part.last) buffersPassed(part.bytes);
+    part = (await next)?.value;
+  }
+  await ahead.end();
+  return written;
+}
+
+/** After so many bytes a large file is made durable as far as it has come, while the rest arrives: the end has less to wait for. */
+const SYNC_BYTES = 16 * 1024 * 1024;
+/** Of the four threads of libuv's pool the others need some. */
+const MAX_SYNCS = 2;
+let syncs = 0;
+
+class SyncAhead {
+  readonly #handle: FileHandle;
+  #synced = 0;
+  #running: Promise<void> | undefined;
+  /** The system tells of a write that failed once; a later sync would know nothing of it. */
+  #failure: unknown;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  wrote(bytes: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (bytes - this.#synced < SYNC_BYTES || this.#running || syncs >= MAX_SYNCS) return;
+    this.#synced = bytes;
+    syncs += 1;
+    this.#running = this.#handle
+      .datasync()
+      .catch((error: unknown) => void (this.#failure = error))
+      .finally(() => {
+        syncs -= 1;
+        this.#running = undefined;
+      });
+  }
+
+  async end(): Promise<void> {
+    await this.#running;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+async function writeChunks(handle: FileHandle, chunks: Uint8Array[]): Promise<number> {
+  let written = 0;
+  for (let at = 0; at < chunks.length;) {
+    const { bytesWritten } = await handle.writev(chunks.slice(at, at + 512));
+    written += bytesWritten;
+    // A short write (a full disk answers with one before it fails) continues in the middle of a chunk.
+    let left = bytesWritten;
+    while (left > 0) {
+      const chunk = chunks[at] as Uint8Array;
+      if (left >= chunk.length) {
+        left -= chunk.length;
+        at += 1;
+      } else {
+        chunks[at] = chunk.subarray(left);
+        left = 0;
+      }
+    }
+  }
+  return written;
+}
+
+/** Makes new names in a folder durable. Some file systems cannot sync a folder; there the rename alone has to do. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await syncOpenFolder(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The same for a folder that is open. */
+export async function syncOpenFolder(handle: FileHandle): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EISDIR'].includes(codeOf(error) ?? '')) throw error;
+  }
+}

@@ -1,0 +1,43 @@
+import type { Repeat } from '../driver.ts';
+import type { Stores } from './stores.ts';
+import type { Store } from './store.ts';
+
+export interface Monitor {
+  stop(): void;
+}
+
+export interface MonitorLog {
+  warn(details: Record<string, unknown>, message: string): void;
+  info(details: Record<string, unknown>, message: string): void;
+}
+
+const EVERY_MS = 5000;
+
+/**
+ * Asks stores how they are, every five seconds: those that fail, so that no caller has to find out whether they are back, and those
+ * to which clients are sent, for their failures are never seen here. Tells the log when one goes and when it is back.
+ */
+export function watchStores(stores: Stores, log: MonitorLog, repeat: Repeat): Monitor {
+  const watches = stores.all.map((store) => repeat('store-monitor', EVERY_MS, askWhenNeeded(store, log)));
+  return {
+    stop: () => {
+      for (const watch of watches) watch.stop();
+    },
+  };
+}
+
+function askWhenNeeded(store: Store, log: MonitorLog): () => Promise<void> {
+  let down = false;
+  return async () => {
+    if (store.available() && !store.presignGet && !down) return;
+    try {
+      await store.healthy();
+    } catch (error) {
+      if (!down) log.warn({ err: error, store: store.name }, 'a store does not answer; it is left alone until it does');
+      down = true;
+      return;
+    }
+    if (down) log.info({ store: store.name }, 'a store is back');
+    down = false;
+  };
+}

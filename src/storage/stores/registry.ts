@@ -1,0 +1,66 @@
+import { Type, type TObject } from 'typebox';
+import type { Driver, DriverContext } from '../driver.ts';
+import { createDatabaseDriver } from '../database/database-driver.ts';
+import { GITHUB_SETTINGS, githubOptions } from '../github/settings.ts';
+import { createGithubDriver } from '../github/github-driver.ts';
+import { createLocalDriver } from '../local/local-driver.ts';
+import { createS3Driver } from '../s3/s3-driver.ts';
+import { S3_SETTINGS, s3Options } from '../s3/settings.ts';
+
+export interface DriverDefaults {
+  /** The service's data folder, absolute. */
+  dataDir: string;
+}
+
+/** A kind of storage: its settings (each read from `{STORE}_{NAME}`), and how to make a driver of them. */
+export interface DriverKind {
+  settings: TObject;
+  /** Defaults that only the store that bears the driver's name has, or undefined. */
+  defaults?: (defaults: DriverDefaults) => Record<string, string>;
+  create(settings: Record<string, unknown>, context: DriverContext): Promise<Driver>;
+}
+
+function words(value: unknown): string[] {
+  return typeof value === 'string'
+    ? value
+        .split(',')
+        .map((word) => word.trim())
+        .filter(Boolean)
+    : [];
+}
+
+const MOUNT_ALIASES = Type.Optional(
+  Type.String({
+    pattern: '^/',
+    allowed: 'absolute paths separated by commas, such as /runpod-volume,/workspace',
+    description:
+      'Absolute paths under which others have mounted the same volume; a path below one of them, in what a back end sends, names an object of this store.',
+  }),
+);
+
+export const DRIVERS: Readonly<Record<string, DriverKind>> = {
+  local: {
+    settings: Type.Object({
+      ROOT: Type.String({
+        minLength: 1,
+        description: 'Folder that holds the files: a disk or a mounted network volume.',
+      }),
+      MOUNT_ALIASES,
+    }),
+    defaults: ({ dataDir }) => ({ ROOT: `${dataDir}/volume` }),
+    create: (settings, context) =>
+      createLocalDriver({ root: String(settings['ROOT']), mountAliases: words(settings['MOUNT_ALIASES']) }, context),
+  },
+  database: { settings: Type.Object({}), create: async (_settings, context) => createDatabaseDriver(context) },
+  s3: {
+    settings: Type.Object({ ...S3_SETTINGS.properties, MOUNT_ALIASES }),
+    create: async (settings, context) => ({
+      ...(await createS3Driver(s3Options(settings, context.store), context)),
+      mounts: { own: [], aliases: words(settings['MOUNT_ALIASES']) },
+    }),
+  },
+  github: {
+    settings: GITHUB_SETTINGS,
+    create: (settings, context) => createGithubDriver(githubOptions(settings), context),
+  },
+};

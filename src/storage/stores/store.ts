@@ -1,0 +1,298 @@
+import { createHash } from 'node:crypto';
+import { AppError, codeOf } from '../../errors.ts';
+import { createBreaker } from './breaker.ts';
+import {
+  type Capabilities,
+  type Driver,
+  type GetOptions,
+  type GetResult,
+  type ListPage,
+  type ObjectStat,
+  type PresignGetOptions,
+  type PresignPutOptions,
+  type PresignedPut,
+  StorageError,
+} from '../driver.ts';
+import { checkKey } from '../keys.ts';
+
+export interface StorePut {
+  body: AsyncIterable<Uint8Array>;
+  contentType: string;
+  size?: number | undefined;
+  overwrite?: boolean;
+  signal?: AbortSignal | undefined;
+  /** Called with what arrived before it becomes visible; when it throws, nothing is kept. */
+  verify?: (stored: { bytes: number; sha256: string }) => void | Promise<void>;
+}
+
+export interface Stored {
+  bytes: number;
+  /** Hexadecimal. */
+  sha256: string;
+}
+
+/** A named store: a driver behind key checks, error codes, hashing, a circuit breaker and measurements. */
+export interface Store {
+  readonly name: string;
+  readonly driver: string;
+  readonly capabilities: Capabilities;
+  /** Absolute paths under which these objects are files, here or elsewhere. */
+  readonly mounts: readonly string[];
+  /** Those of them that others have. */
+  readonly aliases: readonly string[];
+  put(key: string, put: StorePut): Promise<Stored>;
+  /** @throws AppError content_missing when there is no such object. */
+  get(key: string, options?: GetOptions): Promise<GetResult>;
+  stat(key: string): Promise<ObjectStat | undefined>;
+  delete(key: string): Promise<void>;
+  list(prefix: string, cursor?: string): Promise<ListPage>;
+  /** Asks the store itself, also while the breaker is open, and closes it on a good answer. @throws AppError store_unavailable */
+  healthy(): Promise<void>;
+  /** Whether the store is known to work: its breaker is closed. */
+  available(): boolean;
+  /** Why the store takes no more bytes, though it still gives those that it has; undefined: it has room as far as is known. */
+  shortage(): Promise<string | undefined>;
+  /** There exactly when the capability is. @throws AppError store_unavailable: credentials cannot be had just now */
+  presignGet?: (key: string, options: PresignGetOptions) => Promise<string>;
+  presignPut?: (key: string, options: PresignPutOptions) => Promise<PresignedPut | undefined>;
+  publicUrl?: (key: string) => string;
+  close(): Promise<void>;
+}
+
+/** Told about every operation: its outcome is `ok` or an error code. */
+export type StoreObserver = (store: string, operation: string, outcome: string, seconds: number) => void;
+
+/** Wraps a driver. Every failure comes out as an AppError with the driver's own as its cause. */
+export function createStore(
+  name: string,
+  driverName: string,
+  driver: Driver,
+  observe: StoreObserver = () => {},
+  now: () => number = Date.now,
+): Store {
+  const breaker = createBreaker(now);
+  /** When it refused bytes for want of room: a quota, or inodes, are no free bytes. */
+  let refusedAt = Number.NEGATIVE_INFINITY;
+
+  async function call<T>(operation: string, key: string | undefined, work: () => Promise<T>): Promise<T> {
+    if (key !== undefined) checkKey(key);
+    if (operation !== 'healthy' && !breaker.allows()) {
+      observe(name, operation, 'breaker_open', 0);
+      throw new AppError('store_unavailable', `The store '${name}' is not answering; try again shortly.`, {
+        retryAfter: 5,
+      });
+    }
+    const started = performance.now();
+    try {
+      const result = await work();
+      breaker.succeeded();
+      if (operation === 'put') refusedAt = Number.NEGATIVE_INFINITY;
+      observe(name, operation, 'ok', (performance.now() - started) / 1000);
+      return result;
+    } catch (error) {
+      // A sender that went away is no failure of the store, whatever system code that has.
+      if (error instanceof BodyFailure) {
+        observe(name, operation, 'body_failed', (performance.now() - started) / 1000);
+        throw error.cause;
+      }
+      const wrapped = wrap(name, error);
+      if (wrapped instanceof AppError && wrapped.code === 'storage_full') refusedAt = now();
+      // A body that broke off, a full disk or a wrong key says nothing about whether the store answers.
+      if (operation === 'healthy') {
+        if (driver.remote === true) breaker.trip();
+      } else if (wrapped instanceof AppError && wrapped.code === 'store_unavailable') breaker.failed();
+      // Nor does a store that was not even asked.
+      else if (!(wrapped instanceof AppError && wrapped.code === 'overloaded')) breaker.succeeded();
+      observe(
+        name,
+        operation,
+        wrapped instanceof AppError ? wrapped.code : 'aborted',
+        (performance.now() - started) / 1000,
+      );
+      throw wrapped;
+    }
+  }
+
+  return {
+    name,
+    driver: driverName,
+    capabilities: driver.capabilities,
+    mounts: [...(driver.mounts?.own ?? []), ...(driver.mounts?.aliases ?? [])],
+    aliases: driver.mounts?.aliases ?? [],
+    put: (key, put) =>
+      call('put', key, async () => {
+        const measured = measure(put, driver.capabilities.maxObjectBytes);
+        try {
+          const { bytes } = await driver.put(key, measured.body, put);
+          if (bytes !== measured.bytes())
+            throw new StorageError('SIZE', `${bytes} of ${measured.bytes()} bytes were stored`);
+          return { bytes, sha256: measured.sha256() };
+        } catch (error) {
+          // The body's own failure is what the caller must hear, whatever the driver made of it.
+          const failure = measured.failure();
+          throw failure ? new BodyFailure(failure.error) : error;
+        }
+      }),
+    get: (key, options) =>
+      call('get', key, async () => {
+        const found = await driver.get(key, options);
+        if (!found) throw new AppError('content_missing', `The store '${name}' no longer has these bytes.`);
+        // A reader that goes away before it has begun to read listens to nothing; its stream's error must not be uncaught.
+        if (!found.data) found.stream.on('error', () => {});
+        return found;
+      }),
+    stat: (key) => call('stat', key, () => driver.stat(key)),
+    delete: (key) => call('delete', key, () => driver.delete(key)),
+    list: (prefix, cursor) => call('list', undefined, () => driver.list(prefix, cursor)),
+    healthy: () => call('healthy', undefined, () => within(HEALTH_MS, driver.healthy())),
+    available: () => breaker.state() === 'closed',
+    shortage: async () => {
+      const { free, total } = (await driver.space?.().catch(() => undefined)) ?? { free: Infinity, total: Infinity };
+      if (free < Math.min(LEAST_FREE, total / 100)) return `no room left: ${Math.floor(free / 1024)} KiB are free`;
+      return now() - refusedAt < REFUSED_MS ? 'no room left: it has refused bytes within the last minute' : undefined;
+    },
+    ...withAddresses(name, driver),
+    close: async () => driver.close?.(),
+  };
+}
+
+/** What the driver declares to be able to, behind the check of the key. */
+function withAddresses(name: string, driver: Driver): Pick<Store, 'presignGet' | 'presignPut' | 'publicUrl'> {
+  const { capabilities } = driver;
+  const presignGet = capabilities.presignGet.able ? driver.presignGet?.bind(driver) : undefined;
+  const presignPut = capabilities.presignPut.able ? driver.presignPut?.bind(driver) : undefined;
+  const publicUrl = capabilities.publicUrl.able ? driver.publicUrl?.bind(driver) : undefined;
+  const checked =
+    <O, R>(work: (key: string, options: O) => Promise<R>) =>
+    async (key: string, options: O): Promise<R> => {
+      checkKey(key);
+      try {
+        return await within(PRESIGN_MS, work(key, options));
+      } catch (error) {
+        throw wrap(name, error);
+      }
+    };
+  return {
+    ...(presignGet && { presignGet: checked(presignGet) }),
+    ...(presignPut && { presignPut: checked(presignPut) }),
+    ...(publicUrl && { publicUrl }),
+  };
+}
+
+/** Bytes below which a volume counts as full; of a small one, a hundredth. */
+const LEAST_FREE = 64 * 1024 * 1024;
+const REFUSED_MS = 60_000;
+/** Signing is arithmetic, but its credentials may have to be fetched. */
+const PRESIGN_MS = 5000;
+/** A store that takes longer to say how it is is of no use. */
+const HEALTH_MS = 5000;
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  work.catch(() => {});
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new StorageError('UNAVAILABLE', `no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What a body has thrown, on its way past everything that looks at the store's own failures. */
+class BodyFailure extends Error {
+  override readonly name = 'BodyFailure';
+
+  constructor(cause: unknown) {
+    super('the body failed', { cause });
+  }
+}
+
+interface Measured {
+  body: AsyncIterable<Uint8Array>;
+  bytes(): number;
+  sha256(): string;
+  failure(): { error: unknown } | undefined;
+}
+
+/** Counts and hashes what flows by, and runs the check of the whole before the driver learns that the body has ended. */
+function measure(put: StorePut, maxBytes: number | undefined): Measured {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let digest = '';
+  let failure: { error: unknown } | undefined;
+  async function* body(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of put.body) {
+        bytes += chunk.length;
+        if (maxBytes !== undefined && bytes > maxBytes)
+          throw new AppError('too_large', `The store takes at most ${maxBytes} bytes.`);
+        hash.update(chunk);
+        yield chunk;
+      }
+      digest = hash.digest('hex');
+      await put.verify?.({ bytes, sha256: digest });
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  }
+  return { body: body(), bytes: () => bytes, sha256: () => digest, failure: () => failure };
+}
+
+const UNAVAILABLE = new Set([
+  'EROFS',
+  'EACCES',
+  'EPERM',
+  'EIO',
+  'ENOTCONN',
+  'ESTALE',
+  'ETIMEDOUT',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENODEV',
+  'ENXIO',
+  'EBUSY',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'UNAVAILABLE',
+  'MISCONFIGURED',
+]);
+
+/** The key runs through or into something that is no regular file in the store. */
+const BAD_PATH = new Set(['OUTSIDE', 'NOT_A_FILE', 'ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'ELOOP']);
+
+function wrap(store: string, error: unknown): unknown {
+  if (error instanceof AppError) return error;
+  const code = codeOf(error) ?? '';
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'NO_SPACE' || code === 'EFBIG') {
+    return new AppError('storage_full', `The store '${store}' has no room left; nothing was kept.`, {
+      cause: error,
+      retryAfter: 60,
+    });
+  }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    return new AppError('overloaded', 'Too many files are open; try again shortly.', { cause: error, retryAfter: 2 });
+  }
+  if (UNAVAILABLE.has(code)) {
+    return new AppError('store_unavailable', `The store '${store}' cannot be used at the moment.`, {
+      cause: error,
+      retryAfter: (error instanceof StorageError ? error.retryAfter : undefined) ?? 5,
+    });
+  }
+  if (code === 'SIZE')
+    return new AppError('length_mismatch', 'Not as many bytes arrived as were announced; nothing was kept.', {
+      cause: error,
+    });
+  if (code === 'EXISTS')
+    return new AppError('object_taken', `The store '${store}' has an object of that key already.`, { cause: error });
+  if (code === 'TOO_LARGE')
+    return new AppError('too_large', `The store '${store}' takes no object of that size.`, { cause: error });
+  if (BAD_PATH.has(code)) {
+    return new AppError('invalid_key', 'The key does not lead to a regular file inside of the store.', {
+      cause: error,
+    });
+  }
+  return error;
+}

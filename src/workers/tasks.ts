@@ -1,0 +1,114 @@
+import type { Task, TaskList } from 'graphile-worker';
+import { keepRunning } from '../background/keep-running.ts';
+import { observed } from '../background/observe.ts';
+import { DOWNLOAD_PRIORITY } from '../db/queue/enqueue.ts';
+import type { Deps } from '../domain/deps.ts';
+import { fetchPending } from '../domain/pending/fetch-pending.ts';
+import { removeOldDeliveries } from '../domain/webhooks/old-deliveries.ts';
+import { makePendingCopies, secondsToNextCopy } from '../domain/copies/pending-copies.ts';
+import { pollPrompt } from '../domain/jobs/poll-comfyui.ts';
+import { secondsToNextRunFiles, writeDueRunFiles } from '../domain/run-folder/refresh-files.ts';
+import { type RunnerOptions, runJobs } from './job-runner.ts';
+import { TURN_MS, addOnce, alone, downloads, jobSlots } from './task-slots.ts';
+
+export interface JobsOptions {
+  connectionString: string;
+  /** Jobs at once. */
+  concurrency: number;
+}
+
+export interface Jobs {
+  /** Waits a moment for running jobs, then tells them to stop; what they had not finished is due again. */
+  stop(): Promise<void>;
+}
+
+/** How soon a store that was down is asked again. */
+const DOWN_SECONDS = 10;
+/** Tasks that look for rows that are due. */
+const WATCHES = ['copies', 'fetches', 'comfyui-all', 'run-files', 'deliveries'] as const;
+
+function tasks(deps: Deps, concurrency: number): TaskList {
+  const download = downloads((signal) => fetchPending(deps, { atHand: false }, { signal }), concurrency);
+  return {
+    copies: alone('copies', async (helpers) => {
+      const report = await makePendingCopies(deps, helpers.abortSignal, Date.now() + TURN_MS);
+      if (report.home + report.mirrored + report.failed > 0) deps.log.info(report, 'copied items to further stores');
+      const seconds = await secondsToNextCopy(deps);
+      if (seconds === undefined) return;
+      const least = report.down.length > 0 ? DOWN_SECONDS : 1;
+      await addOnce(helpers, 'copies', Math.max(least, seconds));
+    }),
+    // A job is made for each item, but takes whatever dies first.
+    fetch: download,
+    // What needs no network waits for none: one item for each job, beside the downloads.
+    'fetch-at-hand': async (_payload, helpers) => {
+      await fetchPending(deps, { atHand: true }, { signal: helpers.abortSignal });
+    },
+    // For fetches whose job was lost with its worker.
+    fetches: async (payload, helpers) => {
+      const end = Date.now() + TURN_MS;
+      while (!helpers.abortSignal?.aborted && Date.now() < end) {
+        if (!(await fetchPending(deps, { atHand: true }, { signal: helpers.abortSignal }))) break;
+      }
+      await download(payload, helpers);
+    },
+    // Each job is one look at whichever prompt is due.
+    comfyui: async (_payload, helpers) => {
+      await pollPrompt(deps, helpers.abortSignal);
+    },
+    'comfyui-all': alone('comfyui-all', async (helpers) => {
+      const end = Date.now() + TURN_MS;
+      while (!helpers.abortSignal?.aborted) {
+        if (!(await pollPrompt(deps, helpers.abortSignal))) return;
+        if (Date.now() >= end) return void (await addOnce(helpers, 'comfyui-all'));
+      }
+    }),
+    deliveries: async () => {
+      const removed = await removeOldDeliveries(deps);
+      if (removed > 0) deps.log.info({ removed }, 'removed webhooks whose time was over');
+    },
+    'run-files': alone('run-files', async (helpers) => {
+      const report = await writeDueRunFiles(deps, helpers.abortSignal, Date.now() + TURN_MS);
+      if (report.written + report.failed > 0) deps.log.info(report, 'wrote the files of runs');
+      const seconds = await secondsToNextRunFiles(deps);
+      if (seconds === undefined) return;
+      await addOnce(helpers, 'run-files', Math.max(1, seconds));
+    }),
+  };
+}
+
+const priorityOf = (task: string): number => (task === 'fetches' ? DOWNLOAD_PRIORITY : 0);
+
+/** The part of the background work that a task belongs to. */
+const PARTS: Readonly<Record<string, string>> = {
+  copies: 'copies',
+  fetch: 'downloads',
+  'fetch-at-hand': 'downloads',
+  fetches: 'downloads',
+  comfyui: 'comfyui',
+  'comfyui-all': 'comfyui',
+  deliveries: 'old-webhooks',
+  'run-files': 'run-files',
+};
+
+/** A job that fails is graphile-worker's to retry; that it fails is seen as the state of its part. */
+function observedTasks(deps: Deps, list: TaskList): TaskList {
+  return Object.fromEntries(
+    Object.entries(list).map(([name, task]) => [
+      name,
+      observed(deps.background, PARTS[name] ?? name, async (...args: Parameters<Task>) => task?.(...args)),
+    ]),
+  );
+}
+
+/** Runs graphile-worker in this process, and again when it ends by itself. */
+export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOptions): Jobs {
+  const options: RunnerOptions = {
+    connectionString,
+    slots: jobSlots(concurrency),
+    taskList: observedTasks(deps, tasks(deps, concurrency)),
+    watches: WATCHES.map((task) => ({ task, priority: priorityOf(task) })),
+    log: deps.log,
+  };
+  return keepRunning(deps.background, 'jobs', (run) => runJobs(options, run));
+}

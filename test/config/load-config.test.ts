@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { ConfigError, loadConfig } from '../../src/config/load-config.ts';
+
+function problems(env: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+test('without any setting there are defaults for all', () => {
+  const config = loadConfig({});
+  expect(config).toMatchObject({
+    HOST: '127.0.0.1',
+    PORT: 8080,
+    STORAGE_PRIMARY: 'local',
+    URL_TTL_SECONDS: 900,
+    MAX_UPLOAD_BYTES: 5 * 1024 ** 3,
+    MAX_JSON_BYTES: 64 * 1024 ** 2,
+    DEFAULT_VISIBILITY: 'private',
+  });
+  expect(config.stores).toMatchObject([
+    { name: 'local', driver: 'local', settings: { ROOT: `${config.DATA_DIR}/volume` } },
+    { name: 'database', driver: 'database', settings: {} },
+  ]);
+  expect(Object.isFrozen(config)).toBe(true);
+});
+
+test('an empty value counts as not set', () => {
+  expect(loadConfig({ PORT: '', DATABASE_URL: ' ' }).PORT).toBe(8080);
+});
+
+test.each([
+  ['PORT', 'abc', 'a whole number from 0 to 65535'],
+  ['PORT', '70000', 'a whole number from 0 to 65535'],
+  ['PORT', '1.5', 'a whole number'],
+  ['AUTO_MIGRATE', 'maybe', 'true or false'],
+  ['LOG_LEVEL', 'loud', 'fatal, error, warn'],
+  ['DATABASE_URL', 'mysql://x', 'postgres://'],
+  ['PUBLIC_BASE_URL', 'media.example.com', 'https://media.example.com'],
+  ['JWT_SECRET', 'short', 'at least 32 characters'],
+  ['URL_SIGNING_KEYS', 'k1:short', 'at least 32 characters'],
+  ['STORAGE_PRIMARY', 's9', 'local'],
+  ['STORES', 'x:nonsense', 'local'],
+  ['STORES', 'local:local', 'a name that no driver'],
+  ['STORAGE_MIRRORS', 'local', 'other stores'],
+  ['CORS_ORIGINS', 'https://a.example/path', 'without a path'],
+  ['DEFAULT_VISIBILITY', 'secret', 'private, public'],
+  ['TRUSTED_PROXIES', 'x', '10.0.0.0/8'],
+  ['FETCH_TRUSTED_HOSTS', 'http://a', 'without https://'],
+  ['EXTERNAL_URL_HOSTS', 'http://x/', 'without https://'],
+  ['MAX_UPLOAD_BYTES', '-1', 'a whole number'],
+  ['URL_TTL_SECONDS', '604801', 'a whole number from 1 to 604800'],
+])('%s=%s is refused with its name and what is allowed', (name, value, allowed) => {
+  const found = problems({ [name]: value });
+  expect(found).toHaveLength(1);
+  expect(found[0]).toContain(`${name}:`);
+  expect(found[0]).toContain(allowed);
+});
+
+test('the value of a secret is never shown', () => {
+  expect(problems({ JWT_SECRET: 'hunter2', DATABASE_URL: 'mysql://u:hunter2@h' }).join()).not.toContain('hunter2');
+});
+
+test('all problems are told at once', () => {
+  expect(problems({ PORT: 'x', LOG_LEVEL: 'y', STORES: 'archive:local' })).toHaveLength(3);
+});
+
+test('production refuses the embedded database and a made-up secret by name', () => {
+  const found = problems({ NODE_ENV: 'production' }).join('\n');
+  expect(found).toContain('DATABASE_URL');
+  expect(found).toContain('JWT_SECRET');
+  expect(problems({ NODE_ENV: 'production', DATABASE_URL: 'postgres://h/d', JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
+});
+
+test('a named store reads its own settings', () => {
+  const config = loadConfig({ STORES: 'my-archive:local', MY_ARCHIVE_ROOT: '/mnt/a', STORAGE_PRIMARY: 'my-archive' });
+  expect(config.stores.map((store) => [store.name, store.settings['ROOT']])).toContainEqual(['my-archive', '/mnt/a']);
+  expect(problems({ STORES: 'my-archive:local' }).join()).toContain('MY_ARCHIVE_ROOT is missing');
+});

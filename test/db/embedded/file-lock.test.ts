@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { readFile, readdir, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isAlive, withFileLock } from '../../../src/db/embedded/file-lock.ts';
+import { type DataFolder, createDataFolder } from '../../support/data-folder.ts';
+
+let folder: DataFolder;
+beforeAll(async () => {
+  folder = await createDataFolder('lock');
+});
+afterAll(() => folder.remove());
+
+const lock = (name: string) => path.join(folder.path, name);
+
+/** Work that fails when it is run while it runs. */
+function alone(): () => Promise<void> {
+  let inside = 0;
+  return async () => {
+    inside += 1;
+    expect(inside).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    inside -= 1;
+  };
+}
+
+test('work under one lock never overlaps, and the lock is gone afterwards, also when the work fails', async () => {
+  const work = alone();
+  await Promise.all(Array.from({ length: 5 }, () => withFileLock(lock('a'), work)));
+  await expect(withFileLock(lock('a'), () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
+  await expect(readFile(lock('a'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('the lock of a process that died is taken over', async () => {
+  const child = spawn(process.execPath, ['-e', '']);
+  await new Promise((resolve) => child.on('exit', resolve));
+  await writeFile(lock('b'), String(child.pid));
+  expect(isAlive(child.pid ?? 0)).toBe(false);
+  expect(await withFileLock(lock('b'), async () => 'done')).toBe('done');
+});
+
+test('many that come upon the lock of a process that died at the same moment have it one after the other', async () => {
+  const child = spawn(process.execPath, ['-e', '']);
+  await new Promise((resolve) => child.on('exit', resolve));
+  for (let round = 0; round < 20; round += 1) {
+    const file = lock(`together-${round}`);
+    await writeFile(file, String(child.pid));
+    const work = alone();
+    await Promise.all(Array.from({ length: 4 }, () => withFileLock(file, work)));
+  }
+  expect((await readdir(folder.path)).filter((name) => name.startsWith('together'))).toEqual([]);
+});
+
+test('a takeover that was cut off holds nobody up for long', async () => {
+  await writeFile(lock('e'), '999999999');
+  await writeFile(lock('e.takeover'), '');
+  const earlier = new Date(Date.now() - 60_000);
+  await utimes(lock('e.takeover'), earlier, earlier);
+  expect(await withFileLock(lock('e'), async () => 'done')).toBe('done');
+});
+
+test('the lock of a killed process whose id this one was given again is taken over at once', async () => {
+  await writeFile(lock('c'), String(process.pid));
+  const started = performance.now();
+  expect(await withFileLock(lock('c'), async () => 'done')).toBe('done');
+  expect(performance.now() - started).toBeLessThan(2000);
+});
+
+test('the lock of a process that was killed before it wrote its id is taken over after a few seconds', async () => {
+  await writeFile(lock('d'), '');
+  const earlier = new Date(Date.now() - 60_000);
+  await utimes(lock('d'), earlier, earlier);
+  expect(await withFileLock(lock('d'), async () => 'done')).toBe('done');
+});

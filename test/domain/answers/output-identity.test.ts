@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { identitiesOf, matchOutputs } from '../../../src/domain/answers/output-identity.ts';
+import type { AnswerOutput } from '../../../src/sources/answers/answer.ts';
+
+const object = (path: string): AnswerOutput => ({ from: [{ type: 'object', path }] });
+const url = (address: string): AnswerOutput => ({ from: [{ type: 'url', url: address }] });
+const bytes = (data: string, filename?: string, subfolder?: string): AnswerOutput => ({
+  from: [{ type: 'base64', data: Buffer.from(data).toString('base64') }],
+  filename,
+  subfolder,
+});
+
+/** Tells outputs of one job call by call, as they would be recorded. Answers how many items that makes. */
+function told(...calls: AnswerOutput[][]): number {
+  const known = new Map<string, Set<string>>();
+  for (const outputs of calls) {
+    const identities = outputs.map((output) => identitiesOf(output));
+    for (const [index, match] of matchOutputs(identities, known).entries()) {
+      const id = match ?? String(known.size + 1);
+      known.set(id, new Set([...(known.get(id) ?? []), ...(identities[index] ?? [])]));
+    }
+  }
+  return known.size;
+}
+
+test.each([
+  ['the same key', [[object('a/b.png')], [object('a/b.png')]], 1],
+  [
+    'a key and a path under the mount point',
+    [[object('outputs/u/b.png')], [object('/runpod-volume/outputs/u/b.png')]],
+    1,
+  ],
+  ['equal names in different folders', [[object('x/a.png')], [object('y/a.png')]], 2],
+  [
+    'a URL signed anew',
+    [[url('https://h/a.png?X-Amz-Signature=1&X-Amz-Date=2')], [url('https://h/a.png?X-Amz-Signature=3')]],
+    1,
+  ],
+  ['two URLs', [[url('https://h/a.png')], [url('https://h/b.png')]], 2],
+  ['the same bytes with and without a name', [[bytes('x', 'a.png')], [bytes('x')]], 1],
+  ['equal names, different bytes', [[bytes('x', 'a.png')], [bytes('y', 'a.png')]], 2],
+  ['equal bytes twice in one answer', [[bytes('x', 'a.png', ''), bytes('x', 'b.png', '')]], 2],
+  [
+    'the same again',
+    [
+      [bytes('x', 'a.png', ''), bytes('x', 'b.png', '')],
+      [bytes('x', 'b.png', ''), bytes('x', 'a.png', '')],
+    ],
+    2,
+  ],
+  [
+    'a file of a node and the address that shows it',
+    [[bytes('x', 'a.png', 's')], [url('http://c/view?filename=a.png&subfolder=s&type=output')]],
+    1,
+  ],
+  [
+    'the same name in another subfolder',
+    [[bytes('x', 'a.png', 's')], [url('http://c/view?filename=a.png&subfolder=t&type=output')]],
+    2,
+  ],
+  ['a chunk by its name, then a path', [[bytes('x', 'a.png')], [object('/v/outputs/u/a.png')]], 1],
+  [
+    'a name that two bear decides nothing',
+    [[bytes('x', 'a.png', '1'), bytes('y', 'a.png', '2')], [object('/v/u/a.png')]],
+    3,
+  ],
+] as const)('%s', (_name, calls, items) => {
+  expect(told(...(calls as unknown as AnswerOutput[][]))).toBe(items);
+});
+
+test('however often and in whatever order the same outputs are told, they are the same items', () => {
+  const output = fc.oneof(
+    fc.constantFrom('a', 'b', 'c').map((name) => object(`outputs/u/${name}.png`)),
+    fc.constantFrom('d', 'e').map((name) => url(`https://h/${name}.png`)),
+    fc.constantFrom('f', 'g').map((data) => bytes(data, `${data}.png`, '')),
+  );
+  const calls = fc.array(fc.uniqueArray(output, { selector: (each) => JSON.stringify(each), minLength: 1 }), {
+    minLength: 1,
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(calls, (all) => {
+      const different = new Set(all.flat().map((each) => JSON.stringify(each))).size;
+      expect(told(...all)).toBe(different);
+      expect(told(...all, ...all.toReversed())).toBe(different);
+    }),
+  );
+});
+
+test('whatever the texts, identities are short enough for an index and hold nothing that cannot be stored', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 3000 }), (text) => {
+      for (const output of [object(text), url(text), url(`https://h/${text}`), bytes(text, text, text)])
+        for (const identity of identitiesOf(output)) {
+          expect(Buffer.byteLength(identity)).toBeLessThanOrEqual(1100);
+          expect(identity.includes('\0')).toBe(false);
+        }
+    }),
+  );
+});
+
+test('a thousand outputs of equal names in a job of many are told apart in a moment', () => {
+  const outputs = Array.from({ length: 1000 }, (_value, at) => identitiesOf(url(`https://h/${at}/a.png`)));
+  const known = new Map(
+    Array.from({ length: 3000 }, (_value, at) => [
+      String(at),
+      new Set(identitiesOf(url(`https://h/${at + 500}/a.png`))),
+    ]),
+  );
+  const started = performance.now();
+  expect(matchOutputs(outputs, known).filter((match) => match !== undefined)).toHaveLength(500);
+  // Quadratic work took minutes; this is no measurement.
+  expect(performance.now() - started).toBeLessThan(5000);
+});

@@ -1,0 +1,56 @@
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { afterEach, expect, test } from 'vitest';
+import { registerErrorHandler } from '../../../src/http/errors/error-handler.ts';
+import { registerPressure } from '../../../src/http/connections/pressure.ts';
+
+let app: FastifyInstance | undefined;
+afterEach(() => app?.close());
+
+const SAMPLE_MS = 200;
+
+async function listen(startMs: number): Promise<() => Promise<number>> {
+  app = Fastify();
+  registerErrorHandler(app);
+  await registerPressure(app, 50, { sampleMs: SAMPLE_MS, startMs });
+  app.get('/', async () => 'here');
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  return async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/`);
+    await response.body?.cancel();
+    return response.status;
+  };
+}
+
+function holdUp(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+/** The statuses of what is asked while the event loop is held up again and again, for as long as a sample needs to tell. */
+async function whileHeldUp(ask: () => Promise<number>): Promise<Set<number>> {
+  const statuses = new Set<number>();
+  for (let turn = 0; turn < 6; turn++) {
+    holdUp(SAMPLE_MS + 50);
+    statuses.add(await ask());
+  }
+  return statuses;
+}
+
+test('what holds up the event loop in a start refuses nobody; after a calm moment it does', async () => {
+  const ask = await listen(60_000);
+  expect(await whileHeldUp(ask)).toEqual(new Set([200]));
+  // Nothing tells from outside that the start is over: calm intervals are the condition itself.
+  const afterACalmMoment = async () => {
+    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS * 8));
+    return await whileHeldUp(ask);
+  };
+  await expect.poll(afterACalmMoment, { timeout: 25_000 }).toContain(503);
+});
+
+test('a service that never comes to rest after its start refuses all the same', async () => {
+  const ask = await listen(500);
+  await whileHeldUp(ask);
+  expect(await whileHeldUp(ask)).toContain(503);
+});

@@ -1,0 +1,134 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { png } from '../../support/sample-files.ts';
+import { type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
+
+/** Gives pictures below /ok and nothing elsewhere. */
+const origin = createServer((request, response) => {
+  if (!(request.url ?? '').startsWith('/ok/')) return void response.writeHead(404).end();
+  response.writeHead(200, { 'content-type': 'image/png' }).end(png(5, 4));
+});
+let t: TestApp;
+let at: string;
+beforeAll(async () => {
+  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+  at = `http://127.0.0.1:${(origin.address() as AddressInfo).port}`;
+  t = await createTestApp({ FETCH_TRUSTED_HOSTS: '127.0.0.1' });
+});
+afterAll(async () => {
+  await t.close();
+  origin.close();
+});
+
+const send = (provider: string, payload: object, headers: Record<string, string> = asUser('a')) =>
+  t.app.inject({ method: 'POST', url: `/v1/import/${provider}`, headers, payload });
+const base64 = (salt: number) => png(3, 3, salt).toString('base64');
+const stored = async () => (await t.app.inject({ url: '/v1/stats', headers: asAdmin() })).json().total as number;
+
+test('every output of an answer becomes an item, in its order, with what the answer and the caller say', async () => {
+  const response = {
+    id: 'pred-1',
+    status: 'succeeded',
+    model: 'acme/paint',
+    input: { prompt: 'a fox', seed: 42 },
+    output: [`${at}/ok/1.png`, `data:image/png;base64,${base64(1)}`],
+    metrics: { predict_time: 2.5 },
+  };
+  const answer = await send('replicate', { response, tags: ['fox'], toolName: 'paint' });
+  expect(answer.statusCode).toBe(201);
+  expect(answer.json().items).toMatchObject([
+    {
+      provider: 'replicate',
+      model: 'acme/paint',
+      prompt: 'a fox',
+      jobId: 'pred-1',
+      width: 5,
+      tags: ['fox'],
+      originalUrl: `${at}/ok/1.png`,
+      generation: { seed: 42, metrics: { predict_time: 2.5 } },
+    },
+    { width: 3, toolName: 'paint', mimeType: 'image/png' },
+  ]);
+  const [first] = answer.json().items;
+  const row = await t.deps.db
+    .selectFrom('generated_images')
+    .select('provider_response')
+    .where('id', '=', first.id)
+    .executeTakeFirstOrThrow();
+  expect(row.provider_response).toMatchObject({
+    id: 'pred-1',
+    output: [`${at}/ok/1.png`, expect.stringContaining('left out')],
+  });
+});
+
+test('the same answer sent again is the same items', async () => {
+  const response = { id: 'pred-2', status: 'succeeded', output: [`${at}/ok/2.png`] };
+  const first = (await send('replicate', { response })).json();
+  const before = await stored();
+  expect((await send('replicate', { response })).json()).toEqual(first);
+  expect(await stored()).toBe(before);
+});
+
+test('an output that cannot be had is a failure with its reason and address; the others are stored', async () => {
+  const answer = await send('fal', {
+    response: {
+      request_id: 'f-1',
+      status: 'OK',
+      payload: { images: [{ url: `${at}/gone.png` }, { url: `${at}/ok/3.png` }] },
+    },
+  });
+  expect(answer.json().items).toMatchObject([
+    { status: 'failed', error: expect.stringContaining('404'), originalUrl: `${at}/gone.png`, storageUrl: '' },
+    { status: 'success', width: 5 },
+  ]);
+});
+
+test('an answer that is a failure is recorded as one', async () => {
+  const { items } = (await send('runpod', { response: { id: 'r', status: 'FAILED', error: 'out of memory' } })).json();
+  expect(items).toMatchObject([{ status: 'failed', error: 'out of memory', provider: 'runpod', jobId: 'r' }]);
+});
+
+test.each([
+  ['an answer without outputs', 'openai', { response: { data: [] } }, 400, 'invalid_request'],
+  ['work that is not finished', 'replicate', { response: { status: 'processing' } }, 400, 'invalid_request'],
+  ['no answer', 'openai', {}, 400, 'invalid_request'],
+  ['an unknown provider', 'acme', { response: {} }, 400, 'invalid_request'],
+  ['another user', 'openai', { userId: 'b', response: { data: [{ b64_json: base64(2) }] } }, 403, 'user_mismatch'],
+])('%s is refused and nothing is stored', async (_name, provider, payload, status, code) => {
+  const before = await stored();
+  expect((await send(provider, payload)).json()).toMatchObject({ status, code });
+  expect(await stored()).toBe(before);
+});
+
+test('a private address in an answer is not fetched', async () => {
+  const guarded = await createTestApp();
+  try {
+    const response = { status: 'succeeded', output: `${at}/ok/1.png` };
+    const answer = await guarded.app.inject({
+      method: 'POST',
+      url: '/v1/import/replicate',
+      headers: asUser('a'),
+      payload: { response },
+    });
+    expect(answer.json().items).toMatchObject([{ status: 'failed' }]);
+  } finally {
+    await guarded.close();
+  }
+});
+
+test('what a caller says of many outputs is bounded together, and metadata that no item may have is refused as such', async () => {
+  const images = Array.from({ length: 200 }, (_none, n) => ({ url: `${at}/ok/${n}.png` }));
+  const before = await stored();
+  const prompt = 'p'.repeat(200_000);
+  expect((await send('fal', { prompt, response: { images } })).json()).toMatchObject({
+    status: 413,
+    code: 'too_large',
+  });
+  const metadata = { x: 'x'.repeat(70_000) };
+  expect((await send('fal', { metadata, response: { images: images.slice(0, 1) } })).json()).toMatchObject({
+    status: 413,
+    field: 'metadata',
+  });
+  expect(await stored()).toBe(before);
+});

@@ -1,0 +1,22 @@
+import { Readable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { isPlainObject, walkPlain } from '../../../src/sources/json/walk.ts';
+
+test('a walk enters arrays and plain objects alone', () => {
+  const stream = new Readable();
+  Object.assign(stream, { inner: stream });
+  const seen: unknown[] = [];
+  walkPlain({ a: [1, { b: stream }], c: Object.create(null), d: new Date(0) }, { depth: 5, values: 100 }, (value) =>
+    seen.push(value),
+  );
+  expect(seen).toContain(stream);
+  expect(seen).toHaveLength(7);
+  expect(isPlainObject(stream)).toBe(false);
+});
+
+test('a walk ends at its bounds, and at a circle', () => {
+  const circle: unknown[] = [];
+  circle.push(circle);
+  expect(() => walkPlain(circle, { depth: 1e9, values: 1000 }, () => {})).toThrow('1000 values');
+  expect(() => walkPlain([[[1]]], { depth: 3, values: 1000 }, () => {})).toThrow('3 levels');
+});

@@ -1,0 +1,91 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { type IncomingMessage, type Server, createServer, get } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FileStream } from '../../../src/storage/streams/file-stream.ts';
+import { readAll } from '../../support/bodies.ts';
+
+const MIB = 1024 * 1024;
+const files = [3 * MIB + 17, 2 * MIB, MIB + 1].map((bytes) => randomBytes(bytes));
+let folder: string;
+let server: Server;
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+const file = (index: number) => path.join(folder, String(index));
+const openFiles = () => readdirSync('/proc/self/fd').length;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-stream-'));
+  await Promise.all(files.map((bytes, index) => writeFile(file(index), bytes)));
+  server = createServer((request, response) => {
+    const index = Number(request.url?.slice(1));
+    const bytes = files[index]?.length ?? 0;
+    response.setHeader('content-length', bytes);
+    void open(file(index)).then((handle) => {
+      const stream = new FileStream(handle, { start: 0, bytes });
+      stream.on('error', () => response.destroy());
+      response.on('close', () => stream.destroy());
+      stream.pipe(response);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+afterAll(async () => {
+  server.close();
+  await rm(folder, { recursive: true });
+});
+
+const request = (index: number) =>
+  new Promise<IncomingMessage>((resolve, reject) =>
+    get({ port: (server.address() as AddressInfo).port, path: `/${index}`, agent: false }, resolve).on('error', reject),
+  );
+
+test('many answers at once, of fast and slow readers, each get their own file and nothing of another', async () => {
+  const asked = Array.from({ length: 30 }, (_, n) => n % files.length);
+  const digests = await Promise.all(
+    asked.map(async (index, n) => {
+      const answer = await request(index);
+      const hash = createHash('sha256');
+      for await (const piece of answer) {
+        hash.update(piece as Buffer);
+        if (n % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 3));
+      }
+      return hash.digest('hex');
+    }),
+  );
+  expect(digests).toEqual(asked.map((index) => sha256(files[index] as Buffer)));
+});
+
+test('pieces that a reader keeps stay as they were, and a part is just that part', async () => {
+  const [bytes] = files as [Buffer];
+  const whole = new FileStream(await open(file(0)), { start: 0, bytes: bytes.length });
+  expect((await readAll(whole)).equals(bytes)).toBe(true);
+  const part = new FileStream(await open(file(0)), { start: 1_000_000, bytes: 700_001 });
+  expect((await readAll(part)).equals(bytes.subarray(1_000_000, 1_700_001))).toBe(true);
+});
+
+test('a reader that goes away, and a file that becomes shorter, leave no file open', async () => {
+  const before = openFiles();
+  for (let n = 0; n < 10; n += 1) {
+    const answer = await request(0);
+    answer.destroy();
+  }
+  await writeFile(file(3), files[0] as Buffer);
+  const stream = new FileStream(await open(file(3)), { start: 0, bytes: 3 * MIB });
+  await truncate(file(3), MIB);
+  await expect(readAll(stream)).rejects.toThrow('became shorter');
+  await expect.poll(openFiles).toBeLessThanOrEqual(before);
+});
+
+test('a reader that has gone away before the stream is made leaves no file open', async () => {
+  const before = openFiles();
+  const handle = await open(file(0));
+  const stream = new FileStream(handle, { start: 0, bytes: 3 * MIB }, AbortSignal.abort(new Error('gone')));
+  await expect(readAll(stream)).rejects.toThrow('aborted');
+  await expect.poll(openFiles).toBeLessThanOrEqual(before);
+  // Not closed by being collected, which Node does late and complains of.
+  expect(handle.fd).toBe(-1);
+});

@@ -1,0 +1,16 @@
+import { afterEach, expect, test } from 'vitest';
+import { buffersPassed } from '../../../src/storage/streams/minor-gc.ts';
+
+const own = globalThis.gc;
+afterEach(() => {
+  globalThis.gc = own;
+});
+
+test('young buffers are collected each time that 16 MiB have passed, where the process may', () => {
+  const asked: unknown[] = [];
+  globalThis.gc = ((options: unknown) => void asked.push(options)) as typeof globalThis.gc;
+  for (let piece = 0; piece < 3 * 256; piece += 1) buffersPassed(64 * 1024);
+  expect(asked).toEqual(Array.from({ length: 3 }, () => ({ type: 'minor', execution: 'sync' })));
+  globalThis.gc = undefined;
+  expect(() => buffersPassed(32 * 1024 ** 2)).not.toThrow();
+});

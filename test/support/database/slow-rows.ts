@@ -1,0 +1,21 @@
+import { sql } from 'kysely';
+import type { Db } from '../../../src/db/database.ts';
+
+/** Makes each row take so long, so that a test meets work that is under way however fast or busy the machine is. Answers how to end that. */
+export async function slowRows(
+  db: Db,
+  { table, on, seconds }: { table: string; on: 'INSERT' | 'DELETE'; seconds: number },
+): Promise<() => Promise<void>> {
+  await sql`
+    CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS ${sql.lit(`
+    BEGIN
+      PERFORM pg_sleep(${seconds});
+      RETURN COALESCE(NEW, OLD);
+    END`)}`.execute(db);
+  await sql`
+    CREATE TRIGGER take_long BEFORE ${sql.raw(on)} ON ${sql.table(table)}
+      FOR EACH ROW EXECUTE FUNCTION take_long()`.execute(db);
+  return async () => {
+    await sql`DROP FUNCTION take_long CASCADE`.execute(db);
+  };
+}

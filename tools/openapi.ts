@@ -1,3 +1,4 @@
+import { createVerifiedFiles } from '../src/domain/bytes/verified-files.ts';
 import { readFile, writeFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
@@ -9,7 +10,6 @@ import { openapiDocument } from '../src/http/openapi.ts';
 import { BackgroundParts } from '../src/background/parts.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { createRenderedItems } from '../src/http/answers/present.ts';
-import { createVerifiedFiles } from '../src/domain/delivery/verified-content.ts';
 import { createHotBodies } from '../src/domain/bytes/body-cache.ts';
 import { createUrlFetcher } from '../src/sources/fetch/fetch-url.ts';
 import type { Stores } from '../src/storage/stores/stores.ts';

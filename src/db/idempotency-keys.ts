@@ -1,6 +1,6 @@
+import type { JsonObject } from '../json/json.ts';
 import { sql } from 'kysely';
 import type { Db, Trx } from './database.ts';
-import type { JsonObject } from './tables.ts';
 
 export interface KeyOwner {
   caller: string;

@@ -1,3 +1,4 @@
+import type { Json, JsonObject } from '../json/json.ts';
 import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
 import type {
   MediaRollupCountsTable,
@@ -6,10 +7,6 @@ import type {
   MediaRollupScopesTable,
   MediaRollupWalkTable,
 } from './rollup-tables.ts';
-
-/** A JSON value as PostgreSQL's JSONB keeps it. */
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-export type JsonObject = { [key: string]: Json };
 
 /** `timestamptz`: read as PostgreSQL's own text (microseconds are kept), written as an ISO text. */
 type Timestamp = ColumnType<string, string | undefined, string>;

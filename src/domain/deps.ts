@@ -1,12 +1,12 @@
+import type { VerifiedFiles } from './bytes/verified-files.ts';
 import type { Logger } from 'pino';
 import type { BackgroundParts } from '../background/parts.ts';
 import type { Db } from '../db/database.ts';
 import type { ComfyClient } from '../sources/comfyui/client.ts';
 import type { UrlFetcher } from '../sources/fetch/fetch-url.ts';
-import type { JsonLimits } from '../sources/json/scan.ts';
+import type { JsonLimits } from '../json/scan.ts';
 import type { Stores } from '../storage/stores/stores.ts';
 import type { HotBodies } from './bytes/body-cache.ts';
-import type { VerifiedFiles } from './delivery/verified-content.ts';
 
 /** What an ingest tells the metrics; a failed generation that was recorded counts as `recorded`. */
 export interface IngestEvent {

@@ -1,8 +1,8 @@
+import type { JsonObject } from '../json/json.ts';
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Db, type Trx } from '../db/database.ts';
 import { type KeyOwner, claimKey, finishKey, releaseKey, renewKey } from '../db/idempotency-keys.ts';
-import type { JsonObject } from '../db/tables.ts';
 import { AppError } from '../errors.ts';
 
 const WAIT_MS = 30_000;

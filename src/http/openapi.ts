@@ -1,7 +1,7 @@
+import type { JsonObject } from '../json/json.ts';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
-import type { JsonObject } from '../db/tables.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {

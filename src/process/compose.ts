@@ -1,3 +1,4 @@
+import { createVerifiedFiles } from '../domain/bytes/verified-files.ts';
 import type { Logger } from 'pino';
 import type { AppDeps } from '../app.ts';
 import { measured, onDemand } from '../background/observe.ts';
@@ -9,7 +10,6 @@ import { countPending } from '../db/objects/locations.ts';
 import { countBehind } from '../db/search/rollups.ts';
 import { createSigner, derivedSigningKey } from '../domain/delivery/signing.ts';
 import { createHotBodies } from '../domain/bytes/body-cache.ts';
-import { createVerifiedFiles } from '../domain/delivery/verified-content.ts';
 import { createRenderedItems } from '../http/answers/present.ts';
 import type { RouteDeps } from '../http/route-deps.ts';
 import type { WebhookTrust } from '../http/webhooks/webhook-sender.ts';

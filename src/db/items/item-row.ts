@@ -1,5 +1,6 @@
+import type { JsonObject } from '../../json/json.ts';
 import { type ExpressionBuilder, type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely';
-import type { GeneratedImagesTable, JsonObject, Tables } from '../tables.ts';
+import type { GeneratedImagesTable, Tables } from '../tables.ts';
 import { recordedAt, toIsoTime } from '../timestamps.ts';
 
 /** A media item as the service speaks of it; times are RFC 3339 texts, absent values null. */

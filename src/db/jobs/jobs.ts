@@ -1,8 +1,9 @@
+import type { JsonObject } from '../../json/json.ts';
 import { type Selectable, sql } from 'kysely';
 import { recordEvent } from '../events.ts';
 import type { Db, Trx } from '../database.ts';
 import type { JobName } from './job-outputs.ts';
-import type { GenerationJobsTable, JobStatus, JsonObject } from '../tables.ts';
+import type { GenerationJobsTable, JobStatus } from '../tables.ts';
 import { recordedAt, toIsoTime } from '../timestamps.ts';
 
 /** The work at a generating back end. */

@@ -1,7 +1,7 @@
+import type { JsonObject } from '../../json/json.ts';
 import { sql } from 'kysely';
 import { type IntentKey, insertIntentUntil } from './intents.ts';
 import type { Db, Trx } from '../database.ts';
-import type { JsonObject } from '../tables.ts';
 import { toIsoTime } from '../timestamps.ts';
 
 /** An upload that a caller has begun: its bytes come to `key` from elsewhere. */

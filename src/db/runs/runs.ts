@@ -1,6 +1,7 @@
+import type { JsonObject } from '../../json/json.ts';
 import { type Selectable, sql } from 'kysely';
 import type { Db, Trx } from '../database.ts';
-import type { JsonObject, RunsTable } from '../tables.ts';
+import type { RunsTable } from '../tables.ts';
 import { toIsoTime } from '../timestamps.ts';
 
 /** One pipeline run. */

@@ -1,6 +1,7 @@
+import type { JsonObject } from '../../json/json.ts';
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
 import type { JobName } from '../jobs/job-outputs.ts';
-import type { JsonObject, Tables } from '../tables.ts';
+import type { Tables } from '../tables.ts';
 
 /** What a search may ask for; each is one condition, and all must hold. */
 export interface ItemFilter {

@@ -1,7 +1,7 @@
 import type { AnswerOutput, ProviderAnswer } from '../../sources/answers/answer.ts';
 import { compactAnswer } from '../../sources/answers/compact-answer.ts';
 import { AppError } from '../../errors.ts';
-import { storable } from '../../sources/json/storable-text.ts';
+import { storable } from '../../json/storable-text.ts';
 import { cutBytes } from '../../storage/keys.ts';
 import { suggestedName } from '../ingest/ingest.ts';
 import { type ItemFields, type ItemInput, MAX_METADATA_BYTES, checkFields } from '../items/item-fields.ts';

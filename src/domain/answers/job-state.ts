@@ -1,8 +1,9 @@
+import type { JsonObject } from '../../json/json.ts';
 import type { GenerationJob, JobChange } from '../../db/jobs/jobs.ts';
-import type { JobStatus, JsonObject } from '../../db/tables.ts';
+import type { JobStatus } from '../../db/tables.ts';
 import type { ProviderAnswer } from '../../sources/answers/answer.ts';
 import { compactAnswer } from '../../sources/answers/compact-answer.ts';
-import { storable } from '../../sources/json/storable-text.ts';
+import { storable } from '../../json/storable-text.ts';
 import { cutBytes } from '../../storage/keys.ts';
 
 /** A later state is never overwritten by an earlier one, whatever comes first: the order in which they arrive does not matter. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import type { AnswerOutput } from '../../sources/answers/answer.ts';
-import { storable } from '../../sources/json/storable-text.ts';
+import { storable } from '../../json/storable-text.ts';
 import { openData } from '../../sources/base64.ts';
 
 /**

@@ -1,31 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { LRUCache } from 'lru-cache';
 import { type Location, markCorrupt, markSound } from '../../db/objects/locations.ts';
 import { AppError } from '../../errors.ts';
 import type { GetResult } from '../../storage/driver.ts';
 import { Whole } from '../../storage/streams/buffered-object.ts';
 import type { Deps } from '../deps.ts';
-
-const MAX_REMEMBERED = 20_000;
-
-/**
- * Files that this process has read whole and found to be what was stored, by their versions. A file that has changed since, in its
- * inode, size or times, is checked again; bits that change without a write are the scrub's to find.
- */
-export interface VerifiedFiles {
-  has(location: Location, version: string): boolean;
-  add(location: Location, version: string): void;
-}
-
-export function createVerifiedFiles(): VerifiedFiles {
-  const versions = new LRUCache<string, string>({ max: MAX_REMEMBERED });
-  const nameOf = ({ store, key }: Location) => `${store}\n${key}`;
-  return {
-    has: (location, version) => versions.get(nameOf(location)) === version,
-    add: (location, version) => void versions.set(nameOf(location), version),
-  };
-}
 
 export type VerifyDeps = Pick<Deps, 'db' | 'log' | 'metrics' | 'hotBodies' | 'verifiedFiles'>;
 

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../db/tables.ts';
+import type { JsonObject } from '../../json/json.ts';
 import { AppError } from '../../errors.ts';
 import { checkJsonObject, checkText } from './text-limits.ts';
 

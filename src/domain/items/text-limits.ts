@@ -1,6 +1,6 @@
+import type { Json, JsonObject } from '../../json/json.ts';
 import { AppError } from '../../errors.ts';
-import { isPlainObject, walkPlain } from '../../sources/json/walk.ts';
-import type { Json, JsonObject } from '../../db/tables.ts';
+import { isPlainObject, walkPlain } from '../../json/walk.ts';
 
 const MAX_DEPTH = 32;
 /** Of a name in an object. */

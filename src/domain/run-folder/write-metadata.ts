@@ -1,7 +1,7 @@
+import type { Json, JsonObject } from '../../json/json.ts';
 import type { Location } from '../../db/objects/locations.ts';
 import type { MediaItem } from '../../db/items/item-row.ts';
 import type { Run } from '../../db/runs/runs.ts';
-import type { Json, JsonObject } from '../../db/tables.ts';
 import { runFolder } from '../../storage/keys.ts';
 
 /** What metadata.json says of a run before its outputs, in the names that the files of older systems have. */

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import { parseJson } from '../../sources/json/parse-json.ts';
-import type { JsonLimits } from '../../sources/json/scan.ts';
-import { isPlainObject } from '../../sources/json/walk.ts';
+import { parseJson } from '../../json/parse-json.ts';
+import type { JsonLimits } from '../../json/scan.ts';
+import { isPlainObject } from '../../json/walk.ts';
 import { type AddressSlots, createAddressSlots } from './address-slots.ts';
 import type { BodyMemory, BodyRoom } from './body-memory.ts';
 import { digestBody } from './content-digest.ts';

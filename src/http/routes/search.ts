@@ -1,6 +1,6 @@
+import type { JsonObject } from '../../json/json.ts';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { JsonObject } from '../../db/tables.ts';
 import { search, stats, tagCounts } from '../../domain/search/search.ts';
 import { AppError } from '../../errors.ts';
 import { callerOf } from '../auth/auth.ts';

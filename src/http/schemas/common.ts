@@ -17,7 +17,7 @@ export const nullableTime = (description: string) => nullableString(description,
 export const text = (description: string, maxLength: number, options: object = {}) =>
   Type.String({ description, maxLength, ...options });
 
-export const JsonObject = (description: string) =>
+export const jsonObject = (description: string) =>
   Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, description });
 
 /** An id as it comes in a path: anything else is refused before PostgreSQL sees it. */

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { JsonObject, nullableString, nullableTime, ref } from './common.ts';
+import { jsonObject, nullableString, nullableTime, ref } from './common.ts';
 import { ContentQuery } from './delivery.ts';
 import { itemProperties } from './media.ts';
 
@@ -75,7 +75,7 @@ const CompatRun = Type.Object(
     execution_mode: nullableString('Mode of the pipeline.'),
     input_text: nullableString('What the user entered.'),
     transformed_text: nullableString('The text as it went to the generator.'),
-    outputs: Type.Array(JsonObject('Type, file name, backend, config, size, format, width and height of one output.'), {
+    outputs: Type.Array(jsonObject('Type, file name, backend, config, size, format, width and height of one output.'), {
       description: 'As metadata.json has them.',
     }),
     items: Type.Array(ref(CompatImage), { description: 'The same as items.' }),

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { JsonObject, ref } from './common.ts';
+import { jsonObject, ref } from './common.ts';
 import { flatFields } from './ingest.ts';
 import { MediaItem } from './media.ts';
 
@@ -8,8 +8,8 @@ const { status: _status, error: _error, sha256: _sha256, ...fields } = flatField
 export const ImportRequest = Type.Object(
   {
     ...fields,
-    metadata: Type.Optional(JsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
-    generation: Type.Optional(JsonObject('How it was made; added to what the answer says.')),
+    metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
+    generation: Type.Optional(jsonObject('How it was made; added to what the answer says.')),
     response: Type.Unsafe<Record<string, unknown>>({
       type: 'object',
       additionalProperties: true,

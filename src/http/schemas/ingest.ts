@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { JsonObject, ref, text } from './common.ts';
+import { jsonObject, ref, text } from './common.ts';
 
 const time = (description: string) => Type.String({ description, maxLength: 40, examples: ['2026-11-21T01:55:37Z'] });
 
@@ -127,8 +127,8 @@ export const ExternalSource = Type.Object(
 export const IngestJson = Type.Object(
   {
     ...flatFields,
-    metadata: Type.Optional(JsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
-    generation: Type.Optional(JsonObject('How it was made, up to 64 KiB.')),
+    metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
+    generation: Type.Optional(jsonObject('How it was made, up to 64 KiB.')),
     source: Type.Optional(
       Type.Unsafe<
         | Static<typeof Base64Source>

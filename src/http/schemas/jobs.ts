@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { JsonObject, nullableInteger, nullableString, nullableTime, ref, text } from './common.ts';
+import { jsonObject, nullableInteger, nullableString, nullableTime, ref, text } from './common.ts';
 import { flatFields } from './ingest.ts';
 import { MediaItem } from './media.ts';
 
@@ -22,8 +22,8 @@ const { status: _status, error: _error, sha256: _sha256, jobId: _jobId, provider
 export const JobRequest = Type.Object(
   {
     ...fields,
-    metadata: Type.Optional(JsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
-    generation: Type.Optional(JsonObject('How it is made; added to what the provider says.')),
+    metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
+    generation: Type.Optional(jsonObject('How it is made; added to what the provider says.')),
   },
   {
     $id: 'JobRequest',
@@ -46,7 +46,7 @@ const Job = Type.Object(
     progress: nullableInteger('In percent.'),
     error: nullableString('What went wrong.'),
     errorClass: nullableString("The provider's name for that kind of error."),
-    timings: JsonObject('What the provider tells of times, in its own names and units.'),
+    timings: jsonObject('What the provider tells of times, in its own names and units.'),
     startedAt: nullableTime('When it was first seen at work.'),
     completedAt: nullableTime('When it was known to have ended.'),
     createdAt: Type.String({ format: 'date-time', description: 'When it was registered.' }),

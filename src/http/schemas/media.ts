@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { ItemId, JsonObject, nullableInteger, nullableString, nullableTime, ref } from './common.ts';
+import { ItemId, jsonObject, nullableInteger, nullableString, nullableTime, ref } from './common.ts';
 import { INGEST_SCHEMAS, flatFields } from './ingest.ts';
 
 /** What an item has on the wire. */
@@ -37,8 +37,8 @@ export const itemProperties = {
     examples: ['success'],
   }),
   error: nullableString('Why it failed.'),
-  metadata: JsonObject("The caller's own data."),
-  generation: JsonObject(
+  metadata: jsonObject("The caller's own data."),
+  generation: jsonObject(
     'How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool.',
   ),
   messageId: nullableString("The caller's message."),
@@ -108,7 +108,7 @@ const MediaPage = Type.Object(
 export const MediaPatch = Type.Object(
   {
     tags: flatFields.tags,
-    metadata: Type.Optional(JsonObject('Replaces the metadata.')),
+    metadata: Type.Optional(jsonObject('Replaces the metadata.')),
     prompt: flatFields.prompt,
     visibility: flatFields.visibility,
     expiresAt: Type.Optional(

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { JsonObject, nullableString, nullableTime, ref, text } from './common.ts';
+import { jsonObject, nullableString, nullableTime, ref, text } from './common.ts';
 import { Base64Source, ExternalSource, ObjectSource, UrlSource, flatFields } from './ingest.ts';
 import { JobReference } from './imports.ts';
 import { MediaItem } from './media.ts';
@@ -18,7 +18,7 @@ export const RunRequest = Type.Object(
     schema: word('Schema of the pipeline.', 'dada'),
     executionMode: word('Mode of the pipeline.', 'eco'),
     safetyLevel: word('Safety level of the pipeline.', 'kids'),
-    metadata: Type.Optional(JsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
+    metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
   },
   {
     $id: 'RunRequest',
@@ -48,8 +48,8 @@ const ComfyuiSource = Type.Object(
 export const RunMediaJson = Type.Object(
   {
     ...flatFields,
-    metadata: Type.Optional(JsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
-    generation: Type.Optional(JsonObject('How it was made, up to 64 KiB.')),
+    metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
+    generation: Type.Optional(jsonObject('How it was made, up to 64 KiB.')),
     source: Type.Optional(
       Type.Unsafe<
         | Static<typeof Base64Source>
@@ -88,7 +88,7 @@ const properties = {
   schema: nullableString('Schema of the pipeline.'),
   executionMode: nullableString('Mode of the pipeline.'),
   safetyLevel: nullableString('Safety level of the pipeline.'),
-  metadata: JsonObject("The caller's own data."),
+  metadata: jsonObject("The caller's own data."),
   store: Type.String({ description: 'Store in which its folder `runs/{runId}/` lies.', examples: ['local'] }),
   completedAt: nullableTime('When it was completed.'),
   createdAt: Type.String({ format: 'date-time', description: 'When it began.' }),

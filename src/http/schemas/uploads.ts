@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { JsonObject, ref, text } from './common.ts';
+import { jsonObject, ref, text } from './common.ts';
 import { flatFields } from './ingest.ts';
 
 const { status: _status, error: _error, filename, ...fields } = flatFields;
@@ -8,8 +8,8 @@ export const UploadRequest = Type.Object(
   {
     ...fields,
     filename: Type.Optional(filename),
-    metadata: Type.Optional(JsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
-    generation: Type.Optional(JsonObject('How it was made, up to 64 KiB.')),
+    metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
+    generation: Type.Optional(jsonObject('How it was made, up to 64 KiB.')),
     contentType: text('Type of the file; what arrives has to be of that type.', 100, { examples: ['image/png'] }),
     bytes: Type.Integer({
       minimum: 1,

@@ -2,8 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { receiveWebhook } from '../../domain/webhooks/take-webhook.ts';
 import type { WebhookProvider } from '../../sources/answers/webhooks.ts';
 import { isAppError } from '../../errors.ts';
-import type { RouteDeps } from '../route-deps.ts';
-import { proveSender } from './webhook-sender.ts';
+import type { SearchDeps } from '../../domain/search/search.ts';
+import { type WebhookTrust, proveSender } from './webhook-sender.ts';
 
 /** The same for every path under which a webhook may come. */
 export async function takeWebhook(...args: Parameters<typeof take>): Promise<FastifyReply> {
@@ -18,7 +18,7 @@ export async function takeWebhook(...args: Parameters<typeof take>): Promise<Fas
 }
 
 async function take(
-  deps: RouteDeps,
+  deps: SearchDeps & { webhooks: WebhookTrust },
   request: FastifyRequest,
   reply: FastifyReply,
   provider: WebhookProvider,

@@ -1,4 +1,5 @@
-import { type Json, asArray, asObject, asText } from './answer.ts';
+import type { Json } from '../../json/json.ts';
+import { asArray, asObject, asText } from './answer.ts';
 
 /** What went wrong. `class` is the provider's own name for that kind of error: `RuntimeError`, `TIMED_OUT`, `moderation_blocked`. */
 export interface AnswerError {

@@ -1,8 +1,5 @@
+import type { Json, JsonObject } from '../../json/json.ts';
 import type { AnswerError } from './answer-error.ts';
-
-/** A JSON value as it was parsed. */
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-export type JsonObject = { [key: string]: Json };
 
 /** Where one output's bytes are, as a provider says. */
 export type OutputBytes =

@@ -1,5 +1,6 @@
+import type { JsonObject } from '../../json/json.ts';
 import { errorOf } from './answer-error.ts';
-import { type JsonObject, type ProviderAnswer, asArray, asObject, asText, present } from './answer.ts';
+import { type ProviderAnswer, asArray, asObject, asText, present } from './answer.ts';
 import { type EmbeddedFacts, factsOfInfotext } from './embedded-facts.ts';
 
 /** AUTOMATIC1111's txt2img and img2img, Forge's too; a grid of all pictures may stand before them. A best effort. */

@@ -1,15 +1,6 @@
+import type { Json, JsonObject } from '../../json/json.ts';
 import { errorOf } from './answer-error.ts';
-import {
-  type AnswerOutput,
-  type Json,
-  type JsonObject,
-  type ProviderAnswer,
-  asArray,
-  asObject,
-  asText,
-  bytesOf,
-  present,
-} from './answer.ts';
+import { type AnswerOutput, type ProviderAnswer, asArray, asObject, asText, bytesOf, present } from './answer.ts';
 import { factsOfGraph } from './embedded-facts.ts';
 import { findOutputs } from './find-outputs.ts';
 

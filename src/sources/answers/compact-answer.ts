@@ -1,6 +1,6 @@
-import { isPlainObject } from '../json/walk.ts';
-import { storable } from '../json/storable-text.ts';
-import type { Json, JsonObject } from './answer.ts';
+import type { Json, JsonObject } from '../../json/json.ts';
+import { isPlainObject } from '../../json/walk.ts';
+import { storable } from '../../json/storable-text.ts';
 
 /** What is kept of an answer, in bytes of JSON. */
 const MAX_BYTES = 64 * 1024;

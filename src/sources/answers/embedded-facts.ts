@@ -1,6 +1,7 @@
+import type { JsonObject } from '../../json/json.ts';
 import { EmbeddedTexts } from '../../media/embedded-texts.ts';
 import { readGeneration } from '../../media/generation/read-generation.ts';
-import { type JsonObject, asObject } from './answer.ts';
+import { asObject } from './answer.ts';
 
 /** What a text tells that tools write into their files, when it comes beside a file instead. */
 export interface EmbeddedFacts {

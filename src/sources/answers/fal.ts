@@ -1,5 +1,6 @@
+import type { JsonObject } from '../../json/json.ts';
 import { type AnswerError, errorOf } from './answer-error.ts';
-import { type JsonObject, type ProviderAnswer, asObject, asText, present } from './answer.ts';
+import { type ProviderAnswer, asObject, asText, present } from './answer.ts';
 import { findOutputs } from './find-outputs.ts';
 
 /** FAL: a direct answer, or a webhook with the answer as its `payload`. Whatever in it is the address of a file is an output. */

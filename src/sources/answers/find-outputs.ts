@@ -1,6 +1,7 @@
+import type { Json, JsonObject } from '../../json/json.ts';
 import { looksLikeBase64 } from '../base64.ts';
 import { mediaTypeByExtension } from '../../media/media-type.ts';
-import { type AnswerOutput, type Json, type JsonObject, type OutputBytes, asText, bytesOf } from './answer.ts';
+import { type AnswerOutput, type OutputBytes, asText, bytesOf } from './answer.ts';
 
 const MAX_DEPTH = 12;
 const MAX_VALUES = 20_000;

@@ -1,8 +1,8 @@
+import type { Json } from '../../json/json.ts';
 import { errorOf } from './answer-error.ts';
 import {
   type AnswerOutput,
   type AnswerState,
-  type Json,
   type OutputBytes,
   type ProviderAnswer,
   asArray,

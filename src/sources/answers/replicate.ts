@@ -1,5 +1,6 @@
+import type { Json } from '../../json/json.ts';
 import { errorOf } from './answer-error.ts';
-import { type AnswerState, type Json, type ProviderAnswer, asObject, asText, present } from './answer.ts';
+import { type AnswerState, type ProviderAnswer, asObject, asText, present } from './answer.ts';
 
 const STATES: ReadonlyMap<string, AnswerState> = new Map(
   Object.entries({

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../../json/json.ts';
 import { looksLikeBase64 } from '../base64.ts';
 import { type AnswerError, errorOf } from './answer-error.ts';
 import {
@@ -5,7 +6,6 @@ import {
   type AnswerState,
   type OutputBytes,
   type ProviderAnswer,
-  type JsonObject,
   asArray,
   asObject,
   asText,

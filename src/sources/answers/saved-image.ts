@@ -1,4 +1,5 @@
-import { type Json, type JsonObject, asArray, asObject, asText } from './answer.ts';
+import type { Json, JsonObject } from '../../json/json.ts';
+import { asArray, asObject, asText } from './answer.ts';
 
 /** What a front end hands over that has got images in pieces: one or several, in any of the shapes that were in use. */
 export interface SavedImages {

@@ -1,6 +1,7 @@
-import { parseProviderJson } from '../json/parse-json.ts';
-import type { JsonLimits } from '../json/scan.ts';
-import { type Json, type ProviderAnswer, asObject, asText } from './answer.ts';
+import type { Json } from '../../json/json.ts';
+import { parseProviderJson } from '../../json/parse-json.ts';
+import type { JsonLimits } from '../../json/scan.ts';
+import { type ProviderAnswer, asObject, asText } from './answer.ts';
 import { comfyApiAnswer } from './comfyui.ts';
 import { falAnswer } from './fal.ts';
 import { genericAnswer } from './generic.ts';

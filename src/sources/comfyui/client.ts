@@ -1,8 +1,8 @@
+import type { Json } from '../../json/json.ts';
 import { AppError, isAppError } from '../../errors.ts';
-import type { Json } from '../answers/answer.ts';
 import { type ComfyFile, comfyViewUrl } from '../answers/comfyui.ts';
 import { type FetchedUrl, createUrlFetcher } from '../fetch/fetch-url.ts';
-import { parseProviderJson } from '../json/parse-json.ts';
+import { parseProviderJson } from '../../json/parse-json.ts';
 
 /** The operator's own ComfyUI. */
 export interface ComfyClient {

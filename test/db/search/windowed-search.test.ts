@@ -1,9 +1,9 @@
+import type { JsonObject } from '../../../src/json/json.ts';
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../../src/db/database.ts';
 import type { Position } from '../../../src/db/search/item-filter.ts';
-import type { JsonObject } from '../../../src/db/tables.ts';
 import { pageQuery, searchItems } from '../../../src/db/search/search.ts';
 import { type TestDatabase, createTestDatabase } from '../../support/database/test-database.ts';
 

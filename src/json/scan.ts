@@ -1,5 +1,5 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
-import { AppError } from '../../errors.ts';
+import { AppError } from '../errors.ts';
 
 /** What one JSON body may hold. */
 export interface JsonLimits {

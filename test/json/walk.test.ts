@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { isPlainObject, walkPlain } from '../../../src/sources/json/walk.ts';
+import { isPlainObject, walkPlain } from '../../src/json/walk.ts';
 
 test('a walk enters arrays and plain objects alone', () => {
   const stream = new Readable();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseJson } from '../../../src/sources/json/parse-json.ts';
-import { scanJson } from '../../../src/sources/json/scan.ts';
+import { parseJson } from '../../src/json/parse-json.ts';
+import { scanJson } from '../../src/json/scan.ts';
 
 const LIMITS = { structureBytes: 4 * 1024 * 1024, values: 200_000 };
 const parse = (text: string, mode: 'strict' | 'lenient' = 'strict') =>

@@ -1,9 +1,9 @@
+import type { Json } from './json.ts';
 import { randomBytes } from 'node:crypto';
 import { isAscii } from 'node:buffer';
 import { setImmediate as nextTick } from 'node:timers/promises';
-import { AppError } from '../../errors.ts';
+import { AppError } from '../errors.ts';
 import { storable } from './storable-text.ts';
-import type { Json } from '../answers/answer.ts';
 import { type JsonLimits, scanJson } from './scan.ts';
 
 /** Limits where no setting counts: what the service reads of its own stores and of ComfyUI. */

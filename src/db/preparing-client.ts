@@ -1,0 +1,40 @@
+import pg from 'pg';
+import { codeOf } from '../errors.ts';
+
+/** Names of the statements that connections keep prepared, by their text. */
+const names = new Map<string, string>();
+
+/** Every connection prepares this statement once, under its name. */
+export function nameStatement(text: string, name: string): void {
+  names.set(text, name);
+}
+
+/** How often a statement got another name. */
+let renamings = 0;
+
+/**
+ * PostgreSQL goes on refusing a kept statement whose columns have changed their types, as the migration of a newer version may do while
+ * this one runs. Under another name every connection prepares it anew.
+ */
+function isOutdated(error: unknown): boolean {
+  return codeOf(error) === '0A000' && (error as { routine?: unknown }).routine === 'RevalidateCachedQuery';
+}
+
+/** A connection that keeps the statements of `prepared` under their names. */
+export class PreparingClient extends pg.Client {
+  // The base class has a dozen overloads, of which the pool and Kysely use one.
+  override query(...given: unknown[]): never {
+    const [text, values, ...rest] = given;
+    const name = typeof text === 'string' ? names.get(text) : undefined;
+    const query = super.query.bind(this) as unknown as (...args: unknown[]) => never;
+    if (typeof text !== 'string' || name === undefined) return query(...given);
+    const run = () => query({ name: names.get(text), text, values }, ...rest) as Promise<unknown>;
+    if (rest.length > 0) return run() as never;
+    return run().catch((error: unknown) => {
+      if (!isOutdated(error)) throw error;
+      if (names.get(text) === name) names.set(text, `${name.split(' ')[0]} ${(renamings += 1)}`);
+      // In a transaction this fails as well, for the first failure has ended it.
+      return run();
+    }) as never;
+  }
+}

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../json/json.ts';
 import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
+import type { GeneratedImagesTable, NullableJson, NullableTimestamp, Timestamp } from './item-columns.ts';
 import type {
   MediaRollupCountsTable,
   MediaRollupItemsTable,
@@ -7,59 +8,6 @@ import type {
   MediaRollupScopesTable,
   MediaRollupWalkTable,
 } from './rollup-tables.ts';
-
-/** `timestamptz`: read as PostgreSQL's own text (microseconds are kept), written as an ISO text. */
-type Timestamp = ColumnType<string, string | undefined, string>;
-type NullableTimestamp = ColumnType<string | null, string | null | undefined, string | null>;
-type NullableJson = JSONColumnType<JsonObject | null, string | null | undefined, string | null>;
-
-export interface GeneratedImagesTable {
-  id: Generated<string>;
-  request_id: string | null;
-  user_id: string;
-  username: string | null;
-  tool_name: Generated<string>;
-  prompt: string;
-  model: string | null;
-  size: string | null;
-  quality: string | null;
-  style: string | null;
-  n: Generated<number | null>;
-  storage_url: string;
-  storage_provider: Generated<string | null>;
-  mime_type: string | null;
-  bytes: ColumnType<string | null, number | null | undefined, number | null>;
-  sha256: string | null;
-  tags: (string | null)[] | null;
-  status: Generated<string>;
-  error: string | null;
-  metadata: NullableJson;
-  message_id: string | null;
-  created_at: Timestamp;
-  media_type: Generated<string>;
-  visibility: Generated<string>;
-  filename: string | null;
-  width: number | null;
-  height: number | null;
-  duration_ms: ColumnType<string | null, number | null | undefined, number | null>;
-  thumbhash: string | null;
-  provider: string | null;
-  generation: NullableJson;
-  provider_response: NullableJson;
-  search_text: string | null;
-  original_url: string | null;
-  job_id: string | null;
-  run_id: string | null;
-  project_id: string | null;
-  scene_id: string | null;
-  version: number | null;
-  parent_id: string | null;
-  external_id: string | null;
-  generated_at: NullableTimestamp;
-  updated_at: NullableTimestamp;
-  expires_at: NullableTimestamp;
-  deleted_at: NullableTimestamp;
-}
 
 export interface MediaLocationsTable {
   media_id: string;

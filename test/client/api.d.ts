@@ -1374,6 +1374,16 @@ export interface components {
             /** @description How many were asked for. */
             n?: number;
             /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
              *       "portrait"
@@ -1418,16 +1428,6 @@ export interface components {
              * @example 2026-11-21T01:55:37Z
              */
             expiresAt?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
             /** @description Folders in the key, below the user's. */
             subfolder?: string;
             /** @description Name of the store to write to. Default: the primary one. */
@@ -1550,6 +1550,16 @@ export interface components {
             /** @description How many were asked for. */
             n?: number;
             /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
              *       "portrait"
@@ -1594,16 +1604,6 @@ export interface components {
              * @example 2026-11-21T01:55:37Z
              */
             expiresAt?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
             /** @description Folders in the key, below the user's. */
             subfolder?: string;
             /** @description Name of the store to write to. Default: the primary one. */
@@ -1844,6 +1844,11 @@ export interface components {
             /** @description How many were asked for. */
             n?: number;
             /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
              *       "portrait"
@@ -1881,11 +1886,6 @@ export interface components {
              * @example 2026-11-21T01:55:37Z
              */
             expiresAt?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
             /** @description Folders in the key, below the user's. */
             subfolder?: string;
             /** @description Name of the store to write to. Default: the primary one. */
@@ -2069,6 +2069,16 @@ export interface components {
             /** @description How many were asked for. */
             n?: number;
             /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
              *       "portrait"
@@ -2113,16 +2123,6 @@ export interface components {
              * @example 2026-11-21T01:55:37Z
              */
             expiresAt?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
             /** @description Folders in the key, below the user's. */
             subfolder?: string;
             /** @description Name of the store to write to. Default: the primary one. */
@@ -2306,6 +2306,16 @@ export interface components {
             /** @description How many were asked for. */
             n?: number;
             /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
              *       "portrait"
@@ -2343,16 +2353,6 @@ export interface components {
              * @example 2026-11-21T01:55:37Z
              */
             expiresAt?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
             /** @description Folders in the key, below the user's. */
             subfolder?: string;
             /** @description Name of the store to write to. Default: the primary one. */
@@ -2819,6 +2819,16 @@ export interface components {
             /** @description How many were asked for. */
             n?: number;
             /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
              *       "portrait"
@@ -2854,16 +2864,6 @@ export interface components {
              * @example 2026-11-21T01:55:37Z
              */
             expiresAt?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
             /** @description Folders in the key, below the user's. */
             subfolder?: string;
             /** @description Name of the store to write to. Default: the primary one. */
@@ -3115,28 +3115,28 @@ export interface operations {
                 model?: string;
                 /** @description Provider. */
                 provider?: string;
-                /** @description Status. */
-                status?: string;
-                /** @description Name of the store. */
-                storageProvider?: string;
                 /** @description Kind of media. */
                 mediaType?: "image" | "audio" | "video" | "model";
                 /** @description Exact type. */
                 mimeType?: string;
+                /** @description Name of the store. */
+                storageProvider?: string;
+                /** @description Status. */
+                status?: string;
+                /** @description Message. */
+                messageId?: string;
+                /** @description Request. */
+                requestId?: string;
                 /** @description Job. */
                 jobId?: string;
                 /** @description Run. */
                 runId?: string;
-                /** @description Request. */
-                requestId?: string;
-                /** @description Message. */
-                messageId?: string;
-                /** @description Id in an older system. */
-                externalId?: string;
                 /** @description Project. */
                 projectId?: string;
                 /** @description Scene. */
                 sceneId?: string;
+                /** @description Id in an older system. */
+                externalId?: string;
                 /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
                 /** @description Sampler, as in `generation.sampler`. */
@@ -3244,6 +3244,13 @@ export interface operations {
                 /** @description How many were asked for. */
                 n?: number;
                 /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
                  * @description Up to 64 tags of up to 64 characters.
                  * @example [
                  *       "portrait"
@@ -3282,13 +3289,6 @@ export interface operations {
                  * @example 2026-11-21T01:55:37Z
                  */
                 expiresAt?: string;
-                /** @description Default: the setting DEFAULT_VISIBILITY. */
-                visibility?: "private" | "public";
-                /**
-                 * @description Name of the file.
-                 * @example fox.png
-                 */
-                filename?: string;
                 /** @description Folders in the key, below the user's. */
                 subfolder?: string;
                 /** @description Name of the store to write to. Default: the primary one. */
@@ -3672,6 +3672,13 @@ export interface operations {
                 /** @description How many were asked for. */
                 n?: number;
                 /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
                  * @description Up to 64 tags of up to 64 characters.
                  * @example [
                  *       "portrait"
@@ -3710,13 +3717,6 @@ export interface operations {
                  * @example 2026-11-21T01:55:37Z
                  */
                 expiresAt?: string;
-                /** @description Default: the setting DEFAULT_VISIBILITY. */
-                visibility?: "private" | "public";
-                /**
-                 * @description Name of the file.
-                 * @example fox.png
-                 */
-                filename?: string;
                 /** @description Folders in the key, below the user's. */
                 subfolder?: string;
                 /** @description Name of the store to write to. Default: the primary one. */
@@ -3977,6 +3977,13 @@ export interface operations {
                 /** @description How many were asked for. */
                 n?: number;
                 /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
                  * @description Up to 64 tags of up to 64 characters.
                  * @example [
                  *       "portrait"
@@ -4015,13 +4022,6 @@ export interface operations {
                  * @example 2026-11-21T01:55:37Z
                  */
                 expiresAt?: string;
-                /** @description Default: the setting DEFAULT_VISIBILITY. */
-                visibility?: "private" | "public";
-                /**
-                 * @description Name of the file.
-                 * @example fox.png
-                 */
-                filename?: string;
                 /** @description Folders in the key, below the user's. */
                 subfolder?: string;
                 /** @description Name of the store to write to. Default: the primary one. */
@@ -4329,28 +4329,28 @@ export interface operations {
                 model?: string;
                 /** @description Provider. */
                 provider?: string;
-                /** @description Status. */
-                status?: string;
-                /** @description Name of the store. */
-                storageProvider?: string;
                 /** @description Kind of media. */
                 mediaType?: "image" | "audio" | "video" | "model";
                 /** @description Exact type. */
                 mimeType?: string;
+                /** @description Name of the store. */
+                storageProvider?: string;
+                /** @description Status. */
+                status?: string;
+                /** @description Message. */
+                messageId?: string;
+                /** @description Request. */
+                requestId?: string;
                 /** @description Job. */
                 jobId?: string;
                 /** @description Run. */
                 runId?: string;
-                /** @description Request. */
-                requestId?: string;
-                /** @description Message. */
-                messageId?: string;
-                /** @description Id in an older system. */
-                externalId?: string;
                 /** @description Project. */
                 projectId?: string;
                 /** @description Scene. */
                 sceneId?: string;
+                /** @description Id in an older system. */
+                externalId?: string;
                 /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
                 /** @description Sampler, as in `generation.sampler`. */

@@ -1,9 +1,9 @@
+import type { MediaItem } from '../item-columns.ts';
 import { sql } from 'kysely';
 import { coalesced } from '../coalesce.ts';
 import type { Db } from '../database.ts';
 import { type Location, primaryFirst, toLocation } from '../objects/locations.ts';
 import { canonicalId } from './items.ts';
-import type { MediaItem } from './item-row.ts';
 import { prepared } from '../prepared.ts';
 import { toIsoTime } from '../timestamps.ts';
 

@@ -1,6 +1,7 @@
+import type { MediaItem } from '../item-columns.ts';
 import { sql } from 'kysely';
 import type { Db } from '../database.ts';
-import { type MediaItem, itemColumns, toItem } from './item-row.ts';
+import { itemColumns, toItem } from './item-row.ts';
 
 /** Successes without a location here, whose storage URL can be fetched; by id, behind `after`. */
 export async function externalItems(

@@ -1,6 +1,7 @@
+import type { MediaItem } from '../item-columns.ts';
 import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../database.ts';
-import { type ItemRow, type MediaItem, itemColumns, toItem } from './item-row.ts';
+import { type ItemRow, itemColumns, toItem } from './item-row.ts';
 
 /** Bytes of the texts of one answer's items; 200 of the largest items would be 80 MB. */
 export const MAX_PAGE_BYTES = 8 * 1024 * 1024;

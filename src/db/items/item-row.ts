@@ -1,102 +1,25 @@
-import type { JsonObject } from '../../json/json.ts';
 import { type ExpressionBuilder, type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely';
-import type { GeneratedImagesTable, Tables } from '../tables.ts';
+import type { JsonObject } from '../../json/json.ts';
+import {
+  type ColumnName,
+  type FieldWith,
+  type GeneratedImagesTable,
+  ITEM_FIELDS,
+  type MediaItem,
+  STORED_FIELDS,
+  type StoredField,
+  columnOf,
+} from '../item-columns.ts';
+import type { Tables } from '../tables.ts';
 import { recordedAt, toIsoTime } from '../timestamps.ts';
 
-/** A media item as the service speaks of it; times are RFC 3339 texts, absent values null. */
-export interface MediaItem {
-  id: string;
-  userId: string;
-  username: string | null;
-  toolName: string;
-  prompt: string;
-  model: string | null;
-  provider: string | null;
-  size: string | null;
-  quality: string | null;
-  style: string | null;
-  n: number | null;
-  mediaType: string;
-  mimeType: string | null;
-  bytes: number | null;
-  sha256: string | null;
-  width: number | null;
-  height: number | null;
-  durationMs: number | null;
-  thumbhash: string | null;
-  filename: string | null;
-  visibility: string;
-  storageUrl: string;
-  storageProvider: string | null;
-  storageKey: string | null;
-  tags: string[];
-  status: string;
-  error: string | null;
-  metadata: JsonObject;
-  generation: JsonObject;
-  messageId: string | null;
-  requestId: string | null;
-  jobId: string | null;
-  runId: string | null;
-  projectId: string | null;
-  sceneId: string | null;
-  version: number | null;
-  isCurrent: boolean | null;
-  parentId: string | null;
-  externalId: string | null;
-  originalUrl: string | null;
-  generatedAt: string | null;
-  createdAt: string;
-  updatedAt: string;
-  expiresAt: string | null;
-  deletedAt: string | null;
-}
+type HiddenColumn = ColumnName<FieldWith<{ hidden: true }>>;
+type ShownColumn = Exclude<ColumnName, HiddenColumn>;
 
-export const ITEM_COLUMNS = [
-  'id',
-  'user_id',
-  'username',
-  'tool_name',
-  'prompt',
-  'model',
-  'provider',
-  'size',
-  'quality',
-  'style',
-  'n',
-  'media_type',
-  'mime_type',
-  'bytes',
-  'sha256',
-  'width',
-  'height',
-  'duration_ms',
-  'thumbhash',
-  'filename',
-  'visibility',
-  'storage_url',
-  'storage_provider',
-  'tags',
-  'status',
-  'error',
-  'metadata',
-  'generation',
-  'message_id',
-  'request_id',
-  'job_id',
-  'run_id',
-  'project_id',
-  'scene_id',
-  'version',
-  'parent_id',
-  'external_id',
-  'original_url',
-  'generated_at',
-  'created_at',
-  'updated_at',
-  'expires_at',
-  'deleted_at',
-] as const;
+/** The columns that an item shows. */
+export const ITEM_COLUMNS = STORED_FIELDS.filter(([, { hidden }]) => hidden !== true).map(([field]) =>
+  columnOf(field),
+) as ShownColumn[];
 
 /** The columns of an item for `select` and `returning`: all but the provider's raw answer and the search text. */
 export function itemColumns(eb: ExpressionBuilder<Tables, 'generated_images'>) {
@@ -136,65 +59,35 @@ function isCurrent(eb: ExpressionBuilder<Tables, 'generated_images'>): RawBuilde
 }
 
 /** What `itemColumns` selects. */
-export type ItemRow = Omit<Selectable<GeneratedImagesTable>, 'provider_response' | 'search_text'> & {
+export type ItemRow = Omit<Selectable<GeneratedImagesTable>, HiddenColumn> & {
   storage_key: string | null;
   is_current: SqlBool | null;
 };
 
-/** A row as an item. Rows of an older system may hold anything the old columns allow: nulls in arrays, JSON that is no object. */
-export function toItem(row: ItemRow): MediaItem {
-  const createdAt = recordedAt(row.created_at);
-  return {
-    id: row.id,
-    userId: row.user_id,
-    username: row.username,
-    toolName: row.tool_name,
-    prompt: row.prompt,
-    model: row.model,
-    provider: row.provider,
-    size: row.size,
-    quality: row.quality,
-    style: row.style,
-    n: row.n,
-    mediaType: row.media_type,
-    mimeType: row.mime_type,
-    bytes: toNumber(row.bytes),
-    sha256: row.sha256?.trim() || null,
-    width: row.width,
-    height: row.height,
-    durationMs: toNumber(row.duration_ms),
-    thumbhash: row.thumbhash,
-    filename: row.filename,
-    visibility: row.visibility,
-    storageUrl: row.storage_url,
-    storageProvider: row.storage_provider,
-    storageKey: row.storage_key,
-    tags: (row.tags ?? []).filter((tag) => tag !== null),
-    status: row.status,
-    error: row.error,
-    metadata: toObject(row.metadata),
-    generation: toObject(row.generation),
-    messageId: row.message_id,
-    requestId: row.request_id,
-    jobId: row.job_id,
-    runId: row.run_id,
-    projectId: row.project_id,
-    sceneId: row.scene_id,
-    version: row.version,
-    isCurrent: row.is_current === null ? null : Boolean(row.is_current),
-    parentId: row.parent_id,
-    externalId: row.external_id,
-    originalUrl: row.original_url,
-    generatedAt: toIsoTime(row.generated_at),
-    createdAt,
-    updatedAt: toIsoTime(row.updated_at) ?? createdAt,
-    expiresAt: toIsoTime(row.expires_at),
-    deletedAt: toIsoTime(row.deleted_at),
-  };
-}
+/** How a value comes out of its row. Rows of an older system may hold anything that their columns allow: nulls in arrays, JSON that is no object. */
+const READ: Partial<Record<string, (value: never) => unknown>> = {
+  size: (text: string | null) => (text === null ? null : Number(text)),
+  sha256: (text: string | null) => text?.trim() || null,
+  time: toIsoTime,
+  object: toObject,
+  tags: (tags: (string | null)[] | null) => (tags ?? []).filter((tag) => tag !== null),
+  boolean: (value: SqlBool | null) => (value === null ? null : Boolean(value)),
+};
 
-function toNumber(text: string | null): number | null {
-  return text === null ? null : Number(text);
+const SHOWN = ITEM_FIELDS.filter(([, { hidden }]) => hidden !== true).map(([field, { kind }]) => ({
+  field,
+  column: columnOf(field as StoredField) as keyof ItemRow,
+  read: READ[kind] as ((value: unknown) => unknown) | undefined,
+}));
+
+/** A row as an item. */
+export function toItem(row: ItemRow): MediaItem {
+  const item: Record<string, unknown> = {};
+  for (const { field, column, read } of SHOWN) item[field] = read ? read(row[column]) : row[column];
+  const createdAt = recordedAt(row.created_at);
+  item['createdAt'] = createdAt;
+  item['updatedAt'] ??= createdAt;
+  return item as MediaItem;
 }
 
 function toObject(value: unknown): JsonObject {

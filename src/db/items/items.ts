@@ -1,45 +1,12 @@
-import { type Insertable, type Updateable, sql } from 'kysely';
+import type { MediaItem, GeneratedImagesTable } from '../item-columns.ts';
+import { type Updateable, sql } from 'kysely';
 import { coalesced } from '../coalesce.ts';
 import type { Db, Trx } from '../database.ts';
 import { type Location, type LocationRow, primaryFirst, toLocation } from '../objects/locations.ts';
-import { type MediaItem, itemColumns, toItem } from './item-row.ts';
+import { itemColumns, toItem } from './item-row.ts';
 import { prepared } from '../prepared.ts';
-import type { GeneratedImagesTable } from '../tables.ts';
 
-export type NewItem = Insertable<GeneratedImagesTable>;
 export type ItemChange = Updateable<GeneratedImagesTable>;
-
-/** Inserts an item; `storageUrl` is given its id, because some permanent addresses hold it. Answers the item without its location. */
-export async function insertItem(
-  trx: Trx,
-  item: Omit<NewItem, 'id' | 'storage_url'>,
-  storageUrl: (id: string) => string,
-  formerId?: string,
-): Promise<MediaItem> {
-  const id = (await freeId(trx, formerId)) ?? (await nextId(trx));
-  const row = await trx
-    .insertInto('generated_images')
-    .values({ ...item, id, storage_url: storageUrl(id) })
-    .returning(itemColumns)
-    .executeTakeFirstOrThrow();
-  return toItem(row);
-}
-
-async function nextId(trx: Trx): Promise<string> {
-  const reserved = await sql<{
-    id: string;
-  }>`SELECT nextval(pg_get_serial_sequence('generated_images', 'id')) AS id`.execute(trx);
-  const id = reserved.rows[0]?.id;
-  if (id === undefined) throw new Error('The sequence of generated_images gave no id');
-  return id;
-}
-
-/** The id that an item had before its row was lost, unless another has it by now. */
-async function freeId(trx: Trx, id: string | undefined): Promise<string | undefined> {
-  if (id === undefined) return undefined;
-  const taken = await trx.selectFrom('generated_images').select('id').where('id', '=', id).executeTakeFirst();
-  return taken ? undefined : id;
-}
 
 /** Sees to it that ids to come are greater than `id`, so that it may be given to an item that had it before. */
 export async function reserveIdsUpTo(db: Db, id: string): Promise<void> {

@@ -1,26 +1,31 @@
 import { sql } from 'kysely';
-import { AppError } from '../../errors.ts';
 import type { Db, Trx } from '../database.ts';
+import { sceneTaken } from './insert-items.ts';
 
 /**
- * Takes the next version of a scene, in the transaction that inserts the item: the row lock makes concurrent writers
- * queue, so versions have no gaps. The first who stores into a scene owns it.
+ * Takes the next version of a scene for an item that is there already, and makes it the current one. The row lock makes concurrent
+ * writers queue, so versions have no gaps. The first user who stores into a scene owns it.
  * @throws AppError not_found when the scene is another user's
  */
-export async function takeSceneVersion(trx: Trx, projectId: string, sceneId: string, owner: string): Promise<number> {
+export async function takeSceneVersion(
+  trx: Trx,
+  projectId: string,
+  sceneId: string,
+  owner: string,
+  itemId: string,
+): Promise<number> {
   const row = await trx
     .insertInto('scenes')
-    .values({ project_id: projectId, scene_id: sceneId, owner, last_version: 1 })
+    .values({ project_id: projectId, scene_id: sceneId, owner, last_version: 1, current_item_id: itemId })
     .onConflict((conflict) =>
       conflict
         .columns(['project_id', 'scene_id'])
-        .doUpdateSet({ last_version: sql<number>`scenes.last_version + 1` })
+        .doUpdateSet({ last_version: sql<number>`scenes.last_version + 1`, current_item_id: itemId })
         .where('scenes.owner', '=', owner),
     )
     .returning('last_version')
     .executeTakeFirst();
-  if (!row)
-    throw new AppError('not_found', 'There is no such scene, or it belongs to another user.', { field: 'sceneId' });
+  if (!row) throw sceneTaken();
   return row.last_version;
 }
 

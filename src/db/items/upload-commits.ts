@@ -1,8 +1,8 @@
+import type { MediaItem } from '../item-columns.ts';
 import { coalesced } from '../coalesce.ts';
 import type { Db } from '../database.ts';
 import { type IntentKey, insertIntents } from '../objects/intents.ts';
-import type { MediaItem } from './item-row.ts';
-import { type ItemRecord, type StoredItem, insertStoredItems, itemRecord } from './insert-uploaded.ts';
+import { type ItemRecord, type NewItem, insertItems, itemRecord } from './insert-items.ts';
 
 type Request = { begin: IntentKey } | { end: ItemRecord };
 
@@ -15,7 +15,7 @@ const commitUpload = coalesced<Request, MediaItem | undefined>(
       await insertIntents(db, begin);
       return requests.map(() => undefined);
     }
-    const ended = (await insertStoredItems(db, end, begin)).values();
+    const ended = (await insertItems(db, end, begin)).values();
     return requests.map((request) => ('end' in request ? ended.next().value : undefined));
   },
   { running: 1, most: 100 },
@@ -27,10 +27,11 @@ export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
 }
 
 /**
- * Ends the intent of a plain upload and inserts its item, or nothing. Answers the item without its location. Not for transactions.
- * @throws AppError store_unavailable when the sweeper has marked the intent: the object may be gone already.
+ * Inserts an item with all that belongs to it, or nothing. Committed when it returns; uploads that end together share a commit. Not
+ * for transactions, and not for versions of scenes, which wait for one another.
+ * @throws AppError store_unavailable: the sweeper has marked its intent, so its object may be gone already
  */
-export async function insertStoredItem(db: Db, item: StoredItem): Promise<MediaItem> {
+export async function commitNewItem(db: Db, item: NewItem): Promise<MediaItem> {
   const inserted = await commitUpload(db, { end: itemRecord(item) });
   if (!inserted) throw new Error('An upload was committed without an answer');
   return inserted;

@@ -14,22 +14,6 @@ export interface Location {
   verifiedAt: string | null;
 }
 
-export interface NewLocation {
-  mediaId: string;
-  store: string;
-  key: string;
-  bytes: number;
-  sha256: string;
-  owned: boolean;
-}
-
-export async function insertLocation(trx: Trx, { mediaId, ...location }: NewLocation): Promise<void> {
-  await trx
-    .insertInto('media_locations')
-    .values({ ...location, media_id: mediaId })
-    .execute();
-}
-
 /** A store that is to get a copy, and why. */
 export interface WantedCopy {
   store: string;
@@ -37,25 +21,30 @@ export interface WantedCopy {
   purpose: 'mirror' | 'home';
 }
 
-/** Records copies that a worker is to make, in the transaction of the item: from there on they cannot be forgotten. */
-export async function insertPendingLocations(
+/** Records where an item's bytes lie, and the copies that a worker has to make of them, in the transaction that gives it the bytes. */
+export async function insertLocations(
   trx: Trx,
   mediaId: string,
-  { bytes, sha256 }: { bytes: number; sha256: string | null },
+  { store, key, bytes, sha256, owned }: { store: string; key: string; bytes: number; sha256: string; owned: boolean },
   copies: readonly WantedCopy[],
 ): Promise<void> {
-  if (copies.length === 0) return;
-  const common = {
-    media_id: mediaId,
-    bytes,
-    sha256,
-    owned: true,
-    state: 'pending',
-    next_attempt_at: sql<string>`now()`,
-  };
+  const common = { media_id: mediaId, bytes, sha256 };
   await trx
     .insertInto('media_locations')
-    .values(copies.map((copy) => ({ ...common, ...copy, state: 'pending' as const })))
+    .values({ ...common, store, key, owned })
+    .execute();
+  if (copies.length === 0) return;
+  await trx
+    .insertInto('media_locations')
+    .values(
+      copies.map((copy) => ({
+        ...common,
+        ...copy,
+        owned: true,
+        state: 'pending' as const,
+        next_attempt_at: sql<string>`now()`,
+      })),
+    )
     .onConflict((conflict) => conflict.doNothing())
     .execute();
 }
@@ -158,7 +147,10 @@ export async function secondsToNextPending(db: Db): Promise<number | undefined> 
 }
 
 /** Makes a location one that holds the bytes: a pending one, or a new one. False when there is one already that holds them. */
-export async function setStored(trx: Trx, location: NewLocation): Promise<boolean> {
+export async function setStored(
+  trx: Trx,
+  location: Pick<Location, 'store' | 'key' | 'bytes' | 'owned'> & { mediaId: string; sha256: string },
+): Promise<boolean> {
   const { mediaId, key, bytes, sha256, owned } = location;
   const row = await trx
     .insertInto('media_locations')

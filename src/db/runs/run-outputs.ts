@@ -1,7 +1,8 @@
+import type { MediaItem } from '../item-columns.ts';
 import { sql } from 'kysely';
 import type { Db, Trx } from '../database.ts';
 import { WEIGHT, rowsThatFit } from '../items/item-pages.ts';
-import { type MediaItem, itemColumns, toItem } from '../items/item-row.ts';
+import { itemColumns, toItem } from '../items/item-row.ts';
 import { recordedAt } from '../timestamps.ts';
 
 /** A place for one output of a run: the n-th of its type in one store. */

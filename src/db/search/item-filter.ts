@@ -1,27 +1,13 @@
 import type { JsonObject } from '../../json/json.ts';
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
 import type { JobName } from '../jobs/job-outputs.ts';
+import { type FilterField, STORED_FIELDS, columnOf } from '../item-columns.ts';
 import type { Tables } from '../tables.ts';
 
-/** What a search may ask for; each is one condition, and all must hold. */
-export interface ItemFilter {
-  userId?: string | undefined;
-  toolName?: string | undefined;
-  model?: string | undefined;
-  provider?: string | undefined;
-  status?: string | undefined;
-  storageProvider?: string | undefined;
-  mediaType?: string | undefined;
-  mimeType?: string | undefined;
-  jobId?: string | undefined;
-  runId?: string | undefined;
+/** Conditions of a search; all must hold. */
+export interface ItemFilter extends Partial<Record<FilterField, string | undefined>> {
   /** What a job has put out: items that bear its id, unless a job of another provider has named them, and those that it has named. */
   ofJob?: JobName | undefined;
-  requestId?: string | undefined;
-  messageId?: string | undefined;
-  externalId?: string | undefined;
-  projectId?: string | undefined;
-  sceneId?: string | undefined;
   seed?: string | undefined;
   sampler?: string | undefined;
   tags?: readonly string[] | undefined;
@@ -45,23 +31,12 @@ export interface Position {
 export const beyond = (order: 'asc' | 'desc', { createdAt, id }: Position): RawBuilder<boolean> =>
   sql<boolean>`(generated_images.created_at, generated_images.id) ${sql.raw(order === 'desc' ? '<' : '>')} (${createdAt}::timestamptz, ${id}::bigint)`;
 
-const EQUALS = {
-  userId: 'user_id',
-  toolName: 'tool_name',
-  model: 'model',
-  provider: 'provider',
-  status: 'status',
-  storageProvider: 'storage_provider',
-  mediaType: 'media_type',
-  mimeType: 'mime_type',
-  jobId: 'job_id',
-  runId: 'run_id',
-  requestId: 'request_id',
-  messageId: 'message_id',
-  externalId: 'external_id',
-  projectId: 'project_id',
-  sceneId: 'scene_id',
-} as const satisfies Partial<Record<keyof ItemFilter, keyof Tables['generated_images']>>;
+/** Fields that are searched for by their exact value. */
+export const EXACT_FIELDS = STORED_FIELDS.filter(([, { filter }]) => filter !== undefined) as [
+  FilterField,
+  (typeof STORED_FIELDS)[number][1],
+][];
+const EXACT = EXACT_FIELDS.map(([field]) => ({ field, column: columnOf(field) }));
 
 /** Written as the partial index has it, or the index is not used. */
 const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_images.status <> 'pending'`;
@@ -87,8 +62,8 @@ export function matching<O>(
   filter: ItemFilter,
 ): SelectQueryBuilder<Tables, 'generated_images', O> {
   let narrowed = query;
-  for (const [name, column] of Object.entries(EQUALS)) {
-    const value = filter[name as keyof typeof EQUALS];
+  for (const { field, column } of EXACT) {
+    const value = filter[field];
     if (value !== undefined) narrowed = narrowed.where(`generated_images.${column}`, '=', value);
   }
   if (filter.seed !== undefined) narrowed = narrowed.where(said('seed', filter.seed));

@@ -1,8 +1,9 @@
+import type { MediaItem } from '../item-columns.ts';
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from '../database.ts';
 import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
 import { WEIGHT, rowsThatFit } from '../items/item-pages.ts';
-import { type MediaItem, itemColumns, rowVersion, toItem } from '../items/item-row.ts';
+import { itemColumns, rowVersion, toItem } from '../items/item-row.ts';
 import { prepared } from '../prepared.ts';
 import type { Tables } from '../tables.ts';
 import { findInWindows, needsWindows, walkedItems } from './windowed-search.ts';

@@ -1,6 +1,6 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db, Trx } from '../database.ts';
-import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
+import { EXACT_FIELDS, type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
 import type { Tables } from '../tables.ts';
 
 /**
@@ -24,7 +24,11 @@ const EARLIEST_MS = Date.parse('0001-01-01T00:00:00Z');
 const LATEST_MS = Date.parse('9999-12-31T00:00:00Z');
 
 /** With one of these a search has a handful of rows to look at. */
-const FEW = ['jobId', 'ofJob', 'runId', 'requestId', 'messageId', 'externalId', 'projectId', 'seed'] as const;
+const FEW: readonly (keyof ItemFilter)[] = [
+  ...EXACT_FIELDS.filter(([, { filter }]) => filter === 'few').map(([field]) => field),
+  'ofJob',
+  'seed',
+];
 /** Conditions of which each has an index in the order of listings; a walk goes along the first one that is there. */
 const ORDERED = ['userId', 'failed', 'sampler', 'model', 'toolName'] as const;
 

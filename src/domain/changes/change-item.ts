@@ -1,3 +1,4 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { insertMarkedIntents } from '../../db/objects/intents.ts';
 import { locationsOf } from '../../db/objects/locations.ts';
 import { forgetAnswersAbout } from '../../db/idempotency-keys.ts';
@@ -11,7 +12,6 @@ import {
 } from '../../db/items/items.ts';
 import { touchRun } from '../../db/runs/runs.ts';
 import { fillCurrentItem, replaceCurrentItem } from '../../db/items/scenes.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError } from '../../errors.ts';
 import { type Caller, mayReach } from '../caller.ts';
 import type { Deps } from '../deps.ts';

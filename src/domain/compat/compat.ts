@@ -1,10 +1,10 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { readBounded } from '../../db/items/item-pages.ts';
 import { mediaOfRunIds } from '../../db/runs/run-outputs.ts';
 import { type Run, findRun } from '../../db/runs/runs.ts';
 import { listItemIds } from '../../db/search/search.ts';
 import { locationsOfMany } from '../../db/objects/locations.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError } from '../../errors.ts';
 import { runpodAnswer } from '../../sources/answers/runpod.ts';
 import { savedImages } from '../../sources/answers/saved-image.ts';

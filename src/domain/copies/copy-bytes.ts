@@ -1,6 +1,6 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { createHash } from 'node:crypto';
 import { type Location, setLocationState } from '../../db/objects/locations.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { Store } from '../../storage/stores/store.ts';
 import type { Deps } from '../deps.ts';

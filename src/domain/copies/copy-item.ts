@@ -1,10 +1,10 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import type { Trx } from '../../db/database.ts';
 import { type IntentKey, fulfilIntent, insertMarkedIntents } from '../../db/objects/intents.ts';
 import { insertIntent } from '../../db/items/upload-commits.ts';
 import { type Location, deleteLocation, locationsOf, setStored } from '../../db/objects/locations.ts';
 import { findItemForUpdate, setStorage } from '../../db/items/items.ts';
 import { touchRun } from '../../db/runs/runs.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError } from '../../errors.ts';
 import { mediaTypeByMime } from '../../media/media-type.ts';
 import { copyKey, outputKey, runFolder, runSlotOf } from '../../storage/keys.ts';

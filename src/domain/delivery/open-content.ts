@@ -1,3 +1,4 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { buffer } from 'node:stream/consumers';
 import { type Location, locationsOf } from '../../db/objects/locations.ts';
 import {
@@ -7,7 +8,6 @@ import {
   findDeliveredItems,
 } from '../../db/items/delivery-row.ts';
 import { type ItemWithLocations, findItemByAddress, findItemWithLocations } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { ByteRange, GetResult } from '../../storage/driver.ts';
 import { Whole } from '../../storage/streams/buffered-object.ts';

@@ -1,8 +1,8 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { externalItems } from '../../db/items/external-items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { isAppError } from '../../errors.ts';
 import type { Deps } from '../deps.ts';
 import { type BytesFrom, storeInto } from '../ingest/fill-item.ts';

@@ -1,8 +1,8 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { createHash } from 'node:crypto';
 import { type KnownFile, filesByExternalId } from '../../db/items/item-names.ts';
 import { locationsOfMany } from '../../db/objects/locations.ts';
 import { findItem } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import { decodeData } from '../../sources/base64.ts';
 import type { Deps } from '../deps.ts';

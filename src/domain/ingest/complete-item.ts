@@ -1,11 +1,13 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { deleteFetch } from '../../db/jobs/fetches.ts';
 import { type IntentKey, fulfilIntent, isKnownKey } from '../../db/objects/intents.ts';
 import { type ItemChange, findItem, findItemForUpdate, updateItem } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
+import { insertLocations } from '../../db/objects/locations.ts';
 import { touchRun } from '../../db/runs/runs.ts';
 import { AppError } from '../../errors.ts';
 import { objectTaken } from './adopt-object.ts';
-import { type Bytes, asTaken, insertBytes } from './commit-item.ts';
+import { asTaken } from './commit-item.ts';
+import type { Bytes } from './new-item.ts';
 import { wantedCopies } from '../staging/wanted-copies.ts';
 import type { Deps } from '../deps.ts';
 import { recordItemEvent } from '../items/item-event.ts';
@@ -33,7 +35,7 @@ export async function completeItem(
       const waiting = await findItemForUpdate(trx, itemId);
       if (!waiting || waiting.storageKey !== null)
         throw new AppError('not_found', 'The item was removed, or has got its bytes meanwhile.');
-      await insertBytes(trx, itemId, bytes, copies);
+      await insertLocations(trx, itemId, bytes, copies);
       if (intent) await fulfilIntent(trx, intent);
       await deleteFetch(trx, itemId);
       const known = knownOf(waiting, bytes);

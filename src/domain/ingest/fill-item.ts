@@ -1,5 +1,5 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import type { FetchOptions } from '../../db/jobs/fetches.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError } from '../../errors.ts';
 import { decodeData } from '../../sources/base64.ts';
 import type { FetchedUrl } from '../../sources/fetch/fetch-url.ts';

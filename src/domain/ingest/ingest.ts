@@ -1,6 +1,6 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { createHash } from 'node:crypto';
 import { findItem, isAlive } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import type { Run } from '../../db/runs/runs.ts';
 import { AppError } from '../../errors.ts';
 import { cutBytes } from '../../storage/keys.ts';

@@ -1,5 +1,5 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { enqueue } from '../../db/queue/enqueue.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { touchRun } from '../../db/runs/runs.ts';
 import { isAppError } from '../../errors.ts';
 import { isGone } from '../../sources/fetch/fetch-failure.ts';

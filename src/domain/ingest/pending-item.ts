@@ -1,16 +1,17 @@
 import type { Trx } from '../../db/database.ts';
+import { INSERTED_FIELDS, type MediaItem, columnOf } from '../../db/item-columns.ts';
+import { type NewItem, insertItem } from '../../db/items/insert-items.ts';
+import { updateItem } from '../../db/items/items.ts';
+import { takeSceneVersion } from '../../db/items/scenes.ts';
 import { type NewFetch, insertFetch } from '../../db/jobs/fetches.ts';
-import { insertItem, updateItem } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
-import { setCurrentItem } from '../../db/items/scenes.ts';
 import { mediaTypeByMime } from '../../media/media-type.ts';
-import { takeScene, toRow } from './commit-item.ts';
 import type { Deps } from '../deps.ts';
 import { recordItemEvent } from '../items/item-event.ts';
 import type { ItemFields } from '../items/item-fields.ts';
+import { newItem } from './new-item.ts';
 
 /**
- * An item whose bytes are still to be had: the caller enqueues the job that gets them, or gets them itself.
+ * An item whose bytes are still to be fetched: the caller enqueues the task that fetches them, or fetches them itself.
  * @param into the item that it takes the place of
  */
 export async function insertPendingItem(
@@ -20,24 +21,17 @@ export async function insertPendingItem(
   wanted: NewFetch,
   into?: string,
 ): Promise<MediaItem> {
-  const pending = { ...fields, status: 'pending' };
-  const version = await takeScene(trx, fields, true);
   const url = wanted.sources.find((source) => source.type === 'url')?.url;
-  const row = toRow(deps, pending, { type: 'none' }, undefined, version);
   const expected = mediaTypeByMime(wanted.options.contentType ?? '');
+  const originalUrl = fields.originalUrl ?? (url !== undefined && Buffer.byteLength(url) <= 2000 ? url : undefined);
+  const pending = newItem(deps, { fields: { ...fields, status: 'pending', originalUrl }, source: { type: 'none' } });
   const item = await writeItem(
     trx,
-    {
-      ...row,
-      ...(expected && { media_type: expected.mediaType }),
-      original_url: fields.originalUrl ?? (url !== undefined && Buffer.byteLength(url) <= 2000 ? url : undefined),
-    },
+    { ...pending, row: { ...pending.row, ...(expected && { media_type: expected.mediaType }) } },
     into,
   );
   await insertFetch(trx, item.id, wanted);
-  if (version !== undefined && fields.projectId !== undefined && fields.sceneId !== undefined)
-    await setCurrentItem(trx, fields.projectId, fields.sceneId, item.id);
-  return { ...item, isCurrent: version === undefined ? null : true };
+  return item;
 }
 
 /** An item that will have no bytes. */
@@ -48,19 +42,23 @@ export async function insertFailedItem(
   error: string,
   into?: string,
 ): Promise<MediaItem> {
-  const failed = { ...fields, status: 'failed', error };
-  const item = await writeItem(trx, toRow(deps, failed, { type: 'none' }, undefined, undefined), into);
-  await recordItemEvent(trx, item);
-  return item;
+  const failed = newItem(deps, { fields: { ...fields, status: 'failed', error }, source: { type: 'none' } });
+  return writeItem(trx, failed, into);
 }
 
 /** A new item, or the one that stood for the failure of its job until now: nothing of that stays but its id. */
-async function writeItem(trx: Trx, row: ReturnType<typeof toRow>, into: string | undefined): Promise<MediaItem> {
-  if (into === undefined) return insertItem(trx, row, () => '');
-  // What an insert would leave out, and to the column's default.
-  const blank = { error: null, original_url: null, tool_name: 'generateUserImage' };
-  const change = Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value ?? null]));
-  const item = await updateItem(trx, into, { ...blank, ...change }, 'any');
-  if (!item) throw new Error('the failure of a job vanished from under its lock');
-  return item;
+async function writeItem(trx: Trx, item: NewItem, into: string | undefined): Promise<MediaItem> {
+  if (into === undefined) return insertItem(trx, item);
+  const { project_id, scene_id, user_id } = item.row;
+  const inScene = item.takesVersion === true && project_id && scene_id;
+  const version = inScene ? await takeSceneVersion(trx, project_id, scene_id, user_id, into) : null;
+  const written = INSERTED_FIELDS.map(([field, { kind, default: initial }]) => {
+    const column = columnOf(field) as keyof NewItem['row'];
+    const value: unknown = item.row[column] ?? initial ?? null;
+    return [column, kind === 'object' && value !== null ? JSON.stringify(value) : value] as const;
+  });
+  const changed = await updateItem(trx, into, { ...Object.fromEntries(written), version }, 'any');
+  if (!changed) throw new Error('the failure of a job vanished from under its lock');
+  await recordItemEvent(trx, changed);
+  return changed;
 }

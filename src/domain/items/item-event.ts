@@ -1,12 +1,19 @@
-import { recordEvent } from '../../db/events.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import type { Trx } from '../../db/database.ts';
+import { recordEvent } from '../../db/events.ts';
+import type { MediaItem } from '../../db/item-columns.ts';
 
-/** Tells of an item, in the transaction that makes it so; one that is still pending is told of when it has come to something. */
+/** The event that tells of an item with that status; none of a pending one, before its outcome is known. */
+export function eventOf(status: string): 'item.stored' | 'item.failed' | undefined {
+  if (status === 'pending') return undefined;
+  return status === 'success' ? 'item.stored' : 'item.failed';
+}
+
+/** Records the event of an item that has changed its status, in the transaction that changed it. */
 export async function recordItemEvent(trx: Trx, item: MediaItem): Promise<void> {
-  if (item.status === 'pending') return;
+  const kind = eventOf(item.status);
+  if (!kind) return;
   await recordEvent(trx, {
-    kind: item.status === 'success' ? 'item.stored' : 'item.failed',
+    kind,
     userId: item.userId,
     mediaId: item.id,
     provider: item.provider ?? undefined,

@@ -1,43 +1,20 @@
 import type { JsonObject } from '../../json/json.ts';
+import { CALLER_FIELDS, type CallerField, type FieldValue, type FieldWith, ITEM } from '../../db/item-columns.ts';
 import { AppError } from '../../errors.ts';
 import { checkJsonObject, checkText } from './text-limits.ts';
 
 /** What a caller may say about an item, as it arrives: shapes are checked, limits are not. */
-export interface ItemInput {
-  userId?: string | undefined;
-  username?: string | undefined;
-  toolName?: string | undefined;
-  prompt?: string | undefined;
-  model?: string | undefined;
-  provider?: string | undefined;
-  size?: string | undefined;
-  quality?: string | undefined;
-  style?: string | undefined;
-  n?: number | undefined;
-  tags?: string[] | undefined;
-  status?: string | undefined;
-  error?: string | undefined;
-  metadata?: unknown;
-  generation?: unknown;
-  messageId?: string | undefined;
-  requestId?: string | undefined;
-  jobId?: string | undefined;
-  runId?: string | undefined;
-  projectId?: string | undefined;
-  sceneId?: string | undefined;
-  parentId?: string | undefined;
-  externalId?: string | undefined;
-  originalUrl?: string | undefined;
-  generatedAt?: string | undefined;
-  expiresAt?: string | undefined;
-  visibility?: 'private' | 'public' | undefined;
-  filename?: string | undefined;
+export interface ItemInput extends Said {
   subfolder?: string | undefined;
   store?: string | undefined;
   sha256?: string | undefined;
-  /** A provider's answer, already compact; kept beside the item and never answered. */
+  /** A provider's answer, already compact; kept beside the item and never shown. */
   providerResponse?: JsonObject | undefined;
 }
+
+type Said = {
+  [N in CallerField]?: (N extends FieldWith<{ kind: 'object' }> ? unknown : FieldValue<N>) | undefined;
+};
 
 /** The same, within the limits and in one canonical form. */
 export interface ItemFields extends ItemInput {
@@ -47,29 +24,11 @@ export interface ItemFields extends ItemInput {
   generation?: JsonObject | undefined;
 }
 
-const SHORT = 2000;
-/** Bytes at most; indexed texts stay below what one index entry can hold (2,704 bytes). */
-const TEXT_LIMITS = {
-  userId: 255,
-  username: SHORT,
-  toolName: 255,
-  prompt: 256 * 1024,
-  model: SHORT,
-  provider: 255,
-  size: 20,
-  quality: 20,
-  style: 20,
-  error: 64 * 1024,
-  messageId: SHORT,
-  requestId: SHORT,
-  jobId: SHORT,
-  runId: 200,
-  sceneId: 255,
-  externalId: SHORT,
-  originalUrl: SHORT,
-  filename: 1000,
-  subfolder: 500,
-} as const satisfies Partial<Record<keyof ItemInput, number>>;
+/** Bytes of a text at most. */
+const TEXT_LIMITS = [
+  ...CALLER_FIELDS.flatMap(([field, { maxBytes }]) => (maxBytes === undefined ? [] : [{ field, maxBytes }])),
+  { field: 'subfolder', maxBytes: 500 },
+] as const;
 
 const MAX_TAGS = 64;
 const MAX_TAG_CHARACTERS = 64;
@@ -77,41 +36,42 @@ export const MAX_METADATA_BYTES = 64 * 1024;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/** What makes a value of a kind canonical, and refuses those that cannot be stored. */
+const CANONICAL: Partial<Record<string, (field: string, value: never) => unknown>> = {
+  uuid: checkUuid,
+  id: checkId,
+  time: checkTime,
+  tags: (_field: string, tags: readonly string[]) => checkTags(tags),
+  object: (field: string, value: unknown) => checkJsonObject(field, value, MAX_METADATA_BYTES),
+};
+const CHECKED = CALLER_FIELDS.flatMap(([field, { kind }]) => {
+  const check = CANONICAL[kind] as ((field: string, value: unknown) => unknown) | undefined;
+  return check ? [{ field, check }] : [];
+});
+
 /**
  * Checks what the schema cannot say (bytes, Unicode, JSON depth, what belongs together) and normalises it.
  * @throws AppError invalid_request, invalid_text or too_large, with the field's name
  */
 export function checkFields(input: ItemInput, userId: string): ItemFields {
   const fields: ItemInput = { ...input, userId };
-  for (const [name, limit] of Object.entries(TEXT_LIMITS)) {
-    const value = fields[name as keyof typeof TEXT_LIMITS];
-    if (value !== undefined) checkText(name, value, limit);
+  for (const { field, maxBytes } of TEXT_LIMITS) {
+    const value = fields[field] as string | undefined;
+    if (value !== undefined) checkText(field, value, maxBytes);
   }
   checkUserId(userId);
-  if (fields.projectId !== undefined && !UUID.test(fields.projectId)) fail('projectId', 'must be a UUID');
   if (fields.projectId === undefined && fields.sceneId !== undefined) fail('sceneId', "needs 'projectId' beside it");
   if (fields.filename === '') fields.filename = undefined;
-  return {
-    ...fields,
-    userId,
-    ...(fields.projectId !== undefined && { projectId: fields.projectId.toLowerCase() }),
-    tags: checkTags(fields.tags ?? []),
-    metadata:
-      fields.metadata === undefined ? undefined : checkJsonObject('metadata', fields.metadata, MAX_METADATA_BYTES),
-    generation:
-      fields.generation === undefined
-        ? undefined
-        : checkJsonObject('generation', fields.generation, MAX_METADATA_BYTES),
-    parentId: fields.parentId === undefined ? undefined : checkId('parentId', fields.parentId),
-    ...(fields.generatedAt !== undefined && { generatedAt: checkTime('generatedAt', fields.generatedAt) }),
-    ...(fields.expiresAt !== undefined && { expiresAt: checkTime('expiresAt', fields.expiresAt) }),
-    ...(fields.sha256 !== undefined && { sha256: fields.sha256.toLowerCase() }),
-  };
+  if (fields.sha256 !== undefined) fields.sha256 = fields.sha256.toLowerCase();
+  const canonical: Record<string, unknown> = { ...fields, tags: fields.tags ?? [] };
+  for (const { field, check } of CHECKED)
+    if (canonical[field] !== undefined) canonical[field] = check(field, canonical[field]);
+  return canonical as unknown as ItemFields;
 }
 
 /** @throws AppError invalid_request: empty or with control characters. */
 export function checkUserId(userId: string): void {
-  checkText('userId', userId, TEXT_LIMITS.userId);
+  checkText('userId', userId, ITEM.userId.maxBytes);
   if (userId.trim() === '') fail('userId', 'must not be empty');
   if (/\p{Cc}/u.test(userId)) fail('userId', 'must not hold control characters');
 }
@@ -136,6 +96,12 @@ const MAX_ID = 9_223_372_036_854_775_807n;
 /** A tag as it is kept, and so as it has to be looked for. */
 export function canonicalTag(tag: string): string {
   return tag.normalize('NFC').trim();
+}
+
+/** In lower case. @throws AppError invalid_request */
+function checkUuid(field: string, value: string): string {
+  if (!UUID.test(value)) fail(field, 'must be a UUID');
+  return value.toLowerCase();
 }
 
 /** An item's id: a positive BIGINT in decimal. @throws AppError invalid_request */

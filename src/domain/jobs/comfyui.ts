@@ -1,10 +1,10 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { lockJob, updateJob, findJob } from '../../db/jobs/jobs.ts';
 import { setPoll } from '../../db/jobs/job-polls.ts';
 import { findJobOutputs } from '../../db/jobs/job-outputs.ts';
 import { enqueue } from '../../db/queue/enqueue.ts';
 import { byId, readBounded } from '../../db/items/item-pages.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import { comfyAnswer } from '../../sources/answers/comfy-history.ts';
 import { type ComfyClient, checkPromptId } from '../../sources/comfyui/client.ts';

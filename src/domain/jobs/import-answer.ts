@@ -1,5 +1,5 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { findStoredItemByKey } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../../sources/answers/answer.ts';
 import { ANSWERS, type Provider } from '../../sources/answers/providers.ts';

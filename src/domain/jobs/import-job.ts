@@ -1,8 +1,8 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { lockJob, updateJob } from '../../db/jobs/jobs.ts';
 import { renewHeldFetches, reviveFetches } from '../../db/jobs/fetches.ts';
 import { readBounded } from '../../db/items/item-pages.ts';
 import { findItem, findItemForUpdate, updateItem } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import type { AnswerOutput, ProviderAnswer } from '../../sources/answers/answer.ts';
 import { answerContext, assertFew, outputFields } from '../answers/answer-fields.ts';
 import { newOutput } from '../answers/apply-answer.ts';

@@ -1,3 +1,4 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { type GenerationJob, findJob, lockJob, updateJob } from '../../db/jobs/jobs.ts';
 import { reviveFetches } from '../../db/jobs/fetches.ts';
@@ -5,7 +6,6 @@ import { type JobName, findJobOutputs } from '../../db/jobs/job-outputs.ts';
 import { enqueue } from '../../db/queue/enqueue.ts';
 import { byId, readBounded } from '../../db/items/item-pages.ts';
 import { lockItemsWithoutBytes, updateItem } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { reviveCurrentItem } from '../../db/items/scenes.ts';
 import { AppError } from '../../errors.ts';
 import { type Caller, mayReach, ownerFor } from '../caller.ts';

@@ -1,3 +1,4 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import {
   deleteFetch,
   type Fetch,
@@ -12,7 +13,6 @@ import { enqueue, fetchTask } from '../../db/queue/enqueue.ts';
 import { forgetAnswersAbout } from '../../db/idempotency-keys.ts';
 import { moveJobOutputs } from '../../db/jobs/job-outputs.ts';
 import { deleteItem, findItem, findItemForUpdate, findStoredItemByKey, updateItem } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { touchRun } from '../../db/runs/runs.ts';
 import { replaceCurrentItem } from '../../db/items/scenes.ts';
 import { isAppError } from '../../errors.ts';

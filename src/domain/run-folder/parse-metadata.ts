@@ -1,3 +1,4 @@
+import { CALLER_FIELDS, columnOf } from '../../db/item-columns.ts';
 import { AppError } from '../../errors.ts';
 import { type ItemInput, checkTime } from '../items/item-fields.ts';
 
@@ -66,7 +67,6 @@ export function parseRunMetadata(text: string): FoundRun {
 function itemOf(entry: Fields, timestamp: string | undefined): FoundItem {
   const storageUrl = word(entry['storage_url']);
   const storageProvider = word(entry['storage_provider']);
-  const visibility = entry['visibility'];
   return {
     id: idOf(entry['item_id']),
     filename: word(entry['filename']),
@@ -79,34 +79,32 @@ function itemOf(entry: Fields, timestamp: string | undefined): FoundItem {
     updatedAt: time(entry['updated_at']),
     deletedAt: time(entry['deleted_at']),
     input: {
-      username: word(entry['username']),
-      toolName: word(entry['tool_name']),
-      prompt: word(entry['prompt']),
+      ...said(entry),
       model: word(entry['model']) ?? word(entry['config']),
       provider: word(entry['provider']) ?? word(entry['backend']),
-      size: word(entry['size']),
-      quality: word(entry['quality']),
-      style: word(entry['style']),
-      n: small(whole(entry['n'])),
-      tags: Array.isArray(entry['tags']) ? entry['tags'].filter((tag) => typeof tag === 'string') : [],
-      status: word(entry['status']),
-      error: word(entry['error']),
-      metadata: isFields(entry['metadata']) ? entry['metadata'] : undefined,
-      generation: isFields(entry['generation']) ? entry['generation'] : undefined,
-      messageId: word(entry['message_id']),
-      requestId: word(entry['request_id']),
-      jobId: word(entry['job_id']),
-      projectId: word(entry['project_id']),
-      sceneId: word(entry['scene_id']),
-      externalId: word(entry['external_id']),
-      originalUrl: word(entry['original_url']),
-      filename: word(entry['original_filename']),
       // Older systems knew one time for the whole run.
       generatedAt: time(entry['generated_at']) ?? (entry['created_at'] === undefined ? timestamp : undefined),
-      expiresAt: time(entry['expires_at']),
-      visibility: visibility === 'public' || visibility === 'private' ? visibility : undefined,
     },
   };
+}
+
+/** How a value of a kind is read; the others are texts. */
+const READ: Partial<Record<string, (value: unknown) => unknown>> = {
+  integer: (value) => small(whole(value)),
+  time,
+  tags: (value) => (Array.isArray(value) ? value.filter((tag) => typeof tag === 'string') : []),
+  object: (value) => (isFields(value) ? value : undefined),
+};
+const SAID = CALLER_FIELDS.filter(([, { run }]) => run !== false);
+
+/** What a caller had said about the item. */
+function said(entry: Fields): ItemInput {
+  const input: Record<string, unknown> = {};
+  for (const [field, { kind, run, values }] of SAID) {
+    const value = (READ[kind] ?? word)(entry[typeof run === 'string' ? run : columnOf(field)]);
+    input[field] = values === undefined || values.includes(String(value)) ? value : undefined;
+  }
+  return input;
 }
 
 function isFields(value: unknown): value is Fields {

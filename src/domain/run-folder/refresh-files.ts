@@ -1,6 +1,6 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { takeLease } from '../../db/leases.ts';
 import { locationsOfMany } from '../../db/objects/locations.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { runItems } from '../../db/runs/run-outputs.ts';
 import {
   type Run,

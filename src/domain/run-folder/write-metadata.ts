@@ -1,6 +1,6 @@
+import { ITEM_FIELDS, type MediaItem, columnOf } from '../../db/item-columns.ts';
 import type { Json, JsonObject } from '../../json/json.ts';
 import type { Location } from '../../db/objects/locations.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import type { Run } from '../../db/runs/runs.ts';
 import { runFolder } from '../../storage/keys.ts';
 
@@ -39,6 +39,12 @@ export function placeInRun(run: Run, locations: readonly Location[]): RunPlace {
   };
 }
 
+/** Fields of an item by their names in metadata.json. */
+const ENTRY = ITEM_FIELDS.filter(([, { run, hidden }]) => run !== false && hidden !== true).map(([field, { run }]) => ({
+  field: field as keyof MediaItem,
+  name: typeof run === 'string' ? run : columnOf(field),
+}));
+
 /** What metadata.json says of an item: the seed's fields first, then all that its row needs to be made again. */
 export function runEntry(item: MediaItem, place: RunPlace, locations: readonly Location[]): JsonObject {
   const file = place.in === 'nowhere' ? undefined : place;
@@ -59,35 +65,7 @@ export function runEntry(item: MediaItem, place: RunPlace, locations: readonly L
     object: file ? undefined : objectOf(locations),
     storage_url: file || item.storageUrl === '' ? undefined : item.storageUrl,
     storage_provider: file ? undefined : item.storageProvider,
-    item_id: item.id,
-    status: item.status,
-    error: item.error,
-    username: item.username,
-    tool_name: item.toolName,
-    prompt: item.prompt,
-    model: item.model,
-    provider: item.provider,
-    size: item.size,
-    quality: item.quality,
-    style: item.style,
-    n: item.n,
-    tags: item.tags,
-    visibility: item.visibility,
-    metadata: item.metadata,
-    generation: item.generation,
-    message_id: item.messageId,
-    request_id: item.requestId,
-    job_id: item.jobId,
-    project_id: item.projectId,
-    scene_id: item.sceneId,
-    external_id: item.externalId,
-    original_url: item.originalUrl,
-    original_filename: item.filename,
-    generated_at: item.generatedAt,
-    created_at: item.createdAt,
-    updated_at: item.updatedAt,
-    expires_at: item.expiresAt,
-    deleted_at: item.deletedAt,
+    ...Object.fromEntries(ENTRY.map(({ field, name }) => [name, item[field]])),
   });
 }
 

@@ -1,15 +1,13 @@
 import type { Trx } from '../../db/database.ts';
-import { insertLocation, insertPendingLocations } from '../../db/objects/locations.ts';
-import { insertItem, reserveIdsUpTo } from '../../db/items/items.ts';
+import { insertItem } from '../../db/items/insert-items.ts';
+import { reserveIdsUpTo } from '../../db/items/items.ts';
 import { insertRunSlot, setItemTimes } from '../../db/runs/run-outputs.ts';
 import { type Run, adoptRun, touchRun } from '../../db/runs/runs.ts';
 import { runSlotOf } from '../../storage/keys.ts';
-import { toRow } from '../ingest/commit-item.ts';
-import { wantedCopies } from '../staging/wanted-copies.ts';
+import { newItem } from '../ingest/new-item.ts';
 import type { Deps } from '../deps.ts';
 import type { CheckedItem } from './rebuild-item.ts';
 import { refreshRun } from '../run-folder/refresh-files.ts';
-import { storageUrlOf } from '../staging/storage-url.ts';
 
 export interface RebuiltRun {
   run: Omit<Run, 'updatedAt'>;
@@ -41,25 +39,20 @@ export async function commitRun(deps: Deps, { run, items, files, rewrite }: Rebu
   if (touched) await refreshRun(deps, run.id);
 }
 
-/** Answers how many copies a worker has to make. */
+/** Returns how many copies a worker has to make. */
 async function insertFound(deps: Deps, trx: Trx, { found, fields, source, bytes }: CheckedItem): Promise<number> {
-  const row = toRow(deps, fields, source, bytes, undefined);
-  const { id } = await insertItem(
-    trx,
-    row,
-    (itemId) => {
-      if (source.type === 'external') return source.storageUrl;
-      return bytes ? storageUrlOf(deps.publicBaseUrl, deps.stores.get(bytes.store), bytes.key, itemId) : '';
-    },
-    found.id,
-  );
+  // It was told of when it was stored, and its version was its scene's.
+  const item = {
+    ...newItem(deps, { fields, source, bytes }),
+    formerId: found.id,
+    takesVersion: false,
+    event: undefined,
+  };
+  const { id } = await insertItem(trx, item);
   await setItemTimes(trx, id, found);
   if (!bytes) return 0;
-  const { store, key, sha256 } = bytes;
-  const slot = runSlotOf(key.split('/').at(-1) ?? '');
-  if (slot && fields.runId !== undefined) await insertRunSlot(trx, { runId: fields.runId, store, ...slot });
-  await insertLocation(trx, { mediaId: id, store, key, bytes: bytes.bytes, sha256, owned: true });
-  const copies = wantedCopies(deps.stores, bytes);
-  await insertPendingLocations(trx, id, bytes, copies);
-  return copies.length;
+  const slot = runSlotOf(bytes.key.split('/').at(-1) ?? '');
+  if (slot && fields.runId !== undefined)
+    await insertRunSlot(trx, { runId: fields.runId, store: bytes.store, ...slot });
+  return item.copies?.length ?? 0;
 }

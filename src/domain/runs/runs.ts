@@ -1,5 +1,5 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { randomUUID } from 'node:crypto';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { MAX_PAGE_BYTES } from '../../db/items/item-pages.ts';
 import { runItems } from '../../db/runs/run-outputs.ts';
 import { type NewRun, type Run, findRun, insertRun, setCompleted } from '../../db/runs/runs.ts';

@@ -1,6 +1,6 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { findScene, findVersion, setCurrentItem } from '../../db/items/scenes.ts';
 import { findItem } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { AppError } from '../../errors.ts';
 import { type Caller, mayReach } from '../caller.ts';
 import type { Deps } from '../deps.ts';

@@ -1,5 +1,5 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { MAX_PAGE_BYTES, abridged } from '../../db/items/item-pages.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 
 /** As many of the items, from the first on, as fit into an answer as JSON: escapes make more of a text than its bytes in the row. */
 export function itemsThatFit<T>(items: readonly T[], maxBytes = MAX_PAGE_BYTES): T[] {

@@ -1,6 +1,6 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import { LRUCache } from 'lru-cache';
 import type { Db } from '../../db/database.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { type FoundItem, readFound } from '../../db/search/search.ts';
 
 /** Items of usual size take 1 to 2 KB each. */

@@ -1,8 +1,8 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { randomUUID } from 'node:crypto';
 import { deleteIntent, markIntent, renewIntent } from '../../db/objects/intents.ts';
 import { findItem } from '../../db/items/items.ts';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import {
   type Upload,
   deleteUpload,

@@ -1,5 +1,5 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import type { FastifyReply } from 'fastify';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { RenderedItems } from '../../domain/search/rendered-items.ts';
 import type { SearchResult } from '../../domain/search/search.ts';
 

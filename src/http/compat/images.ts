@@ -1,6 +1,6 @@
+import type { MediaItem } from '../../db/item-columns.ts';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import type { MediaItem } from '../../db/items/item-row.ts';
 import { imagesByOffset, networkVolumePath, saveImages } from '../../domain/compat/compat.ts';
 import { itemByAnyId } from '../../domain/delivery/named-item.ts';
 import { abortSignal } from '../connections/abort-signal.ts';

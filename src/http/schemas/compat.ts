@@ -1,7 +1,7 @@
+import { itemProperties } from './item-fields.ts';
 import { type Static, Type } from 'typebox';
 import { jsonObject, nullableString, nullableTime, ref } from './common.ts';
 import { ContentQuery } from './delivery.ts';
-import { itemProperties } from './media.ts';
 
 /** The first output of a kind, unless `n` names another. */
 const nth = Type.Integer({ minimum: 1, maximum: 1000, default: 1, description: 'Which of several; 1 is the first.' });

@@ -1,6 +1,6 @@
+import { flatFields } from './item-fields.ts';
 import { type Static, Type } from 'typebox';
 import { jsonObject, ref } from './common.ts';
-import { flatFields } from './ingest.ts';
 import { MediaItem } from './media.ts';
 
 const { status: _status, error: _error, sha256: _sha256, ...fields } = flatFields;

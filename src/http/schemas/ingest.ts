@@ -1,54 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { jsonObject, ref, text } from './common.ts';
-
-const time = (description: string) => Type.String({ description, maxLength: 40, examples: ['2026-11-21T01:55:37Z'] });
-
-/** What a caller may say about an item, whatever the form in which it comes. */
-export const flatFields = {
-  userId: Type.Optional(
-    text('Owner. A user token may leave it out; a service token must give it.', 255, { examples: ['user-1'] }),
-  ),
-  username: Type.Optional(text('Name of the owner to show.', 2000)),
-  toolName: Type.Optional(text('Tool that asked for it.', 255)),
-  prompt: Type.Optional(text('What was asked for.', 262_144, { examples: ['a red fox in the snow'] })),
-  model: Type.Optional(text('Model that made it.', 2000)),
-  provider: Type.Optional(text('Who generated.', 255)),
-  size: Type.Optional(text('Size that was asked for.', 20)),
-  quality: Type.Optional(text('Quality that was asked for.', 20)),
-  style: Type.Optional(text('Style that was asked for.', 20)),
-  n: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'How many were asked for.' })),
-  tags: Type.Optional(
-    Type.Array(Type.String({ maxLength: 128 }), {
-      maxItems: 64,
-      description: 'Up to 64 tags of up to 64 characters.',
-      examples: [['portrait']],
-    }),
-  ),
-  status: Type.Optional(
-    Type.Enum(['success', 'failed'], { description: '`failed` records a generation that gave nothing, with `error`.' }),
-  ),
-  error: Type.Optional(text('Why the generation failed.', 65_536)),
-  messageId: Type.Optional(text("The caller's message.", 2000)),
-  requestId: Type.Optional(text("The caller's request.", 2000)),
-  jobId: Type.Optional(text('Job at the generating back end.', 2000)),
-  runId: Type.Optional(text('Pipeline run.', 200)),
-  projectId: Type.Optional(Type.String({ format: 'uuid', description: 'Project of the scene.' })),
-  sceneId: Type.Optional(text('Scene; the item becomes its next version.', 255)),
-  parentId: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,18}$', description: 'Item that it was made from.' })),
-  externalId: Type.Optional(text('Id that it had in an older system.', 2000)),
-  originalUrl: Type.Optional(text('Where it came from.', 2000)),
-  generatedAt: Type.Optional(time('When it was generated.')),
-  expiresAt: Type.Optional(time('When it may be removed.')),
-  visibility: Type.Optional(
-    Type.Enum(['private', 'public'], { description: 'Default: the setting DEFAULT_VISIBILITY.' }),
-  ),
-  filename: Type.Optional(text('Name of the file.', 1000, { examples: ['fox.png'] })),
-  subfolder: Type.Optional(text("Folders in the key, below the user's.", 500)),
-  store: Type.Optional(text('Name of the store to write to. Default: the primary one.', 40)),
-  sha256: Type.Optional(
-    Type.String({ pattern: '^[0-9A-Fa-f]{64}$', description: 'SHA-256 of the file, hexadecimal; verified.' }),
-  ),
-};
+import { flatFields } from './item-fields.ts';
 
 /** JSON inside a text, for forms that have only texts. */
 const jsonText = (description: string) =>

@@ -1,6 +1,6 @@
+import { flatFields } from './item-fields.ts';
 import { type Static, Type } from 'typebox';
 import { jsonObject, nullableInteger, nullableString, nullableTime, ref, text } from './common.ts';
-import { flatFields } from './ingest.ts';
 import { MediaItem } from './media.ts';
 
 export const JobParams = Type.Object({

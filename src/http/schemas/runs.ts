@@ -1,6 +1,7 @@
+import { flatFields } from './item-fields.ts';
 import { type Static, Type } from 'typebox';
 import { jsonObject, nullableString, nullableTime, ref, text } from './common.ts';
-import { Base64Source, ExternalSource, ObjectSource, UrlSource, flatFields } from './ingest.ts';
+import { Base64Source, ExternalSource, ObjectSource, UrlSource } from './ingest.ts';
 import { JobReference } from './imports.ts';
 import { MediaItem } from './media.ts';
 

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { nullableInteger, nullableNumber, ref, text } from './common.ts';
+import { filterFields } from './item-fields.ts';
 
 const exact = (description: string, maxLength = 2000) => Type.Optional(text(description, maxLength));
 const time = (description: string) =>
@@ -7,21 +8,7 @@ const time = (description: string) =>
 
 export const SearchQuery = Type.Object(
   {
-    userId: exact('Owner; a user token sees only its own.'),
-    toolName: exact('Tool.'),
-    model: exact('Model.'),
-    provider: exact('Provider.'),
-    status: exact('Status.', 20),
-    storageProvider: exact('Name of the store.', 50),
-    mediaType: Type.Optional(Type.Enum(['image', 'audio', 'video', 'model'], { description: 'Kind of media.' })),
-    mimeType: exact('Exact type.', 50),
-    jobId: exact('Job.'),
-    runId: exact('Run.'),
-    requestId: exact('Request.'),
-    messageId: exact('Message.'),
-    externalId: exact('Id in an older system.'),
-    projectId: Type.Optional(Type.String({ format: 'uuid', description: 'Project.' })),
-    sceneId: exact('Scene.'),
+    ...filterFields,
     seed: exact('Seed, as in `generation.seed`, also as read out of the file.', 100),
     sampler: exact('Sampler, as in `generation.sampler`.', 200),
     tag: Type.Optional(

@@ -1,6 +1,6 @@
+import { flatFields } from './item-fields.ts';
 import { type Static, Type } from 'typebox';
 import { jsonObject, ref, text } from './common.ts';
-import { flatFields } from './ingest.ts';
 
 const { status: _status, error: _error, filename, ...fields } = flatFields;
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { markIntent } from '../../../src/db/objects/intents.ts';
-import { insertIntent, insertStoredItem } from '../../../src/db/items/upload-commits.ts';
+import { insertIntent, commitNewItem } from '../../../src/db/items/upload-commits.ts';
 import { type TestApp, createTestApp } from '../../support/test-app.ts';
 
 let t: TestApp;
@@ -10,10 +10,11 @@ beforeAll(async () => {
 afterAll(() => t.close());
 
 const begin = (key: string) => insertIntent(t.deps.db, { store: 'local', key });
-const store = (key: string, row: Partial<Parameters<typeof insertStoredItem>[1]['row']> = {}, byId = false) =>
-  insertStoredItem(t.deps.db, {
-    store: 'local',
-    key,
+const store = (key: string, row: Partial<Parameters<typeof commitNewItem>[1]['row']> = {}, byId = false) =>
+  commitNewItem(t.deps.db, {
+    location: { store: 'local', key, owned: true },
+    endsIntent: true,
+    event: 'item.stored',
     row: { user_id: `user of ${key}`, prompt: '', storage_provider: 'local', bytes: 3, sha256: 'a'.repeat(64), ...row },
     storageUrl: (id) => (byId ? `http://media.test/v1/media/${id}/content` : `http://media.test/uploads/${key}`),
   });
@@ -24,10 +25,10 @@ test('uploads that end together each get their own row, location, address and ev
   const awkward = {
     prompt: 'a "fox" \\ {id} 🦊\n\u2028',
     tags: ['a,b', '"q"', 'null', ''],
-    metadata: JSON.stringify({
+    metadata: {
       deep: [1, 1.5, -0.1, 1e300, null, { 'a.b': '\\u0000 as text' }],
       big: 9007199254740991,
-    }),
+    },
     generated_at: '2020-01-02T03:04:05.123456Z',
     project_id: '11111111-2222-3333-4444-555555555555',
     bytes: 6_000_000_000,
@@ -43,7 +44,7 @@ test('uploads that end together each get their own row, location, address and ev
   expect(items[0]).toMatchObject({
     prompt: awkward.prompt,
     tags: awkward.tags,
-    metadata: JSON.parse(awkward.metadata),
+    metadata: awkward.metadata,
     generatedAt: awkward.generated_at,
     projectId: awkward.project_id,
     bytes: 6_000_000_000,

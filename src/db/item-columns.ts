@@ -1,0 +1,186 @@
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { JsonObject } from '../json/json.ts';
+
+// The one declaration of what an item has. The types of rows and items, the insert, the selects, the schema check, the search
+// filters, metadata.json of a run and the shapes on the wire all derive from it. The column's name is the field's in snake case.
+
+/** How a value is stored and read. `id` is a BIGINT as text, `size` a BIGINT that fits a number, `joined` ones are looked up elsewhere. */
+type Kind = 'text' | 'uuid' | 'id' | 'integer' | 'size' | 'sha256' | 'time' | 'object' | 'tags' | 'boolean';
+
+interface ItemColumn {
+  kind: Kind;
+  /** Characters of a `character varying`. */
+  varchar?: number;
+  /** NOT NULL. */
+  required?: true;
+  /** The column's default, which an insert that knows nothing writes as well. */
+  default?: string | number;
+  /** Who says it: a caller, the service (from the bytes), the database, or another table that is joined. */
+  by: 'caller' | 'service' | 'database' | 'joined';
+  /** Bytes of a caller's text at most; indexed texts stay below what one index entry can hold (2,704 bytes). */
+  maxBytes?: number;
+  /** The only values that a caller may give. */
+  values?: readonly string[];
+  /** Searched for by its exact value. `few`: one value finds few items, so the search starts from its index. */
+  filter?: 'few' | 'many';
+  /** Its name in metadata.json of a run, where that is another; false: the item's entry does not have it. */
+  run?: string | false;
+  /** Never shown. */
+  hidden?: true;
+}
+
+const SHORT = 2000;
+
+export const ITEM = {
+  id: { kind: 'id', required: true, by: 'database', run: 'item_id' },
+  userId: { kind: 'text', required: true, by: 'caller', maxBytes: 255, filter: 'many', run: false },
+  username: { kind: 'text', by: 'caller', maxBytes: SHORT },
+  toolName: {
+    kind: 'text',
+    required: true,
+    default: 'generateUserImage',
+    by: 'caller',
+    maxBytes: 255,
+    filter: 'many',
+  },
+  prompt: { kind: 'text', required: true, by: 'caller', maxBytes: 256 * 1024 },
+  model: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'many' },
+  provider: { kind: 'text', by: 'caller', maxBytes: 255, filter: 'many' },
+  size: { kind: 'text', varchar: 20, by: 'caller', maxBytes: 20 },
+  quality: { kind: 'text', varchar: 20, by: 'caller', maxBytes: 20 },
+  style: { kind: 'text', varchar: 20, by: 'caller', maxBytes: 20 },
+  n: { kind: 'integer', default: 1, by: 'caller' },
+  mediaType: { kind: 'text', required: true, default: 'image', by: 'service', filter: 'many', run: 'type' },
+  mimeType: { kind: 'text', varchar: 50, by: 'service', filter: 'many' },
+  bytes: { kind: 'size', by: 'service', run: 'file_size_bytes' },
+  sha256: { kind: 'sha256', by: 'service' },
+  width: { kind: 'integer', by: 'service' },
+  height: { kind: 'integer', by: 'service' },
+  durationMs: { kind: 'size', by: 'service' },
+  thumbhash: { kind: 'text', by: 'database' },
+  filename: { kind: 'text', by: 'caller', maxBytes: 1000, run: 'original_filename' },
+  visibility: { kind: 'text', required: true, default: 'private', by: 'caller', values: ['private', 'public'] },
+  storageUrl: { kind: 'text', required: true, by: 'database', run: false },
+  storageProvider: { kind: 'text', varchar: 50, by: 'service', filter: 'many', run: false },
+  storageKey: { kind: 'text', by: 'joined', run: false },
+  tags: { kind: 'tags', by: 'caller' },
+  status: { kind: 'text', varchar: 20, required: true, default: 'success', by: 'caller', filter: 'many' },
+  error: { kind: 'text', by: 'caller', maxBytes: 64 * 1024 },
+  metadata: { kind: 'object', by: 'caller' },
+  generation: { kind: 'object', by: 'caller' },
+  providerResponse: { kind: 'object', by: 'service', hidden: true, run: false },
+  searchText: { kind: 'text', by: 'service', hidden: true, run: false },
+  messageId: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'few' },
+  requestId: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'few' },
+  jobId: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'few' },
+  runId: { kind: 'text', by: 'caller', maxBytes: 200, filter: 'few', run: false },
+  projectId: { kind: 'uuid', by: 'caller', filter: 'few' },
+  sceneId: { kind: 'text', by: 'caller', maxBytes: 255, filter: 'many' },
+  version: { kind: 'integer', by: 'service', run: false },
+  isCurrent: { kind: 'boolean', by: 'joined', run: false },
+  parentId: { kind: 'id', by: 'caller', run: false },
+  externalId: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'few' },
+  originalUrl: { kind: 'text', by: 'caller', maxBytes: SHORT },
+  generatedAt: { kind: 'time', by: 'caller' },
+  createdAt: { kind: 'time', required: true, by: 'database' },
+  updatedAt: { kind: 'time', by: 'database' },
+  expiresAt: { kind: 'time', by: 'caller' },
+  deletedAt: { kind: 'time', by: 'database' },
+} as const satisfies Record<string, ItemColumn>;
+
+export type ItemField = keyof typeof ITEM;
+/** The declaration by name, for code that goes through all of them. */
+export const ITEM_FIELDS = Object.entries(ITEM) as [ItemField, ItemColumn][];
+
+type Columns = typeof ITEM;
+/** Names of the fields of which the declaration has `Part`. */
+export type FieldWith<Part> = { [N in ItemField]: Columns[N] extends Part ? N : never }[ItemField];
+
+export type StoredField = FieldWith<{ by: 'caller' | 'service' | 'database' }>;
+export type CallerField = FieldWith<{ by: 'caller' }>;
+export type FilterField = FieldWith<{ filter: 'few' | 'many' }>;
+type ShownField = Exclude<ItemField, FieldWith<{ hidden: true }>>;
+
+type Snake<S extends string> = S extends `${infer Head}${infer Tail}`
+  ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${Snake<Tail>}`
+  : '';
+export type ColumnName<N extends StoredField = StoredField> = Snake<N>;
+
+/** `userId` → `user_id`. */
+export function columnOf<N extends ItemField>(field: N): Snake<N> {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as Snake<N>;
+}
+
+interface Values {
+  text: string;
+  uuid: string;
+  id: string;
+  integer: number;
+  size: number;
+  sha256: string;
+  time: string;
+  object: JsonObject;
+  tags: string[];
+  boolean: boolean;
+}
+
+/** The value of a field, where it has one. */
+export type FieldValue<N extends ItemField> = Columns[N] extends { values: readonly (infer V)[] }
+  ? V
+  : Values[Columns[N]['kind']];
+
+/** Shown always: an object or a list that a row does not have is empty. */
+type AlwaysShown = FieldWith<{ required: true } | { kind: 'object' | 'tags' }> | 'updatedAt';
+
+/** A media item as the service shows it; times are RFC 3339 texts, absent values null. */
+export type MediaItem = {
+  [N in ShownField]: Values[Columns[N]['kind']] | (N extends AlwaysShown ? never : null);
+};
+
+/** `timestamptz`: read as PostgreSQL's own text (microseconds are kept), written as an ISO text. */
+export type Timestamp = ColumnType<string, string | undefined, string>;
+export type NullableTimestamp = ColumnType<string | null, string | null | undefined, string | null>;
+export type NullableJson = JSONColumnType<JsonObject | null, string | null | undefined, string | null>;
+
+type Nullable<C, V> = C extends { required: true } ? V : V | null;
+type ColumnTypeOf<C extends { kind: Kind }> = C['kind'] extends 'size'
+  ? ColumnType<string | null, number | null | undefined, number | null>
+  : C['kind'] extends 'object'
+    ? NullableJson
+    : C['kind'] extends 'tags'
+      ? (string | null)[] | null
+      : C['kind'] extends 'time'
+        ? C extends { required: true }
+          ? Timestamp
+          : NullableTimestamp
+        : C extends { default: unknown } | { kind: 'id'; required: true }
+          ? Generated<Nullable<C, Values[C['kind']]>>
+          : Nullable<C, Values[C['kind']]>;
+
+/** The table `generated_images`. */
+export type GeneratedImagesTable = { [N in StoredField as Snake<N>]: ColumnTypeOf<Columns[N]> };
+
+const TYPES = {
+  text: 'text',
+  uuid: 'uuid',
+  id: 'bigint',
+  integer: 'integer',
+  size: 'bigint',
+  sha256: 'character(64)',
+  time: 'timestamp with time zone',
+  object: 'jsonb',
+  tags: 'text[]',
+  boolean: 'boolean',
+} as const satisfies Record<Kind, string>;
+
+/** PostgreSQL's type of a column, as `format_type` writes it. */
+export function sqlTypeOf({ kind, varchar }: ItemColumn): string {
+  return varchar === undefined ? TYPES[kind] : `character varying(${varchar})`;
+}
+
+/** The fields that have a column, in the declaration's order. */
+export const STORED_FIELDS = ITEM_FIELDS.filter(([, { by }]) => by !== 'joined') as [StoredField, ItemColumn][];
+/** The fields that an insert writes. */
+export const INSERTED_FIELDS = STORED_FIELDS.filter(([, { by }]) => by !== 'database');
+/** What a caller may say. */
+export const CALLER_FIELDS = ITEM_FIELDS.filter(([, { by }]) => by === 'caller') as [CallerField, ItemColumn][];

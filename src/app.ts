@@ -1,16 +1,13 @@
 import fastifyCors from '@fastify/cors';
-import fastifyMultipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config/load-config.ts';
-import { EventStreams } from './domain/events/event-streams.ts';
 import { registerAuth } from './http/auth/auth.ts';
 import { answerClientError, trackAnswers } from './http/errors/client-error.ts';
-import { compatImageRoutes } from './http/compat/images.ts';
-import { compatRunRoutes } from './http/compat/runs.ts';
 import { registerErrorHandler, sendFrameworkError } from './http/errors/error-handler.ts';
 import { closeOnlyIdleConnections } from './http/connections/idle-connections.ts';
 import { registerLogging, requestId } from './http/logging.ts';
 import { registerOpenapi } from './http/openapi.ts';
+import { registerUnknownRoutes } from './http/errors/unknown-routes.ts';
 import { registerPressure } from './http/connections/pressure.ts';
 import { registerRateLimit } from './http/connections/rate-limit.ts';
 import { createBodyMemory } from './http/requests/body-memory.ts';
@@ -20,34 +17,8 @@ import type { RouteDeps } from './http/route-deps.ts';
 import { registerSecurityHeaders } from './http/security-headers.ts';
 import { registerSingleHeaders } from './http/requests/single-headers.ts';
 import { trackHandlers } from './http/connections/running-handlers.ts';
-import { batchRoutes } from './http/routes/batches.ts';
-import { deliveryRoutes } from './http/routes/delivery.ts';
-import { eventRoutes } from './http/routes/events.ts';
-import { importRoutes } from './http/routes/imports.ts';
-import { jobRoutes } from './http/routes/jobs.ts';
-import { mediaRoutes } from './http/routes/media.ts';
-import { OPERATIONS_SCHEMAS, operationsRoutes } from './http/routes/operations.ts';
-import { runRoutes } from './http/routes/runs.ts';
-import { sceneRoutes } from './http/routes/scenes.ts';
-import { searchRoutes } from './http/routes/search.ts';
-import { uploadRoutes } from './http/routes/uploads.ts';
-import { webhookDeliveryRoutes } from './http/routes/webhook-deliveries.ts';
-import { webhookRoutes } from './http/routes/webhooks.ts';
-import { workflowRoutes } from './http/routes/workflow.ts';
-import { Problem } from './http/schemas/common.ts';
-import { DELIVERY_SCHEMAS } from './http/schemas/delivery.ts';
-import { EVENT_SCHEMAS } from './http/schemas/events.ts';
-import { MEDIA_SCHEMAS } from './http/schemas/media.ts';
-import { IMPORT_SCHEMAS } from './http/schemas/imports.ts';
-import { COMPAT_SCHEMAS } from './http/schemas/compat.ts';
-import { JOB_SCHEMAS } from './http/schemas/jobs.ts';
-import { WEBHOOK_DELIVERY_SCHEMAS } from './http/schemas/webhook-deliveries.ts';
-import { WEBHOOK_SCHEMAS } from './http/schemas/webhooks.ts';
-import { UPLOAD_SCHEMAS } from './http/schemas/uploads.ts';
-import { RUN_SCHEMAS } from './http/schemas/runs.ts';
-import { SCENE_SCHEMAS } from './http/schemas/scenes.ts';
-import { SEARCH_SCHEMAS } from './http/schemas/search.ts';
-import { registerUnknownRoutes } from './http/errors/unknown-routes.ts';
+import { registerRoutes } from './http/routes/all-routes.ts';
+import { namedSchemas } from './shapes/common.ts';
 import { TIMING, type Timing, registerPatience } from './http/connections/timing.ts';
 import { addSchemas, createValidatorCompiler } from './http/errors/validation.ts';
 import type { Metrics } from './telemetry/metrics.ts';
@@ -92,22 +63,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     frameworkErrors: sendFrameworkError,
   }) as unknown as FastifyInstance;
 
-  const shared = [
-    Problem,
-    ...MEDIA_SCHEMAS,
-    ...SEARCH_SCHEMAS,
-    ...DELIVERY_SCHEMAS,
-    ...UPLOAD_SCHEMAS,
-    ...SCENE_SCHEMAS,
-    ...RUN_SCHEMAS,
-    ...IMPORT_SCHEMAS,
-    ...COMPAT_SCHEMAS,
-    ...JOB_SCHEMAS,
-    ...WEBHOOK_SCHEMAS,
-    ...WEBHOOK_DELIVERY_SCHEMAS,
-    ...EVENT_SCHEMAS,
-    ...OPERATIONS_SCHEMAS,
-  ];
+  const shared = namedSchemas();
   closeOnlyIdleConnections(app.server);
   trackAnswers(app.server);
   addSchemas(app, shared);
@@ -157,27 +113,6 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   registerQueryGuard(app);
   await registerOpenapi(app, deps.version, deps.publicBaseUrl);
 
-  await app.register(async (routes) => {
-    // Its parser takes forms on every route around it, so only routes that take one are there.
-    await routes.register(fastifyMultipart, { throwFileSizeLimit: false });
-    mediaRoutes(routes, deps);
-    runRoutes(routes, deps);
-    sceneRoutes(routes, deps);
-  });
-  await app.register(async (routes) => {
-    batchRoutes(routes, deps);
-    searchRoutes(routes, deps);
-    deliveryRoutes(routes, deps);
-    importRoutes(routes, deps);
-    jobRoutes(routes, deps);
-    webhookDeliveryRoutes(routes, deps);
-    compatImageRoutes(routes, deps);
-    compatRunRoutes(routes, deps);
-    await webhookRoutes(routes, deps);
-    workflowRoutes(routes, deps);
-    uploadRoutes(routes, deps);
-    eventRoutes(routes, new EventStreams(deps, timing.events));
-    operationsRoutes(routes, deps, deps.allMetrics);
-  });
+  await registerRoutes(app, deps, { metrics: deps.allMetrics, events: timing.events });
   return app;
 }

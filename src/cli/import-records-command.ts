@@ -1,3 +1,4 @@
+import { createJsonCheck } from '../shapes/validator.ts';
 import { Type } from 'typebox';
 import {
   type ImportRecord,
@@ -6,8 +7,8 @@ import {
   importRecords,
 } from '../domain/imports/import-records.ts';
 import { isAppError } from '../errors.ts';
-import { INGEST_SCHEMAS } from '../http/schemas/ingest.ts';
-import { createJsonCheck } from '../http/errors/validation.ts';
+import { ref } from '../shapes/common.ts';
+import { IngestJson } from '../shapes/ingest.ts';
 import { type JsonLine, readJsonLines } from '../sources/imports/record-lines.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
@@ -20,13 +21,12 @@ export interface ImportRecordsCommandOptions {
   json?: boolean;
 }
 
-const checkRecord = createJsonCheck<ImportRecord>(Type.Ref('IngestJson'), INGEST_SCHEMAS);
+const checkRecord = createJsonCheck<ImportRecord>(ref(IngestJson));
 const checkPath = createJsonCheck<{ type: 'path'; path: string }>(
   Type.Object(
     { type: Type.Literal('path'), path: Type.String({ minLength: 1, maxLength: 2000 }) },
     { additionalProperties: false },
   ),
-  [],
 );
 
 /** `mediakeep import-records`: stores records out of a file of JSON lines, as an older system's tables give them. */

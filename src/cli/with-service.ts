@@ -1,4 +1,4 @@
-import type { RouteDeps } from '../http/route-deps.ts';
+import type { SearchDeps } from '../domain/search/search.ts';
 import { createService } from '../process/compose.ts';
 import { openConfiguredDatabase, resolveJwtSecret } from '../process/open-database.ts';
 import type { CommandContext } from './command-context.ts';
@@ -6,7 +6,7 @@ import type { CommandContext } from './command-context.ts';
 /** Opens database and stores for a command, and closes them after it. The first Ctrl-C fires the signal, so that running steps may finish. */
 export async function withService<T>(
   { config, log, version }: CommandContext,
-  work: (deps: RouteDeps, signal: AbortSignal, connectionString: string) => Promise<T>,
+  work: (deps: SearchDeps, signal: AbortSignal, connectionString: string) => Promise<T>,
 ): Promise<T> {
   const server = await openConfiguredDatabase(config, log);
   const stop = new AbortController();

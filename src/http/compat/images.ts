@@ -8,7 +8,7 @@ import { callerOf } from '../auth/auth.ts';
 import { deliverItem, readerOf } from '../answers/deliver-item.ts';
 import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems, ref } from '../schemas/common.ts';
+import { problems, ref } from '../../shapes/common.ts';
 import { CompatListQuery, ImageParams, ImageQuery, SaveImagesRequest, compatImagesAnswer } from '../schemas/compat.ts';
 import { contentAnswers } from '../schemas/delivery.ts';
 

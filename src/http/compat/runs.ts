@@ -5,7 +5,7 @@ import { mediaOfRun } from '../../domain/delivery/named-item.ts';
 import { callerOf } from '../auth/auth.ts';
 import { deliverItem, readerOf } from '../answers/deliver-item.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems } from '../schemas/common.ts';
+import { problems } from '../../shapes/common.ts';
 import { CompatRunParams, NthQuery, OwnerQuery, compatRunAnswer, compatRunInfoAnswer } from '../schemas/compat.ts';
 import { contentAnswers } from '../schemas/delivery.ts';
 import { presentImage } from './images.ts';

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { takeWebhook } from '../webhooks/take-webhook.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems } from '../schemas/common.ts';
+import { problems } from '../../shapes/common.ts';
 import { CompatJobParams } from '../schemas/compat.ts';
 import { WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
 

@@ -1,3 +1,4 @@
+import { createFieldCheck } from '../../shapes/validator.ts';
 import type { FastifyRequest } from 'fastify';
 import type { IngestRequest } from '../../domain/ingest/ingest.ts';
 import { type Source, base64Source } from '../../domain/bytes/source.ts';
@@ -8,8 +9,7 @@ import { callerOf } from '../auth/auth.ts';
 import { type DigestWatch, watchDigest } from './content-digest.ts';
 import { openForm } from './ingest-form.ts';
 import { announcedBytes } from './read-body.ts';
-import { IngestFields, type IngestJson } from '../schemas/ingest.ts';
-import { createFieldCheck } from '../errors/validation.ts';
+import { IngestFields, type IngestJson } from '../../shapes/ingest.ts';
 
 const checkFlat = createFieldCheck<IngestFields>(IngestFields);
 

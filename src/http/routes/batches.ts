@@ -1,3 +1,4 @@
+import { createJsonCheck } from '../../shapes/validator.ts';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { Type } from 'typebox';
@@ -9,20 +10,18 @@ import { partProblem } from '../errors/error-handler.ts';
 import { idempotencyKey, jsonSource } from '../requests/ingest-request.ts';
 import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
+import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { BatchRequest, batchAnswer } from '../schemas/delivery.ts';
-import { INGEST_SCHEMAS, type IngestJson } from '../schemas/ingest.ts';
+import { IngestJson } from '../../shapes/ingest.ts';
 import { urlDiesAt } from '../../sources/fetch/url-expiry.ts';
-import { createJsonCheck } from '../errors/validation.ts';
 
 /** URLs are mostly waited for, so a few items of a batch go at once; more would starve other callers. */
 const CONCURRENCY = 4;
 
 const checkEnvelope = createJsonCheck<{ items: unknown[] }>(
   Type.Object({ items: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 100 }) }, { additionalProperties: false }),
-  [],
 );
-const checkItem = createJsonCheck<IngestJson>(Type.Ref('IngestJson'), INGEST_SCHEMAS);
+const checkItem = createJsonCheck<IngestJson>(ref(IngestJson));
 
 /** Several JSON ingests in one call. */
 export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {

@@ -14,7 +14,7 @@ import { deliverItem, readerOf } from '../answers/deliver-item.ts';
 import { contentHeaders } from '../answers/content-headers.ts';
 import { partProblem } from '../errors/error-handler.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems, ref } from '../schemas/common.ts';
+import { problems, ref } from '../../shapes/common.ts';
 import {
   ContentQuery,
   SignedUrlRequest,

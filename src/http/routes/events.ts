@@ -6,7 +6,7 @@ import { scopeOf } from '../../domain/search/search.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { eventStream } from '../answers/event-stream.ts';
-import { problems } from '../schemas/common.ts';
+import { problems } from '../../shapes/common.ts';
 import { EventsHeaders, EventsQuery, eventsAnswer } from '../schemas/events.ts';
 
 /** What happens, as it happens. */

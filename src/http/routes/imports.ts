@@ -8,7 +8,7 @@ import { callerOf } from '../auth/auth.ts';
 import { idempotencyKey } from '../requests/ingest-request.ts';
 import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
+import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { ImportRequest, importedAnswer, promptAnswer } from '../schemas/imports.ts';
 
 /** Answers of providers, stored with all of their outputs. */

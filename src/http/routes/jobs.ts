@@ -5,7 +5,7 @@ import { jobItems, readJob, registerJob, retryJob } from '../../domain/jobs/jobs
 import { callerOf } from '../auth/auth.ts';
 import { present, sendPage } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems, ref } from '../schemas/common.ts';
+import { problems, ref } from '../../shapes/common.ts';
 import { JobItemsQuery, JobParams, JobRequest, jobAnswer, retriedAnswer } from '../schemas/jobs.ts';
 import { pageAnswer } from '../schemas/media.ts';
 

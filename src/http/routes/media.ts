@@ -9,9 +9,9 @@ import { callerOf } from '../auth/auth.ts';
 import { toIngestRequest } from '../requests/ingest-request.ts';
 import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
+import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { binaryContent, empty } from '../schemas/delivery.ts';
-import { IngestFields, IngestForm, IngestJson } from '../schemas/ingest.ts';
+import { IngestFields, IngestForm, IngestJson } from '../../shapes/ingest.ts';
 import { IdParams, MediaPatch, itemAnswer, itemDetailsAnswer } from '../schemas/media.ts';
 
 const tags = ['Media'];

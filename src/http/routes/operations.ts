@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { checkReadiness } from '../../domain/readiness.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems, ref } from '../schemas/common.ts';
+import { problems, ref } from '../../shapes/common.ts';
 
 const tags = ['Operations'];
 
@@ -35,7 +35,6 @@ const Readiness = Type.Object(
   },
   { $id: 'Readiness', description: 'Whether requests can be served.' },
 );
-export const OPERATIONS_SCHEMAS = [Liveness, Check, Readiness];
 
 const json = (description: string, schema: Parameters<typeof ref>[0]) => ({
   description,

@@ -11,9 +11,9 @@ import { idempotencyKey } from '../requests/ingest-request.ts';
 import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { toRunMediaRequest } from '../requests/run-media-request.ts';
-import { IDEMPOTENCY_KEY, problems, ref } from '../schemas/common.ts';
+import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { binaryContent } from '../schemas/delivery.ts';
-import { IngestFields, IngestForm } from '../schemas/ingest.ts';
+import { IngestFields, IngestForm } from '../../shapes/ingest.ts';
 import {
   RunCompletion,
   RunMediaJson,

@@ -6,7 +6,7 @@ import { AppError } from '../../errors.ts';
 import { callerOf } from '../auth/auth.ts';
 import { sendPage } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems } from '../schemas/common.ts';
+import { problems } from '../../shapes/common.ts';
 import { pageAnswer } from '../schemas/media.ts';
 import { SearchQuery, StatsQuery, TagQuery, statsAnswer, tagsAnswer } from '../schemas/search.ts';
 

@@ -8,7 +8,7 @@ import { callerOf } from '../auth/auth.ts';
 import { announcedBytes } from '../requests/read-body.ts';
 import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems, ref } from '../schemas/common.ts';
+import { problems, ref } from '../../shapes/common.ts';
 import { binaryContent, empty } from '../schemas/delivery.ts';
 import { itemAnswer } from '../schemas/media.ts';
 import { UploadParams, UploadRequest, uploadAnswer } from '../schemas/uploads.ts';

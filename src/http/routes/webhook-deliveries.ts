@@ -2,7 +2,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { parkedWebhooks, releaseWebhook } from '../../domain/webhooks/parked-webhooks.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems, ref } from '../schemas/common.ts';
+import { problems, ref } from '../../shapes/common.ts';
 import { DeliveryParams, ParkedQuery, ReleaseRequest, parkedAnswer } from '../schemas/webhook-deliveries.ts';
 import { receiptAnswer } from '../schemas/webhooks.ts';
 

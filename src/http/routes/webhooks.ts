@@ -5,7 +5,7 @@ import { compatWebhookRoutes } from '../compat/webhooks.ts';
 import { checkBeforeBody } from '../webhooks/webhook-sender.ts';
 import { takeWebhook } from '../webhooks/take-webhook.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems } from '../schemas/common.ts';
+import { problems } from '../../shapes/common.ts';
 import { WebhookParams, WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
 
 /** Webhooks of providers. Within a scope of its own: bodies are not parsed before their signature was checked. */

@@ -4,7 +4,7 @@ import { readWorkflow } from '../../domain/delivery/workflow.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems } from '../schemas/common.ts';
+import { problems } from '../../shapes/common.ts';
 import { workflowAnswer } from '../schemas/delivery.ts';
 import { IdParams } from '../schemas/media.ts';
 

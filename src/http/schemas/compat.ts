@@ -1,6 +1,6 @@
-import { itemProperties } from './item-fields.ts';
+import { itemProperties } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, nullableString, nullableTime, ref } from './common.ts';
+import { jsonObject, nullableString, nullableTime, ref } from '../../shapes/common.ts';
 import { ContentQuery } from './delivery.ts';
 
 /** The first output of a kind, unless `n` names another. */
@@ -120,7 +120,6 @@ const json = (schema: Parameters<typeof ref>[0], description: string) => ({
   description,
   content: { 'application/json': { schema: ref(schema) } },
 });
-export const COMPAT_SCHEMAS = [CompatImage, CompatImages, SaveImagesRequest, CompatRunInfo, CompatRun];
 export const compatImagesAnswer = json(CompatImages, 'The images.');
 export const compatRunInfoAnswer = json(CompatRunInfo, 'The output.');
 export const compatRunAnswer = json(CompatRun, 'The run.');

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { ItemId, Problem, ref } from './common.ts';
+import { ItemId, Problem, ref } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 const ttl = Type.Optional(
@@ -159,15 +159,3 @@ export const workflowAnswer = {
   },
   content: { 'application/json': { schema: ref(Workflow) } },
 };
-
-export const DELIVERY_SCHEMAS = [
-  SignedUrlRequest,
-  SignedUrl,
-  SignedUrlsRequest,
-  SignedUrlResult,
-  SignedUrlResults,
-  BatchRequest,
-  BatchResult,
-  BatchResults,
-  Workflow,
-];

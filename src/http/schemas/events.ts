@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { nullableString, ref } from './common.ts';
+import { nullableString, ref } from '../../shapes/common.ts';
 
 export const EventsQuery = Type.Object(
   {
@@ -40,8 +40,6 @@ const MediaEvent = Type.Object(
   },
   { $id: 'MediaEvent', description: 'Something that has happened.' },
 );
-
-export const EVENT_SCHEMAS = [MediaEvent];
 
 export const eventsAnswer = {
   description:

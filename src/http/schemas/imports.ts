@@ -1,6 +1,6 @@
-import { flatFields } from './item-fields.ts';
+import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, ref } from './common.ts';
+import { jsonObject, ref } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 const { status: _status, error: _error, sha256: _sha256, ...fields } = flatFields;
@@ -47,7 +47,6 @@ const ImportedItems = Type.Object(
   },
 );
 
-export const IMPORT_SCHEMAS = [ImportRequest, JobReference, ImportedItems];
 export const promptAnswer = {
   description: 'The ComfyUI prompt has not ended; a worker stores its outputs when it has.',
   content: { 'application/json': { schema: ref(ImportedItems) } },

@@ -1,6 +1,6 @@
-import { flatFields } from './item-fields.ts';
+import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, nullableInteger, nullableString, nullableTime, ref, text } from './common.ts';
+import { jsonObject, nullableInteger, nullableString, nullableTime, ref, text } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 export const JobParams = Type.Object({
@@ -68,7 +68,6 @@ export const JobItemsQuery = Type.Object(
   { additionalProperties: false },
 );
 
-export const JOB_SCHEMAS = [JobRequest, Job, RetriedItems];
 export const jobAnswer = {
   description: 'The job.',
   content: { 'application/json': { schema: ref(Job) } },

@@ -1,7 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { ItemId, jsonObject, nullableString, nullableTime, ref } from './common.ts';
-import { INGEST_SCHEMAS } from './ingest.ts';
-import { flatFields, itemProperties } from './item-fields.ts';
+import { ItemId, jsonObject, nullableString, nullableTime, ref } from '../../shapes/common.ts';
+import { flatFields, itemProperties } from '../../shapes/item-fields.ts';
 
 export const MediaItem = Type.Object(itemProperties, {
   $id: 'MediaItem',
@@ -59,7 +58,6 @@ export type MediaPatch = Static<typeof MediaPatch>;
 
 export const IdParams = Type.Object({ id: ItemId });
 
-export const MEDIA_SCHEMAS = [MediaItem, Location, ItemDetails, MediaPage, ...INGEST_SCHEMAS, MediaPatch];
 export const itemAnswer = { description: 'The item.', content: { 'application/json': { schema: ref(MediaItem) } } };
 export const itemDetailsAnswer = {
   description: 'The item with its locations.',

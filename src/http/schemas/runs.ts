@@ -1,7 +1,7 @@
-import { flatFields } from './item-fields.ts';
+import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, nullableString, nullableTime, ref, text } from './common.ts';
-import { Base64Source, ExternalSource, ObjectSource, UrlSource } from './ingest.ts';
+import { jsonObject, nullableString, nullableTime, ref, text } from '../../shapes/common.ts';
+import { Base64Source, ExternalSource, ObjectSource, UrlSource } from '../../shapes/ingest.ts';
 import { JobReference } from './imports.ts';
 import { MediaItem } from './media.ts';
 
@@ -113,7 +113,6 @@ const RunMedia = Type.Object(
   { $id: 'RunMedia', description: 'What was added to a run, or the work that will add it.' },
 );
 
-export const RUN_SCHEMAS = [RunRequest, RunCompletion, ComfyuiSource, RunMediaJson, Run, RunDetails, RunMedia];
 export const runAnswer = { description: 'The run.', content: { 'application/json': { schema: ref(Run) } } };
 export const runDetailsAnswer = {
   description: 'The run with its items.',

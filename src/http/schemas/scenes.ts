@@ -37,4 +37,3 @@ export const RollBack = Type.Object(
     examples: [{ version: 1 }],
   },
 );
-export const SCENE_SCHEMAS = [RollBack];

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { nullableInteger, nullableNumber, ref, text } from './common.ts';
-import { filterFields } from './item-fields.ts';
+import { nullableInteger, nullableNumber, ref, text } from '../../shapes/common.ts';
+import { filterFields } from '../../shapes/item-fields.ts';
 
 const exact = (description: string, maxLength = 2000) => Type.Optional(text(description, maxLength));
 const time = (description: string) =>
@@ -107,7 +107,6 @@ const Stats = Type.Object(
   { $id: 'Stats', description: 'Totals of one user, or of all.' },
 );
 
-export const SEARCH_SCHEMAS = [TagCount, TagCounts, Count, Stats];
 export const tagsAnswer = {
   description: 'Tags with counts.',
   content: { 'application/json': { schema: ref(TagCounts) } },

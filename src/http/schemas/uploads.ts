@@ -1,6 +1,6 @@
-import { flatFields } from './item-fields.ts';
+import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, ref, text } from './common.ts';
+import { jsonObject, ref, text } from '../../shapes/common.ts';
 
 const { status: _status, error: _error, filename, ...fields } = flatFields;
 
@@ -46,7 +46,6 @@ const Upload = Type.Object(
   { $id: 'Upload', description: 'An upload that was begun: PUT the bytes, then complete it.' },
 );
 
-export const UPLOAD_SCHEMAS = [UploadRequest, Upload];
 export const uploadAnswer = {
   description: 'The upload.',
   content: { 'application/json': { schema: ref(Upload) } },

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { nullableInteger, nullableString, ref, text } from './common.ts';
+import { nullableInteger, nullableString, ref, text } from '../../shapes/common.ts';
 import { JobParams } from './jobs.ts';
 
 export const ParkedQuery = Type.Object(
@@ -64,7 +64,6 @@ const ParkedWebhooks = Type.Object(
   { $id: 'ParkedWebhooks', description: 'Parked webhooks, page by page.' },
 );
 
-export const WEBHOOK_DELIVERY_SCHEMAS = [ReleaseRequest, ParkedWebhook, ParkedWebhooks];
 export const parkedAnswer = {
   description: 'The parked webhooks.',
   content: { 'application/json': { schema: ref(ParkedWebhooks) } },

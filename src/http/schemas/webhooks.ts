@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { WEBHOOK_PROVIDERS } from '../../sources/answers/webhooks.ts';
-import { ref } from './common.ts';
+import { ref } from '../../shapes/common.ts';
 
 export const WebhookParams = Type.Object({
   provider: Type.Enum([...WEBHOOK_PROVIDERS], { description: 'Who calls back.', examples: ['replicate'] }),
@@ -44,7 +44,6 @@ const WebhookReceipt = Type.Object(
   { $id: 'WebhookReceipt', description: 'What became of a webhook.' },
 );
 
-export const WEBHOOK_SCHEMAS = [WebhookReceipt];
 export const receiptAnswer = {
   description: 'It was taken in.',
   content: { 'application/json': { schema: ref(WebhookReceipt) } },

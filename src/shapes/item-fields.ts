@@ -8,9 +8,9 @@ import {
   ITEM_FIELDS,
   type ItemField,
   type MediaItem,
-} from '../../db/item-columns.ts';
-import { EXACT_FIELDS } from '../../db/search/item-filter.ts';
-import type { FilterField } from '../../db/item-columns.ts';
+} from '../db/item-columns.ts';
+import { EXACT_FIELDS } from '../db/search/item-filter.ts';
+import type { FilterField } from '../db/item-columns.ts';
 import { jsonObject, text } from './common.ts';
 
 /** What the document says of a field: of its value in an item, of what a caller gives, and of a search for it. */

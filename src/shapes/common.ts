@@ -1,10 +1,19 @@
 import { type Static, type TSchema, Type } from 'typebox';
 
-/** A reference to a named component: OpenAPI shows a `$ref`, and TypeScript still knows the shape. */
+const named = new Map<string, TSchema>();
+
+/** A reference to a named component, which is registered with it: OpenAPI shows a `$ref`, and TypeScript still knows the shape. */
 export function ref<T extends TSchema>(schema: T): ReturnType<typeof Type.Unsafe<Static<T>>> {
   const { $id } = schema as { $id?: string };
   if ($id === undefined) throw new Error('Only schemas with an $id can be referred to');
+  if ((named.get($id) ?? schema) !== schema) throw new Error(`Two schemas have the $id ${$id}`);
+  named.set($id, schema);
   return Type.Unsafe<Static<T>>(Type.Ref($id));
+}
+
+/** All components that were referred to, by name: what the modules that are loaded bring with them. */
+export function namedSchemas(): TSchema[] {
+  return [...named].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, schema]) => schema);
 }
 
 export const nullableString = (description: string, options: object = {}) =>

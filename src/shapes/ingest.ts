@@ -108,5 +108,3 @@ export const IngestJson = Type.Object(
   },
 );
 export type IngestJson = Static<typeof IngestJson>;
-
-export const INGEST_SCHEMAS = [IngestForm, Base64Source, UrlSource, ObjectSource, ExternalSource, IngestJson];

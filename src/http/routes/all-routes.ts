@@ -1,0 +1,52 @@
+import fastifyMultipart from '@fastify/multipart';
+import type { FastifyInstance } from 'fastify';
+import { type EventTiming, EventStreams } from '../../domain/events/event-streams.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import { compatImageRoutes } from '../compat/images.ts';
+import { compatRunRoutes } from '../compat/runs.ts';
+import type { RouteDeps } from '../route-deps.ts';
+import { batchRoutes } from './batches.ts';
+import { deliveryRoutes } from './delivery.ts';
+import { eventRoutes } from './events.ts';
+import { importRoutes } from './imports.ts';
+import { jobRoutes } from './jobs.ts';
+import { mediaRoutes } from './media.ts';
+import { operationsRoutes } from './operations.ts';
+import { runRoutes } from './runs.ts';
+import { sceneRoutes } from './scenes.ts';
+import { searchRoutes } from './search.ts';
+import { uploadRoutes } from './uploads.ts';
+import { webhookDeliveryRoutes } from './webhook-deliveries.ts';
+import { webhookRoutes } from './webhooks.ts';
+import { workflowRoutes } from './workflow.ts';
+
+/** Registers every route of the service. Each brings its schemas with it. */
+export async function registerRoutes(
+  app: FastifyInstance,
+  deps: RouteDeps,
+  { metrics, events }: { metrics: Metrics; events: EventTiming },
+): Promise<void> {
+  await app.register(async (routes) => {
+    // Its parser takes forms on every route around it, so only routes that take one are here.
+    await routes.register(fastifyMultipart, { throwFileSizeLimit: false });
+    for (const register of [mediaRoutes, runRoutes, sceneRoutes]) register(routes, deps);
+  });
+  await app.register(async (routes) => {
+    for (const register of [
+      batchRoutes,
+      searchRoutes,
+      deliveryRoutes,
+      importRoutes,
+      jobRoutes,
+      webhookDeliveryRoutes,
+      compatImageRoutes,
+      compatRunRoutes,
+      workflowRoutes,
+      uploadRoutes,
+    ])
+      register(routes, deps);
+    await webhookRoutes(routes, deps);
+    eventRoutes(routes, new EventStreams(deps, events));
+    operationsRoutes(routes, deps, metrics);
+  });
+}

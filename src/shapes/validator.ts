@@ -1,0 +1,102 @@
+import { Ajv, type ErrorObject } from 'ajv';
+import ajvFormats from 'ajv-formats';
+import type { TSchema } from 'typebox';
+import { AppError } from '../errors.ts';
+import { namedSchemas } from './common.ts';
+
+const OPTIONS = {
+  useDefaults: true,
+  removeAdditional: false,
+  allErrors: false,
+  strict: false,
+  discriminator: true,
+} as const;
+
+/**
+ * A validator whose limits of length cost nothing on long texts: Ajv's own count the characters of a text of 64 MiB to learn that it
+ * has at least one.
+ */
+export function createAjv(coerceTypes: boolean | 'array'): Ajv {
+  const ajv = new Ajv({ ...OPTIONS, coerceTypes });
+  ajvFormats.default(ajv);
+  for (const [keyword, fits, limit] of [
+    ['maxLength', (length: number, most: number) => length <= most, 'more'],
+    ['minLength', (length: number, least: number) => length >= least, 'fewer'],
+  ] as const) {
+    ajv.removeKeyword(keyword);
+    ajv.addKeyword({
+      keyword,
+      type: 'string',
+      schemaType: 'number',
+      errors: true,
+      error: { message: ({ schema }) => `must NOT have ${limit} than ${String(schema)} characters` },
+      compile: (bound: number) => (text: string) => fits(lengthUpTo(text, bound), bound),
+    });
+  }
+  return ajv;
+}
+
+/** Characters of a text; of one that surely has more than `bound`, some number beyond it. */
+function lengthUpTo(text: string, bound: number): number {
+  // A character takes at most two units of UTF-16.
+  if (text.length > 2 * bound + 2) return text.length / 2;
+  let length = 0;
+  for (const _character of text) length += 1;
+  return length;
+}
+
+/** Fields given as texts (multipart, query of a raw body), checked and coerced by a schema. @throws AppError invalid_request */
+export function createFieldCheck<T>(schema: TSchema): (fields: Record<string, unknown>) => T {
+  const ajv = createAjv('array');
+  const validate = ajv.compile(schema);
+  return (fields) => {
+    const copy = { ...fields };
+    if (validate(copy)) return copy as T;
+    throw fromAjv(validate.errors?.[0], 'field');
+  };
+}
+
+/** A JSON value, checked without coercion; the schema may refer to named ones. @throws AppError invalid_request */
+export function createJsonCheck<T>(schema: TSchema): (value: unknown) => T {
+  const ajv = createAjv(false);
+  for (const other of namedSchemas()) ajv.addSchema(other);
+  const validate = ajv.compile(schema);
+  return (value) => {
+    if (validate(value)) return value as T;
+    throw fromAjv(validate.errors?.[0], 'item');
+  };
+}
+
+/** A sentence that says what to change. */
+export function fromAjv(problem: ErrorObject | undefined, context: string): AppError {
+  if (!problem) return new AppError('invalid_request', 'The request does not have the documented shape.');
+  const path = problem.instancePath.slice(1).replaceAll('/', '.');
+  const inner = (name: unknown) => (path === '' ? String(name) : `${path}.${String(name)}`);
+  const subject = path === '' ? `the ${context === 'querystring' ? 'query' : context}` : `'${path}'`;
+  switch (problem.keyword) {
+    case 'additionalProperties': {
+      const field = inner(problem.params['additionalProperty']);
+      return new AppError('invalid_request', `'${field}' is not a known field here; check its spelling.`, { field });
+    }
+    case 'required': {
+      const field = inner(problem.params['missingProperty']);
+      return new AppError('invalid_request', `'${field}' is missing.`, { field });
+    }
+    case 'enum':
+      return new AppError(
+        'invalid_request',
+        `${subject} must be one of: ${(problem.params['allowedValues'] as unknown[]).join(', ')}.`,
+        { field: path },
+      );
+    case 'discriminator':
+      return new AppError(
+        'invalid_request',
+        `'${inner('type')}' must be one of: base64, url, object, external; in a run also comfyui.`,
+        {
+          field: inner('type'),
+        },
+      );
+    default:
+      return new AppError('invalid_request', `${subject} ${problem.message ?? 'is not valid'}.`, { field: path });
+  }
+}

@@ -18,7 +18,7 @@ import { registerSecurityHeaders } from './http/security-headers.ts';
 import { registerSingleHeaders } from './http/requests/single-headers.ts';
 import { trackHandlers } from './http/connections/running-handlers.ts';
 import { registerRoutes } from './http/routes/all-routes.ts';
-import { namedSchemas } from './shapes/common.ts';
+import { components } from './shapes/common.ts';
 import { TIMING, type Timing, registerPatience } from './http/connections/timing.ts';
 import { addSchemas, createValidatorCompiler } from './http/errors/validation.ts';
 import type { Metrics } from './telemetry/metrics.ts';
@@ -63,7 +63,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     frameworkErrors: sendFrameworkError,
   }) as unknown as FastifyInstance;
 
-  const shared = namedSchemas();
+  const shared = components();
   closeOnlyIdleConnections(app.server);
   trackAnswers(app.server);
   addSchemas(app, shared);

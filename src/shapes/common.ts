@@ -1,19 +1,25 @@
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, type TObject, type TObjectOptions, type TProperties, type TSchema, Type } from 'typebox';
 
-const named = new Map<string, TSchema>();
+const byName = new Map<string, TSchema>();
 
-/** A reference to a named component, which is registered with it: OpenAPI shows a `$ref`, and TypeScript still knows the shape. */
+/** An object with a name, which is a component of the document and can be referred to from anywhere. */
+export function component<P extends TProperties>(name: string, properties: P, options: TObjectOptions): TObject<P> {
+  if (byName.has(name)) throw new Error(`Two components have the name ${name}`);
+  const schema = Type.Object(properties, { ...options, $id: name });
+  byName.set(name, schema);
+  return schema;
+}
+
+/** A reference to a component: OpenAPI shows a `$ref`, and TypeScript still knows the shape. */
 export function ref<T extends TSchema>(schema: T): ReturnType<typeof Type.Unsafe<Static<T>>> {
   const { $id } = schema as { $id?: string };
-  if ($id === undefined) throw new Error('Only schemas with an $id can be referred to');
-  if ((named.get($id) ?? schema) !== schema) throw new Error(`Two schemas have the $id ${$id}`);
-  named.set($id, schema);
+  if ($id === undefined) throw new Error('Only components can be referred to');
   return Type.Unsafe<Static<T>>(Type.Ref($id));
 }
 
-/** All components that were referred to, by name: what the modules that are loaded bring with them. */
-export function namedSchemas(): TSchema[] {
-  return [...named].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, schema]) => schema);
+/** The components of all modules that are loaded, by name. */
+export function components(): TSchema[] {
+  return [...byName].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, schema]) => schema);
 }
 
 export const nullableString = (description: string, options: object = {}) =>
@@ -36,7 +42,8 @@ export const ItemId = Type.String({
   examples: ['42'],
 });
 
-export const Problem = Type.Object(
+export const Problem = component(
+  'Problem',
   {
     type: Type.String({
       description: '`urn:mediakeep:error:` and the code.',
@@ -58,7 +65,7 @@ export const Problem = Type.Object(
     }),
     field: Type.Optional(Type.String({ description: 'The part of the request that is meant.', examples: ['userId'] })),
   },
-  { $id: 'Problem', description: 'A failure, as RFC 9457 has it.' },
+  { description: 'A failure, as RFC 9457 has it.' },
 );
 
 const problem = (description: string) => ({

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { jsonObject, ref, text } from './common.ts';
+import { component, jsonObject, ref, text } from './common.ts';
 import { flatFields } from './item-fields.ts';
 
 /** JSON inside a text, for forms that have only texts. */
@@ -12,11 +12,12 @@ export const IngestFields = Type.Object(
     metadata: jsonText("The caller's own data: a JSON object."),
     generation: jsonText('How it was made: a JSON object.'),
   },
-  { $id: 'IngestFields', additionalProperties: false },
+  { additionalProperties: false },
 );
 export type IngestFields = Static<typeof IngestFields>;
 
-export const IngestForm = Type.Object(
+export const IngestForm = component(
+  'IngestForm',
   {
     ...IngestFields.properties,
     file: Type.Unsafe<string>({
@@ -25,19 +26,21 @@ export const IngestForm = Type.Object(
       description: 'The file. `userId`, `subfolder`, `filename` must come before it.',
     }),
   },
-  { $id: 'IngestForm', required: ['file'], description: 'One part `file`, the others are fields.' },
+  { required: ['file'], description: 'One part `file`, the others are fields.' },
 );
 
 const source = <T extends string>(type: T) => Type.Literal(type, { description: 'Kind of the source.' });
 
-export const Base64Source = Type.Object(
+export const Base64Source = component(
+  'Base64Source',
   {
     type: source('base64'),
     data: Type.String({ minLength: 1, description: 'Base64, or a data URI.', examples: ['iVBORw0KGgo='] }),
   },
-  { $id: 'Base64Source', additionalProperties: false, description: 'The bytes themselves.' },
+  { additionalProperties: false, description: 'The bytes themselves.' },
 );
-export const UrlSource = Type.Object(
+export const UrlSource = component(
+  'UrlSource',
   {
     type: source('url'),
     url: Type.String({
@@ -47,21 +50,22 @@ export const UrlSource = Type.Object(
       examples: ['https://cdn.example.com/out.png'],
     }),
   },
-  { $id: 'UrlSource', additionalProperties: false, description: 'A URL that is fetched at once.' },
+  { additionalProperties: false, description: 'A URL that is fetched at once.' },
 );
-export const ObjectSource = Type.Object(
+export const ObjectSource = component(
+  'ObjectSource',
   {
     type: source('object'),
     store: Type.String({ minLength: 1, maxLength: 40, description: 'Name of the store.' }),
     key: Type.String({ minLength: 1, maxLength: 1000, description: 'Key of the object.' }),
   },
   {
-    $id: 'ObjectSource',
     additionalProperties: false,
     description: 'An object that is in a store already; it is not deleted with the item. Needs media:admin.',
   },
 );
-export const ExternalSource = Type.Object(
+export const ExternalSource = component(
+  'ExternalSource',
   {
     type: source('external'),
     storageUrl: Type.String({
@@ -73,10 +77,11 @@ export const ExternalSource = Type.Object(
     storageProvider: Type.String({ minLength: 1, maxLength: 50, description: 'Who keeps them.', examples: ['cdn'] }),
     mimeType: Type.Optional(text('Type of the file, if it is known.', 50)),
   },
-  { $id: 'ExternalSource', additionalProperties: false, description: 'A record only: the bytes stay where they are.' },
+  { additionalProperties: false, description: 'A record only: the bytes stay where they are.' },
 );
 
-export const IngestJson = Type.Object(
+export const IngestJson = component(
+  'IngestJson',
   {
     ...flatFields,
     metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
@@ -94,7 +99,6 @@ export const IngestJson = Type.Object(
     ),
   },
   {
-    $id: 'IngestJson',
     additionalProperties: false,
     description: 'One item, with a source, or without one and `status: "failed"`.',
     examples: [

@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import ajvFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
 import { AppError } from '../errors.ts';
-import { namedSchemas } from './common.ts';
+import { components } from './common.ts';
 
 const OPTIONS = {
   useDefaults: true,
@@ -59,7 +59,7 @@ export function createFieldCheck<T>(schema: TSchema): (fields: Record<string, un
 /** A JSON value, checked without coercion; the schema may refer to named ones. @throws AppError invalid_request */
 export function createJsonCheck<T>(schema: TSchema): (value: unknown) => T {
   const ajv = createAjv(false);
-  for (const other of namedSchemas()) ajv.addSchema(other);
+  for (const other of components()) ajv.addSchema(other);
   const validate = ajv.compile(schema);
   return (value) => {
     if (validate(value)) return value as T;

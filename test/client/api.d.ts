@@ -744,66 +744,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/webhooks/{provider}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Take a provider's webhook in
-         * @description The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the user that the body names, else the one of the registered job of this provider, else `userId`, which counts only beside a `secret`. A webhook without an owner, or that names another user than its job is registered to, is parked: see `GET /v1/webhook-deliveries`. A repetition is recognised and changes nothing. Downloads are not waited for.
-         */
-        post: operations["receiveWebhook"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/webhooks/runpod": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Take a RunPod webhook in
-         * @description The same as `POST /v1/webhooks/runpod`; `network_volume_paths` become items without moving a byte.
-         */
-        post: operations["compatRunpodWebhook"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/webhooks/generation/{jobId}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Take a handler's webhook in
-         * @description The same as `POST /v1/webhooks/generation`, about the job in the path. A signature does not cover the path: a signed body must name the same job.
-         */
-        post: operations["compatGenerationWebhook"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/media/{id}/workflow": {
         parameters: {
             query?: never;
@@ -878,6 +818,66 @@ export interface paths {
          * @description Reads the bytes, compares size, type and SHA-256 with what was announced, and makes the item. Repeated, it answers the same item with 200.
          */
         post: operations["completeUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a provider's webhook in
+         * @description The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the user that the body names, else the one of the registered job of this provider, else `userId`, which counts only beside a `secret`. A webhook without an owner, or that names another user than its job is registered to, is parked: see `GET /v1/webhook-deliveries`. A repetition is recognised and changes nothing. Downloads are not waited for.
+         */
+        post: operations["receiveWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/runpod": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a RunPod webhook in
+         * @description The same as `POST /v1/webhooks/runpod`; `network_volume_paths` become items without moving a byte.
+         */
+        post: operations["compatRunpodWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/generation/{jobId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a handler's webhook in
+         * @description The same as `POST /v1/webhooks/generation`, about the job in the path. A signature does not cover the path: a signed body must name the same job.
+         */
+        post: operations["compatGenerationWebhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -968,488 +968,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A failure, as RFC 9457 has it. */
-        Problem: {
-            /**
-             * @description `urn:mediakeep:error:` and the code.
-             * @example urn:mediakeep:error:not_found
-             */
-            type: string;
-            /**
-             * @description What the code means in general.
-             * @example There is no such thing, or the token may not see it.
-             */
-            title: string;
-            /**
-             * @description The HTTP status.
-             * @example 404
-             */
-            status: number;
-            /**
-             * @description What to change this time.
-             * @example There is no such item, or this token may not see it.
-             */
-            detail: string;
-            /**
-             * @description Stable; new codes may be added. See docs/errors.md.
-             * @example not_found
-             */
-            code: string;
-            /**
-             * @description Under this id the log tells more.
-             * @example 0b5d6a52-6f0f-4d0f-9c53-1f6f2f7a9a11
-             */
-            requestId: string;
-            /**
-             * @description The part of the request that is meant.
-             * @example userId
-             */
-            field?: string;
-        };
-        /** @description One stored output of a generative model. */
-        MediaItem: {
-            /**
-             * @description Id of the item.
-             * @example 42
-             */
-            id: string;
-            /**
-             * @description Permanent address of the bytes, never signed; null when there are none.
-             * @example http://127.0.0.1:8080/v1/media/42/content
-             */
-            url: string | null;
-            /**
-             * @description Who owns the item.
-             * @example user-1
-             */
-            userId: string;
-            /** @description Name of the owner to show. */
-            username: string | null;
-            /**
-             * @description Tool that asked for it.
-             * @example generateUserImage
-             */
-            toolName: string;
-            /**
-             * @description What was asked for; empty when unknown.
-             * @example a red fox in the snow
-             */
-            prompt: string;
-            /** @description Model that made it. */
-            model: string | null;
-            /** @description Who generated: `openai`, `fal`, `replicate`, … */
-            provider: string | null;
-            /** @description Size that was asked for, like `1024x1024`. */
-            size: string | null;
-            /** @description Quality that was asked for. */
-            quality: string | null;
-            /** @description Style that was asked for. */
-            style: string | null;
-            /** @description How many were asked for. */
-            n: number | null;
-            /**
-             * @description `image`, `audio`, `video` or `model` (3D).
-             * @example image
-             */
-            mediaType: string;
-            /**
-             * @description Type, as told from the bytes.
-             * @example image/png
-             */
-            mimeType: string | null;
-            /** @description Size of the file in bytes. */
-            bytes: number | null;
-            /** @description SHA-256 of the file, hexadecimal. */
-            sha256: string | null;
-            /** @description In pixels. */
-            width: number | null;
-            /** @description In pixels. */
-            height: number | null;
-            /** @description In milliseconds. */
-            durationMs: number | null;
-            /** @description A tiny preview, base64. */
-            thumbhash: string | null;
-            /** @description Name of the file as the caller gave it. */
-            filename: string | null;
-            /**
-             * @description `private`, or `public`: the bytes need no token.
-             * @example private
-             */
-            visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
-            /**
-             * @description Name of the store.
-             * @example local
-             */
-            storageProvider: string | null;
-            /** @description Key in that store. */
-            storageKey: string | null;
-            /**
-             * @description Tags.
-             * @example [
-             *       "portrait"
-             *     ]
-             */
-            tags: string[];
-            /**
-             * @description `success`, `pending` or `failed`; rows of an older system may hold others.
-             * @example success
-             */
-            status: string;
-            /** @description Why it failed. */
-            error: string | null;
-            /** @description The caller's own data. */
-            metadata: {
-                [key: string]: unknown;
-            };
-            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
-            generation: {
-                [key: string]: unknown;
-            };
-            /** @description The caller's message. */
-            messageId: string | null;
-            /** @description The caller's request. */
-            requestId: string | null;
-            /** @description Job at the generating back end. */
-            jobId: string | null;
-            /** @description Pipeline run. */
-            runId: string | null;
-            /** @description Project, a UUID. */
-            projectId: string | null;
-            /** @description Scene of the project. */
-            sceneId: string | null;
-            /** @description Version in its scene, from 1. */
-            version: number | null;
-            /** @description Whether it is the current version of its scene. */
-            isCurrent: boolean | null;
-            /** @description Item that it was made from. */
-            parentId: string | null;
-            /** @description Id that it had in an older system. */
-            externalId: string | null;
-            /** @description Where it was fetched from; may have expired. */
-            originalUrl: string | null;
-            /**
-             * Format: date-time
-             * @description When it was generated, if that is known.
-             */
-            generatedAt: string | null;
-            /**
-             * Format: date-time
-             * @description When it was recorded.
-             * @example 2026-11-21T01:55:37.123456Z
-             */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description When the record last changed.
-             * @example 2026-11-21T01:55:37.123456Z
-             */
-            updatedAt: string;
-            /**
-             * Format: date-time
-             * @description When it may be removed.
-             */
-            expiresAt: string | null;
-            /**
-             * Format: date-time
-             * @description When it was deleted.
-             */
-            deletedAt: string | null;
-        };
-        /** @description Where the bytes of an item lie. */
-        Location: {
-            /**
-             * @description Name of the store.
-             * @example local
-             */
-            store: string;
-            /** @description Key in the store. */
-            key: string;
-            /** @description Size in bytes. */
-            bytes: number;
-            /** @description SHA-256, hexadecimal. */
-            sha256: string | null;
-            /** @description False: the object is not ours and is never deleted. */
-            owned: boolean;
-            /**
-             * @description `stored`, `pending`, `missing` or `corrupt`.
-             * @example stored
-             */
-            state: string;
-            /**
-             * Format: date-time
-             * @description When the bytes were last read and compared.
-             */
-            verifiedAt: string | null;
-        };
-        /** @description An item with its locations. */
-        MediaItemDetails: {
-            /**
-             * @description Id of the item.
-             * @example 42
-             */
-            id: string;
-            /**
-             * @description Permanent address of the bytes, never signed; null when there are none.
-             * @example http://127.0.0.1:8080/v1/media/42/content
-             */
-            url: string | null;
-            /**
-             * @description Who owns the item.
-             * @example user-1
-             */
-            userId: string;
-            /** @description Name of the owner to show. */
-            username: string | null;
-            /**
-             * @description Tool that asked for it.
-             * @example generateUserImage
-             */
-            toolName: string;
-            /**
-             * @description What was asked for; empty when unknown.
-             * @example a red fox in the snow
-             */
-            prompt: string;
-            /** @description Model that made it. */
-            model: string | null;
-            /** @description Who generated: `openai`, `fal`, `replicate`, … */
-            provider: string | null;
-            /** @description Size that was asked for, like `1024x1024`. */
-            size: string | null;
-            /** @description Quality that was asked for. */
-            quality: string | null;
-            /** @description Style that was asked for. */
-            style: string | null;
-            /** @description How many were asked for. */
-            n: number | null;
-            /**
-             * @description `image`, `audio`, `video` or `model` (3D).
-             * @example image
-             */
-            mediaType: string;
-            /**
-             * @description Type, as told from the bytes.
-             * @example image/png
-             */
-            mimeType: string | null;
-            /** @description Size of the file in bytes. */
-            bytes: number | null;
-            /** @description SHA-256 of the file, hexadecimal. */
-            sha256: string | null;
-            /** @description In pixels. */
-            width: number | null;
-            /** @description In pixels. */
-            height: number | null;
-            /** @description In milliseconds. */
-            durationMs: number | null;
-            /** @description A tiny preview, base64. */
-            thumbhash: string | null;
-            /** @description Name of the file as the caller gave it. */
-            filename: string | null;
-            /**
-             * @description `private`, or `public`: the bytes need no token.
-             * @example private
-             */
-            visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
-            /**
-             * @description Name of the store.
-             * @example local
-             */
-            storageProvider: string | null;
-            /** @description Key in that store. */
-            storageKey: string | null;
-            /**
-             * @description Tags.
-             * @example [
-             *       "portrait"
-             *     ]
-             */
-            tags: string[];
-            /**
-             * @description `success`, `pending` or `failed`; rows of an older system may hold others.
-             * @example success
-             */
-            status: string;
-            /** @description Why it failed. */
-            error: string | null;
-            /** @description The caller's own data. */
-            metadata: {
-                [key: string]: unknown;
-            };
-            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
-            generation: {
-                [key: string]: unknown;
-            };
-            /** @description The caller's message. */
-            messageId: string | null;
-            /** @description The caller's request. */
-            requestId: string | null;
-            /** @description Job at the generating back end. */
-            jobId: string | null;
-            /** @description Pipeline run. */
-            runId: string | null;
-            /** @description Project, a UUID. */
-            projectId: string | null;
-            /** @description Scene of the project. */
-            sceneId: string | null;
-            /** @description Version in its scene, from 1. */
-            version: number | null;
-            /** @description Whether it is the current version of its scene. */
-            isCurrent: boolean | null;
-            /** @description Item that it was made from. */
-            parentId: string | null;
-            /** @description Id that it had in an older system. */
-            externalId: string | null;
-            /** @description Where it was fetched from; may have expired. */
-            originalUrl: string | null;
-            /**
-             * Format: date-time
-             * @description When it was generated, if that is known.
-             */
-            generatedAt: string | null;
-            /**
-             * Format: date-time
-             * @description When it was recorded.
-             * @example 2026-11-21T01:55:37.123456Z
-             */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description When the record last changed.
-             * @example 2026-11-21T01:55:37.123456Z
-             */
-            updatedAt: string;
-            /**
-             * Format: date-time
-             * @description When it may be removed.
-             */
-            expiresAt: string | null;
-            /**
-             * Format: date-time
-             * @description When it was deleted.
-             */
-            deletedAt: string | null;
-            /** @description Where the bytes lie, the primary one first. */
-            locations: components["schemas"]["Location"][];
-        };
-        /** @description One page of items. */
-        MediaPage: {
-            /** @description The items of this page. */
-            items: components["schemas"]["MediaItem"][];
-            /** @description For the next page; null on the last. */
-            nextCursor: string | null;
-            /** @description How many there are in all; only with `includeTotal=true`. */
-            total?: number;
-        };
-        /** @description One part `file`, the others are fields. */
-        IngestForm: {
-            /**
-             * @description Owner. A user token may leave it out; a service token must give it.
-             * @example user-1
-             */
-            userId?: string;
-            /** @description Name of the owner to show. */
-            username?: string;
-            /** @description Tool that asked for it. */
-            toolName?: string;
-            /**
-             * @description What was asked for.
-             * @example a red fox in the snow
-             */
-            prompt?: string;
-            /** @description Model that made it. */
-            model?: string;
-            /** @description Who generated. */
-            provider?: string;
-            /** @description Size that was asked for. */
-            size?: string;
-            /** @description Quality that was asked for. */
-            quality?: string;
-            /** @description Style that was asked for. */
-            style?: string;
-            /** @description How many were asked for. */
-            n?: number;
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Up to 64 tags of up to 64 characters.
-             * @example [
-             *       "portrait"
-             *     ]
-             */
-            tags?: string[];
-            /**
-             * @description `failed` records a generation that gave nothing, with `error`.
-             * @enum {unknown}
-             */
-            status?: "success" | "failed";
-            /** @description Why the generation failed. */
-            error?: string;
-            /** @description The caller's message. */
-            messageId?: string;
-            /** @description The caller's request. */
-            requestId?: string;
-            /** @description Job at the generating back end. */
-            jobId?: string;
-            /** @description Pipeline run. */
-            runId?: string;
-            /**
-             * Format: uuid
-             * @description Project of the scene.
-             */
-            projectId?: string;
-            /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
-            /** @description Item that it was made from. */
-            parentId?: string;
-            /** @description Id that it had in an older system. */
-            externalId?: string;
-            /** @description Where it came from. */
-            originalUrl?: string;
-            /**
-             * @description When it was generated.
-             * @example 2026-11-21T01:55:37Z
-             */
-            generatedAt?: string;
-            /**
-             * @description When it may be removed.
-             * @example 2026-11-21T01:55:37Z
-             */
-            expiresAt?: string;
-            /** @description Folders in the key, below the user's. */
-            subfolder?: string;
-            /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
-            /** @description SHA-256 of the file, hexadecimal; verified. */
-            sha256?: string;
-            /**
-             * @description The caller's own data: a JSON object.
-             * @example {"campaign":"winter"}
-             */
-            metadata?: string;
-            /**
-             * @description How it was made: a JSON object.
-             * @example {"campaign":"winter"}
-             */
-            generation?: string;
-            /**
-             * Format: binary
-             * @description The file. `userId`, `subfolder`, `filename` must come before it.
-             */
-            file: string;
-        };
         /** @description The bytes themselves. */
         Base64Source: {
             /**
@@ -1462,325 +980,6 @@ export interface components {
              * @example iVBORw0KGgo=
              */
             data: string;
-        };
-        /** @description A URL that is fetched at once. */
-        UrlSource: {
-            /**
-             * @description Kind of the source. (enum property replaced by openapi-typescript)
-             * @enum {string}
-             */
-            type: "url";
-            /**
-             * @description https address to fetch from.
-             * @example https://cdn.example.com/out.png
-             */
-            url: string;
-        };
-        /** @description An object that is in a store already; it is not deleted with the item. Needs media:admin. */
-        ObjectSource: {
-            /**
-             * @description Kind of the source. (enum property replaced by openapi-typescript)
-             * @enum {string}
-             */
-            type: "object";
-            /** @description Name of the store. */
-            store: string;
-            /** @description Key of the object. */
-            key: string;
-        };
-        /** @description A record only: the bytes stay where they are. */
-        ExternalSource: {
-            /**
-             * @description Kind of the source. (enum property replaced by openapi-typescript)
-             * @enum {string}
-             */
-            type: "external";
-            /**
-             * @description Where the bytes lie.
-             * @example https://cdn.example.com/out.png
-             */
-            storageUrl: string;
-            /**
-             * @description Who keeps them.
-             * @example cdn
-             */
-            storageProvider: string;
-            /** @description Type of the file, if it is known. */
-            mimeType?: string;
-        };
-        /**
-         * @description One item, with a source, or without one and `status: "failed"`.
-         * @example {
-         *       "userId": "user-1",
-         *       "prompt": "a red fox in the snow",
-         *       "tags": [
-         *         "fox"
-         *       ],
-         *       "source": {
-         *         "type": "url",
-         *         "url": "https://cdn.example.com/out.png"
-         *       }
-         *     }
-         */
-        IngestJson: {
-            /**
-             * @description Owner. A user token may leave it out; a service token must give it.
-             * @example user-1
-             */
-            userId?: string;
-            /** @description Name of the owner to show. */
-            username?: string;
-            /** @description Tool that asked for it. */
-            toolName?: string;
-            /**
-             * @description What was asked for.
-             * @example a red fox in the snow
-             */
-            prompt?: string;
-            /** @description Model that made it. */
-            model?: string;
-            /** @description Who generated. */
-            provider?: string;
-            /** @description Size that was asked for. */
-            size?: string;
-            /** @description Quality that was asked for. */
-            quality?: string;
-            /** @description Style that was asked for. */
-            style?: string;
-            /** @description How many were asked for. */
-            n?: number;
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Up to 64 tags of up to 64 characters.
-             * @example [
-             *       "portrait"
-             *     ]
-             */
-            tags?: string[];
-            /**
-             * @description `failed` records a generation that gave nothing, with `error`.
-             * @enum {unknown}
-             */
-            status?: "success" | "failed";
-            /** @description Why the generation failed. */
-            error?: string;
-            /** @description The caller's message. */
-            messageId?: string;
-            /** @description The caller's request. */
-            requestId?: string;
-            /** @description Job at the generating back end. */
-            jobId?: string;
-            /** @description Pipeline run. */
-            runId?: string;
-            /**
-             * Format: uuid
-             * @description Project of the scene.
-             */
-            projectId?: string;
-            /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
-            /** @description Item that it was made from. */
-            parentId?: string;
-            /** @description Id that it had in an older system. */
-            externalId?: string;
-            /** @description Where it came from. */
-            originalUrl?: string;
-            /**
-             * @description When it was generated.
-             * @example 2026-11-21T01:55:37Z
-             */
-            generatedAt?: string;
-            /**
-             * @description When it may be removed.
-             * @example 2026-11-21T01:55:37Z
-             */
-            expiresAt?: string;
-            /** @description Folders in the key, below the user's. */
-            subfolder?: string;
-            /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
-            /** @description SHA-256 of the file, hexadecimal; verified. */
-            sha256?: string;
-            /** @description The caller's own data, up to 64 KiB and 32 levels. */
-            metadata?: {
-                [key: string]: unknown;
-            };
-            /** @description How it was made, up to 64 KiB. */
-            generation?: {
-                [key: string]: unknown;
-            };
-            source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"];
-        };
-        /** @description Each given field replaces the old one. */
-        MediaPatch: {
-            /**
-             * @description Up to 64 tags of up to 64 characters.
-             * @example [
-             *       "portrait"
-             *     ]
-             */
-            tags?: string[];
-            /** @description Replaces the metadata. */
-            metadata?: {
-                [key: string]: unknown;
-            };
-            /**
-             * @description What was asked for.
-             * @example a red fox in the snow
-             */
-            prompt?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /** @description Null: never. */
-            expiresAt?: string | null;
-        };
-        /** @description A tag and how often it is used. */
-        TagCount: {
-            /**
-             * @description The tag.
-             * @example portrait
-             */
-            tag: string;
-            /**
-             * @description Items that bear it.
-             * @example 12
-             */
-            count: number;
-        };
-        /** @description Tags with counts. */
-        TagCounts: {
-            /** @description Most frequent first. */
-            tags: components["schemas"]["TagCount"][];
-            /** @description Changes of items, anybody's, that are not counted yet: 0 when the counts are exact, 10000 for that many or more. */
-            behind: number;
-        };
-        /** @description A name and its number of items. */
-        Count: {
-            /**
-             * @description What is counted.
-             * @example generateUserImage
-             */
-            name: string;
-            /**
-             * @description Items.
-             * @example 12
-             */
-            count: number;
-        };
-        /** @description Totals of one user, or of all. */
-        Stats: {
-            /** @description Items. */
-            total: number;
-            /** @description Users that own one. */
-            uniqueUsers: number;
-            /** @description Status `success`. */
-            succeeded: number;
-            /** @description Status `pending`. */
-            pending: number;
-            /** @description Any other status. */
-            failed: number;
-            /** @description Bytes of all items. */
-            totalBytes: number;
-            /** @description Bytes of an item on average; null when there is none. */
-            averageBytes: number | null;
-            /** @description Items with an original URL only, which will die. */
-            atRisk: number;
-            /** @description Part of the stored items whose bytes are not in the database, from 0 to 1. */
-            outsideDatabaseRatio: number | null;
-            /** @description The 50 most frequent tools. */
-            byTool: components["schemas"]["Count"][];
-            /** @description The 50 most frequent models. */
-            byModel: components["schemas"]["Count"][];
-            /** @description The 50 most frequent providers. */
-            byProvider: components["schemas"]["Count"][];
-            /** @description The last 90 days (UTC), newest first. */
-            byDay: components["schemas"]["Count"][];
-            /** @description Changes of items, anybody's, that are not counted yet: 0 when the counts are exact, 10000 for that many or more. */
-            behind: number;
-        };
-        /**
-         * @description How long, and how the file is offered.
-         * @example {
-         *       "expiresIn": 900
-         *     }
-         */
-        SignedUrlRequest: {
-            /**
-             * @description Seconds until the URL expires, at most 7 days. Default: the setting URL_TTL_SECONDS.
-             * @example 900
-             */
-            expiresIn?: number;
-            /** @description Offer the file for saving instead of showing it. */
-            download?: boolean;
-        };
-        /** @description An address for a browser. */
-        SignedUrl: {
-            /**
-             * @description Needs no token until it expires.
-             * @example http://127.0.0.1:8080/v1/signed/jwt.WyJHRVQiXQ.c2lnbmF0dXJl
-             */
-            url: string;
-            /**
-             * Format: date-time
-             * @description From then on it is refused.
-             */
-            expiresAt: string;
-        };
-        /**
-         * @description Up to 200 items.
-         * @example {
-         *       "ids": [
-         *         "42",
-         *         "43"
-         *       ],
-         *       "expiresIn": 900
-         *     }
-         */
-        SignedUrlsRequest: {
-            /** @description Items, in the order of the answer. */
-            ids: string[];
-            /**
-             * @description Seconds until the URL expires, at most 7 days. Default: the setting URL_TTL_SECONDS.
-             * @example 900
-             */
-            expiresIn?: number;
-            /** @description Offer the file for saving instead of showing it. */
-            download?: boolean;
-        };
-        /** @description A URL, or why there is none. */
-        SignedUrlResult: {
-            /** @description Id of the item. */
-            id: string;
-            /**
-             * @description HTTP status for this item.
-             * @example 200
-             */
-            status: number;
-            /** @description Needs no token until it expires. */
-            url?: string;
-            /**
-             * Format: date-time
-             * @description From then on it is refused.
-             */
-            expiresAt?: string;
-            problem?: components["schemas"]["Problem"];
-        };
-        /** @description One result for each id. */
-        SignedUrlResults: {
-            /** @description In the order of the ids. */
-            results: components["schemas"]["SignedUrlResult"][];
         };
         /** @description Several items at once. */
         BatchRequest: {
@@ -1802,221 +1001,19 @@ export interface components {
             /** @description In the order of the items. */
             results: components["schemas"]["BatchResult"][];
         };
-        /** @description A workflow as ComfyUI loads it. */
-        Workflow: {
-            [key: string]: unknown;
-        };
-        /**
-         * @description What is going to be sent, and the fields of its item.
-         * @example {
-         *       "userId": "user-1",
-         *       "filename": "fox.png",
-         *       "contentType": "image/png",
-         *       "bytes": 68,
-         *       "prompt": "a red fox"
-         *     }
-         */
-        UploadRequest: {
+        /** @description One thing that the service depends on. */
+        Check: {
             /**
-             * @description Owner. A user token may leave it out; a service token must give it.
-             * @example user-1
+             * @description `database`, `schema`, `store:<name>`, `background:<part>` or `process`.
+             * @example database
              */
-            userId?: string;
-            /** @description Name of the owner to show. */
-            username?: string;
-            /** @description Tool that asked for it. */
-            toolName?: string;
-            /**
-             * @description What was asked for.
-             * @example a red fox in the snow
-             */
-            prompt?: string;
-            /** @description Model that made it. */
-            model?: string;
-            /** @description Who generated. */
-            provider?: string;
-            /** @description Size that was asked for. */
-            size?: string;
-            /** @description Quality that was asked for. */
-            quality?: string;
-            /** @description Style that was asked for. */
-            style?: string;
-            /** @description How many were asked for. */
-            n?: number;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Up to 64 tags of up to 64 characters.
-             * @example [
-             *       "portrait"
-             *     ]
-             */
-            tags?: string[];
-            /** @description The caller's message. */
-            messageId?: string;
-            /** @description The caller's request. */
-            requestId?: string;
-            /** @description Job at the generating back end. */
-            jobId?: string;
-            /** @description Pipeline run. */
-            runId?: string;
-            /**
-             * Format: uuid
-             * @description Project of the scene.
-             */
-            projectId?: string;
-            /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
-            /** @description Item that it was made from. */
-            parentId?: string;
-            /** @description Id that it had in an older system. */
-            externalId?: string;
-            /** @description Where it came from. */
-            originalUrl?: string;
-            /**
-             * @description When it was generated.
-             * @example 2026-11-21T01:55:37Z
-             */
-            generatedAt?: string;
-            /**
-             * @description When it may be removed.
-             * @example 2026-11-21T01:55:37Z
-             */
-            expiresAt?: string;
-            /** @description Folders in the key, below the user's. */
-            subfolder?: string;
-            /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
-            /** @description SHA-256 of the file, hexadecimal; verified. */
-            sha256?: string;
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
-            /** @description The caller's own data, up to 64 KiB and 32 levels. */
-            metadata?: {
-                [key: string]: unknown;
-            };
-            /** @description How it was made, up to 64 KiB. */
-            generation?: {
-                [key: string]: unknown;
-            };
-            /**
-             * @description Type of the file; what arrives has to be of that type.
-             * @example image/png
-             */
-            contentType: string;
-            /**
-             * @description Size of the file.
-             * @example 68
-             */
-            bytes: number;
-        };
-        /** @description An upload that was begun: PUT the bytes, then complete it. */
-        Upload: {
-            /**
-             * @description Id of the upload.
-             * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
-             */
-            id: string;
-            /**
-             * @description Always `PUT`.
-             * @example PUT
-             */
-            method: string;
-            /**
-             * @description Where to send the bytes; needs no token.
-             * @example http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=jwt.WyJQVVQiXQ.c2ln
-             */
-            url: string;
-            /**
-             * @description Headers to send with them, exactly so.
-             * @example {
-             *       "content-type": "image/png"
-             *     }
-             */
-            headers: {
-                [key: string]: string;
-            };
-            /**
-             * Format: date-time
-             * @description From then on the bytes are refused.
-             */
-            expiresAt: string;
-        };
-        /**
-         * @description Which version is to be the current one.
-         * @example {
-         *       "version": 1
-         *     }
-         */
-        RollBack: {
-            /**
-             * @description Version to make current.
-             * @example 1
-             */
-            version: number;
-        };
-        /**
-         * @description A run that begins.
-         * @example {
-         *       "userId": "user-1",
-         *       "inputText": "a red fox",
-         *       "schema": "dada",
-         *       "executionMode": "eco",
-         *       "safetyLevel": "kids"
-         *     }
-         */
-        RunRequest: {
-            /**
-             * @description Owner. A user token may leave it out; a service token must give it.
-             * @example user-1
-             */
-            userId?: string;
-            /**
-             * @description What the user entered, up to 256 KiB.
-             * @example a red fox
-             */
-            inputText: string;
-            /**
-             * @description The text as it went to the generator, up to 256 KiB.
-             * @example a red fox, woodcut
-             */
-            transformedText?: string;
-            /**
-             * @description Schema of the pipeline.
-             * @example dada
-             */
-            schema?: string;
-            /**
-             * @description Mode of the pipeline.
-             * @example eco
-             */
-            executionMode?: string;
-            /**
-             * @description Safety level of the pipeline.
-             * @example kids
-             */
-            safetyLevel?: string;
-            /** @description The caller's own data, up to 64 KiB and 32 levels. */
-            metadata?: {
-                [key: string]: unknown;
-            };
-        };
-        /**
-         * @description The end of a run.
-         * @example {}
-         */
-        RunCompletion: {
-            /**
-             * @description The text as it went to the generator, up to 256 KiB.
-             * @example a red fox, woodcut
-             */
-            transformedText?: string;
+            name: string;
+            /** @description Whether it works. */
+            ok: boolean;
+            /** @description Why it does not. */
+            reason?: string;
+            /** @description It fails, but requests can be served: a fallback does its work, or it is background work that is being retried. */
+            degraded?: boolean;
         };
         /** @description All outputs of a ComfyUI prompt. */
         ComfyuiSource: {
@@ -2030,371 +1027,6 @@ export interface components {
              * @example 6f1c7f0e-0000-4000-8000-000000000001
              */
             promptId: string;
-        };
-        /**
-         * @description An output of the run, with a `source` or an `output`.
-         * @example {
-         *       "prompt": "a red fox",
-         *       "source": {
-         *         "type": "url",
-         *         "url": "https://cdn.example.com/out.png"
-         *       }
-         *     }
-         */
-        RunMediaJson: {
-            /**
-             * @description Owner. A user token may leave it out; a service token must give it.
-             * @example user-1
-             */
-            userId?: string;
-            /** @description Name of the owner to show. */
-            username?: string;
-            /** @description Tool that asked for it. */
-            toolName?: string;
-            /**
-             * @description What was asked for.
-             * @example a red fox in the snow
-             */
-            prompt?: string;
-            /** @description Model that made it. */
-            model?: string;
-            /** @description Who generated. */
-            provider?: string;
-            /** @description Size that was asked for. */
-            size?: string;
-            /** @description Quality that was asked for. */
-            quality?: string;
-            /** @description Style that was asked for. */
-            style?: string;
-            /** @description How many were asked for. */
-            n?: number;
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Up to 64 tags of up to 64 characters.
-             * @example [
-             *       "portrait"
-             *     ]
-             */
-            tags?: string[];
-            /**
-             * @description `failed` records a generation that gave nothing, with `error`.
-             * @enum {unknown}
-             */
-            status?: "success" | "failed";
-            /** @description Why the generation failed. */
-            error?: string;
-            /** @description The caller's message. */
-            messageId?: string;
-            /** @description The caller's request. */
-            requestId?: string;
-            /** @description Job at the generating back end. */
-            jobId?: string;
-            /** @description Pipeline run. */
-            runId?: string;
-            /**
-             * Format: uuid
-             * @description Project of the scene.
-             */
-            projectId?: string;
-            /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
-            /** @description Item that it was made from. */
-            parentId?: string;
-            /** @description Id that it had in an older system. */
-            externalId?: string;
-            /** @description Where it came from. */
-            originalUrl?: string;
-            /**
-             * @description When it was generated.
-             * @example 2026-11-21T01:55:37Z
-             */
-            generatedAt?: string;
-            /**
-             * @description When it may be removed.
-             * @example 2026-11-21T01:55:37Z
-             */
-            expiresAt?: string;
-            /** @description Folders in the key, below the user's. */
-            subfolder?: string;
-            /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
-            /** @description SHA-256 of the file, hexadecimal; verified. */
-            sha256?: string;
-            /** @description The caller's own data, up to 64 KiB and 32 levels. */
-            metadata?: {
-                [key: string]: unknown;
-            };
-            /** @description How it was made, up to 64 KiB. */
-            generation?: {
-                [key: string]: unknown;
-            };
-            source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"] | components["schemas"]["ComfyuiSource"];
-            /**
-             * @description In place of `source`, what a generator gave, whichever it is: a text that starts with `http:` or `https:` is a URL, any other a ComfyUI prompt id.
-             * @example https://cdn.example.com/out.png
-             */
-            output?: string;
-        };
-        /** @description One run of a pipeline. */
-        Run: {
-            /**
-             * @description Id of the run.
-             * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
-             */
-            runId: string;
-            /**
-             * @description Who owns it.
-             * @example user-1
-             */
-            userId: string;
-            /**
-             * @description `open` or `completed`.
-             * @example open
-             */
-            status: string;
-            /**
-             * @description What the user entered.
-             * @example a red fox
-             */
-            inputText: string;
-            /** @description The text as it went to the generator. */
-            transformedText: string | null;
-            /** @description Schema of the pipeline. */
-            schema: string | null;
-            /** @description Mode of the pipeline. */
-            executionMode: string | null;
-            /** @description Safety level of the pipeline. */
-            safetyLevel: string | null;
-            /** @description The caller's own data. */
-            metadata: {
-                [key: string]: unknown;
-            };
-            /**
-             * @description Store in which its folder `runs/{runId}/` lies.
-             * @example local
-             */
-            store: string;
-            /**
-             * Format: date-time
-             * @description When it was completed.
-             */
-            completedAt: string | null;
-            /**
-             * Format: date-time
-             * @description When it began.
-             */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description When it or an output of it last changed.
-             */
-            updatedAt: string;
-        };
-        /** @description A run with its items. */
-        RunDetails: {
-            /**
-             * @description Id of the run.
-             * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
-             */
-            runId: string;
-            /**
-             * @description Who owns it.
-             * @example user-1
-             */
-            userId: string;
-            /**
-             * @description `open` or `completed`.
-             * @example open
-             */
-            status: string;
-            /**
-             * @description What the user entered.
-             * @example a red fox
-             */
-            inputText: string;
-            /** @description The text as it went to the generator. */
-            transformedText: string | null;
-            /** @description Schema of the pipeline. */
-            schema: string | null;
-            /** @description Mode of the pipeline. */
-            executionMode: string | null;
-            /** @description Safety level of the pipeline. */
-            safetyLevel: string | null;
-            /** @description The caller's own data. */
-            metadata: {
-                [key: string]: unknown;
-            };
-            /**
-             * @description Store in which its folder `runs/{runId}/` lies.
-             * @example local
-             */
-            store: string;
-            /**
-             * Format: date-time
-             * @description When it was completed.
-             */
-            completedAt: string | null;
-            /**
-             * Format: date-time
-             * @description When it began.
-             */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description When it or an output of it last changed.
-             */
-            updatedAt: string;
-            /** @description Its items in the order in which they came, 1,000 at most. */
-            items: components["schemas"]["MediaItem"][];
-            /** @description There are more; `GET /v1/media?runId=` lists them. */
-            moreItems: boolean;
-        };
-        /** @description What was added to a run, or the work that will add it. */
-        RunMedia: {
-            /** @description What was stored. */
-            items: components["schemas"]["MediaItem"][];
-            job?: components["schemas"]["JobReference"];
-        };
-        /**
-         * @description A provider's answer, and the fields of its items.
-         * @example {
-         *       "userId": "user-1",
-         *       "prompt": "a red fox",
-         *       "response": {
-         *         "data": [
-         *           {
-         *             "url": "https://cdn.example.com/out.png"
-         *           }
-         *         ]
-         *       }
-         *     }
-         */
-        ImportRequest: {
-            /**
-             * @description Owner. A user token may leave it out; a service token must give it.
-             * @example user-1
-             */
-            userId?: string;
-            /** @description Name of the owner to show. */
-            username?: string;
-            /** @description Tool that asked for it. */
-            toolName?: string;
-            /**
-             * @description What was asked for.
-             * @example a red fox in the snow
-             */
-            prompt?: string;
-            /** @description Model that made it. */
-            model?: string;
-            /** @description Who generated. */
-            provider?: string;
-            /** @description Size that was asked for. */
-            size?: string;
-            /** @description Quality that was asked for. */
-            quality?: string;
-            /** @description Style that was asked for. */
-            style?: string;
-            /** @description How many were asked for. */
-            n?: number;
-            /**
-             * @description Name of the file.
-             * @example fox.png
-             */
-            filename?: string;
-            /**
-             * @description Default: the setting DEFAULT_VISIBILITY.
-             * @enum {unknown}
-             */
-            visibility?: "private" | "public";
-            /**
-             * @description Up to 64 tags of up to 64 characters.
-             * @example [
-             *       "portrait"
-             *     ]
-             */
-            tags?: string[];
-            /** @description The caller's message. */
-            messageId?: string;
-            /** @description The caller's request. */
-            requestId?: string;
-            /** @description Job at the generating back end. */
-            jobId?: string;
-            /** @description Pipeline run. */
-            runId?: string;
-            /**
-             * Format: uuid
-             * @description Project of the scene.
-             */
-            projectId?: string;
-            /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
-            /** @description Item that it was made from. */
-            parentId?: string;
-            /** @description Id that it had in an older system. */
-            externalId?: string;
-            /** @description Where it came from. */
-            originalUrl?: string;
-            /**
-             * @description When it was generated.
-             * @example 2026-11-21T01:55:37Z
-             */
-            generatedAt?: string;
-            /**
-             * @description When it may be removed.
-             * @example 2026-11-21T01:55:37Z
-             */
-            expiresAt?: string;
-            /** @description Folders in the key, below the user's. */
-            subfolder?: string;
-            /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
-            /** @description The caller's own data, up to 64 KiB and 32 levels. */
-            metadata?: {
-                [key: string]: unknown;
-            };
-            /** @description How it was made; added to what the answer says. */
-            generation?: {
-                [key: string]: unknown;
-            };
-            /**
-             * @description The provider's answer, verbatim.
-             * @example {
-             *       "created": 1732000000,
-             *       "data": [
-             *         {
-             *           "url": "https://cdn.example.com/out.png"
-             *         }
-             *       ]
-             *     }
-             */
-            response: {
-                [key: string]: unknown;
-            };
-        };
-        /** @description Work at a generator that has not ended; its outputs follow by themselves. */
-        JobReference: {
-            /**
-             * @description Who generates.
-             * @example comfyui
-             */
-            provider: string;
-            /** @description Id of the work there. */
-            jobId: string;
-        };
-        /** @description What was stored; an output that could not be had is a failed item with the reason. */
-        ImportedItems: {
-            /** @description One for each output, in the order of the answer. */
-            items: components["schemas"]["MediaItem"][];
-            job?: components["schemas"]["JobReference"];
         };
         /** @description An item, with its path on the network volume. */
         CompatImage: {
@@ -2566,22 +1198,33 @@ export interface components {
             /** @description The images. */
             images: components["schemas"]["CompatImage"][];
         };
-        /**
-         * @description One image (`image`, or its fields at the top) or several (`images`): `filename`, `subfolder`, and `data`, `s3Key`, `networkVolumePath` or a URL; `jobId` says which job they are of.
-         * @example {
-         *       "userId": "user-1",
-         *       "jobId": "9f0c-u1",
-         *       "image": {
-         *         "filename": "fox.png",
-         *         "subfolder": "",
-         *         "type": "output",
-         *         "data": "iVBORw0KGgo="
-         *       }
-         *     }
-         */
-        SaveImagesRequest: {
-            /** @description Owner; a service token must give it. */
-            userId?: string;
+        /** @description All that is known of a run, as metadata.json tells it. */
+        CompatRun: {
+            /** @description The run. */
+            run_id: string;
+            /** @description Owner. */
+            user_id: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            timestamp: string | null;
+            /** @description Schema of the pipeline. */
+            schema: string | null;
+            /** @description Mode of the pipeline. */
+            execution_mode: string | null;
+            /** @description What the user entered. */
+            input_text: string | null;
+            /** @description The text as it went to the generator. */
+            transformed_text: string | null;
+            /** @description As metadata.json has them. */
+            outputs: {
+                [key: string]: unknown;
+            }[];
+            /** @description The same as items. */
+            items: components["schemas"]["CompatImage"][];
+            /** @description There are more; `GET /v1/media?runId=` lists them. */
+            moreItems: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -2752,35 +1395,441 @@ export interface components {
             /** @description Outputs that the run has. */
             count: number;
         };
-        /** @description All that is known of a run, as metadata.json tells it. */
-        CompatRun: {
-            /** @description The run. */
-            run_id: string;
-            /** @description Owner. */
-            user_id: string | null;
+        /** @description A name and its number of items. */
+        Count: {
+            /**
+             * @description What is counted.
+             * @example generateUserImage
+             */
+            name: string;
+            /**
+             * @description Items.
+             * @example 12
+             */
+            count: number;
+        };
+        /** @description A record only: the bytes stay where they are. */
+        ExternalSource: {
+            /**
+             * @description Kind of the source. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "external";
+            /**
+             * @description Where the bytes lie.
+             * @example https://cdn.example.com/out.png
+             */
+            storageUrl: string;
+            /**
+             * @description Who keeps them.
+             * @example cdn
+             */
+            storageProvider: string;
+            /** @description Type of the file, if it is known. */
+            mimeType?: string;
+        };
+        /**
+         * @description A provider's answer, and the fields of its items.
+         * @example {
+         *       "userId": "user-1",
+         *       "prompt": "a red fox",
+         *       "response": {
+         *         "data": [
+         *           {
+         *             "url": "https://cdn.example.com/out.png"
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        ImportRequest: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /** @description Name of the owner to show. */
+            username?: string;
+            /** @description Tool that asked for it. */
+            toolName?: string;
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /** @description Model that made it. */
+            model?: string;
+            /** @description Who generated. */
+            provider?: string;
+            /** @description Size that was asked for. */
+            size?: string;
+            /** @description Quality that was asked for. */
+            quality?: string;
+            /** @description Style that was asked for. */
+            style?: string;
+            /** @description How many were asked for. */
+            n?: number;
+            /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /** @description The caller's message. */
+            messageId?: string;
+            /** @description The caller's request. */
+            requestId?: string;
+            /** @description Job at the generating back end. */
+            jobId?: string;
+            /** @description Pipeline run. */
+            runId?: string;
+            /**
+             * Format: uuid
+             * @description Project of the scene.
+             */
+            projectId?: string;
+            /** @description Scene; the item becomes its next version. */
+            sceneId?: string;
+            /** @description Item that it was made from. */
+            parentId?: string;
+            /** @description Id that it had in an older system. */
+            externalId?: string;
+            /** @description Where it came from. */
+            originalUrl?: string;
+            /**
+             * @description When it was generated.
+             * @example 2026-11-21T01:55:37Z
+             */
+            generatedAt?: string;
+            /**
+             * @description When it may be removed.
+             * @example 2026-11-21T01:55:37Z
+             */
+            expiresAt?: string;
+            /** @description Folders in the key, below the user's. */
+            subfolder?: string;
+            /** @description Name of the store to write to. Default: the primary one. */
+            store?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made; added to what the answer says. */
+            generation?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The provider's answer, verbatim.
+             * @example {
+             *       "created": 1732000000,
+             *       "data": [
+             *         {
+             *           "url": "https://cdn.example.com/out.png"
+             *         }
+             *       ]
+             *     }
+             */
+            response: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description What was stored; an output that could not be had is a failed item with the reason. */
+        ImportedItems: {
+            /** @description One for each output, in the order of the answer. */
+            items: components["schemas"]["MediaItem"][];
+            job?: components["schemas"]["JobReference"];
+        };
+        /** @description One part `file`, the others are fields. */
+        IngestForm: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /** @description Name of the owner to show. */
+            username?: string;
+            /** @description Tool that asked for it. */
+            toolName?: string;
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /** @description Model that made it. */
+            model?: string;
+            /** @description Who generated. */
+            provider?: string;
+            /** @description Size that was asked for. */
+            size?: string;
+            /** @description Quality that was asked for. */
+            quality?: string;
+            /** @description Style that was asked for. */
+            style?: string;
+            /** @description How many were asked for. */
+            n?: number;
+            /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /**
+             * @description `failed` records a generation that gave nothing, with `error`.
+             * @enum {unknown}
+             */
+            status?: "success" | "failed";
+            /** @description Why the generation failed. */
+            error?: string;
+            /** @description The caller's message. */
+            messageId?: string;
+            /** @description The caller's request. */
+            requestId?: string;
+            /** @description Job at the generating back end. */
+            jobId?: string;
+            /** @description Pipeline run. */
+            runId?: string;
+            /**
+             * Format: uuid
+             * @description Project of the scene.
+             */
+            projectId?: string;
+            /** @description Scene; the item becomes its next version. */
+            sceneId?: string;
+            /** @description Item that it was made from. */
+            parentId?: string;
+            /** @description Id that it had in an older system. */
+            externalId?: string;
+            /** @description Where it came from. */
+            originalUrl?: string;
+            /**
+             * @description When it was generated.
+             * @example 2026-11-21T01:55:37Z
+             */
+            generatedAt?: string;
+            /**
+             * @description When it may be removed.
+             * @example 2026-11-21T01:55:37Z
+             */
+            expiresAt?: string;
+            /** @description Folders in the key, below the user's. */
+            subfolder?: string;
+            /** @description Name of the store to write to. Default: the primary one. */
+            store?: string;
+            /** @description SHA-256 of the file, hexadecimal; verified. */
+            sha256?: string;
+            /**
+             * @description The caller's own data: a JSON object.
+             * @example {"campaign":"winter"}
+             */
+            metadata?: string;
+            /**
+             * @description How it was made: a JSON object.
+             * @example {"campaign":"winter"}
+             */
+            generation?: string;
+            /**
+             * Format: binary
+             * @description The file. `userId`, `subfolder`, `filename` must come before it.
+             */
+            file: string;
+        };
+        /**
+         * @description One item, with a source, or without one and `status: "failed"`.
+         * @example {
+         *       "userId": "user-1",
+         *       "prompt": "a red fox in the snow",
+         *       "tags": [
+         *         "fox"
+         *       ],
+         *       "source": {
+         *         "type": "url",
+         *         "url": "https://cdn.example.com/out.png"
+         *       }
+         *     }
+         */
+        IngestJson: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /** @description Name of the owner to show. */
+            username?: string;
+            /** @description Tool that asked for it. */
+            toolName?: string;
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /** @description Model that made it. */
+            model?: string;
+            /** @description Who generated. */
+            provider?: string;
+            /** @description Size that was asked for. */
+            size?: string;
+            /** @description Quality that was asked for. */
+            quality?: string;
+            /** @description Style that was asked for. */
+            style?: string;
+            /** @description How many were asked for. */
+            n?: number;
+            /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /**
+             * @description `failed` records a generation that gave nothing, with `error`.
+             * @enum {unknown}
+             */
+            status?: "success" | "failed";
+            /** @description Why the generation failed. */
+            error?: string;
+            /** @description The caller's message. */
+            messageId?: string;
+            /** @description The caller's request. */
+            requestId?: string;
+            /** @description Job at the generating back end. */
+            jobId?: string;
+            /** @description Pipeline run. */
+            runId?: string;
+            /**
+             * Format: uuid
+             * @description Project of the scene.
+             */
+            projectId?: string;
+            /** @description Scene; the item becomes its next version. */
+            sceneId?: string;
+            /** @description Item that it was made from. */
+            parentId?: string;
+            /** @description Id that it had in an older system. */
+            externalId?: string;
+            /** @description Where it came from. */
+            originalUrl?: string;
+            /**
+             * @description When it was generated.
+             * @example 2026-11-21T01:55:37Z
+             */
+            generatedAt?: string;
+            /**
+             * @description When it may be removed.
+             * @example 2026-11-21T01:55:37Z
+             */
+            expiresAt?: string;
+            /** @description Folders in the key, below the user's. */
+            subfolder?: string;
+            /** @description Name of the store to write to. Default: the primary one. */
+            store?: string;
+            /** @description SHA-256 of the file, hexadecimal; verified. */
+            sha256?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made, up to 64 KiB. */
+            generation?: {
+                [key: string]: unknown;
+            };
+            source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"];
+        };
+        /** @description The work at a generating back end. */
+        Job: {
+            /**
+             * @description Who does the work.
+             * @example runpod
+             */
+            provider: string;
+            /**
+             * @description The provider's id of the job.
+             * @example 9f0c-u1
+             */
+            jobId: string;
+            /**
+             * @description Owner.
+             * @example user-1
+             */
+            userId: string;
+            /**
+             * @description A later state is never overwritten by an earlier one.
+             * @example running
+             * @enum {unknown}
+             */
+            status: "queued" | "running" | "succeeded" | "failed" | "canceled";
+            /** @description In percent. */
+            progress: number | null;
+            /** @description What went wrong. */
+            error: string | null;
+            /** @description The provider's name for that kind of error. */
+            errorClass: string | null;
+            /** @description What the provider tells of times, in its own names and units. */
+            timings: {
+                [key: string]: unknown;
+            };
             /**
              * Format: date-time
-             * @description When it began.
+             * @description When it was first seen at work.
              */
-            timestamp: string | null;
-            /** @description Schema of the pipeline. */
-            schema: string | null;
-            /** @description Mode of the pipeline. */
-            execution_mode: string | null;
-            /** @description What the user entered. */
-            input_text: string | null;
-            /** @description The text as it went to the generator. */
-            transformed_text: string | null;
-            /** @description As metadata.json has them. */
-            outputs: {
-                [key: string]: unknown;
-            }[];
-            /** @description The same as items. */
-            items: components["schemas"]["CompatImage"][];
-            /** @description There are more; `GET /v1/media?runId=` lists them. */
-            moreItems: boolean;
-        } & {
-            [key: string]: unknown;
+            startedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was known to have ended.
+             */
+            completedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was registered.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description Last change.
+             */
+            updatedAt: string;
+        };
+        /** @description Work at a generator that has not ended; its outputs follow by themselves. */
+        JobReference: {
+            /**
+             * @description Who generates.
+             * @example comfyui
+             */
+            provider: string;
+            /** @description Id of the work there. */
+            jobId: string;
         };
         /**
          * @description Owner of the job, and the fields that its items get.
@@ -2877,98 +1926,425 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description The work at a generating back end. */
-        Job: {
+        /** @description The process answers. */
+        Liveness: {
             /**
-             * @description Who does the work.
-             * @example runpod
+             * @description Always `ok`: the process answers.
+             * @example ok
              */
-            provider: string;
+            status: string;
+        };
+        /** @description Where the bytes of an item lie. */
+        Location: {
             /**
-             * @description The provider's id of the job.
-             * @example 9f0c-u1
+             * @description Name of the store.
+             * @example local
              */
-            jobId: string;
+            store: string;
+            /** @description Key in the store. */
+            key: string;
+            /** @description Size in bytes. */
+            bytes: number;
+            /** @description SHA-256, hexadecimal. */
+            sha256: string | null;
+            /** @description False: the object is not ours and is never deleted. */
+            owned: boolean;
             /**
-             * @description Owner.
+             * @description `stored`, `pending`, `missing` or `corrupt`.
+             * @example stored
+             */
+            state: string;
+            /**
+             * Format: date-time
+             * @description When the bytes were last read and compared.
+             */
+            verifiedAt: string | null;
+        };
+        /** @description Something that has happened. */
+        MediaEvent: {
+            /**
+             * @description `item.stored`, `item.failed` or `job.changed`.
+             * @example item.stored
+             */
+            type: string;
+            /**
+             * @description Whose it is.
              * @example user-1
              */
             userId: string;
             /**
-             * @description A later state is never overwritten by an earlier one.
-             * @example running
-             * @enum {unknown}
+             * @description The item, to be looked up.
+             * @example 42
              */
-            status: "queued" | "running" | "succeeded" | "failed" | "canceled";
-            /** @description In percent. */
-            progress: number | null;
-            /** @description What went wrong. */
+            itemId: string | null;
+            /** @description Who generated. */
+            provider: string | null;
+            /** @description The job at the provider. */
+            jobId: string | null;
+            /** @description The pipeline run. */
+            runId: string | null;
+            /**
+             * @description Of the item or the job.
+             * @example success
+             */
+            status: string | null;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-11-21T01:55:37.123456Z
+             */
+            at: string;
+        };
+        /** @description One stored output of a generative model. */
+        MediaItem: {
+            /**
+             * @description Id of the item.
+             * @example 42
+             */
+            id: string;
+            /**
+             * @description Permanent address of the bytes, never signed; null when there are none.
+             * @example http://127.0.0.1:8080/v1/media/42/content
+             */
+            url: string | null;
+            /**
+             * @description Who owns the item.
+             * @example user-1
+             */
+            userId: string;
+            /** @description Name of the owner to show. */
+            username: string | null;
+            /**
+             * @description Tool that asked for it.
+             * @example generateUserImage
+             */
+            toolName: string;
+            /**
+             * @description What was asked for; empty when unknown.
+             * @example a red fox in the snow
+             */
+            prompt: string;
+            /** @description Model that made it. */
+            model: string | null;
+            /** @description Who generated: `openai`, `fal`, `replicate`, … */
+            provider: string | null;
+            /** @description Size that was asked for, like `1024x1024`. */
+            size: string | null;
+            /** @description Quality that was asked for. */
+            quality: string | null;
+            /** @description Style that was asked for. */
+            style: string | null;
+            /** @description How many were asked for. */
+            n: number | null;
+            /**
+             * @description `image`, `audio`, `video` or `model` (3D).
+             * @example image
+             */
+            mediaType: string;
+            /**
+             * @description Type, as told from the bytes.
+             * @example image/png
+             */
+            mimeType: string | null;
+            /** @description Size of the file in bytes. */
+            bytes: number | null;
+            /** @description SHA-256 of the file, hexadecimal. */
+            sha256: string | null;
+            /** @description In pixels. */
+            width: number | null;
+            /** @description In pixels. */
+            height: number | null;
+            /** @description In milliseconds. */
+            durationMs: number | null;
+            /** @description A tiny preview, base64. */
+            thumbhash: string | null;
+            /** @description Name of the file as the caller gave it. */
+            filename: string | null;
+            /**
+             * @description `private`, or `public`: the bytes need no token.
+             * @example private
+             */
+            visibility: string;
+            /** @description Address of the stored object; empty when nothing is stored. */
+            storageUrl: string;
+            /**
+             * @description Name of the store.
+             * @example local
+             */
+            storageProvider: string | null;
+            /** @description Key in that store. */
+            storageKey: string | null;
+            /**
+             * @description Tags.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags: string[];
+            /**
+             * @description `success`, `pending` or `failed`; rows of an older system may hold others.
+             * @example success
+             */
+            status: string;
+            /** @description Why it failed. */
             error: string | null;
-            /** @description The provider's name for that kind of error. */
-            errorClass: string | null;
-            /** @description What the provider tells of times, in its own names and units. */
-            timings: {
+            /** @description The caller's own data. */
+            metadata: {
                 [key: string]: unknown;
             };
+            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
+            generation: {
+                [key: string]: unknown;
+            };
+            /** @description The caller's message. */
+            messageId: string | null;
+            /** @description The caller's request. */
+            requestId: string | null;
+            /** @description Job at the generating back end. */
+            jobId: string | null;
+            /** @description Pipeline run. */
+            runId: string | null;
+            /** @description Project, a UUID. */
+            projectId: string | null;
+            /** @description Scene of the project. */
+            sceneId: string | null;
+            /** @description Version in its scene, from 1. */
+            version: number | null;
+            /** @description Whether it is the current version of its scene. */
+            isCurrent: boolean | null;
+            /** @description Item that it was made from. */
+            parentId: string | null;
+            /** @description Id that it had in an older system. */
+            externalId: string | null;
+            /** @description Where it was fetched from; may have expired. */
+            originalUrl: string | null;
             /**
              * Format: date-time
-             * @description When it was first seen at work.
+             * @description When it was generated, if that is known.
              */
-            startedAt: string | null;
+            generatedAt: string | null;
             /**
              * Format: date-time
-             * @description When it was known to have ended.
-             */
-            completedAt: string | null;
-            /**
-             * Format: date-time
-             * @description When it was registered.
+             * @description When it was recorded.
+             * @example 2026-11-21T01:55:37.123456Z
              */
             createdAt: string;
             /**
              * Format: date-time
-             * @description Last change.
+             * @description When the record last changed.
+             * @example 2026-11-21T01:55:37.123456Z
              */
             updatedAt: string;
-        };
-        /** @description Items whose bytes are asked for once more. */
-        RetriedItems: {
-            /** @description What is being fetched again; empty: nothing was missing. */
-            items: components["schemas"]["MediaItem"][];
-        };
-        /** @description What became of a webhook. */
-        WebhookReceipt: {
             /**
-             * @description Always `true`.
-             * @enum {boolean}
+             * Format: date-time
+             * @description When it may be removed.
              */
-            received: true;
+            expiresAt: string | null;
             /**
-             * @description `accepted`: the items exist, and what is to be downloaded is on its way; `duplicate`: it was here before, nothing was changed; `parked`: kept for 30 days, until its job is registered or an admin releases it.
-             * @example accepted
-             * @enum {unknown}
+             * Format: date-time
+             * @description When it was deleted.
              */
-            state: "accepted" | "duplicate" | "parked";
-            /**
-             * @description The job that it is about.
-             * @example 9f0c-u1
-             */
-            jobId: string;
-            /** @description Ids of the items that it tells of. */
-            items: string[];
+            deletedAt: string | null;
         };
-        /**
-         * @description For whom a parked webhook is carried out.
-         * @example {
-         *       "userId": "user-1"
-         *     }
-         */
-        ReleaseRequest: {
+        /** @description An item with its locations. */
+        MediaItemDetails: {
             /**
-             * @description The user who gets the job and its outputs.
+             * @description Id of the item.
+             * @example 42
+             */
+            id: string;
+            /**
+             * @description Permanent address of the bytes, never signed; null when there are none.
+             * @example http://127.0.0.1:8080/v1/media/42/content
+             */
+            url: string | null;
+            /**
+             * @description Who owns the item.
              * @example user-1
              */
             userId: string;
+            /** @description Name of the owner to show. */
+            username: string | null;
+            /**
+             * @description Tool that asked for it.
+             * @example generateUserImage
+             */
+            toolName: string;
+            /**
+             * @description What was asked for; empty when unknown.
+             * @example a red fox in the snow
+             */
+            prompt: string;
+            /** @description Model that made it. */
+            model: string | null;
+            /** @description Who generated: `openai`, `fal`, `replicate`, … */
+            provider: string | null;
+            /** @description Size that was asked for, like `1024x1024`. */
+            size: string | null;
+            /** @description Quality that was asked for. */
+            quality: string | null;
+            /** @description Style that was asked for. */
+            style: string | null;
+            /** @description How many were asked for. */
+            n: number | null;
+            /**
+             * @description `image`, `audio`, `video` or `model` (3D).
+             * @example image
+             */
+            mediaType: string;
+            /**
+             * @description Type, as told from the bytes.
+             * @example image/png
+             */
+            mimeType: string | null;
+            /** @description Size of the file in bytes. */
+            bytes: number | null;
+            /** @description SHA-256 of the file, hexadecimal. */
+            sha256: string | null;
+            /** @description In pixels. */
+            width: number | null;
+            /** @description In pixels. */
+            height: number | null;
+            /** @description In milliseconds. */
+            durationMs: number | null;
+            /** @description A tiny preview, base64. */
+            thumbhash: string | null;
+            /** @description Name of the file as the caller gave it. */
+            filename: string | null;
+            /**
+             * @description `private`, or `public`: the bytes need no token.
+             * @example private
+             */
+            visibility: string;
+            /** @description Address of the stored object; empty when nothing is stored. */
+            storageUrl: string;
+            /**
+             * @description Name of the store.
+             * @example local
+             */
+            storageProvider: string | null;
+            /** @description Key in that store. */
+            storageKey: string | null;
+            /**
+             * @description Tags.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags: string[];
+            /**
+             * @description `success`, `pending` or `failed`; rows of an older system may hold others.
+             * @example success
+             */
+            status: string;
+            /** @description Why it failed. */
+            error: string | null;
+            /** @description The caller's own data. */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made: seed, steps, sampler, timings, … What the file says of itself is read out of it; `source` names the tool. */
+            generation: {
+                [key: string]: unknown;
+            };
+            /** @description The caller's message. */
+            messageId: string | null;
+            /** @description The caller's request. */
+            requestId: string | null;
+            /** @description Job at the generating back end. */
+            jobId: string | null;
+            /** @description Pipeline run. */
+            runId: string | null;
+            /** @description Project, a UUID. */
+            projectId: string | null;
+            /** @description Scene of the project. */
+            sceneId: string | null;
+            /** @description Version in its scene, from 1. */
+            version: number | null;
+            /** @description Whether it is the current version of its scene. */
+            isCurrent: boolean | null;
+            /** @description Item that it was made from. */
+            parentId: string | null;
+            /** @description Id that it had in an older system. */
+            externalId: string | null;
+            /** @description Where it was fetched from; may have expired. */
+            originalUrl: string | null;
+            /**
+             * Format: date-time
+             * @description When it was generated, if that is known.
+             */
+            generatedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             * @example 2026-11-21T01:55:37.123456Z
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When the record last changed.
+             * @example 2026-11-21T01:55:37.123456Z
+             */
+            updatedAt: string;
+            /**
+             * Format: date-time
+             * @description When it may be removed.
+             */
+            expiresAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was deleted.
+             */
+            deletedAt: string | null;
+            /** @description Where the bytes lie, the primary one first. */
+            locations: components["schemas"]["Location"][];
+        };
+        /** @description One page of items. */
+        MediaPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["MediaItem"][];
+            /** @description For the next page; null on the last. */
+            nextCursor: string | null;
+            /** @description How many there are in all; only with `includeTotal=true`. */
+            total?: number;
+        };
+        /** @description Each given field replaces the old one. */
+        MediaPatch: {
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /** @description Replaces the metadata. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /** @description Null: never. */
+            expiresAt?: string | null;
+        };
+        /** @description An object that is in a store already; it is not deleted with the item. Needs media:admin. */
+        ObjectSource: {
+            /**
+             * @description Kind of the source. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "object";
+            /** @description Name of the store. */
+            store: string;
+            /** @description Key of the object. */
+            key: string;
         };
         /** @description A webhook that waits for its owner. Its body is never shown. */
         ParkedWebhook: {
@@ -3028,62 +2404,43 @@ export interface components {
             /** @description Where the next page begins; null on the last page. */
             nextCursor: string | null;
         };
-        /** @description Something that has happened. */
-        MediaEvent: {
+        /** @description A failure, as RFC 9457 has it. */
+        Problem: {
             /**
-             * @description `item.stored`, `item.failed` or `job.changed`.
-             * @example item.stored
+             * @description `urn:mediakeep:error:` and the code.
+             * @example urn:mediakeep:error:not_found
              */
             type: string;
             /**
-             * @description Whose it is.
-             * @example user-1
+             * @description What the code means in general.
+             * @example There is no such thing, or the token may not see it.
              */
-            userId: string;
+            title: string;
             /**
-             * @description The item, to be looked up.
-             * @example 42
+             * @description The HTTP status.
+             * @example 404
              */
-            itemId: string | null;
-            /** @description Who generated. */
-            provider: string | null;
-            /** @description The job at the provider. */
-            jobId: string | null;
-            /** @description The pipeline run. */
-            runId: string | null;
+            status: number;
             /**
-             * @description Of the item or the job.
-             * @example success
+             * @description What to change this time.
+             * @example There is no such item, or this token may not see it.
              */
-            status: string | null;
+            detail: string;
             /**
-             * Format: date-time
-             * @description When it happened.
-             * @example 2026-11-21T01:55:37.123456Z
+             * @description Stable; new codes may be added. See docs/errors.md.
+             * @example not_found
              */
-            at: string;
-        };
-        /** @description The process answers. */
-        Liveness: {
+            code: string;
             /**
-             * @description Always `ok`: the process answers.
-             * @example ok
+             * @description Under this id the log tells more.
+             * @example 0b5d6a52-6f0f-4d0f-9c53-1f6f2f7a9a11
              */
-            status: string;
-        };
-        /** @description One thing that the service depends on. */
-        Check: {
+            requestId: string;
             /**
-             * @description `database`, `schema`, `store:<name>`, `background:<part>` or `process`.
-             * @example database
+             * @description The part of the request that is meant.
+             * @example userId
              */
-            name: string;
-            /** @description Whether it works. */
-            ok: boolean;
-            /** @description Why it does not. */
-            reason?: string;
-            /** @description It fails, but requests can be served: a fallback does its work, or it is background work that is being retried. */
-            degraded?: boolean;
+            field?: string;
         };
         /** @description Whether requests can be served. */
         Readiness: {
@@ -3094,6 +2451,649 @@ export interface components {
             status: string;
             /** @description What was looked at. */
             checks: components["schemas"]["Check"][];
+        };
+        /**
+         * @description For whom a parked webhook is carried out.
+         * @example {
+         *       "userId": "user-1"
+         *     }
+         */
+        ReleaseRequest: {
+            /**
+             * @description The user who gets the job and its outputs.
+             * @example user-1
+             */
+            userId: string;
+        };
+        /** @description Items whose bytes are asked for once more. */
+        RetriedItems: {
+            /** @description What is being fetched again; empty: nothing was missing. */
+            items: components["schemas"]["MediaItem"][];
+        };
+        /**
+         * @description Which version is to be the current one.
+         * @example {
+         *       "version": 1
+         *     }
+         */
+        RollBack: {
+            /**
+             * @description Version to make current.
+             * @example 1
+             */
+            version: number;
+        };
+        /** @description One run of a pipeline. */
+        Run: {
+            /**
+             * @description Id of the run.
+             * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+             */
+            runId: string;
+            /**
+             * @description Who owns it.
+             * @example user-1
+             */
+            userId: string;
+            /**
+             * @description `open` or `completed`.
+             * @example open
+             */
+            status: string;
+            /**
+             * @description What the user entered.
+             * @example a red fox
+             */
+            inputText: string;
+            /** @description The text as it went to the generator. */
+            transformedText: string | null;
+            /** @description Schema of the pipeline. */
+            schema: string | null;
+            /** @description Mode of the pipeline. */
+            executionMode: string | null;
+            /** @description Safety level of the pipeline. */
+            safetyLevel: string | null;
+            /** @description The caller's own data. */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Store in which its folder `runs/{runId}/` lies.
+             * @example local
+             */
+            store: string;
+            /**
+             * Format: date-time
+             * @description When it was completed.
+             */
+            completedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it or an output of it last changed.
+             */
+            updatedAt: string;
+        };
+        /**
+         * @description The end of a run.
+         * @example {}
+         */
+        RunCompletion: {
+            /**
+             * @description The text as it went to the generator, up to 256 KiB.
+             * @example a red fox, woodcut
+             */
+            transformedText?: string;
+        };
+        /** @description A run with its items. */
+        RunDetails: {
+            /**
+             * @description Id of the run.
+             * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+             */
+            runId: string;
+            /**
+             * @description Who owns it.
+             * @example user-1
+             */
+            userId: string;
+            /**
+             * @description `open` or `completed`.
+             * @example open
+             */
+            status: string;
+            /**
+             * @description What the user entered.
+             * @example a red fox
+             */
+            inputText: string;
+            /** @description The text as it went to the generator. */
+            transformedText: string | null;
+            /** @description Schema of the pipeline. */
+            schema: string | null;
+            /** @description Mode of the pipeline. */
+            executionMode: string | null;
+            /** @description Safety level of the pipeline. */
+            safetyLevel: string | null;
+            /** @description The caller's own data. */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Store in which its folder `runs/{runId}/` lies.
+             * @example local
+             */
+            store: string;
+            /**
+             * Format: date-time
+             * @description When it was completed.
+             */
+            completedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it or an output of it last changed.
+             */
+            updatedAt: string;
+            /** @description Its items in the order in which they came, 1,000 at most. */
+            items: components["schemas"]["MediaItem"][];
+            /** @description There are more; `GET /v1/media?runId=` lists them. */
+            moreItems: boolean;
+        };
+        /** @description What was added to a run, or the work that will add it. */
+        RunMedia: {
+            /** @description What was stored. */
+            items: components["schemas"]["MediaItem"][];
+            job?: components["schemas"]["JobReference"];
+        };
+        /**
+         * @description An output of the run, with a `source` or an `output`.
+         * @example {
+         *       "prompt": "a red fox",
+         *       "source": {
+         *         "type": "url",
+         *         "url": "https://cdn.example.com/out.png"
+         *       }
+         *     }
+         */
+        RunMediaJson: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /** @description Name of the owner to show. */
+            username?: string;
+            /** @description Tool that asked for it. */
+            toolName?: string;
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /** @description Model that made it. */
+            model?: string;
+            /** @description Who generated. */
+            provider?: string;
+            /** @description Size that was asked for. */
+            size?: string;
+            /** @description Quality that was asked for. */
+            quality?: string;
+            /** @description Style that was asked for. */
+            style?: string;
+            /** @description How many were asked for. */
+            n?: number;
+            /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /**
+             * @description `failed` records a generation that gave nothing, with `error`.
+             * @enum {unknown}
+             */
+            status?: "success" | "failed";
+            /** @description Why the generation failed. */
+            error?: string;
+            /** @description The caller's message. */
+            messageId?: string;
+            /** @description The caller's request. */
+            requestId?: string;
+            /** @description Job at the generating back end. */
+            jobId?: string;
+            /** @description Pipeline run. */
+            runId?: string;
+            /**
+             * Format: uuid
+             * @description Project of the scene.
+             */
+            projectId?: string;
+            /** @description Scene; the item becomes its next version. */
+            sceneId?: string;
+            /** @description Item that it was made from. */
+            parentId?: string;
+            /** @description Id that it had in an older system. */
+            externalId?: string;
+            /** @description Where it came from. */
+            originalUrl?: string;
+            /**
+             * @description When it was generated.
+             * @example 2026-11-21T01:55:37Z
+             */
+            generatedAt?: string;
+            /**
+             * @description When it may be removed.
+             * @example 2026-11-21T01:55:37Z
+             */
+            expiresAt?: string;
+            /** @description Folders in the key, below the user's. */
+            subfolder?: string;
+            /** @description Name of the store to write to. Default: the primary one. */
+            store?: string;
+            /** @description SHA-256 of the file, hexadecimal; verified. */
+            sha256?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made, up to 64 KiB. */
+            generation?: {
+                [key: string]: unknown;
+            };
+            source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"] | components["schemas"]["ComfyuiSource"];
+            /**
+             * @description In place of `source`, what a generator gave, whichever it is: a text that starts with `http:` or `https:` is a URL, any other a ComfyUI prompt id.
+             * @example https://cdn.example.com/out.png
+             */
+            output?: string;
+        };
+        /**
+         * @description A run that begins.
+         * @example {
+         *       "userId": "user-1",
+         *       "inputText": "a red fox",
+         *       "schema": "dada",
+         *       "executionMode": "eco",
+         *       "safetyLevel": "kids"
+         *     }
+         */
+        RunRequest: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /**
+             * @description What the user entered, up to 256 KiB.
+             * @example a red fox
+             */
+            inputText: string;
+            /**
+             * @description The text as it went to the generator, up to 256 KiB.
+             * @example a red fox, woodcut
+             */
+            transformedText?: string;
+            /**
+             * @description Schema of the pipeline.
+             * @example dada
+             */
+            schema?: string;
+            /**
+             * @description Mode of the pipeline.
+             * @example eco
+             */
+            executionMode?: string;
+            /**
+             * @description Safety level of the pipeline.
+             * @example kids
+             */
+            safetyLevel?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * @description One image (`image`, or its fields at the top) or several (`images`): `filename`, `subfolder`, and `data`, `s3Key`, `networkVolumePath` or a URL; `jobId` says which job they are of.
+         * @example {
+         *       "userId": "user-1",
+         *       "jobId": "9f0c-u1",
+         *       "image": {
+         *         "filename": "fox.png",
+         *         "subfolder": "",
+         *         "type": "output",
+         *         "data": "iVBORw0KGgo="
+         *       }
+         *     }
+         */
+        SaveImagesRequest: {
+            /** @description Owner; a service token must give it. */
+            userId?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An address for a browser. */
+        SignedUrl: {
+            /**
+             * @description Needs no token until it expires.
+             * @example http://127.0.0.1:8080/v1/signed/jwt.WyJHRVQiXQ.c2lnbmF0dXJl
+             */
+            url: string;
+            /**
+             * Format: date-time
+             * @description From then on it is refused.
+             */
+            expiresAt: string;
+        };
+        /**
+         * @description How long, and how the file is offered.
+         * @example {
+         *       "expiresIn": 900
+         *     }
+         */
+        SignedUrlRequest: {
+            /**
+             * @description Seconds until the URL expires, at most 7 days. Default: the setting URL_TTL_SECONDS.
+             * @example 900
+             */
+            expiresIn?: number;
+            /** @description Offer the file for saving instead of showing it. */
+            download?: boolean;
+        };
+        /** @description A URL, or why there is none. */
+        SignedUrlResult: {
+            /** @description Id of the item. */
+            id: string;
+            /**
+             * @description HTTP status for this item.
+             * @example 200
+             */
+            status: number;
+            /** @description Needs no token until it expires. */
+            url?: string;
+            /**
+             * Format: date-time
+             * @description From then on it is refused.
+             */
+            expiresAt?: string;
+            problem?: components["schemas"]["Problem"];
+        };
+        /** @description One result for each id. */
+        SignedUrlResults: {
+            /** @description In the order of the ids. */
+            results: components["schemas"]["SignedUrlResult"][];
+        };
+        /**
+         * @description Up to 200 items.
+         * @example {
+         *       "ids": [
+         *         "42",
+         *         "43"
+         *       ],
+         *       "expiresIn": 900
+         *     }
+         */
+        SignedUrlsRequest: {
+            /** @description Items, in the order of the answer. */
+            ids: string[];
+            /**
+             * @description Seconds until the URL expires, at most 7 days. Default: the setting URL_TTL_SECONDS.
+             * @example 900
+             */
+            expiresIn?: number;
+            /** @description Offer the file for saving instead of showing it. */
+            download?: boolean;
+        };
+        /** @description Totals of one user, or of all. */
+        Stats: {
+            /** @description Items. */
+            total: number;
+            /** @description Users that own one. */
+            uniqueUsers: number;
+            /** @description Status `success`. */
+            succeeded: number;
+            /** @description Status `pending`. */
+            pending: number;
+            /** @description Any other status. */
+            failed: number;
+            /** @description Bytes of all items. */
+            totalBytes: number;
+            /** @description Bytes of an item on average; null when there is none. */
+            averageBytes: number | null;
+            /** @description Items with an original URL only, which will die. */
+            atRisk: number;
+            /** @description Part of the stored items whose bytes are not in the database, from 0 to 1. */
+            outsideDatabaseRatio: number | null;
+            /** @description The 50 most frequent tools. */
+            byTool: components["schemas"]["Count"][];
+            /** @description The 50 most frequent models. */
+            byModel: components["schemas"]["Count"][];
+            /** @description The 50 most frequent providers. */
+            byProvider: components["schemas"]["Count"][];
+            /** @description The last 90 days (UTC), newest first. */
+            byDay: components["schemas"]["Count"][];
+            /** @description Changes of items, anybody's, that are not counted yet: 0 when the counts are exact, 10000 for that many or more. */
+            behind: number;
+        };
+        /** @description A tag and how often it is used. */
+        TagCount: {
+            /**
+             * @description The tag.
+             * @example portrait
+             */
+            tag: string;
+            /**
+             * @description Items that bear it.
+             * @example 12
+             */
+            count: number;
+        };
+        /** @description Tags with counts. */
+        TagCounts: {
+            /** @description Most frequent first. */
+            tags: components["schemas"]["TagCount"][];
+            /** @description Changes of items, anybody's, that are not counted yet: 0 when the counts are exact, 10000 for that many or more. */
+            behind: number;
+        };
+        /** @description An upload that was begun: PUT the bytes, then complete it. */
+        Upload: {
+            /**
+             * @description Id of the upload.
+             * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+             */
+            id: string;
+            /**
+             * @description Always `PUT`.
+             * @example PUT
+             */
+            method: string;
+            /**
+             * @description Where to send the bytes; needs no token.
+             * @example http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=jwt.WyJQVVQiXQ.c2ln
+             */
+            url: string;
+            /**
+             * @description Headers to send with them, exactly so.
+             * @example {
+             *       "content-type": "image/png"
+             *     }
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * Format: date-time
+             * @description From then on the bytes are refused.
+             */
+            expiresAt: string;
+        };
+        /**
+         * @description What is going to be sent, and the fields of its item.
+         * @example {
+         *       "userId": "user-1",
+         *       "filename": "fox.png",
+         *       "contentType": "image/png",
+         *       "bytes": 68,
+         *       "prompt": "a red fox"
+         *     }
+         */
+        UploadRequest: {
+            /**
+             * @description Owner. A user token may leave it out; a service token must give it.
+             * @example user-1
+             */
+            userId?: string;
+            /** @description Name of the owner to show. */
+            username?: string;
+            /** @description Tool that asked for it. */
+            toolName?: string;
+            /**
+             * @description What was asked for.
+             * @example a red fox in the snow
+             */
+            prompt?: string;
+            /** @description Model that made it. */
+            model?: string;
+            /** @description Who generated. */
+            provider?: string;
+            /** @description Size that was asked for. */
+            size?: string;
+            /** @description Quality that was asked for. */
+            quality?: string;
+            /** @description Style that was asked for. */
+            style?: string;
+            /** @description How many were asked for. */
+            n?: number;
+            /**
+             * @description Default: the setting DEFAULT_VISIBILITY.
+             * @enum {unknown}
+             */
+            visibility?: "private" | "public";
+            /**
+             * @description Up to 64 tags of up to 64 characters.
+             * @example [
+             *       "portrait"
+             *     ]
+             */
+            tags?: string[];
+            /** @description The caller's message. */
+            messageId?: string;
+            /** @description The caller's request. */
+            requestId?: string;
+            /** @description Job at the generating back end. */
+            jobId?: string;
+            /** @description Pipeline run. */
+            runId?: string;
+            /**
+             * Format: uuid
+             * @description Project of the scene.
+             */
+            projectId?: string;
+            /** @description Scene; the item becomes its next version. */
+            sceneId?: string;
+            /** @description Item that it was made from. */
+            parentId?: string;
+            /** @description Id that it had in an older system. */
+            externalId?: string;
+            /** @description Where it came from. */
+            originalUrl?: string;
+            /**
+             * @description When it was generated.
+             * @example 2026-11-21T01:55:37Z
+             */
+            generatedAt?: string;
+            /**
+             * @description When it may be removed.
+             * @example 2026-11-21T01:55:37Z
+             */
+            expiresAt?: string;
+            /** @description Folders in the key, below the user's. */
+            subfolder?: string;
+            /** @description Name of the store to write to. Default: the primary one. */
+            store?: string;
+            /** @description SHA-256 of the file, hexadecimal; verified. */
+            sha256?: string;
+            /**
+             * @description Name of the file.
+             * @example fox.png
+             */
+            filename?: string;
+            /** @description The caller's own data, up to 64 KiB and 32 levels. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description How it was made, up to 64 KiB. */
+            generation?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Type of the file; what arrives has to be of that type.
+             * @example image/png
+             */
+            contentType: string;
+            /**
+             * @description Size of the file.
+             * @example 68
+             */
+            bytes: number;
+        };
+        /** @description A URL that is fetched at once. */
+        UrlSource: {
+            /**
+             * @description Kind of the source. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "url";
+            /**
+             * @description https address to fetch from.
+             * @example https://cdn.example.com/out.png
+             */
+            url: string;
+        };
+        /** @description What became of a webhook. */
+        WebhookReceipt: {
+            /**
+             * @description Always `true`.
+             * @enum {boolean}
+             */
+            received: true;
+            /**
+             * @description `accepted`: the items exist, and what is to be downloaded is on its way; `duplicate`: it was here before, nothing was changed; `parked`: kept for 30 days, until its job is registered or an admin releases it.
+             * @example accepted
+             * @enum {unknown}
+             */
+            state: "accepted" | "duplicate" | "parked";
+            /**
+             * @description The job that it is about.
+             * @example 9f0c-u1
+             */
+            jobId: string;
+            /** @description Ids of the items that it tells of. */
+            items: string[];
+        };
+        /** @description A workflow as ComfyUI loads it. */
+        Workflow: {
+            [key: string]: unknown;
         };
     };
     responses: never;
@@ -5976,180 +5976,6 @@ export interface operations {
             };
         };
     };
-    receiveWebhook: {
-        parameters: {
-            query?: {
-                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
-                secret?: string;
-                /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
-                userId?: string;
-                /** @description The job, where the `secret` of the URL is the proof. A signed body must name its job itself. */
-                jobId?: string;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description Who calls back.
-                 * @example replicate
-                 */
-                provider: "runpod" | "generation" | "replicate" | "fal" | "comfyui-api" | "generic";
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It was taken in. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WebhookReceipt"];
-                };
-            };
-            /** @description It was taken in. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WebhookReceipt"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    compatRunpodWebhook: {
-        parameters: {
-            query?: {
-                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
-                secret?: string;
-                /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
-                userId?: string;
-                /** @description The job, where the `secret` of the URL is the proof. A signed body must name its job itself. */
-                jobId?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It was taken in. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WebhookReceipt"];
-                };
-            };
-            /** @description It was taken in. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WebhookReceipt"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    compatGenerationWebhook: {
-        parameters: {
-            query?: {
-                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
-                secret?: string;
-                /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
-                userId?: string;
-                /** @description The job, where the `secret` of the URL is the proof. A signed body must name its job itself. */
-                jobId?: string;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The job.
-                 * @example 9f0c-u1
-                 */
-                jobId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It was taken in. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WebhookReceipt"];
-                };
-            };
-            /** @description It was taken in. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WebhookReceipt"];
-                };
-            };
-            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     getMediaWorkflow: {
         parameters: {
             query?: never;
@@ -6332,6 +6158,180 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receiveWebhook: {
+        parameters: {
+            query?: {
+                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
+                secret?: string;
+                /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
+                userId?: string;
+                /** @description The job, where the `secret` of the URL is the proof. A signed body must name its job itself. */
+                jobId?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Who calls back.
+                 * @example replicate
+                 */
+                provider: "runpod" | "generation" | "replicate" | "fal" | "comfyui-api" | "generic";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It was taken in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description It was taken in. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatRunpodWebhook: {
+        parameters: {
+            query?: {
+                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
+                secret?: string;
+                /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
+                userId?: string;
+                /** @description The job, where the `secret` of the URL is the proof. A signed body must name its job itself. */
+                jobId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It was taken in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description It was taken in. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compatGenerationWebhook: {
+        parameters: {
+            query?: {
+                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
+                secret?: string;
+                /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
+                userId?: string;
+                /** @description The job, where the `secret` of the URL is the proof. A signed body must name its job itself. */
+                jobId?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 9f0c-u1
+                 */
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It was taken in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            /** @description It was taken in. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

@@ -3,15 +3,17 @@ import { Type } from 'typebox';
 import { checkReadiness } from '../../domain/readiness.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { problems, ref } from '../../shapes/common.ts';
+import { component, problems, ref } from '../../shapes/common.ts';
 
 const tags = ['Operations'];
 
-const Liveness = Type.Object(
+const Liveness = component(
+  'Liveness',
   { status: Type.String({ description: 'Always `ok`: the process answers.', examples: ['ok'] }) },
-  { $id: 'Liveness', description: 'The process answers.' },
+  { description: 'The process answers.' },
 );
-const Check = Type.Object(
+const Check = component(
+  'Check',
   {
     name: Type.String({
       description: '`database`, `schema`, `store:<name>`, `background:<part>` or `process`.',
@@ -26,14 +28,15 @@ const Check = Type.Object(
       }),
     ),
   },
-  { $id: 'Check', description: 'One thing that the service depends on.' },
+  { description: 'One thing that the service depends on.' },
 );
-const Readiness = Type.Object(
+const Readiness = component(
+  'Readiness',
   {
     status: Type.String({ description: '`ready` or `unready`.', examples: ['ready'] }),
     checks: Type.Array(ref(Check), { description: 'What was looked at.' }),
   },
-  { $id: 'Readiness', description: 'Whether requests can be served.' },
+  { description: 'Whether requests can be served.' },
 );
 
 const json = (description: string, schema: Parameters<typeof ref>[0]) => ({

@@ -1,12 +1,13 @@
 import { itemProperties } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, nullableString, nullableTime, ref } from '../../shapes/common.ts';
+import { component, jsonObject, nullableString, nullableTime, ref } from '../../shapes/common.ts';
 import { ContentQuery } from './delivery.ts';
 
 /** The first output of a kind, unless `n` names another. */
 const nth = Type.Integer({ minimum: 1, maximum: 1000, default: 1, description: 'Which of several; 1 is the first.' });
 
-const CompatImage = Type.Object(
+const CompatImage = component(
+  'CompatImage',
   {
     ...itemProperties,
     abridged: Type.Optional(
@@ -19,16 +20,17 @@ const CompatImage = Type.Object(
       examples: ['/runpod-volume/outputs/user-1/fox-0f2c.png'],
     }),
   },
-  { $id: 'CompatImage', description: 'An item, with its path on the network volume.' },
+  { description: 'An item, with its path on the network volume.' },
 );
 
-const CompatImages = Type.Object(
+const CompatImages = component(
+  'CompatImages',
   {
     success: Type.Boolean({ description: 'Whether all of them are stored, or will be.', examples: [true] }),
     error: Type.Optional(Type.String({ description: 'Why one of them could not be stored.' })),
     images: Type.Array(ref(CompatImage), { description: 'The images.' }),
   },
-  { $id: 'CompatImages', description: 'Images, as older front ends expect them.' },
+  { description: 'Images, as older front ends expect them.' },
 );
 
 export const CompatListQuery = Type.Object({
@@ -38,10 +40,10 @@ export const CompatListQuery = Type.Object({
   offset: Type.Integer({ minimum: 0, maximum: 100_000, default: 0, description: 'Images to leave out.' }),
 });
 
-export const SaveImagesRequest = Type.Object(
+export const SaveImagesRequest = component(
+  'SaveImagesRequest',
   { userId: Type.Optional(Type.String({ maxLength: 255, description: 'Owner; a service token must give it.' })) },
   {
-    $id: 'SaveImagesRequest',
     additionalProperties: true,
     description:
       'One image (`image`, or its fields at the top) or several (`images`): `filename`, `subfolder`, and `data`, `s3Key`, `networkVolumePath` or a URL; `jobId` says which job they are of.',
@@ -56,17 +58,19 @@ export const SaveImagesRequest = Type.Object(
 );
 export type SaveImagesRequest = Static<typeof SaveImagesRequest>;
 
-const CompatRunInfo = Type.Object(
+const CompatRunInfo = component(
+  'CompatRunInfo',
   {
     ...CompatImage.properties,
     run_id: Type.String({ description: 'The run.' }),
     type: Type.String({ description: '`image`, `audio`, `video` or `model`.', examples: ['image'] }),
     count: Type.Integer({ description: 'Outputs that the run has.' }),
   },
-  { $id: 'CompatRunInfo', description: 'The first output of a run.' },
+  { description: 'The first output of a run.' },
 );
 
-const CompatRun = Type.Object(
+const CompatRun = component(
+  'CompatRun',
   {
     run_id: Type.String({ description: 'The run.' }),
     user_id: nullableString('Owner.'),
@@ -82,7 +86,6 @@ const CompatRun = Type.Object(
     moreItems: Type.Boolean({ description: 'There are more; `GET /v1/media?runId=` lists them.' }),
   },
   {
-    $id: 'CompatRun',
     additionalProperties: true,
     description: 'All that is known of a run, as metadata.json tells it.',
   },

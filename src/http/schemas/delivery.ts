@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { ItemId, Problem, ref } from '../../shapes/common.ts';
+import { component, ItemId, Problem, ref } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 const ttl = Type.Optional(
@@ -12,17 +12,18 @@ const ttl = Type.Optional(
 );
 const download = Type.Optional(Type.Boolean({ description: 'Offer the file for saving instead of showing it.' }));
 
-export const SignedUrlRequest = Type.Object(
+export const SignedUrlRequest = component(
+  'SignedUrlRequest',
   { expiresIn: ttl, download },
   {
-    $id: 'SignedUrlRequest',
     additionalProperties: false,
     description: 'How long, and how the file is offered.',
     examples: [{ expiresIn: 900 }],
   },
 );
 
-const SignedUrl = Type.Object(
+const SignedUrl = component(
+  'SignedUrl',
   {
     url: Type.String({
       description: 'Needs no token until it expires.',
@@ -30,24 +31,25 @@ const SignedUrl = Type.Object(
     }),
     expiresAt: Type.String({ format: 'date-time', description: 'From then on it is refused.' }),
   },
-  { $id: 'SignedUrl', description: 'An address for a browser.' },
+  { description: 'An address for a browser.' },
 );
 
-export const SignedUrlsRequest = Type.Object(
+export const SignedUrlsRequest = component(
+  'SignedUrlsRequest',
   {
     ids: Type.Array(ItemId, { minItems: 1, maxItems: 200, description: 'Items, in the order of the answer.' }),
     expiresIn: ttl,
     download,
   },
   {
-    $id: 'SignedUrlsRequest',
     additionalProperties: false,
     description: 'Up to 200 items.',
     examples: [{ ids: ['42', '43'], expiresIn: 900 }],
   },
 );
 
-const SignedUrlResult = Type.Object(
+const SignedUrlResult = component(
+  'SignedUrlResult',
   {
     id: Type.String({ description: 'Id of the item.' }),
     status: Type.Integer({ description: 'HTTP status for this item.', examples: [200] }),
@@ -55,15 +57,17 @@ const SignedUrlResult = Type.Object(
     expiresAt: Type.Optional(Type.String({ format: 'date-time', description: 'From then on it is refused.' })),
     problem: Type.Optional(ref(Problem)),
   },
-  { $id: 'SignedUrlResult', description: 'A URL, or why there is none.' },
+  { description: 'A URL, or why there is none.' },
 );
 
-const SignedUrlResults = Type.Object(
+const SignedUrlResults = component(
+  'SignedUrlResults',
   { results: Type.Array(ref(SignedUrlResult), { description: 'In the order of the ids.' }) },
-  { $id: 'SignedUrlResults', description: 'One result for each id.' },
+  { description: 'One result for each id.' },
 );
 
-export const BatchRequest = Type.Object(
+export const BatchRequest = component(
+  'BatchRequest',
   {
     items: Type.Array(Type.Ref('IngestJson'), {
       minItems: 1,
@@ -71,21 +75,23 @@ export const BatchRequest = Type.Object(
       description: 'Up to 100 items, each like the JSON form of POST /v1/media.',
     }),
   },
-  { $id: 'BatchRequest', additionalProperties: false, description: 'Several items at once.' },
+  { additionalProperties: false, description: 'Several items at once.' },
 );
 
-const BatchResult = Type.Object(
+const BatchResult = component(
+  'BatchResult',
   {
     status: Type.Integer({ description: 'HTTP status for this item.', examples: [201] }),
     item: Type.Optional(ref(MediaItem)),
     problem: Type.Optional(ref(Problem)),
   },
-  { $id: 'BatchResult', description: 'The item, or why there is none.' },
+  { description: 'The item, or why there is none.' },
 );
 
-const BatchResults = Type.Object(
+const BatchResults = component(
+  'BatchResults',
   { results: Type.Array(ref(BatchResult), { description: 'In the order of the items.' }) },
-  { $id: 'BatchResults', description: 'One result for each item.' },
+  { description: 'One result for each item.' },
 );
 
 const json = <T extends { $id?: string }>(description: string, schema: T & Parameters<typeof ref>[0]) => ({
@@ -146,9 +152,10 @@ export const headAnswers = {
   302: contentAnswers[302],
   304: contentAnswers[304],
 };
-const Workflow = Type.Object(
+const Workflow = component(
+  'Workflow',
   {},
-  { $id: 'Workflow', additionalProperties: true, description: 'A workflow as ComfyUI loads it.' },
+  { additionalProperties: true, description: 'A workflow as ComfyUI loads it.' },
 );
 
 export const workflowAnswer = {

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { nullableString, ref } from '../../shapes/common.ts';
+import { component, nullableString, ref } from '../../shapes/common.ts';
 
 export const EventsQuery = Type.Object(
   {
@@ -23,7 +23,8 @@ export const EventsHeaders = Type.Object({
 });
 
 /** The `data` of an event; it is not validated on its way out, as it is part of a text. */
-const MediaEvent = Type.Object(
+const MediaEvent = component(
+  'MediaEvent',
   {
     type: Type.String({ description: '`item.stored`, `item.failed` or `job.changed`.', examples: ['item.stored'] }),
     userId: Type.String({ description: 'Whose it is.', examples: ['user-1'] }),
@@ -38,7 +39,7 @@ const MediaEvent = Type.Object(
       examples: ['2026-11-21T01:55:37.123456Z'],
     }),
   },
-  { $id: 'MediaEvent', description: 'Something that has happened.' },
+  { description: 'Something that has happened.' },
 );
 
 export const eventsAnswer = {

@@ -1,11 +1,12 @@
 import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, ref } from '../../shapes/common.ts';
+import { component, jsonObject, ref } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 const { status: _status, error: _error, sha256: _sha256, ...fields } = flatFields;
 
-export const ImportRequest = Type.Object(
+export const ImportRequest = component(
+  'ImportRequest',
   {
     ...fields,
     metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
@@ -18,7 +19,6 @@ export const ImportRequest = Type.Object(
     }),
   },
   {
-    $id: 'ImportRequest',
     additionalProperties: false,
     description: "A provider's answer, and the fields of its items.",
     examples: [
@@ -28,21 +28,22 @@ export const ImportRequest = Type.Object(
 );
 export type ImportRequest = Static<typeof ImportRequest>;
 
-export const JobReference = Type.Object(
+export const JobReference = component(
+  'JobReference',
   {
     provider: Type.String({ description: 'Who generates.', examples: ['comfyui'] }),
     jobId: Type.String({ description: 'Id of the work there.' }),
   },
-  { $id: 'JobReference', description: 'Work at a generator that has not ended; its outputs follow by themselves.' },
+  { description: 'Work at a generator that has not ended; its outputs follow by themselves.' },
 );
 
-const ImportedItems = Type.Object(
+const ImportedItems = component(
+  'ImportedItems',
   {
     items: Type.Array(ref(MediaItem), { description: 'One for each output, in the order of the answer.' }),
     job: Type.Optional(ref(JobReference)),
   },
   {
-    $id: 'ImportedItems',
     description: 'What was stored; an output that could not be had is a failed item with the reason.',
   },
 );

@@ -1,6 +1,14 @@
 import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, nullableInteger, nullableString, nullableTime, ref, text } from '../../shapes/common.ts';
+import {
+  component,
+  jsonObject,
+  nullableInteger,
+  nullableString,
+  nullableTime,
+  ref,
+  text,
+} from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 export const JobParams = Type.Object({
@@ -19,14 +27,14 @@ export const JobParams = Type.Object({
 
 const { status: _status, error: _error, sha256: _sha256, jobId: _jobId, provider: _provider, ...fields } = flatFields;
 
-export const JobRequest = Type.Object(
+export const JobRequest = component(
+  'JobRequest',
   {
     ...fields,
     metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
     generation: Type.Optional(jsonObject('How it is made; added to what the provider says.')),
   },
   {
-    $id: 'JobRequest',
     additionalProperties: false,
     description: 'Owner of the job, and the fields that its items get.',
     examples: [{ userId: 'user-1', toolName: 'text-to-image', prompt: 'a red fox in the snow', tags: ['fox'] }],
@@ -34,7 +42,8 @@ export const JobRequest = Type.Object(
 );
 export type JobRequest = Static<typeof JobRequest>;
 
-const Job = Type.Object(
+const Job = component(
+  'Job',
   {
     provider: text('Who does the work.', 64, { examples: ['runpod'] }),
     jobId: text("The provider's id of the job.", 500, { examples: ['9f0c-u1'] }),
@@ -52,12 +61,13 @@ const Job = Type.Object(
     createdAt: Type.String({ format: 'date-time', description: 'When it was registered.' }),
     updatedAt: Type.String({ format: 'date-time', description: 'Last change.' }),
   },
-  { $id: 'Job', description: 'The work at a generating back end.' },
+  { description: 'The work at a generating back end.' },
 );
 
-const RetriedItems = Type.Object(
+const RetriedItems = component(
+  'RetriedItems',
   { items: Type.Array(ref(MediaItem), { description: 'What is being fetched again; empty: nothing was missing.' }) },
-  { $id: 'RetriedItems', description: 'Items whose bytes are asked for once more.' },
+  { description: 'Items whose bytes are asked for once more.' },
 );
 
 export const JobItemsQuery = Type.Object(

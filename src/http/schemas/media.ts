@@ -1,13 +1,13 @@
 import { type Static, Type } from 'typebox';
-import { ItemId, jsonObject, nullableString, nullableTime, ref } from '../../shapes/common.ts';
+import { component, ItemId, jsonObject, nullableString, nullableTime, ref } from '../../shapes/common.ts';
 import { flatFields, itemProperties } from '../../shapes/item-fields.ts';
 
-export const MediaItem = Type.Object(itemProperties, {
-  $id: 'MediaItem',
+export const MediaItem = component('MediaItem', itemProperties, {
   description: 'One stored output of a generative model.',
 });
 
-const Location = Type.Object(
+const Location = component(
+  'Location',
   {
     store: Type.String({ description: 'Name of the store.', examples: ['local'] }),
     key: Type.String({ description: 'Key in the store.' }),
@@ -17,27 +17,30 @@ const Location = Type.Object(
     state: Type.String({ description: '`stored`, `pending`, `missing` or `corrupt`.', examples: ['stored'] }),
     verifiedAt: nullableTime('When the bytes were last read and compared.'),
   },
-  { $id: 'Location', description: 'Where the bytes of an item lie.' },
+  { description: 'Where the bytes of an item lie.' },
 );
 
-const ItemDetails = Type.Object(
+const ItemDetails = component(
+  'MediaItemDetails',
   {
     ...itemProperties,
     locations: Type.Array(ref(Location), { description: 'Where the bytes lie, the primary one first.' }),
   },
-  { $id: 'MediaItemDetails', description: 'An item with its locations.' },
+  { description: 'An item with its locations.' },
 );
 
-const MediaPage = Type.Object(
+const MediaPage = component(
+  'MediaPage',
   {
     items: Type.Array(ref(MediaItem), { description: 'The items of this page.' }),
     nextCursor: nullableString('For the next page; null on the last.'),
     total: Type.Optional(Type.Integer({ description: 'How many there are in all; only with `includeTotal=true`.' })),
   },
-  { $id: 'MediaPage', description: 'One page of items.' },
+  { description: 'One page of items.' },
 );
 
-export const MediaPatch = Type.Object(
+export const MediaPatch = component(
+  'MediaPatch',
   {
     tags: flatFields.tags,
     metadata: Type.Optional(jsonObject('Replaces the metadata.')),
@@ -48,7 +51,6 @@ export const MediaPatch = Type.Object(
     ),
   },
   {
-    $id: 'MediaPatch',
     additionalProperties: false,
     minProperties: 1,
     description: 'Each given field replaces the old one.',

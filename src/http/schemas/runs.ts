@@ -1,6 +1,6 @@
 import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, nullableString, nullableTime, ref, text } from '../../shapes/common.ts';
+import { component, jsonObject, nullableString, nullableTime, ref, text } from '../../shapes/common.ts';
 import { Base64Source, ExternalSource, ObjectSource, UrlSource } from '../../shapes/ingest.ts';
 import { JobReference } from './imports.ts';
 import { MediaItem } from './media.ts';
@@ -11,7 +11,8 @@ const transformedText = Type.Optional(
   text('The text as it went to the generator, up to 256 KiB.', TEXT_CHARACTERS, { examples: ['a red fox, woodcut'] }),
 );
 
-export const RunRequest = Type.Object(
+export const RunRequest = component(
+  'RunRequest',
   {
     userId: flatFields.userId,
     inputText: text('What the user entered, up to 256 KiB.', TEXT_CHARACTERS, { examples: ['a red fox'] }),
@@ -22,7 +23,6 @@ export const RunRequest = Type.Object(
     metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
   },
   {
-    $id: 'RunRequest',
     additionalProperties: false,
     description: 'A run that begins.',
     examples: [{ userId: 'user-1', inputText: 'a red fox', schema: 'dada', executionMode: 'eco', safetyLevel: 'kids' }],
@@ -30,12 +30,14 @@ export const RunRequest = Type.Object(
 );
 export type RunRequest = Static<typeof RunRequest>;
 
-export const RunCompletion = Type.Object(
+export const RunCompletion = component(
+  'RunCompletion',
   { transformedText },
-  { $id: 'RunCompletion', additionalProperties: false, description: 'The end of a run.', examples: [{}] },
+  { additionalProperties: false, description: 'The end of a run.', examples: [{}] },
 );
 
-const ComfyuiSource = Type.Object(
+const ComfyuiSource = component(
+  'ComfyuiSource',
   {
     type: Type.Literal('comfyui', { description: 'Kind of the source.' }),
     promptId: text('Id that ComfyUI gave the prompt.', 200, {
@@ -43,10 +45,11 @@ const ComfyuiSource = Type.Object(
       examples: ['6f1c7f0e-0000-4000-8000-000000000001'],
     }),
   },
-  { $id: 'ComfyuiSource', additionalProperties: false, description: 'All outputs of a ComfyUI prompt.' },
+  { additionalProperties: false, description: 'All outputs of a ComfyUI prompt.' },
 );
 
-export const RunMediaJson = Type.Object(
+export const RunMediaJson = component(
+  'RunMediaJson',
   {
     ...flatFields,
     metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
@@ -72,7 +75,6 @@ export const RunMediaJson = Type.Object(
     ),
   },
   {
-    $id: 'RunMediaJson',
     additionalProperties: false,
     description: 'An output of the run, with a `source` or an `output`.',
     examples: [{ prompt: 'a red fox', source: { type: 'url', url: 'https://cdn.example.com/out.png' } }],
@@ -96,21 +98,23 @@ const properties = {
   updatedAt: Type.String({ format: 'date-time', description: 'When it or an output of it last changed.' }),
 };
 
-const Run = Type.Object(properties, { $id: 'Run', description: 'One run of a pipeline.' });
-const RunDetails = Type.Object(
+const Run = component('Run', properties, { description: 'One run of a pipeline.' });
+const RunDetails = component(
+  'RunDetails',
   {
     ...properties,
     items: Type.Array(ref(MediaItem), { description: 'Its items in the order in which they came, 1,000 at most.' }),
     moreItems: Type.Boolean({ description: 'There are more; `GET /v1/media?runId=` lists them.' }),
   },
-  { $id: 'RunDetails', description: 'A run with its items.' },
+  { description: 'A run with its items.' },
 );
-const RunMedia = Type.Object(
+const RunMedia = component(
+  'RunMedia',
   {
     items: Type.Array(ref(MediaItem), { description: 'What was stored.' }),
     job: Type.Optional(ref(JobReference)),
   },
-  { $id: 'RunMedia', description: 'What was added to a run, or the work that will add it.' },
+  { description: 'What was added to a run, or the work that will add it.' },
 );
 
 export const runAnswer = { description: 'The run.', content: { 'application/json': { schema: ref(Run) } } };

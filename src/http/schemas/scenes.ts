@@ -1,3 +1,4 @@
+import { component } from '../../shapes/common.ts';
 import { Type } from 'typebox';
 
 export const ProjectParams = Type.Object({
@@ -21,7 +22,8 @@ export const VersionsQuery = Type.Object(
   { additionalProperties: false },
 );
 
-export const RollBack = Type.Object(
+export const RollBack = component(
+  'RollBack',
   {
     version: Type.Integer({
       minimum: 1,
@@ -31,7 +33,6 @@ export const RollBack = Type.Object(
     }),
   },
   {
-    $id: 'RollBack',
     additionalProperties: false,
     description: 'Which version is to be the current one.',
     examples: [{ version: 1 }],

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { nullableInteger, nullableNumber, ref, text } from '../../shapes/common.ts';
+import { component, nullableInteger, nullableNumber, ref, text } from '../../shapes/common.ts';
 import { filterFields } from '../../shapes/item-fields.ts';
 
 const exact = (description: string, maxLength = 2000) => Type.Optional(text(description, maxLength));
@@ -60,12 +60,13 @@ export const StatsQuery = Type.Object(
   { additionalProperties: false },
 );
 
-const TagCount = Type.Object(
+const TagCount = component(
+  'TagCount',
   {
     tag: Type.String({ description: 'The tag.', examples: ['portrait'] }),
     count: Type.Integer({ description: 'Items that bear it.', examples: [12] }),
   },
-  { $id: 'TagCount', description: 'A tag and how often it is used.' },
+  { description: 'A tag and how often it is used.' },
 );
 const behind = Type.Integer({
   description:
@@ -73,21 +74,24 @@ const behind = Type.Integer({
   minimum: 0,
   maximum: 10_000,
 });
-const TagCounts = Type.Object(
+const TagCounts = component(
+  'TagCounts',
   { tags: Type.Array(ref(TagCount), { description: 'Most frequent first.' }), behind },
-  { $id: 'TagCounts', description: 'Tags with counts.' },
+  { description: 'Tags with counts.' },
 );
 
-const Count = Type.Object(
+const Count = component(
+  'Count',
   {
     name: Type.String({ description: 'What is counted.', examples: ['generateUserImage'] }),
     count: Type.Integer({ description: 'Items.', examples: [12] }),
   },
-  { $id: 'Count', description: 'A name and its number of items.' },
+  { description: 'A name and its number of items.' },
 );
 const counts = (description: string) => Type.Array(ref(Count), { description });
 const total = (description: string) => Type.Integer({ description, minimum: 0 });
-const Stats = Type.Object(
+const Stats = component(
+  'Stats',
   {
     total: total('Items.'),
     uniqueUsers: total('Users that own one.'),
@@ -104,7 +108,7 @@ const Stats = Type.Object(
     byDay: counts('The last 90 days (UTC), newest first.'),
     behind,
   },
-  { $id: 'Stats', description: 'Totals of one user, or of all.' },
+  { description: 'Totals of one user, or of all.' },
 );
 
 export const tagsAnswer = {

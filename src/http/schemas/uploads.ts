@@ -1,10 +1,11 @@
 import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { jsonObject, ref, text } from '../../shapes/common.ts';
+import { component, jsonObject, ref, text } from '../../shapes/common.ts';
 
 const { status: _status, error: _error, filename, ...fields } = flatFields;
 
-export const UploadRequest = Type.Object(
+export const UploadRequest = component(
+  'UploadRequest',
   {
     ...fields,
     filename: Type.Optional(filename),
@@ -19,7 +20,6 @@ export const UploadRequest = Type.Object(
     }),
   },
   {
-    $id: 'UploadRequest',
     additionalProperties: false,
     description: 'What is going to be sent, and the fields of its item.',
     examples: [{ userId: 'user-1', filename: 'fox.png', contentType: 'image/png', bytes: 68, prompt: 'a red fox' }],
@@ -27,7 +27,8 @@ export const UploadRequest = Type.Object(
 );
 export type UploadRequest = Static<typeof UploadRequest>;
 
-const Upload = Type.Object(
+const Upload = component(
+  'Upload',
   {
     id: Type.String({ description: 'Id of the upload.', examples: ['0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11'] }),
     method: Type.String({ description: 'Always `PUT`.', examples: ['PUT'] }),
@@ -43,7 +44,7 @@ const Upload = Type.Object(
     }),
     expiresAt: Type.String({ format: 'date-time', description: 'From then on the bytes are refused.' }),
   },
-  { $id: 'Upload', description: 'An upload that was begun: PUT the bytes, then complete it.' },
+  { description: 'An upload that was begun: PUT the bytes, then complete it.' },
 );
 
 export const uploadAnswer = {

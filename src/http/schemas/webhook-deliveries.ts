@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { nullableInteger, nullableString, ref, text } from '../../shapes/common.ts';
+import { component, nullableInteger, nullableString, ref, text } from '../../shapes/common.ts';
 import { JobParams } from './jobs.ts';
 
 export const ParkedQuery = Type.Object(
@@ -17,7 +17,8 @@ export const DeliveryParams = Type.Object({
   id: Type.String({ pattern: '^[1-9][0-9]{0,18}$', description: 'Id of the parked webhook.', examples: ['17'] }),
 });
 
-export const ReleaseRequest = Type.Object(
+export const ReleaseRequest = component(
+  'ReleaseRequest',
   {
     userId: Type.String({
       minLength: 1,
@@ -27,7 +28,6 @@ export const ReleaseRequest = Type.Object(
     }),
   },
   {
-    $id: 'ReleaseRequest',
     additionalProperties: false,
     description: 'For whom a parked webhook is carried out.',
     examples: [{ userId: 'user-1' }],
@@ -36,7 +36,8 @@ export const ReleaseRequest = Type.Object(
 export type ReleaseRequest = Static<typeof ReleaseRequest>;
 
 const time = (description: string) => Type.String({ format: 'date-time', description });
-const ParkedWebhook = Type.Object(
+const ParkedWebhook = component(
+  'ParkedWebhook',
   {
     id: Type.String({ description: 'Id of the parked webhook.', examples: ['17'] }),
     provider: text('Who sent it.', 64, { examples: ['runpod'] }),
@@ -53,15 +54,16 @@ const ParkedWebhook = Type.Object(
     receivedAt: time('When it arrived.'),
     expiresAt: time('When it is deleted, unless it is carried out before.'),
   },
-  { $id: 'ParkedWebhook', description: 'A webhook that waits for its owner. Its body is never shown.' },
+  { description: 'A webhook that waits for its owner. Its body is never shown.' },
 );
 
-const ParkedWebhooks = Type.Object(
+const ParkedWebhooks = component(
+  'ParkedWebhooks',
   {
     items: Type.Array(ref(ParkedWebhook), { description: 'Newest first.' }),
     nextCursor: nullableString('Where the next page begins; null on the last page.'),
   },
-  { $id: 'ParkedWebhooks', description: 'Parked webhooks, page by page.' },
+  { description: 'Parked webhooks, page by page.' },
 );
 
 export const parkedAnswer = {

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { WEBHOOK_PROVIDERS } from '../../sources/answers/webhooks.ts';
-import { ref } from '../../shapes/common.ts';
+import { component, ref } from '../../shapes/common.ts';
 
 export const WebhookParams = Type.Object({
   provider: Type.Enum([...WEBHOOK_PROVIDERS], { description: 'Who calls back.', examples: ['replicate'] }),
@@ -30,7 +30,8 @@ export const WebhookQuery = Type.Object({
   ),
 });
 
-const WebhookReceipt = Type.Object(
+const WebhookReceipt = component(
+  'WebhookReceipt',
   {
     received: Type.Literal(true, { description: 'Always `true`.' }),
     state: Type.Enum(['accepted', 'duplicate', 'parked'], {
@@ -41,7 +42,7 @@ const WebhookReceipt = Type.Object(
     jobId: Type.String({ description: 'The job that it is about.', examples: ['9f0c-u1'] }),
     items: Type.Array(Type.String({ examples: ['42'] }), { description: 'Ids of the items that it tells of.' }),
   },
-  { $id: 'WebhookReceipt', description: 'What became of a webhook.' },
+  { description: 'What became of a webhook.' },
 );
 
 export const receiptAnswer = {

@@ -1,11 +1,8 @@
+import type { DeliveryDeps } from '../domain/delivery/delivery-deps.ts';
 import type { SearchDeps } from '../domain/search/search.ts';
 import type { WebhookTrust } from './webhooks/webhook-sender.ts';
 
 /** What the routes need from around them. */
-export interface RouteDeps extends SearchDeps {
+export interface RouteDeps extends SearchDeps, DeliveryDeps {
   webhooks: WebhookTrust;
-  urlTtlSeconds: number;
-  /** `redirect`: stores that can presign give their bytes themselves. */
-  delivery: 'redirect' | 'proxy';
-  externalHosts: readonly string[];
 }

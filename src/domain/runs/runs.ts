@@ -9,6 +9,7 @@ import { type ComfyPrompt, type PromptOutputs, storePrompt } from '../jobs/comfy
 import type { Deps } from '../deps.ts';
 import { fingerprintOf, assertSameContent, openKey } from '../idempotency.ts';
 import { type IngestRequest, ingest } from '../ingest/ingest.ts';
+import { withDecided } from '../ingest/with-decided.ts';
 import { type ItemInput, checkUserId } from '../items/item-fields.ts';
 import { assertOpen } from '../staging/destination.ts';
 import { itemsThatFit } from '../search/answer-size.ts';
@@ -137,7 +138,7 @@ export async function addRunMedia(
   assertSameRun(input, run);
   if (media.type === 'comfyui')
     return storePrompt(deps, { ...media, input: { ...input, userId: run.userId, runId: run.id, store: undefined } });
-  const { item, replayed } = await ingest(deps, intoRun(media.ingest, run));
+  const { item, replayed } = await ingest(deps, withDecided(media.ingest, { userId: run.userId, runId: run.id }));
   return { items: [item], replayed };
 }
 
@@ -147,20 +148,6 @@ function assertSameRun({ userId, runId }: ItemInput, run: Run): void {
     throw new AppError('invalid_request', "The run belongs to another user; leave 'userId' out.", { field: 'userId' });
   if (runId !== undefined && runId !== run.id)
     throw new AppError('invalid_request', "The path names another run; leave 'runId' out.", { field: 'runId' });
-}
-
-/** The path says which run; what the body says of that does not count. */
-function intoRun(request: IngestRequest, run: Run): IngestRequest {
-  const named = { userId: run.userId, runId: run.id };
-  const { source } = request;
-  const input = { ...request.input, ...named };
-  if (source.type !== 'bytes' || !source.finish) return { ...request, input };
-  const finish = source.finish.bind(source);
-  return {
-    ...request,
-    input,
-    source: { ...source, finish: async (stored) => ({ ...(await finish(stored)), ...named }) },
-  };
 }
 
 /**

@@ -4,6 +4,8 @@ import { findItem } from '../../db/items/items.ts';
 import { AppError } from '../../errors.ts';
 import { type Caller, mayReach } from '../caller.ts';
 import type { Deps } from '../deps.ts';
+import { type IngestRequest, type IngestResult, ingest } from '../ingest/ingest.ts';
+import { withDecided } from '../ingest/with-decided.ts';
 import { type SearchDeps, type SearchResult, search } from '../search/search.ts';
 import type { ItemInput } from '../items/item-fields.ts';
 import { checkText } from '../items/text-limits.ts';
@@ -32,6 +34,11 @@ export async function checkScene(
   const scene = await findScene(db, projectId.toLowerCase(), sceneId);
   if (scene && scene.owner !== userId)
     throw new AppError('not_found', 'There is no such scene, or it belongs to another user.', { field: 'sceneId' });
+}
+
+/** Stores the next version of a scene. The path names the scene; what the request's fields say of it does not count. @throws AppError */
+export function storeVersion(deps: Deps, request: IngestRequest, scene: SceneName): Promise<IngestResult> {
+  return ingest(deps, { ...withDecided(request, scene), keepPending: true });
 }
 
 /** The current version of a scene. @throws AppError not_found: no such scene, or all of its versions were deleted */

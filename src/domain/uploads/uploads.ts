@@ -19,6 +19,7 @@ import type { Store } from '../../storage/stores/store.ts';
 import { limited, peek } from '../bytes/peeked-body.ts';
 import { type Caller, mayReach, ownerFor } from '../caller.ts';
 import { commitItem } from '../ingest/commit-item.ts';
+import type { DeliveryDeps } from '../delivery/delivery-deps.ts';
 import type { Deps } from '../deps.ts';
 import { HEAD_BYTES, identify } from '../bytes/identify.ts';
 import { checkParent } from '../ingest/ingest.ts';
@@ -35,22 +36,17 @@ export interface UploadRequest {
   input: ItemInput;
   contentType: string;
   bytes: number;
-  /** Whether the client may send the bytes to the store itself, where that can presign. */
-  direct: boolean;
 }
 
-export interface BegunUpload {
+/** Where and how the client sends the bytes: to the store itself where that can presign, else to this service. */
+export interface BegunUpload extends PresignedPut {
   id: string;
-  /** Seconds since 1970. */
-  expires: number;
+  method: 'PUT';
   expiresAt: string;
-  contentType: string;
-  /** What the client sends straight to the store; undefined: the bytes come through this service. */
-  presigned: PresignedPut | undefined;
 }
 
 /** Begins an upload whose bytes come later, from elsewhere. @throws AppError invalid_request, too_large, unsupported_media, … */
-export async function beginUpload(deps: Deps, request: UploadRequest): Promise<BegunUpload> {
+export async function beginUpload(deps: DeliveryDeps, request: UploadRequest): Promise<BegunUpload> {
   const userId = ownerFor(request.caller, request.input.userId);
   const fields = checkFields(request.input, userId);
   await checkParent(deps, request.caller, fields.parentId);
@@ -76,21 +72,36 @@ export async function beginUpload(deps: Deps, request: UploadRequest): Promise<B
     fields: fields as unknown as JsonObject,
   };
   const { expiresAt } = await insertUpload(deps.db, upload, UPLOAD_SECONDS);
-  const presigned = request.direct
-    ? await store
-        .presignPut?.(upload.key, { expiresIn: UPLOAD_SECONDS, contentType: type.mime, bytes: request.bytes })
-        .catch((error: unknown) => {
-          deps.log.warn({ err: error, store: store.name }, 'could not presign; the upload goes through the service');
-          return undefined;
-        })
-    : undefined;
-  return {
-    id: upload.id,
-    expiresAt,
-    expires: Math.floor(Date.parse(expiresAt) / 1000),
-    contentType: type.mime,
-    presigned,
-  };
+  const { id, contentType } = upload;
+  const direct = deps.delivery === 'redirect' ? await presign(deps, store, upload) : undefined;
+  if (direct) return { id, method: 'PUT', ...direct, expiresAt };
+  const expires = Math.floor(Date.parse(expiresAt) / 1000);
+  const token = deps.signer.sign({ method: 'PUT', itemId: id, variant: 'upload', download: false, expires });
+  const url = `${deps.publicBaseUrl}/v1/uploads/${id}/content?token=${token}`;
+  return { id, method: 'PUT', url, headers: { 'content-type': contentType }, expiresAt };
+}
+
+async function presign(
+  { log }: Pick<Deps, 'log'>,
+  store: Store,
+  { key, contentType, bytes }: Pick<Upload, 'key' | 'contentType' | 'bytes'>,
+): Promise<PresignedPut | undefined> {
+  try {
+    return await store.presignPut?.(key, { expiresIn: UPLOAD_SECONDS, contentType, bytes });
+  } catch (error) {
+    log.warn({ err: error, store: store.name }, 'could not presign; the upload goes through the service');
+    return undefined;
+  }
+}
+
+/** Characters; a longer token is not ours. */
+const MAX_TOKEN = 2000;
+
+/** The upload's own token stands in for a caller's. @throws AppError signature_invalid, signature_expired */
+export function checkUploadToken({ signer }: Pick<DeliveryDeps, 'signer'>, id: string, token: unknown): void {
+  const grant = signer.verify(typeof token === 'string' ? token.slice(0, MAX_TOKEN) : '');
+  if (grant.method !== 'PUT' || grant.variant !== 'upload' || grant.itemId !== id)
+    throw new AppError('signature_invalid', 'The token is not one for this upload; begin a new upload.');
 }
 
 function takes({ capabilities: { maxObjectBytes } }: Store, bytes: number): boolean {

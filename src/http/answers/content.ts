@@ -1,13 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DeliveredItem } from '../../db/items/delivery-row.ts';
 import type { Location } from '../../db/objects/locations.ts';
-import { directUrl, reachableFirst } from '../../domain/delivery/direct-url.ts';
-import { type ReadItem, contentLocations, openHotContent } from '../../domain/delivery/open-content.ts';
-import { hasOriginal, openOriginal } from '../../domain/delivery/open-original.ts';
-import { openStripped, stripperOf } from '../../domain/delivery/open-stripped.ts';
-import { AppError, isAppError } from '../../errors.ts';
+import { type Access, chooseContent, redirectUrl } from '../../domain/delivery/choose-content.ts';
+import { type ReadItem, openHotContent } from '../../domain/delivery/open-content.ts';
+import { openOriginal } from '../../domain/delivery/open-original.ts';
+import { openStripped } from '../../domain/delivery/open-stripped.ts';
+import { AppError } from '../../errors.ts';
 import type { RouteDeps } from '../route-deps.ts';
-import { contentHeaders } from './content-headers.ts';
+import { contentHeaders } from '../../domain/delivery/content-headers.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { allowsRange, matchesEtag, parseRange } from './range.ts';
 
@@ -17,8 +17,7 @@ export interface ContentOptions {
   proxy: boolean;
   /** Without what the file says beside its picture. */
   strip: boolean;
-  /** How the reader came by it; decides what caches may do. */
-  access: 'public' | 'private' | { signedUntil: number };
+  access: Access;
 }
 
 /** Scripts never run, nothing is loaded, and the type is what we say: an SVG opened on its own is a picture and no page. */
@@ -46,20 +45,11 @@ export async function sendContent(
     const varies = [reply.getHeader('vary') ?? []].flat().map(String);
     reply.header('vary', [...varies, 'Authorization'].join(', '));
   }
-  if (options.strip) stripperOf(item);
-  let locations;
-  try {
-    locations = reachableFirst(deps, await contentLocations(deps, item));
-  } catch (error) {
-    if (!isAppError(error, 'not_stored')) throw error;
-    const redirect = options.strip ? undefined : externalRedirect(item, deps.externalHosts);
-    if (redirect !== undefined) return reply.redirect(redirect, 302);
-    if (hasOriginal(item) && !options.strip) return sendOriginal(deps, request, reply, item, options);
-    throw error;
-  }
-  const size = locations[0]?.bytes ?? 0;
-  const name = item.sha256 ?? locations[0]?.sha256 ?? `${item.id}-${size}`;
-  const etag = options.strip ? `"${name}-stripped"` : `"${name}"`;
+  const chosen = await chooseContent(deps, item, options);
+  if (chosen.from === 'elsewhere') return reply.redirect(chosen.url, 302);
+  if (chosen.from === 'original') return sendOriginal(deps, request, reply, chosen.item, options);
+  const { locations, bytes: size } = chosen;
+  const etag = options.strip ? `"${chosen.tag}-stripped"` : `"${chosen.tag}"`;
   reply.headers({ etag, 'accept-ranges': options.strip ? 'none' : 'bytes' });
   // "A recipient MUST ignore If-Modified-Since if the request contains an If-None-Match"; content never changes, so tags suffice.
   if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
@@ -67,16 +57,11 @@ export async function sendContent(
     reply.headers({ 'content-type': contentType, 'content-disposition': contentDisposition });
     return sendStripped(deps, request, reply, item, locations);
   }
-  if (deps.delivery === 'redirect' && !options.proxy && request.method === 'GET') {
-    const direct = await directUrl(deps, locations, {
-      contentType,
-      contentDisposition,
-      cacheControl: cache,
-      expiresIn: redirectSeconds(deps, options),
-      publicUrl: !options.download,
-    });
+  if (!options.proxy && request.method === 'GET') {
+    const headers = { contentType, contentDisposition, cacheControl: cache };
+    const direct = await redirectUrl(deps, locations, headers, options);
     if (direct) {
-      // The redirect is good for less time than the address that it leads to.
+      // A redirect may be used for a shorter time than the URL that it leads to.
       reply.header('cache-control', options.access === 'public' ? 'public, max-age=30' : 'private, no-cache');
       return reply.header('x-storage-provider', direct.store).redirect(direct.url, 302);
     }
@@ -149,22 +134,9 @@ function asText(header: string | string[] | undefined): string | undefined {
   return header === undefined ? undefined : String(header);
 }
 
-/** Seconds that a presigned address lives: never longer than the right by which it was asked for. */
-function redirectSeconds(deps: RouteDeps, { access }: ContentOptions): number {
-  if (typeof access === 'string') return Math.max(60, deps.urlTtlSeconds);
-  return Math.max(1, Math.min(deps.urlTtlSeconds, access.signedUntil - Math.floor(Date.now() / 1000)));
-}
-
 function cacheControl({ access }: ContentOptions): string {
   // An item may be deleted or made private at any time, so even public copies are asked about again after an hour.
   if (access === 'public') return 'public, max-age=3600';
   if (access === 'private') return 'private, no-cache';
   return `private, max-age=${Math.max(0, Math.min(3600, access.signedUntil - Math.floor(Date.now() / 1000)))}`;
-}
-
-/** Where an item that was only recorded may be fetched, if that is allowed. */
-export function externalRedirect(item: DeliveredItem, hosts: readonly string[]): string | undefined {
-  if (item.status !== 'success' || !URL.canParse(item.storageUrl)) return undefined;
-  const url = new URL(item.storageUrl);
-  return url.protocol === 'https:' && hosts.includes(url.host.toLowerCase()) ? url.href : undefined;
 }

@@ -92,14 +92,14 @@ function toAppError(error: unknown): AppError {
 }
 
 /** A failure of one part of a request, as it goes out; what is ours is logged, because the request itself succeeds. */
-export function partProblem(thrown: unknown, request: FastifyRequest): Problem {
+export function failedPart(thrown: unknown, request: FastifyRequest): { status: number; problem: Problem } {
   const problem = problemOf(thrown, request);
   if (problem.status >= 500)
     request.log[levelOf(problem.code)](
       { err: thrown, code: problem.code, userId: request.caller?.sub },
       'a part of a request failed',
     );
-  return problem;
+  return { status: problem.status, problem };
 }
 
 /** What is turned away under load, or while the process ends, is as it should be: nothing that anybody has to mend. */

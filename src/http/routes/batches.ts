@@ -2,21 +2,16 @@ import { createJsonCheck } from '../../shapes/validator.ts';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { Type } from 'typebox';
-import { ingest } from '../../domain/ingest/ingest.ts';
-import { workThrough } from '../../domain/work-through.ts';
+import { type BatchEntry, ingestBatch } from '../../domain/ingest/ingest-batch.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
-import { partProblem } from '../errors/error-handler.ts';
+import { failedPart } from '../errors/error-handler.ts';
 import { idempotencyKey, jsonSource } from '../requests/ingest-request.ts';
 import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { BatchRequest, batchAnswer } from '../schemas/delivery.ts';
 import { IngestJson } from '../../shapes/ingest.ts';
-import { urlDiesAt } from '../../sources/fetch/url-expiry.ts';
-
-/** URLs are mostly waited for, so a few items of a batch go at once; more would starve other callers. */
-const CONCURRENCY = 4;
 
 const checkEnvelope = createJsonCheck<{ items: unknown[] }>(
   Type.Object({ items: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 100 }) }, { additionalProperties: false }),
@@ -63,70 +58,35 @@ export async function batchOf(
   }: { change?: (item: IngestJson) => IngestJson; keepPending?: boolean } = {},
 ) {
   const { items } = checkEnvelope(request.body);
-  const signal = abortSignal(request, reply);
-  const key = idempotencyKey(request);
-  const results = await inOrder(items, (item, index) =>
-    one(deps, request, item, {
-      signal,
-      change,
-      keepPending,
-      idempotencyKey: key === undefined ? undefined : `${key}#${index}`,
-    }),
-  );
-  return { results };
+  const results = await ingestBatch(deps, {
+    caller: callerOf(request),
+    entries: items.map((value) => ({
+      url: urlOf(value),
+      read: async () => {
+        const { source, ...input } = change(checkItem(value));
+        return { input, source: await jsonSource(source) };
+      },
+    })),
+    idempotencyKey: idempotencyKey(request),
+    keepPending,
+    signal: abortSignal(request, reply),
+  });
+  return {
+    results: results.map((result) =>
+      'error' in result
+        ? failedPart(result.error, request)
+        : { status: 201, item: present(result.item, deps.publicBaseUrl) },
+    ),
+  };
 }
 
-async function one(
-  deps: RouteDeps,
-  request: FastifyRequest,
-  value: unknown,
-  {
-    change,
-    ...options
-  }: {
-    signal: AbortSignal;
-    idempotencyKey: string | undefined;
-    keepPending: boolean;
-    change: (item: IngestJson) => IngestJson;
-  },
-) {
-  try {
-    const { source, ...input } = change(checkItem(value));
-    const { item } = await ingest(deps, {
-      caller: callerOf(request),
-      input,
-      source: await jsonSource(source),
-      ...options,
-    });
-    return { status: 201, item: present(item, deps.publicBaseUrl) };
-  } catch (error) {
-    const problem = partProblem(error, request);
-    return { status: problem.status, problem };
-  }
+/** Of an entry that nothing has checked yet. */
+function urlOf(value: unknown): BatchEntry['url'] {
+  const { source, provider } = (typeof value === 'object' && value !== null ? value : {}) as Partial<IngestJson>;
+  if (source?.type !== 'url' || typeof source.url !== 'string') return undefined;
+  return { url: source.url, provider: typeof provider === 'string' ? provider : undefined };
 }
 
 function refuseAll(): never {
   throw new Error('the app has no validator');
-}
-
-/** The results keep the order; what dies first is fetched first. */
-async function inOrder<R>(
-  inputs: readonly unknown[],
-  work: (input: unknown, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  const next = [...inputs.entries()].toSorted(([, a], [, b]) => deathOf(a) - deathOf(b));
-  await workThrough(next, { concurrency: CONCURRENCY }, async ([index, input]) => {
-    results[index] = await work(input, index);
-  });
-  return results;
-}
-
-function deathOf(item: unknown): number {
-  const { source, provider } = (typeof item === 'object' && item !== null ? item : {}) as Partial<IngestJson>;
-  if (source?.type !== 'url' || typeof source.url !== 'string') return Number.MAX_SAFE_INTEGER;
-  return (
-    urlDiesAt(source.url, { provider: typeof provider === 'string' ? provider : undefined })?.getTime() ??
-    Number.MAX_SAFE_INTEGER
-  );
 }

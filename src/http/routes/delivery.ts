@@ -1,18 +1,13 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { Location } from '../../db/objects/locations.ts';
-import { directUrl } from '../../domain/delivery/direct-url.ts';
-import { itemForReading, readDeliveredItems, readItem, servable } from '../../domain/delivery/open-content.ts';
-import { hasOriginal } from '../../domain/delivery/open-original.ts';
-import type { DeliveredItem } from '../../db/items/delivery-row.ts';
-import { AppError } from '../../errors.ts';
+import { itemForReading } from '../../domain/delivery/open-content.ts';
+import { readGrant, signUrl, signUrls } from '../../domain/delivery/signed-urls.ts';
 import { checkKey } from '../../storage/keys.ts';
 import { callerOf } from '../auth/auth.ts';
-import { externalRedirect, sendContent } from '../answers/content.ts';
+import { sendContent } from '../answers/content.ts';
 import { deliverItem, readerOf } from '../answers/deliver-item.ts';
-import { contentHeaders } from '../answers/content-headers.ts';
-import { partProblem } from '../errors/error-handler.ts';
+import { failedPart } from '../errors/error-handler.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../../shapes/common.ts';
 import {
@@ -27,11 +22,6 @@ import {
 } from '../schemas/delivery.ts';
 import { IdParams } from '../schemas/media.ts';
 
-interface SignOptions {
-  expiresIn?: number;
-  download?: boolean;
-}
-
 const tags = ['Delivery'];
 /** A signed URL and a public item need no token, so no token is required of these routes. */
 const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
@@ -43,10 +33,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
   const deliver = async (request: FastifyRequest, reply: FastifyReply, where: { id: string } | { key: string }) =>
     deliverItem(deps, request, reply, await itemForReading(deps, readerOf(request), where));
   const deliverSigned = async (request: FastifyRequest, reply: FastifyReply, token: string) => {
-    const grant = deps.signer.verify(token);
-    // What was signed for another method or variant opens nothing here, whoever signed it.
-    if (grant.method !== 'GET' || grant.variant !== 'content')
-      throw new AppError('signature_invalid', 'The signed URL is not one for reading; ask for a new one.');
+    const grant = readGrant(deps, token);
     const item = await itemForReading(deps, { type: 'signature' }, { id: grant.itemId });
     return sendContent(deps, request, reply, item, {
       download: grant.download,
@@ -119,19 +106,6 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     });
   }
 
-  const sign = async (item: DeliveredItem, locations: readonly Location[], options: SignOptions) => {
-    const { expiresIn = deps.urlTtlSeconds, download = false } = options;
-    const expires = Math.floor(Date.now() / 1000) + expiresIn;
-    if (deps.delivery === 'redirect') {
-      const cacheControl = `private, max-age=${Math.min(3600, expiresIn)}`;
-      const headers = contentHeaders(item, download);
-      const direct = await directUrl(deps, locations, { expiresIn, ...headers, cacheControl, publicUrl: false });
-      if (direct) return { url: direct.url, expiresAt: new Date(expires * 1000).toISOString() };
-    }
-    const token = deps.signer.sign({ method: 'GET', itemId: item.id, variant: 'content', download, expires });
-    return { url: `${deps.publicBaseUrl}/v1/signed/${token}`, expiresAt: new Date(expires * 1000).toISOString() };
-  };
-
   app.route({
     method: 'POST',
     url: '/v1/media/:id/url',
@@ -149,11 +123,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
       body: ref(SignedUrlRequest),
       response: { 200: signedUrlAnswer, ...problems },
     },
-    handler: async (request) => {
-      const item = await readItem(deps, callerOf(request), request.params.id);
-      assertBytes(item, deps.externalHosts);
-      return sign(item, servable(deps, item.locations), request.body);
-    },
+    handler: async (request) => signUrl(deps, callerOf(request), request.params.id, request.body),
   });
 
   app.route({
@@ -170,27 +140,12 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     },
     handler: async (request) => {
       const { ids, ...options } = request.body;
-      const items = await readDeliveredItems(deps, callerOf(request), ids);
-      const result = async (id: string) => {
-        try {
-          const item = items.get(id);
-          if (!item) throw new AppError('not_found', 'There is no such item, or this token may not see it.');
-          assertBytes(item, deps.externalHosts);
-          return { id, status: 200, ...(await sign(item, servable(deps, item.locations), options)) };
-        } catch (error) {
-          const problem = partProblem(error, request);
-          return { id, status: problem.status, problem };
-        }
+      const results = await signUrls(deps, callerOf(request), ids, options);
+      return {
+        results: results.map((result) =>
+          'error' in result ? { id: result.id, ...failedPart(result.error, request) } : { status: 200, ...result },
+        ),
       };
-      return { results: await Promise.all(ids.map(result)) };
     },
   });
-}
-
-function assertBytes(item: DeliveredItem, externalHosts: readonly string[]): void {
-  if (item.storageKey !== null || hasOriginal(item) || externalRedirect(item, externalHosts) !== undefined) return;
-  throw new AppError(
-    'not_stored',
-    'This item has no bytes here: it was only recorded, its generation failed, or it has not ended.',
-  );
 }

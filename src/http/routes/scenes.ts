@@ -1,8 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { type IngestRequest, ingest } from '../../domain/ingest/ingest.ts';
-import { type SceneName, currentVersion, rollBack, sceneVersions } from '../../domain/scenes/scenes.ts';
+import { type SceneName, currentVersion, rollBack, sceneVersions, storeVersion } from '../../domain/scenes/scenes.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { toIngestRequest } from '../requests/ingest-request.ts';
@@ -65,10 +64,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
       const parsed = await toIngestRequest(request, { signal: abortSignal(request, reply) });
-      const { item, replayed } = await ingest(deps, {
-        ...intoScene(parsed, request.params as SceneName),
-        keepPending: true,
-      });
+      const { item, replayed } = await storeVersion(deps, parsed, request.params as SceneName);
       if (replayed) reply.header('idempotency-replayed', 'true');
       return reply.code(201).header('location', `/v1/media/${item.id}`).send(present(item, deps.publicBaseUrl));
     },
@@ -131,17 +127,4 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       return batchOf(deps, request, reply, { change: (item) => ({ ...item, projectId }), keepPending: true });
     },
   });
-}
-
-/** The path says which scene; what the body says of that does not count. */
-function intoScene(request: IngestRequest, { projectId, sceneId }: SceneName): IngestRequest {
-  const name = { projectId, sceneId };
-  const { source } = request;
-  if (source.type !== 'bytes' || !source.finish) return { ...request, input: { ...request.input, ...name } };
-  const finish = source.finish.bind(source);
-  return {
-    ...request,
-    input: { ...request.input, ...name },
-    source: { ...source, finish: async (stored) => ({ ...(await finish(stored)), ...name }) },
-  };
 }

@@ -1,7 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { beginUpload, completeUpload, receiveUpload } from '../../domain/uploads/uploads.ts';
+import { beginUpload, checkUploadToken, completeUpload, receiveUpload } from '../../domain/uploads/uploads.ts';
 import { AppError } from '../../errors.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
@@ -34,24 +34,8 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request, reply) => {
       const { contentType, bytes, ...input } = request.body;
-      const begun = await beginUpload(deps, {
-        caller: callerOf(request),
-        input,
-        contentType,
-        bytes,
-        direct: deps.delivery === 'redirect',
-      });
-      const { id, expires, expiresAt, presigned } = begun;
       reply.code(201).header('cache-control', 'no-store');
-      if (presigned) return { id, method: 'PUT', ...presigned, expiresAt };
-      const token = deps.signer.sign({ method: 'PUT', itemId: id, variant: 'upload', download: false, expires });
-      return {
-        id,
-        method: 'PUT',
-        url: `${deps.publicBaseUrl}/v1/uploads/${id}/content?token=${token}`,
-        headers: { 'content-type': begun.contentType },
-        expiresAt,
-      };
+      return beginUpload(deps, { caller: callerOf(request), input, contentType, bytes });
     },
   });
 
@@ -74,7 +58,11 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       response: { 204: empty('The bytes have arrived.'), ...problems },
     },
     // Before the body is read.
-    onRequest: async (request) => checkTicket(deps, request),
+    onRequest: async (request) => {
+      const { token } = request.query as { token?: unknown };
+      checkUploadToken(deps, (request.params as { id: string }).id, token);
+      request.senderProven = true;
+    },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
       const { id } = request.params as { id: string };
       await receiveUpload(deps, id, {
@@ -111,18 +99,6 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
   });
 }
-
-/** The upload's own token stands in for a caller's. @throws AppError signature_invalid, signature_expired */
-function checkTicket({ signer }: RouteDeps, request: FastifyRequest): void {
-  const { token } = request.query as { token?: unknown };
-  const { id } = request.params as { id: string };
-  const grant = signer.verify(typeof token === 'string' ? token.slice(0, MAX_TICKET) : '');
-  if (grant.method !== 'PUT' || grant.variant !== 'upload' || grant.itemId !== id)
-    throw new AppError('signature_invalid', 'The token is not one for this upload; begin a new upload.');
-  request.senderProven = true;
-}
-/** Characters; a longer one is not ours. */
-const MAX_TICKET = 2000;
 
 function bodyOf(request: FastifyRequest): AsyncIterable<Uint8Array> {
   if (request.bodyForm === 'file') return request.body as AsyncIterable<Uint8Array>;

@@ -1,0 +1,74 @@
+import type { DeliveredItem } from '../../db/items/delivery-row.ts';
+import type { Location } from '../../db/objects/locations.ts';
+import { isAppError } from '../../errors.ts';
+import type { ContentHeaders } from './content-headers.ts';
+import type { DeliveryDeps } from './delivery-deps.ts';
+import { type DirectUrl, directUrl, reachableFirst } from './direct-url.ts';
+import { type ReadItem, contentLocations } from './open-content.ts';
+import { hasOriginal } from './open-original.ts';
+import { stripperOf } from './open-stripped.ts';
+
+/** How a reader came by an item; decides how long what it is given may be used. */
+export type Access = 'public' | 'private' | { signedUntil: number };
+
+/** Where the bytes of an item are delivered from. */
+export type ChosenContent =
+  | {
+      from: 'stores';
+      /** The best first. */
+      locations: readonly Location[];
+      bytes: number;
+      /** The same for the same bytes only: their SHA-256 where it is known. */
+      tag: string;
+    }
+  /** A pending item: it is read from where it came. */
+  | { from: 'original'; item: ReadItem & { originalUrl: string } }
+  /** An item that was only recorded, at a host that is allowed. */
+  | { from: 'elsewhere'; url: string };
+
+/**
+ * Chooses where an item's bytes come from.
+ * @throws AppError not_stored, content_missing; strip_unsupported: `strip` is asked of a type that cannot be stripped
+ */
+export async function chooseContent(
+  deps: DeliveryDeps,
+  item: ReadItem,
+  { strip }: { strip: boolean },
+): Promise<ChosenContent> {
+  if (strip) stripperOf(item);
+  try {
+    const locations = reachableFirst(deps, await contentLocations(deps, item));
+    const bytes = locations[0]?.bytes ?? 0;
+    return { from: 'stores', locations, bytes, tag: item.sha256 ?? locations[0]?.sha256 ?? `${item.id}-${bytes}` };
+  } catch (error) {
+    if (strip || !isAppError(error, 'not_stored')) throw error;
+    const url = externalUrl(item, deps.externalHosts);
+    if (url !== undefined) return { from: 'elsewhere', url };
+    if (hasOriginal(item)) return { from: 'original', item };
+    throw error;
+  }
+}
+
+/** A URL at the store itself for one delivery; undefined when the service has to pass the bytes on. */
+export function redirectUrl(
+  deps: DeliveryDeps,
+  locations: readonly Location[],
+  headers: ContentHeaders & { cacheControl: string },
+  { access, download }: { access: Access; download: boolean },
+): Promise<DirectUrl | undefined> {
+  if (deps.delivery !== 'redirect') return Promise.resolve(undefined);
+  return directUrl(deps, locations, { ...headers, expiresIn: secondsOf(deps, access), publicUrl: !download });
+}
+
+/** Seconds that a presigned URL is valid: never longer than the right by which it was asked for. */
+function secondsOf({ urlTtlSeconds }: DeliveryDeps, access: Access): number {
+  if (typeof access === 'string') return Math.max(60, urlTtlSeconds);
+  return Math.max(1, Math.min(urlTtlSeconds, access.signedUntil - Math.floor(Date.now() / 1000)));
+}
+
+/** Where an item that was only recorded may be fetched, if that is allowed. */
+export function externalUrl(item: DeliveredItem, hosts: readonly string[]): string | undefined {
+  if (item.status !== 'success' || !URL.canParse(item.storageUrl)) return undefined;
+  const url = new URL(item.storageUrl);
+  return url.protocol === 'https:' && hosts.includes(url.host.toLowerCase()) ? url.href : undefined;
+}

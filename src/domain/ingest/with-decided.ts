@@ -1,0 +1,15 @@
+import type { ItemInput } from '../items/item-fields.ts';
+import type { IngestRequest } from './ingest.ts';
+
+/** The same request with fields that its path decides: what the request says of them, before or after its file, does not count. */
+export function withDecided(request: IngestRequest, decided: ItemInput): IngestRequest {
+  const { source } = request;
+  const input = { ...request.input, ...decided };
+  if (source.type !== 'bytes' || !source.finish) return { ...request, input };
+  const finish = source.finish.bind(source);
+  return {
+    ...request,
+    input,
+    source: { ...source, finish: async (stored) => ({ ...(await finish(stored)), ...decided }) },
+  };
+}

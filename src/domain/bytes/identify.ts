@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts';
 import type { MediaType } from '../../media/media-type.ts';
 import { sniff } from '../../media/sniff/sniff.ts';
-import type { PeekedBody } from './peeked-body.ts';
+import type { IncomingBody } from './incoming-body.ts';
 
 /** Enough for every signature, and for most headers. */
 export const HEAD_BYTES = 64 * 1024;
@@ -15,7 +15,10 @@ interface Hints {
  * Tells what the bytes are, from the bytes; the name and the declared type count only where a format has no signature.
  * @throws AppError file_missing, unsupported_media
  */
-export async function identify(body: PeekedBody, { filename, declaredType }: Hints): Promise<MediaType> {
+export async function identify(
+  body: Pick<IncomingBody, 'head' | 'more'>,
+  { filename, declaredType }: Hints,
+): Promise<MediaType> {
   let head = body.head();
   if (head.bytes.length === 0) throw new AppError('file_missing', 'The file is empty; send its bytes.');
   for (;;) {

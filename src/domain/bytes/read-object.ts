@@ -3,7 +3,7 @@ import { AppError } from '../../errors.ts';
 import { type Inspection, createInspector } from '../../media/inspect/inspect.ts';
 import type { MediaType } from '../../media/media-type.ts';
 import type { Store } from '../../storage/stores/store.ts';
-import { peek } from './peeked-body.ts';
+import { openBody } from './incoming-body.ts';
 import { HEAD_BYTES, identify } from './identify.ts';
 
 /** What an object turned out to be. */
@@ -25,13 +25,13 @@ export async function readObject(
   { declaredType, signal }: { declaredType?: string | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<ReadObject> {
   const found = await store.get(key, { ...(signal && { signal }) });
-  const body = await peek(found.stream, HEAD_BYTES);
+  const body = await openBody(found.stream as AsyncIterable<Uint8Array>, { headBytes: HEAD_BYTES });
   try {
     const type = await identify(body, { filename: key.split('/').at(-1), declaredType });
     const inspector = createInspector(type);
     const hash = createHash('sha256');
     let bytes = 0;
-    for await (const chunk of body.all()) {
+    for await (const chunk of body.read()) {
       inspector.push(chunk);
       hash.update(chunk);
       bytes += chunk.length;

@@ -1,5 +1,5 @@
 import { decodeData } from '../../sources/base64.ts';
-import { once } from './peeked-body.ts';
+import { once } from './incoming-body.ts';
 import type { ItemInput } from '../items/item-fields.ts';
 
 /** Bytes that flow in; `finish` gives what follows them in the request, before anything becomes visible. */

@@ -3,7 +3,7 @@ import type { DeliveredItem } from '../../db/items/delivery-row.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { MediaType } from '../../media/media-type.ts';
 import { isGone } from '../../sources/fetch/fetch-failure.ts';
-import { peek } from '../bytes/peeked-body.ts';
+import { openBody } from '../bytes/incoming-body.ts';
 import type { Deps } from '../deps.ts';
 import { HEAD_BYTES, identify } from '../bytes/identify.ts';
 
@@ -24,10 +24,10 @@ export async function openOriginal(
 ): Promise<{ stream: Readable; type: MediaType }> {
   try {
     const fetched = await deps.fetcher.fetch(item.originalUrl, { signal });
-    const body = await peek(fetched.body, HEAD_BYTES);
+    const body = await openBody(fetched.body, { headBytes: HEAD_BYTES });
     try {
       const type = await identify(body, { filename: fetched.filename, declaredType: fetched.contentType });
-      return { stream: Readable.from(body.all(), { objectMode: false }), type };
+      return { stream: Readable.from(body.read(), { objectMode: false }), type };
     } catch (error) {
       await body.cancel();
       throw error;

@@ -4,7 +4,7 @@ import type { DeliveredItem } from '../../db/items/delivery-row.ts';
 import { AppError } from '../../errors.ts';
 import { MalformedFile } from '../../media/strip/byte-source.ts';
 import { type Stripper, stripperFor } from '../../media/strip/strip-metadata.ts';
-import { peek } from '../bytes/peeked-body.ts';
+import { openBody } from '../bytes/incoming-body.ts';
 import type { Deps } from '../deps.ts';
 import { openContent } from './open-content.ts';
 
@@ -39,8 +39,8 @@ export async function openStripped(
     return content.stream as AsyncIterable<Uint8Array>;
   };
   try {
-    const body = await peek(stripperOf(item)(open), PEEKED_BYTES);
-    return { stream: Readable.from(body.all(), { objectMode: false }), store };
+    const body = await openBody(stripperOf(item)(open), { headBytes: PEEKED_BYTES });
+    return { stream: Readable.from(body.read(), { objectMode: false }), store };
   } catch (error) {
     if (!(error instanceof MalformedFile)) throw error;
     throw new AppError(

@@ -4,7 +4,7 @@ import { AppError } from '../../errors.ts';
 import { decodeData } from '../../sources/base64.ts';
 import type { FetchedUrl } from '../../sources/fetch/fetch-url.ts';
 import { adoptObject } from './adopt-object.ts';
-import { once } from '../bytes/peeked-body.ts';
+import { once } from '../bytes/incoming-body.ts';
 import { completeItem } from './complete-item.ts';
 import type { Deps } from '../deps.ts';
 import { suggestedName } from './ingest.ts';

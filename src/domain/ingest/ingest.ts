@@ -5,7 +5,7 @@ import type { Run } from '../../db/runs/runs.ts';
 import { AppError } from '../../errors.ts';
 import { cutBytes } from '../../storage/keys.ts';
 import { adoptObject } from './adopt-object.ts';
-import { limited } from '../bytes/peeked-body.ts';
+import { openBody } from '../bytes/incoming-body.ts';
 import { type Caller, isAdmin, mayReach, ownerFor } from '../caller.ts';
 import { commitItem, contentFingerprint } from './commit-item.ts';
 import type { Deps } from '../deps.ts';
@@ -250,7 +250,8 @@ async function fingerprintWithoutStoring(deps: Deps, request: IngestRequest, ear
   const { source } = request;
   if (source.type !== 'bytes') return contentFingerprint(early, source, undefined);
   const hash = createHash('sha256');
-  for await (const chunk of limited(source.body, deps.limits.maxUploadBytes)) hash.update(chunk);
+  const body = await openBody(source.body, { headBytes: 0, maxBytes: deps.limits.maxUploadBytes });
+  for await (const chunk of body.read()) hash.update(chunk);
   const sha256 = hash.digest('hex');
   const late = await source.finish?.({ sha256 });
   const fields = checkFields({ ...request.input, ...late, userId: early.userId }, early.userId);

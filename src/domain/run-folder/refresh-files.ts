@@ -16,7 +16,7 @@ import {
 import { type RunFile, runFolder } from '../../storage/keys.ts';
 import { largeTextsPassed } from '../../storage/streams/minor-gc.ts';
 import type { Store } from '../../storage/stores/store.ts';
-import { peek } from '../bytes/peeked-body.ts';
+import { openBody } from '../bytes/incoming-body.ts';
 import type { Deps } from '../deps.ts';
 import { placeInRun, runEntry, runHead } from './write-metadata.ts';
 
@@ -165,10 +165,10 @@ async function put(
       yield chunk;
     }
   }
-  const body = await peek(bytes(), SMALL_BYTES);
+  const body = await openBody(bytes(), { headBytes: SMALL_BYTES });
   const head = body.head();
   await store.put(runFolder(runId) + name, {
-    body: body.all(),
+    body: body.read(),
     contentType: name.endsWith('.json') ? 'application/json' : 'text/plain; charset=utf-8',
     ...(head.complete && { size: head.bytes.length }),
     overwrite: true,

@@ -4,12 +4,11 @@ import { AppError, isAppError } from '../../errors.ts';
 import { type Inspection, createInspector } from '../../media/inspect/inspect.ts';
 import type { MediaType } from '../../media/media-type.ts';
 import type { Store } from '../../storage/stores/store.ts';
-import { type PeekedBody, limited, peek } from '../bytes/peeked-body.ts';
+import { openBody } from '../bytes/incoming-body.ts';
 import type { Deps } from '../deps.ts';
 import { discard } from './discard.ts';
 import { HEAD_BYTES, identify } from '../bytes/identify.ts';
 import { keepLease } from './intent-lease.ts';
-import { type Replayable, replayable } from '../bytes/replayable-body.ts';
 
 export interface StageRequest {
   /** Where to write, the wanted one first; the others take over while it is down. */
@@ -56,7 +55,14 @@ const REPLAY_BYTES = (8 * 1024 + 512) * 1024;
  * then nothing is left behind
  */
 export async function stage(deps: Deps, request: StageRequest): Promise<Staged> {
-  const body = await peek(limited(request.body, deps.limits.maxUploadBytes), HEAD_BYTES);
+  const [wanted] = request.stores;
+  const candidates = writable(request.stores, request.size);
+  const body = await openBody(request.body, {
+    headBytes: HEAD_BYTES,
+    maxBytes: deps.limits.maxUploadBytes,
+    // With a single store there is nowhere to replay to, so nothing is buffered.
+    replayBytes: candidates.length > 1 ? REPLAY_BYTES : 0,
+  });
   let type: MediaType;
   try {
     type = await identify(body, request);
@@ -64,10 +70,6 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
     await body.cancel();
     throw error;
   }
-  const [wanted] = request.stores;
-  const candidates = writable(request.stores, request.size);
-  // With one store there is nothing to replay to, and nothing is kept.
-  const source = candidates.length > 1 ? replayable(body.all(), REPLAY_BYTES) : given(body);
   try {
     for (const [index, store] of candidates.entries()) {
       // A key of its own for each attempt: a deletion that the failed store carries out late must not meet the item when it comes home.
@@ -77,7 +79,7 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
           store,
           key,
           type,
-          body: source.attempt(),
+          body: body.read(),
           hasNext: index + 1 < candidates.length,
         });
         if (store !== wanted)
@@ -88,20 +90,15 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
         if (store !== wanted && isAppError(error, 'too_large')) throw tooLargeForFallback(error);
         const next = candidates[index + 1];
         const down = isAppError(error, 'store_unavailable', 'storage_full');
-        if (!next || !down || request.signal?.aborted === true || !source.whole()) throw error;
+        if (!next || !down || request.signal?.aborted === true || !body.whole()) throw error;
         deps.log.warn({ err: error, store: store.name, key, next: next.name }, 'a store failed; another one is tried');
       }
     }
     throw new AppError('store_unavailable', 'No store can take the file at the moment.', { retryAfter: 5 });
   } catch (error) {
-    await source.cancel();
+    await body.cancel();
     throw error;
   }
-}
-
-/** For the only attempt that there is. */
-function given(body: PeekedBody): Replayable {
-  return { attempt: () => body.all(), whole: () => false, cancel: () => body.cancel() };
 }
 
 function tooLargeForFallback(cause: unknown): AppError {
@@ -149,7 +146,8 @@ async function write(
     const inspector = createInspector(type);
     let inspection: Inspection = { width: null, height: null, durationMs: null, generation: null };
     const stored = await store.put(key, {
-      body: inspected(body, inspector),
+      body,
+      onChunk: (chunk) => inspector.push(chunk),
       contentType: type.mime,
       size: request.size,
       signal: lease.signal,
@@ -182,15 +180,5 @@ async function write(
     if (hasNext && isAppError(error, 'store_unavailable')) giveUp(error).catch(() => {});
     else await giveUp(error);
     throw error;
-  }
-}
-
-async function* inspected(
-  body: AsyncIterable<Uint8Array>,
-  inspector: { push(chunk: Uint8Array): void },
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body) {
-    inspector.push(chunk);
-    yield chunk;
   }
 }

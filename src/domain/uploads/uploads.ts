@@ -16,7 +16,7 @@ import { createInspector } from '../../media/inspect/inspect.ts';
 import { mediaTypeByMime } from '../../media/media-type.ts';
 import type { PresignedPut } from '../../storage/driver.ts';
 import type { Store } from '../../storage/stores/store.ts';
-import { limited, peek } from '../bytes/peeked-body.ts';
+import { openBody } from '../bytes/incoming-body.ts';
 import { type Caller, mayReach, ownerFor } from '../caller.ts';
 import { commitItem } from '../ingest/commit-item.ts';
 import type { DeliveryDeps } from '../delivery/delivery-deps.ts';
@@ -127,18 +127,13 @@ export async function receiveUpload(
   const store = deps.stores.get(upload.store);
   const lease = keepLease(deps, intentOf(upload), { signal });
   try {
-    const peeked = await peek(limited(body, upload.bytes), HEAD_BYTES);
-    const type = await identify(peeked, { filename: upload.key, declaredType: upload.contentType });
+    const incoming = await openBody(body, { headBytes: HEAD_BYTES, maxBytes: upload.bytes });
+    const type = await identify(incoming, { filename: upload.key, declaredType: upload.contentType });
     checkType(upload, type.mime);
     const inspector = createInspector(type);
-    async function* inspected(): AsyncGenerator<Uint8Array> {
-      for await (const chunk of peeked.all()) {
-        inspector.push(chunk);
-        yield chunk;
-      }
-    }
     await store.put(upload.key, {
-      body: inspected(),
+      body: incoming.read(),
+      onChunk: (chunk) => inspector.push(chunk),
       size: upload.bytes,
       contentType: upload.contentType,
       signal: lease.signal,

@@ -3,7 +3,7 @@ import { type IntentKey, markIntent } from '../../db/objects/intents.ts';
 import { insertIntent } from '../../db/items/upload-commits.ts';
 import type { KeptBody } from '../../db/jobs/webhook-deliveries.ts';
 import { AppError, isAppError } from '../../errors.ts';
-import { once } from '../bytes/peeked-body.ts';
+import { once } from '../bytes/incoming-body.ts';
 import type { Deps } from '../deps.ts';
 import { discard, removeDropped } from '../staging/discard.ts';
 import { keepLease } from '../staging/intent-lease.ts';

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely';
-import { abortable } from '../streams/abortable.ts';
 import { CHUNK_BYTES, type StoredBlob, inChunks, openChunks, run } from './chunks.ts';
 import {
   type Driver,
@@ -53,7 +52,7 @@ export function createDatabaseDriver({ store, executor }: Pick<DriverContext, 's
         sql`INSERT INTO stored_blob_writes (blob_id, store, key) VALUES (${blobId}, ${store}, ${key})`,
       );
       try {
-        const bytes = await writeChunks(executor, blobId, body, options);
+        const bytes = await writeChunks(executor, blobId, body);
         await publish(executor, { store, key, blobId, bytes }, options);
         return { bytes };
       } catch (error) {
@@ -127,13 +126,11 @@ async function writeChunks(
   executor: QueryExecutorProvider,
   blobId: string,
   body: AsyncIterable<Uint8Array>,
-  { size, signal }: PutOptions,
 ): Promise<number> {
   let bytes = 0;
   let number = 0;
-  for await (const chunk of inChunks(abortable(body, signal))) {
+  for await (const chunk of inChunks(body)) {
     bytes += chunk.length;
-    if (size !== undefined && bytes > size) throw new StorageError('SIZE', `more than the announced ${size} bytes`);
     // The lock makes a delete wait for this chunk, and this chunk hear of a delete.
     const written = await run(
       executor,
@@ -146,7 +143,6 @@ async function writeChunks(
     if (written.length === 0) throw givenUp();
     number += 1;
   }
-  if (size !== undefined && bytes !== size) throw new StorageError('SIZE', `${bytes} of ${size} bytes arrived`);
   return bytes;
 }
 

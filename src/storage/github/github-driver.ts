@@ -1,4 +1,3 @@
-import { abortable } from '../streams/abortable.ts';
 import { type Driver, type DriverContext, type ListPage, StorageError } from '../driver.ts';
 import { checkGithub } from './check.ts';
 import { createGithubClient } from './client.ts';
@@ -46,20 +45,14 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
     return found;
   }
 
-  async function collect(
-    body: AsyncIterable<Uint8Array>,
-    size: number | undefined,
-    signal?: AbortSignal,
-  ): Promise<Buffer> {
+  async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
     let bytes = 0;
-    for await (const chunk of abortable(body, signal)) {
+    for await (const chunk of body) {
       bytes += chunk.length;
       if (bytes > maxObjectBytes) throw tooLarge();
       chunks.push(chunk);
     }
-    if (size !== undefined && bytes !== size)
-      throw new StorageError('SIZE', `${bytes} bytes arrived, ${size} were announced`);
     return Buffer.concat(chunks);
   }
 
@@ -94,7 +87,7 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
       if (key.split('/').some(isDotGit)) throw new StorageError('NOT_A_FILE', 'Git takes no name like .git');
       client.assertRoom(bodies.waiting() + uploads.waiting());
       const stored = await bodies.run(async () => {
-        const bytes = await collect(body, size, signal);
+        const bytes = await collect(body);
         return { bytes: bytes.length, etag: await uploads.run(() => upload(bytes, signal), signal) };
       }, signal);
       await committer.put(pathOf(key), stored.etag, { overwrite, signal });

@@ -1,6 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf } from '../../errors.ts';
-import { abortable } from '../streams/abortable.ts';
 import { buffersPassed } from '../streams/minor-gc.ts';
 
 /** A trip through libuv's pool costs more than copying: chunks are gathered up to this size and written at once, most pictures whole. */
@@ -28,15 +27,15 @@ export interface Part {
 /**
  * A body in parts to be written, at least one. Ask for the next one before writing one: it is gathered (and hashed on its way here)
  * meanwhile, so at most two are in memory.
- * @throws the body's own error, the signal's reason
+ * @throws the body's own error
  */
 export async function* gather(
   body: AsyncIterable<Uint8Array>,
-  { signal, most }: { signal?: AbortSignal | undefined; most: (first: boolean) => number },
+  { most }: { most: (first: boolean) => number },
 ): AsyncGenerator<Part, undefined> {
   let gathered = new Gathered();
   let first = true;
-  for await (const chunk of abortable(body, signal)) {
+  for await (const chunk of body) {
     if (chunk.length === 0) continue;
     if (gathered.bytes >= most(first)) {
       yield gathered.asPart(false);
@@ -45,7 +44,6 @@ export async function* gather(
     }
     gathered.add(chunk);
   }
-  signal?.throwIfAborted();
   yield gathered.asPart(true);
 }
 

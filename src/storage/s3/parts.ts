@@ -52,7 +52,7 @@ export interface Cut {
 /**
  * Cuts a body into parts, each gathered in memory that was reserved before its first byte. A part is given once it is known
  * whether it is the last, so that a body which fails at its very end has not been taken for whole.
- * @throws StorageError SIZE when there are not `size` bytes, TOO_LARGE; AppError overloaded; the body's own error
+ * @throws StorageError TOO_LARGE; AppError overloaded; the body's own error
  */
 export async function* cutParts(
   body: AsyncIterable<Uint8Array>,
@@ -66,8 +66,6 @@ export async function* cutParts(
     for await (const chunk of body) {
       const before = total;
       total += chunk.length;
-      if (size !== undefined && total > size)
-        throw new StorageError('SIZE', `The body has more than the ${size} bytes announced`);
       for (let at = 0; at < chunk.length;) {
         if (room && gathered === room.buffer.length) {
           const full = room;
@@ -86,8 +84,6 @@ export async function* cutParts(
       // For what is small no collection is worth its time.
       if (number > 1) buffersPassed(chunk.length);
     }
-    if (size !== undefined && total !== size)
-      throw new StorageError('SIZE', `The body has ${total} of the ${size} bytes announced`);
     const last = room;
     room = undefined;
     const bytes = last?.keep(gathered) ?? Buffer.alloc(0);

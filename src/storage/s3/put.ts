@@ -20,7 +20,7 @@ export async function putObject(
   const put: Put = { key, id: randomUUID(), contentType, overwrite, signal };
   const failed = new AbortController();
   const interrupted = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
-  const parts = cutParts(abortable(body, interrupted), {
+  const parts = cutParts(abortable(body, failed.signal), {
     memory: s3.memory,
     smallest: s3.limits.partBytes,
     size,

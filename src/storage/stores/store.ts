@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AppError, codeOf } from '../../errors.ts';
+import { abortable } from '../streams/abortable.ts';
 import { createBreaker } from './breaker.ts';
 import {
   type Capabilities,
@@ -20,6 +21,8 @@ export interface StorePut {
   contentType: string;
   size?: number | undefined;
   overwrite?: boolean;
+  /** Called with each chunk on its way. */
+  onChunk?: (chunk: Uint8Array) => void;
   signal?: AbortSignal | undefined;
   /** Called with what arrived before it becomes visible; when it throws, nothing is kept. */
   verify?: (stored: { bytes: number; sha256: string }) => void | Promise<void>;
@@ -216,21 +219,29 @@ interface Measured {
   failure(): { error: unknown } | undefined;
 }
 
-/** Counts and hashes what flows by, and runs the check of the whole before the driver learns that the body has ended. */
-function measure(put: StorePut, maxBytes: number | undefined): Measured {
+/**
+ * The one place where a body is looked at on its way into a store: it is counted, hashed, held to its size and given up when its signal
+ * fires, also while it hangs; and the check of the whole runs before the driver learns that it has ended.
+ */
+function measure(put: StorePut, maxBytes = Infinity): Measured {
+  const { size, signal, onChunk } = put;
   const hash = createHash('sha256');
   let bytes = 0;
   let digest = '';
   let failure: { error: unknown } | undefined;
   async function* body(): AsyncGenerator<Uint8Array> {
+    const chunks = abortable(put.body, signal);
     try {
-      for await (const chunk of put.body) {
+      for await (const chunk of chunks) {
         bytes += chunk.length;
-        if (maxBytes !== undefined && bytes > maxBytes)
-          throw new AppError('too_large', `The store takes at most ${maxBytes} bytes.`);
+        if (bytes > maxBytes) throw new AppError('too_large', `The store takes at most ${maxBytes} bytes.`);
+        if (size !== undefined && bytes > size) throw wrongSize();
         hash.update(chunk);
+        onChunk?.(chunk);
         yield chunk;
       }
+      signal?.throwIfAborted();
+      if (size !== undefined && bytes !== size) throw wrongSize();
       digest = hash.digest('hex');
       await put.verify?.({ bytes, sha256: digest });
     } catch (error) {
@@ -239,6 +250,10 @@ function measure(put: StorePut, maxBytes: number | undefined): Measured {
     }
   }
   return { body: body(), bytes: () => bytes, sha256: () => digest, failure: () => failure };
+}
+
+function wrongSize(cause?: unknown): AppError {
+  return new AppError('length_mismatch', 'Not as many bytes arrived as were announced; nothing was kept.', { cause });
 }
 
 const UNAVAILABLE = new Set([
@@ -281,10 +296,7 @@ function wrap(store: string, error: unknown): unknown {
       retryAfter: (error instanceof StorageError ? error.retryAfter : undefined) ?? 5,
     });
   }
-  if (code === 'SIZE')
-    return new AppError('length_mismatch', 'Not as many bytes arrived as were announced; nothing was kept.', {
-      cause: error,
-    });
+  if (code === 'SIZE') return wrongSize(error);
   if (code === 'EXISTS')
     return new AppError('object_taken', `The store '${store}' has an object of that key already.`, { cause: error });
   if (code === 'TOO_LARGE')

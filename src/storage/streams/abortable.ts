@@ -1,29 +1,45 @@
-/** Passes a body on until the signal fires, also while nothing arrives: a sender that hangs must not hold anything open. */
-export async function* abortable(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  if (!signal) return yield* body;
-  const iterator = body[Symbol.asyncIterator]();
-  let ended = false;
+/** A body that ends with its signal's reason when that fires, also while nothing arrives: a sender that hangs must not hold anything open. */
+export function abortable(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+  if (!signal) return body;
+  return { [Symbol.asyncIterator]: () => new Abortable(body, signal) };
+}
+
+class Abortable implements AsyncIterator<Uint8Array> {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  readonly #signal: AbortSignal;
   // One listener for all chunks: to add and remove one costs more than a chunk does.
-  let giveUp = () => {};
-  const abort = () => giveUp();
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    for (;;) {
-      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
-        giveUp = () => reject(signal.reason as Error);
-        if (signal.aborted) giveUp();
-        iterator.next().then(resolve, reject);
-      });
-      if (next.done) {
-        ended = true;
-        return;
-      }
-      yield next.value;
-    }
-  } finally {
-    signal.removeEventListener('abort', abort);
-    // Not awaited: a generator answers only after the read that hangs.
-    if (!ended) void iterator.return?.().catch(() => {});
+  #giveUp = () => {};
+  readonly #abort = () => this.#giveUp();
+
+  constructor(body: AsyncIterable<Uint8Array>, signal: AbortSignal) {
+    this.#iterator = body[Symbol.asyncIterator]();
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  next(): Promise<IteratorResult<Uint8Array>> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = () => {
+        this.#release();
+        reject(this.#signal.reason as Error);
+      };
+      if (this.#signal.aborted) return this.#giveUp();
+      this.#iterator.next().then((next) => {
+        if (next.done) this.#signal.removeEventListener('abort', this.#abort);
+        resolve(next);
+      }, reject);
+    });
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    this.#release();
+    return { done: true, value: undefined };
+  }
+
+  #release(): void {
+    this.#signal.removeEventListener('abort', this.#abort);
+    // Not awaited: a generator returns only after the read that hangs.
+    void this.#iterator.return?.().catch(() => {});
   }
 }
 

@@ -148,6 +148,8 @@ test('uploads that hold all of the memory have others answered overloaded; the s
     s3.store.put(`outputs/u/${key}`, { body, contentType: 'image/png', size, signal });
   const slow = ['a', 'b'].map((key) => put(key, stalling(Buffer.alloc(1000)), undefined, gone.signal));
   for (const each of slow) each.catch(() => {});
+  // Until they hold the memory.
+  await sleep(50);
   const asked = s3.server.asked.length;
   await Promise.all(
     Array.from({ length: 6 }, () =>

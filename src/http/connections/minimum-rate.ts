@@ -81,19 +81,23 @@ export function createPace({ windowMs, minBytes }: BodyRate): Pace {
   };
 }
 
-/** Passes a body on while it keeps its rate. @throws AppError request_timeout */
-export function minimumRate(body: AsyncIterable<Uint8Array>, rate: BodyRate): AsyncGenerator<Uint8Array> {
-  const pace = createPace(rate);
-  return paced(body, pace, (chunk) => pace.arrived(chunk.length));
+export interface BodyWatch {
+  /** Called before the first byte is asked for. */
+  begin?: () => void;
+  /** Called with each chunk. */
+  arrived?: (chunk: Uint8Array) => void;
+  /** Called when the body has ended. @throws what the body then fails with */
+  end?: () => void;
 }
 
-/** The same under a pace that also watches what comes before and after. `arrived` is called for each chunk. */
+/** Passes a body on while it keeps its pace. @throws AppError request_timeout */
 export async function* paced(
   body: AsyncIterable<Uint8Array>,
   pace: Pace,
-  arrived: (chunk: Uint8Array) => void = () => {},
+  { begin, arrived, end }: BodyWatch = {},
 ): AsyncGenerator<Uint8Array> {
-  // Whoever stops reading a request must not destroy it: its sender is still to hear why.
+  begin?.();
+  // A reader that stops early must not destroy the request: its sender still has to hear why.
   const iterator = body instanceof Readable ? body.iterator({ destroyOnReturn: false }) : body[Symbol.asyncIterator]();
   let ended = false;
   try {
@@ -101,9 +105,10 @@ export async function* paced(
       const next = await pace.wait(iterator.next());
       if (next.done) {
         ended = true;
+        end?.();
         return;
       }
-      arrived(next.value);
+      arrived?.(next.value);
       yield next.value;
     }
   } finally {

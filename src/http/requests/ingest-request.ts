@@ -6,7 +6,6 @@ import type { ItemInput } from '../../domain/items/item-fields.ts';
 import { AppError } from '../../errors.ts';
 import { isAdmin } from '../../domain/caller.ts';
 import { callerOf } from '../auth/auth.ts';
-import { type DigestWatch, watchDigest } from './content-digest.ts';
 import { openForm } from './ingest-form.ts';
 import { announcedBytes } from './read-body.ts';
 import { IngestFields, type IngestJson } from '../../shapes/ingest.ts';
@@ -76,18 +75,10 @@ export async function jsonSource(source: IngestJson['source']): Promise<Source> 
 }
 
 function rawSource(request: FastifyRequest, body: AsyncIterable<Uint8Array>): Source {
-  const watch = watchDigest(request);
-  async function* watched(digest: DigestWatch): AsyncGenerator<Uint8Array> {
-    for await (const chunk of body) {
-      digest.update(chunk);
-      yield chunk;
-    }
-    digest.check();
-  }
   return {
     type: 'bytes',
     via: 'raw',
-    body: watch ? watched(watch) : body,
+    body,
     declaredType: request.headers['content-type'],
     size: announcedBytes(request),
   };

@@ -6,10 +6,10 @@ import type { JsonLimits } from '../../json/scan.ts';
 import { isPlainObject } from '../../json/walk.ts';
 import { type AddressSlots, createAddressSlots } from './address-slots.ts';
 import type { BodyMemory, BodyRoom } from './body-memory.ts';
-import { digestBody } from './content-digest.ts';
+import { digestBody, watchDigest } from './content-digest.ts';
 import { continueOnDemand, sendContinue } from '../connections/expect-continue.ts';
 import { firstByte } from './first-byte.ts';
-import { type BodyRate, minimumRate } from '../connections/minimum-rate.ts';
+import { type BodyRate, createPace, paced } from '../connections/minimum-rate.ts';
 import { type BodyForm, TAKEN, formOf, mayHaveBody, requireRouteBodies } from './route-body.ts';
 
 export interface BodyOptions {
@@ -76,9 +76,9 @@ export function registerBodies(app: FastifyInstance, options: BodyOptions): void
       throw new AppError('unsupported_content_type', `This route does not take that Content-Type: ${TAKEN[route]}.`);
     checkLength(request, form, options);
     request.bodyForm = form;
-    request.readBody = () =>
+    request.readBody = async () =>
       form === 'file'
-        ? Promise.resolve(fileBody(request, reply, arriving, options.rate))
+        ? fileBody(request, reply, arriving, options.rate)
         : readWhole(request, reply, { form, payload: arriving, options, slots });
     if (form === 'form') {
       sendContinue(request, reply);
@@ -128,15 +128,23 @@ export function announcedBytes(request: FastifyRequest): number | undefined {
   return length === undefined ? undefined : Number(length);
 }
 
-/** The bytes of a file as they arrive; they are asked for when the first is. */
-async function* fileBody(
+/** The bytes of a file as they arrive, against their digest; they are asked for when the first is. @throws AppError invalid_digest */
+function fileBody(
   request: FastifyRequest,
   reply: FastifyReply,
   payload: Readable,
   rate: BodyRate,
-): AsyncGenerator<Uint8Array> {
-  sendContinue(request, reply);
-  yield* minimumRate(payload, rate);
+): AsyncIterable<Uint8Array> {
+  const pace = createPace(rate);
+  const digest = watchDigest(request);
+  return paced(payload, pace, {
+    begin: () => sendContinue(request, reply),
+    arrived: (chunk) => {
+      pace.arrived(chunk.length);
+      digest?.update(chunk);
+    },
+    end: () => digest?.check(),
+  });
 }
 
 /** Its share of the memory for bodies, until the response has ended. */
@@ -188,7 +196,9 @@ async function collect(
   if (announced !== undefined) await hold(announced);
   let buffer = Buffer.allocUnsafeSlow(announced ?? FIRST_BUFFER);
   let length = 0;
-  for await (const chunk of minimumRate(payload, rate)) {
+  const pace = createPace(rate);
+  for await (const chunk of paced(payload, pace)) {
+    pace.arrived(chunk.length);
     if (length + chunk.length > maxJsonBytes) throw bodyTooLarge(maxJsonBytes);
     if (length + chunk.length > buffer.length) {
       const bytes = Math.min(maxJsonBytes, Math.max(buffer.length * 2, length + chunk.length));

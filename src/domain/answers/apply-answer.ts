@@ -8,7 +8,6 @@ import type { Deps } from '../deps.ts';
 import type { ItemInput } from '../items/item-fields.ts';
 import { changeOf } from './job-state.ts';
 import { objectSources } from '../ingest/object-references.ts';
-import { identitiesOf } from './output-identity.ts';
 import { type NewOutput, recordFailure, recordOutputs } from './record-outputs.ts';
 
 export interface TellingOf {
@@ -17,6 +16,8 @@ export interface TellingOf {
   answer: ProviderAnswer;
   /** As it came. */
   body: unknown;
+  /** By what its outputs are known again, from `identifyOutputs`. */
+  identities: readonly string[][];
   /** The kept webhook, out of which base64 is read later. */
   deliveryId?: string | undefined;
 }
@@ -25,7 +26,7 @@ export interface TellingOf {
 export async function applyAnswer(
   deps: Deps,
   trx: Trx,
-  { job, answer, body, deliveryId }: TellingOf,
+  { job, answer, body, identities, deliveryId }: TellingOf,
 ): Promise<{ job: GenerationJob; itemIds: string[] }> {
   const change = changeOf(job, answer, new Date());
   const changed = change ? await updateJob(trx, job, change) : job;
@@ -44,7 +45,9 @@ export async function applyAnswer(
     );
   const outputs = answer.outputs
     .slice(0, MAX_OUTPUTS)
-    .map((output, index) => newOutput(deps, context, output, { deliveryId, index }));
+    .map((output, index) =>
+      newOutput(deps, context, output, { deliveryId, index, identities: identities[index] ?? [] }),
+    );
   const itemIds = (await recordOutputs(deps, trx, job, outputs)).map((recorded) => recorded.id);
   if (
     (outputs.length === 0 || answer.partial === true) &&
@@ -66,10 +69,10 @@ export function newOutput(
   deps: Deps,
   context: AnswerContext,
   output: AnswerOutput,
-  from: { deliveryId?: string | undefined; index: number },
+  { identities, ...from }: { deliveryId?: string | undefined; index: number; identities: readonly string[] },
 ): NewOutput {
   return {
-    identities: identitiesOf(output),
+    identities,
     fields: outputFields(context, output, from.index),
     wanted: wantedOf(deps, context, output, from),
     unreachable: unreachableReason(output),

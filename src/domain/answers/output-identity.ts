@@ -5,11 +5,21 @@ import type { AnswerOutput } from '../../sources/answers/answer.ts';
 import { storable } from '../../json/storable-text.ts';
 import { openData } from '../../sources/base64.ts';
 
+type Base64Bytes = Extract<AnswerOutput['from'][number], { type: 'base64' }>;
+
 /**
- * By what an output is known again when its provider tells of it once more, in whatever form: `object:` where it lies, `place:` its
- * subfolder and name, `url:` its address without the signature, `sha256:` its bytes, and `name:` its name alone, which is a hint only.
+ * By what each output of an answer is known again when its provider tells of it once more, in whatever form: `object:` where it lies,
+ * `place:` its subfolder and name, `url:` its URL without the signature, `sha256:` its bytes, and `name:` its name alone, which is a
+ * hint only. Hashes the bytes in the answer, so call it outside of a transaction; yields to other requests between pieces.
  */
-export function identitiesOf(output: AnswerOutput): string[] {
+export async function identifyOutputs(outputs: readonly AnswerOutput[]): Promise<string[][]> {
+  const hashes = new Map<Base64Bytes, string>();
+  for (const from of outputs.flatMap((output) => output.from))
+    if (from.type === 'base64') hashes.set(from, await hashOf(from.data));
+  return outputs.map((output) => identitiesOf(output, hashes));
+}
+
+function identitiesOf(output: AnswerOutput, hashes: ReadonlyMap<Base64Bytes, string>): string[] {
   const found = new Set<string>();
   const name = (filename: string) => found.add(`name:${filename}`);
   for (const from of output.from) {
@@ -23,7 +33,7 @@ export function identitiesOf(output: AnswerOutput): string[] {
       found.add(`file:${from.node}/${from.fileType}/${from.subfolder}/${from.filename}`);
       found.add(place(from.subfolder, from.filename));
       name(path.posix.basename(from.filename));
-    } else found.add(`sha256:${HASHES.get(from) ?? hashOf(from.data)}`);
+    } else found.add(`sha256:${hashes.get(from)}`);
   }
   if (output.filename !== undefined) {
     if (output.subfolder !== undefined) found.add(place(output.subfolder, output.filename));
@@ -60,35 +70,23 @@ function ofUrl(url: string): string[] {
   return [`url:${parsed.href}`, ...(base === '' ? [] : [`name:${base}`])];
 }
 
-type Base64Bytes = Extract<AnswerOutput['from'][number], { type: 'base64' }>;
-const HASHES = new WeakMap<Base64Bytes, string>();
-
-/** Hashes the bytes in an answer before `identitiesOf` needs them in a transaction. Yields to other requests between pieces. */
-export async function hashOutputs(outputs: readonly AnswerOutput[]): Promise<void> {
-  for (const from of outputs.flatMap((output) => output.from)) {
-    if (from.type !== 'base64' || HASHES.has(from)) continue;
-    const hash = createHash('sha256');
-    try {
-      for (const piece of openData(from.data).pieces) {
-        hash.update(piece);
-        await nextTick();
-      }
-      HASHES.set(from, hash.digest('hex'));
-    } catch {
-      HASHES.set(from, createHash('sha256').update(from.data).digest('hex'));
-    }
-  }
-}
-
 /** Of the bytes, where they can be decoded: the same picture may come as a data URI once and as bare base64 another time. */
-function hashOf(data: string): string {
+async function hashOf(data: string): Promise<string> {
   const hash = createHash('sha256');
   try {
-    for (const piece of openData(data).pieces) hash.update(piece);
+    for (const piece of openData(data).pieces) {
+      hash.update(piece);
+      await nextTick();
+    }
     return hash.digest('hex');
   } catch {
     return createHash('sha256').update(data).digest('hex');
   }
+}
+
+/** A URL without what a signature adds to it. */
+export function urlIdentity(url: string): string {
+  return short(ofUrl(url)[0] ?? url);
 }
 
 /** No index takes an entry of any length. */

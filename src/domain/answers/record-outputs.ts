@@ -12,7 +12,7 @@ import { insertFailedItem, insertPendingItem } from '../ingest/pending-item.ts';
 
 /** One output of a job, and where its bytes can be had. */
 export interface NewOutput {
-  /** By what it is known again, see `identitiesOf`. */
+  /** By what it is known again, see `identifyOutputs`. */
   identities: readonly string[];
   fields: ItemFields;
   wanted: NewFetch;

@@ -7,7 +7,7 @@ import { AppError, isAppError } from '../../errors.ts';
 import { decodeData } from '../../sources/base64.ts';
 import type { Deps } from '../deps.ts';
 import type { ImportRecord } from './import-records.ts';
-import { identitiesOf } from '../answers/output-identity.ts';
+import { urlIdentity } from '../answers/output-identity.ts';
 import { readObject } from '../bytes/read-object.ts';
 import type { Source } from '../bytes/source.ts';
 
@@ -61,8 +61,7 @@ function comparison(
 
 /** Apart from a signature, which is another one each time. */
 function sameUrl(a: string, b: string): boolean {
-  const address = (url: string) => identitiesOf({ from: [{ type: 'url', url }] })[0];
-  return address(a) === address(b);
+  return urlIdentity(a) === urlIdentity(b);
 }
 
 /** The object itself, or, when the item was moved since, one with the same bytes; those are read once, for all items. */

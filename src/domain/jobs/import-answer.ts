@@ -12,7 +12,7 @@ import { importJob } from './import-job.ts';
 import { type IngestRequest, ingest } from '../ingest/ingest.ts';
 import type { ItemInput } from '../items/item-fields.ts';
 import { mayAdopt, objectSources } from '../ingest/object-references.ts';
-import { hashOutputs, identitiesOf } from '../answers/output-identity.ts';
+import { identifyOutputs } from '../answers/output-identity.ts';
 import { type Source, base64Source } from '../bytes/source.ts';
 import { workThrough } from '../work-through.ts';
 
@@ -50,8 +50,7 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
   assertFew(answer, request.input);
   const jobId = request.input.jobId ?? answer.id;
   const content = async () => {
-    await hashOutputs(answer.outputs);
-    const outputs = answer.outputs.map((output) => identitiesOf(output));
+    const outputs = await identifyOutputs(answer.outputs);
     return {
       provider: request.provider,
       input: request.input,

@@ -15,7 +15,7 @@ import { refreshRun } from '../run-folder/refresh-files.ts';
 import { checkScene } from '../scenes/scenes.ts';
 import { type ItemInput, checkFields } from '../items/item-fields.ts';
 import { changeOf } from '../answers/job-state.ts';
-import { hashOutputs } from '../answers/output-identity.ts';
+import { identifyOutputs } from '../answers/output-identity.ts';
 import { mayAdopt } from '../ingest/object-references.ts';
 import { unpark } from '../webhooks/parked-webhooks.ts';
 import { assertOpen, checkPlace, runOf } from '../staging/destination.ts';
@@ -51,8 +51,8 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
   await checkPlace(deps, said);
   await checkParent(deps, caller, request.input.parentId);
   await checkScene(deps, userId, request.input);
-  await hashOutputs(answer.outputs);
-  const known = await recordJob(deps, request, userId);
+  const identities = await identifyOutputs(answer.outputs);
+  const known = await recordJob(deps, request, userId, identities);
   if (!known) return undefined;
   const { job, recorded, outputs } = known;
   const failures: unknown[] = [];
@@ -82,7 +82,7 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
 }
 
 /** The job and its items, in one transaction; none of the items has bytes yet. Undefined: the job is another user's. */
-async function recordJob(deps: Deps, request: ImportJobRequest, userId: string) {
+async function recordJob(deps: Deps, request: ImportJobRequest, userId: string, identities: readonly string[][]) {
   const { caller, provider, jobId, answer, response } = request;
   return deps.db.transaction().execute(async (trx) => {
     const { job } = await lockJob(trx, { provider, jobId }, { userId });
@@ -99,7 +99,7 @@ async function recordJob(deps: Deps, request: ImportJobRequest, userId: string) 
       body: response,
     });
     const outputs = answer.outputs.map((output, index): NewOutput => {
-      const made = newOutput(deps, context, output, { index });
+      const made = newOutput(deps, context, output, { index, identities: identities[index] ?? [] });
       const sources = made.wanted.sources.filter(
         (source) => source.type !== 'object' || mayAdopt(caller, userId, source.key),
       );

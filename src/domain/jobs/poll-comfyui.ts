@@ -6,6 +6,7 @@ import type { ProviderAnswer } from '../../sources/answers/answer.ts';
 import { comfyAnswer } from '../../sources/answers/comfy-history.ts';
 import type { ComfyClient } from '../../sources/comfyui/client.ts';
 import { applyAnswer } from '../answers/apply-answer.ts';
+import { identifyOutputs } from '../answers/output-identity.ts';
 import { COMFYUI } from './comfyui.ts';
 import type { Deps } from '../deps.ts';
 import type { ItemInput } from '../items/item-fields.ts';
@@ -38,9 +39,10 @@ export async function pollPrompt(deps: Deps, signal?: AbortSignal): Promise<Poll
     });
     return 'later';
   }
+  const identities = await identifyOutputs(answer.outputs);
   const fields = await deps.db.transaction().execute(async (trx) => {
     const { job } = await lockJob(trx, poll, poll);
-    await applyAnswer(deps, trx, { job, answer, body: history });
+    await applyAnswer(deps, trx, { job, answer, body: history, identities });
     await endPoll(trx, poll);
     return job.fields;
   });

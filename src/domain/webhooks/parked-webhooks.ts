@@ -12,7 +12,7 @@ import { fingerprintOf } from '../idempotency.ts';
 import { checkUserId } from '../items/item-fields.ts';
 import { readKeptBody } from './kept-body.ts';
 import type { SearchDeps } from '../search/search.ts';
-import { hashOutputs } from '../answers/output-identity.ts';
+import { identifyOutputs } from '../answers/output-identity.ts';
 import { checkText } from '../items/text-limits.ts';
 
 /** How long the body of a webhook that was carried out is kept, to look into what a provider has really sent. */
@@ -42,19 +42,23 @@ export async function unpark(deps: Deps, job: GenerationJob): Promise<string[]> 
 }
 
 async function unparkOne(deps: Deps, { userId, ...name }: GenerationJob, delivery: Delivery): Promise<string[]> {
-  const { answer, body } = await read(deps, delivery);
+  const told = await read(deps, delivery);
   return deps.db.transaction().execute(async (trx) => {
     const { job } = await lockJob(trx, name, { userId });
     // It may have been released to another user meanwhile.
     if (job.userId !== userId || !(await claimDelivery(trx, delivery.id, KEEP_DAYS))) return [];
-    return (await applyAnswer(deps, trx, { job, answer, body, deliveryId: delivery.id })).itemIds;
+    return (await applyAnswer(deps, trx, { ...told, job, deliveryId: delivery.id })).itemIds;
   });
 }
 
-async function read(deps: Deps, delivery: Delivery): Promise<Webhook> {
-  const webhook = await readWebhook(delivery.provider, await readKeptBody(deps, delivery.body), deps.limits.json);
-  await hashOutputs(webhook.answer.outputs);
-  return webhook;
+/** What a kept webhook tells, with all that can be worked out of it before its job is locked. */
+async function read(
+  deps: Deps,
+  delivery: Delivery,
+): Promise<Pick<Webhook, 'answer' | 'body'> & { identities: string[][] }> {
+  const raw = await readKeptBody(deps, delivery.body);
+  const { answer, body } = await readWebhook(delivery.provider, raw, deps.limits.json);
+  return { answer, body, identities: await identifyOutputs(answer.outputs) };
 }
 
 export interface ParkedFilter {
@@ -98,12 +102,12 @@ export async function releaseWebhook(
   const canonical = canonicalId(id);
   const delivery = canonical === undefined ? undefined : await findDelivery(deps.db, canonical, 'parked');
   if (!delivery) throw notParked();
-  const { answer, body } = await read(deps, delivery);
+  const told = await read(deps, delivery);
   const released = await deps.db.transaction().execute(async (trx) => {
     const { job } = await lockJob(trx, delivery, { userId });
     if (!(await claimDelivery(trx, delivery.id, KEEP_DAYS))) throw notParked();
     const own = job.userId === userId ? job : await handOver(trx, job, userId);
-    return applyAnswer(deps, trx, { job: own, answer, body, deliveryId: delivery.id });
+    return applyAnswer(deps, trx, { ...told, job: own, deliveryId: delivery.id });
   });
   const { provider, jobId } = delivery;
   deps.log.info({ deliveryId: delivery.id, provider, jobId, userId }, 'parked webhook released');

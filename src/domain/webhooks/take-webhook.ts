@@ -7,7 +7,7 @@ import type { Deps } from '../deps.ts';
 import { checkUserId } from '../items/item-fields.ts';
 import { keepBody } from './kept-body.ts';
 import { KEEP_DAYS, unpark } from './parked-webhooks.ts';
-import { hashOutputs } from '../answers/output-identity.ts';
+import { identifyOutputs } from '../answers/output-identity.ts';
 import { checkText } from '../items/text-limits.ts';
 import { type IncomingWebhook, idsOf, jobOf } from './webhook-owner.ts';
 
@@ -37,7 +37,7 @@ export async function receiveWebhook(deps: Deps, incoming: IncomingWebhook): Pro
   const fallback = address.proven ? address.userId : undefined;
   const said = named ?? fallback;
   if (said !== undefined) checkUserId(said);
-  await hashOutputs(webhook.answer.outputs);
+  const identities = await identifyOutputs(webhook.answer.outputs);
   const kept = await keepBody(deps, provider, raw);
   let touched: GenerationJob | undefined;
   let parked: Parked | undefined;
@@ -65,7 +65,7 @@ export async function receiveWebhook(deps: Deps, incoming: IncomingWebhook): Pro
       }
       touched = owned;
       const { answer, body } = webhook;
-      const { itemIds } = await applyAnswer(deps, trx, { job: owned, answer, body, deliveryId });
+      const { itemIds } = await applyAnswer(deps, trx, { job: owned, answer, body, identities, deliveryId });
       return { state: 'accepted', jobId: name.jobId, itemIds };
     });
     if (outcome.state === 'duplicate') await kept.discard();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { identitiesOf, matchOutputs } from '../../../src/domain/answers/output-identity.ts';
+import { identifyOutputs, matchOutputs } from '../../../src/domain/answers/output-identity.ts';
 import type { AnswerOutput } from '../../../src/sources/answers/answer.ts';
 
 const object = (path: string): AnswerOutput => ({ from: [{ type: 'object', path }] });
@@ -12,10 +12,10 @@ const bytes = (data: string, filename?: string, subfolder?: string): AnswerOutpu
 });
 
 /** Tells outputs of one job call by call, as they would be recorded. Answers how many items that makes. */
-function told(...calls: AnswerOutput[][]): number {
+async function told(...calls: AnswerOutput[][]): Promise<number> {
   const known = new Map<string, Set<string>>();
   for (const outputs of calls) {
-    const identities = outputs.map((output) => identitiesOf(output));
+    const identities = await identifyOutputs(outputs);
     for (const [index, match] of matchOutputs(identities, known).entries()) {
       const id = match ?? String(known.size + 1);
       known.set(id, new Set([...(known.get(id) ?? []), ...(identities[index] ?? [])]));
@@ -65,11 +65,11 @@ test.each([
     [[bytes('x', 'a.png', '1'), bytes('y', 'a.png', '2')], [object('/v/u/a.png')]],
     3,
   ],
-] as const)('%s', (_name, calls, items) => {
-  expect(told(...(calls as unknown as AnswerOutput[][]))).toBe(items);
+] as const)('%s', async (_name, calls, items) => {
+  expect(await told(...(calls as unknown as AnswerOutput[][]))).toBe(items);
 });
 
-test('however often and in whatever order the same outputs are told, they are the same items', () => {
+test('however often and in whatever order the same outputs are told, they are the same items', async () => {
   const output = fc.oneof(
     fc.constantFrom('a', 'b', 'c').map((name) => object(`outputs/u/${name}.png`)),
     fc.constantFrom('d', 'e').map((name) => url(`https://h/${name}.png`)),
@@ -79,35 +79,32 @@ test('however often and in whatever order the same outputs are told, they are th
     minLength: 1,
     maxLength: 6,
   });
-  fc.assert(
-    fc.property(calls, (all) => {
+  await fc.assert(
+    fc.asyncProperty(calls, async (all) => {
       const different = new Set(all.flat().map((each) => JSON.stringify(each))).size;
-      expect(told(...all)).toBe(different);
-      expect(told(...all, ...all.toReversed())).toBe(different);
+      expect(await told(...all)).toBe(different);
+      expect(await told(...all, ...all.toReversed())).toBe(different);
     }),
   );
 });
 
-test('whatever the texts, identities are short enough for an index and hold nothing that cannot be stored', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 3000 }), (text) => {
-      for (const output of [object(text), url(text), url(`https://h/${text}`), bytes(text, text, text)])
-        for (const identity of identitiesOf(output)) {
-          expect(Buffer.byteLength(identity)).toBeLessThanOrEqual(1100);
-          expect(identity.includes('\0')).toBe(false);
-        }
+test('whatever the texts, identities are short enough for an index and hold nothing that cannot be stored', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 3000 }), async (text) => {
+      const outputs = [object(text), url(text), url(`https://h/${text}`), bytes(text, text, text)];
+      for (const identity of (await identifyOutputs(outputs)).flat()) {
+        expect(Buffer.byteLength(identity)).toBeLessThanOrEqual(1100);
+        expect(identity.includes('\0')).toBe(false);
+      }
     }),
   );
 });
 
-test('a thousand outputs of equal names in a job of many are told apart in a moment', () => {
-  const outputs = Array.from({ length: 1000 }, (_value, at) => identitiesOf(url(`https://h/${at}/a.png`)));
-  const known = new Map(
-    Array.from({ length: 3000 }, (_value, at) => [
-      String(at),
-      new Set(identitiesOf(url(`https://h/${at + 500}/a.png`))),
-    ]),
-  );
+test('a thousand outputs of equal names in a job of many are told apart in a moment', async () => {
+  const many = (length: number, from: number) =>
+    identifyOutputs(Array.from({ length }, (_value, at) => url(`https://h/${at + from}/a.png`)));
+  const outputs = await many(1000, 0);
+  const known = new Map((await many(3000, 500)).map((identities, at) => [String(at), new Set(identities)]));
   const started = performance.now();
   expect(matchOutputs(outputs, known).filter((match) => match !== undefined)).toHaveLength(500);
   // Quadratic work took minutes; this is no measurement.

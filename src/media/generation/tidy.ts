@@ -57,10 +57,10 @@ export function tidy(found: Found, extraNotes: readonly string[]): GenerationDat
   };
   const said = [...extraNotes, ...notes].map((note) => cut(storable(note), 200)).slice(0, MAX_NOTES);
   if (said.length > 0) data.notes = said;
-  return fit(present(data) as GenerationData);
+  return fit(withoutUndefined(data) as GenerationData);
 }
 
-function present<T extends object>(data: T): T {
+function withoutUndefined<T extends object>(data: T): T {
   return Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined)) as T;
 }
 

@@ -1,5 +1,5 @@
 import type { Json } from '../../json/json.ts';
-import { asArray, asObject, asText } from './answer.ts';
+import { asArray, asObject, nonBlankText } from './answer.ts';
 
 /** What went wrong. `class` is the provider's own name for that kind of error: `RuntimeError`, `TIMED_OUT`, `moderation_blocked`. */
 export interface AnswerError {
@@ -36,7 +36,7 @@ export function errorOf(value: unknown, ...beside: unknown[]): AnswerError | und
 
 function read(value: unknown, depth: number): AnswerError | undefined {
   if (depth > MAX_DEPTH) return undefined;
-  const text = asText(value);
+  const text = nonBlankText(value);
   if (text !== undefined) return ofText(text, depth);
   const list = asArray(value);
   if (list.length > 0) return ofList(list, depth);
@@ -45,7 +45,7 @@ function read(value: unknown, depth: number): AnswerError | undefined {
   const said = MESSAGES.map((name) => read(object[name], depth + 1)).find((each) => each !== undefined);
   const name = classIn(object, OWN_CLASSES) ?? said?.class;
   // Where a validator has stumbled: `["body", "prompt"]`.
-  const where = asArray(object['loc']).flatMap((part) => asText(part) ?? []);
+  const where = asArray(object['loc']).flatMap((part) => nonBlankText(part) ?? []);
   const message = said?.message ?? name ?? JSON.stringify(value);
   return { class: name, message: where.length > 0 ? `${where.join('.')}: ${message}` : message };
 }
@@ -88,7 +88,7 @@ function parse(text: string): Json | undefined {
 /** `<class 'torch.cuda.OutOfMemoryError'>` is how Python writes a class. */
 function classIn(place: unknown, names: readonly string[]): string | undefined {
   const object = asObject(place);
-  const found = names.flatMap((name) => asText(object[name]) ?? []);
+  const found = names.flatMap((name) => nonBlankText(object[name]) ?? []);
   // Where there is a name, it says more than a number.
   const name = found.find((each) => !/^\d+$/.test(each)) ?? found[0];
   return name === undefined ? undefined : (/^<class '([^']+)'>$/.exec(name.trim())?.[1] ?? name);

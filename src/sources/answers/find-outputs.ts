@@ -1,12 +1,12 @@
 import type { Json, JsonObject } from '../../json/json.ts';
 import { looksLikeBase64 } from '../base64.ts';
 import { mediaTypeByExtension } from '../../media/media-type.ts';
-import { type AnswerOutput, type OutputBytes, asText, bytesOf } from './answer.ts';
+import { type AnswerOutput, type OutputBytes, nonBlankText, bytesOf } from './answer.ts';
 
 const MAX_DEPTH = 12;
 const MAX_VALUES = 20_000;
 /** More than anybody takes; whoever stores them has a limit of its own, and says so. */
-const MAX_OUTPUTS = 5000;
+const MAX_FOUND_OUTPUTS = 5000;
 
 /** What an answer repeats of its request. */
 const INPUT =
@@ -67,7 +67,7 @@ class Search {
 
   look(value: Json, name: string, depth: number): void {
     this.#left -= 1;
-    if (depth > MAX_DEPTH || this.#left < 0 || this.#outputs.length >= MAX_OUTPUTS) return;
+    if (depth > MAX_DEPTH || this.#left < 0 || this.#outputs.length >= MAX_FOUND_OUTPUTS) return;
     if (typeof value === 'string') {
       const bytes = bytesIn(value, name);
       if (bytes) this.#outputs.push({ from: [bytes] });
@@ -101,8 +101,8 @@ function isAbout(name: string, value: Json): boolean {
 }
 
 function namesOf(file: JsonObject): Partial<AnswerOutput> {
-  const filename = asText(file['filename']) ?? asText(file['file_name']);
-  const contentType = asText(file['content_type']) ?? asText(file['contentType']);
+  const filename = nonBlankText(file['filename']) ?? nonBlankText(file['file_name']);
+  const contentType = nonBlankText(file['content_type']) ?? nonBlankText(file['contentType']);
   return { ...(filename !== undefined && { filename }), ...(contentType !== undefined && { contentType }) };
 }
 

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../json/json.ts';
-import { asArray, asObject, asText } from './answer.ts';
+import { asArray, asObject, nonBlankText } from './answer.ts';
 
 /** What a front end hands over that has got images in pieces: one or several, in any of the shapes that were in use. */
 export interface SavedImages {
@@ -19,19 +19,19 @@ export function savedImages(body: unknown): SavedImages {
     (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   );
   const listed = asArray(top['images']);
-  const flat = PLACES.some((name) => asText(top[name]) !== undefined) || asText(top['image']) !== undefined;
+  const flat = PLACES.some((name) => nonBlankText(top[name]) !== undefined) || nonBlankText(top['image']) !== undefined;
   const images = listed.length > 0 ? listed : nested.length > 0 ? nested : flat ? [top] : [];
   const ids = [top, ...images].flatMap((value) => [
-    asText(asObject(value)['jobId']),
-    asText(asObject(value)['job_id']),
+    nonBlankText(asObject(value)['jobId']),
+    nonBlankText(asObject(value)['job_id']),
   ]);
   const jobId = ids.find((id) => id !== undefined);
   return {
     jobId,
-    prompt: asText(top['prompt']),
+    prompt: nonBlankText(top['prompt']),
     response: {
       ...(jobId !== undefined && { job_id: jobId }),
-      status: asText(top['status']) ?? 'IN_PROGRESS',
+      status: nonBlankText(top['status']) ?? 'IN_PROGRESS',
       images: images.map((image) => toImage(image ?? null)),
     },
   };
@@ -39,6 +39,6 @@ export function savedImages(body: unknown): SavedImages {
 
 function toImage(value: Json): Json {
   const image = asObject(value);
-  const data = [...BYTES, 'image'].map((name) => asText(image[name])).find((text) => text !== undefined);
+  const data = [...BYTES, 'image'].map((name) => nonBlankText(image[name])).find((text) => text !== undefined);
   return { ...image, ...(data !== undefined && { data }) };
 }

@@ -1,6 +1,6 @@
 import type { Json } from '../../json/json.ts';
 import { AppError, isAppError } from '../../errors.ts';
-import { type ComfyFile, comfyViewUrl } from '../answers/comfyui.ts';
+import { type ComfyFile, comfyViewUrl } from './history.ts';
 import { type FetchedUrl, createUrlFetcher } from '../fetch/fetch-url.ts';
 import { parseProviderJson } from '../../json/parse-json.ts';
 

@@ -4,11 +4,11 @@ import { codeOf } from '../../errors.ts';
 import type { CheckedUrl } from './check-url.ts';
 import { fetchFailure } from './fetch-failure.ts';
 import { guardedConnector } from './guarded-connect.ts';
-import { type Lookup, resolveHost } from './resolve-host.ts';
+import { type HostLookup, resolveHost } from './resolve-host.ts';
 
 export interface HopOptions {
   signal: AbortSignal;
-  lookup: Lookup | undefined;
+  lookup: HostLookup | undefined;
   secure: buildConnector.connector;
 }
 

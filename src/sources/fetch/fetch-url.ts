@@ -6,7 +6,7 @@ import { type Deadline, startDeadline } from './deadline.ts';
 import { contentCoding } from './decode-body.ts';
 import { tooLarge, unexpectedStatus } from './fetch-failure.ts';
 import { type Hop, openHop } from './fetch-hop.ts';
-import type { Lookup } from './resolve-host.ts';
+import type { HostLookup } from './resolve-host.ts';
 import { responseBody } from './response-body.ts';
 import { suggestedFilename } from './suggested-filename.ts';
 
@@ -30,7 +30,7 @@ export interface UrlFetcherOptions {
   /** 3 by default. */
   maxRedirects?: number;
   /** In place of `dns.lookup`. */
-  lookup?: Lookup;
+  lookup?: HostLookup;
   /** `ca`: PEM certificates to trust in place of those that come with Node. */
   tls?: { ca?: string };
 }

@@ -5,7 +5,7 @@ import type { CheckedUrl } from './check-url.ts';
 import { isPublicAddress } from './public-address.ts';
 
 /** `dns.lookup` as it is called with `all: true`. */
-export type Lookup = (
+export type HostLookup = (
   hostname: string,
   options: LookupAllOptions,
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
@@ -21,13 +21,13 @@ export type Lookup = (
 export async function resolveHost(
   target: CheckedUrl,
   signal: AbortSignal,
-  lookup: Lookup = systemLookup,
+  lookup: HostLookup = systemLookup,
 ): Promise<LookupAddress[]> {
   const { host, trusted } = target;
   const family = isIP(host);
   if (family !== 0) return [{ address: host, family }];
 
-  const addresses = await lookUp(host, signal, lookup);
+  const addresses = await lookUpHost(host, signal, lookup);
   if (addresses.length === 0) throw new AppError('fetch_failed', `The host ${host} has no address.`);
   if (!trusted && !addresses.every(({ address }) => isPublicAddress(address))) {
     throw new AppError('url_not_allowed', `The host ${host} has an address that is not public.`);
@@ -36,7 +36,7 @@ export async function resolveHost(
 }
 
 /** The system's resolver cannot be cancelled; its late answer is dropped. */
-function lookUp(host: string, signal: AbortSignal, lookup: Lookup): Promise<LookupAddress[]> {
+function lookUpHost(host: string, signal: AbortSignal, lookup: HostLookup): Promise<LookupAddress[]> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) return onAbort();

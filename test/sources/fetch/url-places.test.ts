@@ -3,11 +3,11 @@ import { buildConnector } from 'undici';
 import { describe, expect, test, vi } from 'vitest';
 import { checkUrl, trustedHostSet } from '../../../src/sources/fetch/check-url.ts';
 import { guardedConnector } from '../../../src/sources/fetch/guarded-connect.ts';
-import type { Lookup } from '../../../src/sources/fetch/resolve-host.ts';
+import type { HostLookup } from '../../../src/sources/fetch/resolve-host.ts';
 import { download, refusal, serveHttp, serveHttps, testFetcher, tlsCert } from './local-server.ts';
 
-const answering = (...addresses: string[]): Lookup =>
-  vi.fn<Lookup>((_host, _options, callback) =>
+const answering = (...addresses: string[]): HostLookup =>
+  vi.fn<HostLookup>((_host, _options, callback) =>
     callback(
       null,
       addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
@@ -80,7 +80,7 @@ describe('places that are off limits', () => {
   test('case 71: rebinding between check and connect: the DNS is asked once, and its answer is what is used', async () => {
     const server = await serveHttp((_request, response) => response.end('here'));
     let calls = 0;
-    const lookup: Lookup = (_host, _options, callback) => {
+    const lookup: HostLookup = (_host, _options, callback) => {
       calls += 1;
       const answer = [{ address: calls === 1 ? '127.0.0.1' : '127.0.0.2', family: 4 }];
       callback(null, answer);

@@ -1,8 +1,5 @@
 import type { Json, JsonObject } from '../../json/json.ts';
-import { errorOf } from './answer-error.ts';
-import { type AnswerOutput, type ProviderAnswer, asArray, asObject, asText, bytesOf, present } from './answer.ts';
-import { factsOfGraph } from './embedded-facts.ts';
-import { findOutputs } from './find-outputs.ts';
+import { asArray, asObject, nonBlankText } from '../answers/answer.ts';
 
 /** A file that a node of a ComfyUI workflow has put out. */
 export interface ComfyFile {
@@ -47,9 +44,9 @@ function filesOf(node: string, output: Json): ComfyFile[] {
     asArray(list).flatMap((entry) => {
       // Values that are no files (`animated: [true]`) stand among them.
       const { filename, subfolder, type } = asObject(entry);
-      const name = asText(filename);
+      const name = nonBlankText(filename);
       if (name === undefined || type === 'temp') return [];
-      return [{ node, filename: name, subfolder: asText(subfolder) ?? '', type: asText(type) ?? 'output' }];
+      return [{ node, filename: name, subfolder: nonBlankText(subfolder) ?? '', type: nonBlankText(type) ?? 'output' }];
     }),
   );
 }
@@ -60,11 +57,11 @@ function executionError(messages: readonly Json[]): { class?: string; message: s
     const [event, data] = asArray(message);
     if (event !== 'execution_error' && event !== 'execution_interrupted') continue;
     const { node_id: node, node_type: kind, exception_type: type, exception_message: text } = asObject(data);
-    const where = asText(node) === undefined ? '' : `node ${asText(node)} (${asText(kind) ?? 'unknown'}): `;
+    const where = nonBlankText(node) === undefined ? '' : `node ${nonBlankText(node)} (${nonBlankText(kind) ?? 'unknown'}): `;
     return {
       message:
-        where + (asText(text)?.trim() ?? (event === 'execution_interrupted' ? 'the run was interrupted' : 'failed')),
-      ...(asText(type) !== undefined && { class: asText(type) ?? '' }),
+        where + (nonBlankText(text)?.trim() ?? (event === 'execution_interrupted' ? 'the run was interrupted' : 'failed')),
+      ...(nonBlankText(type) !== undefined && { class: nonBlankText(type) ?? '' }),
     };
   }
   return undefined;
@@ -74,30 +71,4 @@ function executionError(messages: readonly Json[]): { class?: string; message: s
 export function comfyViewUrl(baseUrl: string, { filename, subfolder, type }: ComfyFile): string {
   const query = new URLSearchParams({ filename, subfolder, type });
   return `${baseUrl.replace(/(?<!\/)\/+$/, '')}/view?${query.toString()}`;
-}
-
-/** comfyui-api: `{id, prompt, images, filenames, stats}` with the graph as `prompt`, its webhooks too; the older ones bring one image per call. */
-export function comfyApiAnswer(response: unknown): ProviderAnswer {
-  const body = asObject(response);
-  const type = asText(body['type']);
-  const single = asText(body['image']);
-  const names = asArray(body['filenames']).map((name) => asText(name));
-  const images = single === undefined ? asArray(body['images']).map((image) => asText(image)) : [single];
-  const error = errorOf(body['error'], body);
-  const known = images.flatMap((image, index): AnswerOutput[] =>
-    image === undefined ? [] : [{ from: [bytesOf(image)], filename: asText(body['filename']) ?? names[index] }],
-  );
-  const outputs = known.length > 0 || error || type === 'prompt.failed' ? known : findOutputs(body);
-  const facts = factsOfGraph(body['prompt']);
-  const failed = type === 'prompt.failed' || (error !== undefined && outputs.length === 0);
-  return {
-    id: asText(body['id']),
-    // One image of several: the completion comes in a call of its own.
-    state: failed ? 'failed' : body['event'] === 'output.complete' ? 'running' : 'succeeded',
-    error: failed ? (error ?? { message: 'the workflow failed' }) : error,
-    outputs,
-    prompt: facts.prompt ?? asText(body['prompt']),
-    model: facts.model,
-    generation: present({ ...facts.generation, timings: body['stats'], timestamp: body['timestamp'] }),
-  };
 }

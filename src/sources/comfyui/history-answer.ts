@@ -1,7 +1,7 @@
 import { mediaTypeByExtension } from '../../media/media-type.ts';
-import type { ProviderAnswer } from './answer.ts';
-import { type ComfyFile, comfyHistory } from './comfyui.ts';
-import { factsOfGraph } from './embedded-facts.ts';
+import type { ProviderAnswer } from '../answers/answer.ts';
+import { type ComfyFile, comfyHistory } from './history.ts';
+import { factsOfGraph } from '../answers/embedded-facts.ts';
 
 /** Reads what ComfyUI's history says of one prompt; undefined while that has not ended. */
 export function comfyAnswer(history: unknown, promptId: string): ProviderAnswer | undefined {

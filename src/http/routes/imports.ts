@@ -25,8 +25,7 @@ export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       operationId: 'importAnswer',
       tags: ['Import'],
       summary: "Store a provider's answer",
-      description:
-        `Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in \`generation\`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. ${BEST_EFFORT_NAMES} are understood as a best effort. Of ComfyUI itself, what \`POST /prompt\` or \`GET /history/{id}\` answers is taken, or \`{promptId}\`: all outputs of the prompt are fetched from COMFYUI_URL, by a worker when it has not ended (202 with a job).`,
+      description: `Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in \`generation\`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. ${BEST_EFFORT_NAMES} are understood as a best effort. Of ComfyUI itself, what \`POST /prompt\` or \`GET /history/{id}\` answers is taken, or \`{promptId}\`: all outputs of the prompt are fetched from COMFYUI_URL, by a worker when it has not ended (202 with a job).`,
       params: Type.Object({
         provider: Type.Enum([...IMPORT_PROVIDERS], { description: 'Whose answer it is.', examples: ['openai'] }),
       }),

@@ -47,8 +47,7 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Prom
         tags: ['Webhooks'],
         security: [],
         summary: "Take a provider's webhook in",
-        description:
-          `The body as the provider sends it. Its sender is proven by a signature (${SIGNATURES}), or by the \`secret\` of the address where the provider cannot sign. The owner is the user that the body names, else the one of the registered job of this provider, else \`userId\`, which counts only beside a \`secret\`. A webhook without an owner, or that names another user than its job is registered to, is parked: see \`GET /v1/webhook-deliveries\`. A repetition is recognised and changes nothing. Downloads are not waited for.`,
+        description: `The body as the provider sends it. Its sender is proven by a signature (${SIGNATURES}), or by the \`secret\` of the address where the provider cannot sign. The owner is the user that the body names, else the one of the registered job of this provider, else \`userId\`, which counts only beside a \`secret\`. A webhook without an owner, or that names another user than its job is registered to, is parked: see \`GET /v1/webhook-deliveries\`. A repetition is recognised and changes nothing. Downloads are not waited for.`,
         params: WebhookParams,
         querystring: WebhookQuery,
         response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },

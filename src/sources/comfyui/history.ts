@@ -57,10 +57,12 @@ function executionError(messages: readonly Json[]): { class?: string; message: s
     const [event, data] = asArray(message);
     if (event !== 'execution_error' && event !== 'execution_interrupted') continue;
     const { node_id: node, node_type: kind, exception_type: type, exception_message: text } = asObject(data);
-    const where = nonBlankText(node) === undefined ? '' : `node ${nonBlankText(node)} (${nonBlankText(kind) ?? 'unknown'}): `;
+    const where =
+      nonBlankText(node) === undefined ? '' : `node ${nonBlankText(node)} (${nonBlankText(kind) ?? 'unknown'}): `;
     return {
       message:
-        where + (nonBlankText(text)?.trim() ?? (event === 'execution_interrupted' ? 'the run was interrupted' : 'failed')),
+        where +
+        (nonBlankText(text)?.trim() ?? (event === 'execution_interrupted' ? 'the run was interrupted' : 'failed')),
       ...(nonBlankText(type) !== undefined && { class: nonBlankText(type) ?? '' }),
     };
   }

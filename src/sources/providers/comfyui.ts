@@ -1,5 +1,13 @@
 import { errorOf } from '../answers/answer-error.ts';
-import { type AnswerOutput, type ProviderAnswer, asArray, asObject, nonBlankText, bytesOf, withoutNulls } from '../answers/answer.ts';
+import {
+  type AnswerOutput,
+  type ProviderAnswer,
+  asArray,
+  asObject,
+  nonBlankText,
+  bytesOf,
+  withoutNulls,
+} from '../answers/answer.ts';
 import { factsOfGraph } from '../answers/embedded-facts.ts';
 import { findOutputs } from '../answers/find-outputs.ts';
 import type { ProviderDescriptor } from './descriptor.ts';

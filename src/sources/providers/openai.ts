@@ -18,7 +18,9 @@ function parse(response: unknown): ProviderAnswer {
   const format = nonBlankText(answer['output_format']);
   const images = asArray(answer['data']).flatMap((entry) => {
     const { b64_json: base64, url, revised_prompt: revised } = asObject(entry);
-    const from = [nonBlankText(base64), nonBlankText(url)].flatMap((text) => (text === undefined ? [] : [bytesOf(text)]));
+    const from = [nonBlankText(base64), nonBlankText(url)].flatMap((text) =>
+      text === undefined ? [] : [bytesOf(text)],
+    );
     if (from.length === 0) return [];
     return [
       {

@@ -85,7 +85,8 @@ function parse(response: unknown): ProviderAnswer {
     progress: progressOf(body['progress']) ?? progressOf(output['progress']),
     error: ending === undefined ? error : { class: error?.class ?? status, message: error?.message ?? ending },
     outputs,
-    prompt: nonBlankText(body['prompt']) ?? nonBlankText(output['prompt']) ?? nonBlankText(asObject(body['input'])['prompt']),
+    prompt:
+      nonBlankText(body['prompt']) ?? nonBlankText(output['prompt']) ?? nonBlankText(asObject(body['input'])['prompt']),
     model: nonBlankText(body['model']) ?? nonBlankText(output['model']),
     generation: withoutNulls({
       delayTime: body['delayTime'],
@@ -143,7 +144,8 @@ function workerOutputs(output: unknown, depth = 0): AnswerOutput[] {
   const message = nonBlankText(object['message']);
   const images = object['images'] ?? object['videos'] ?? object['audio'];
   if (images !== undefined) return imageOutputs(asArray(images));
-  const single = message ?? nonBlankText(object['image']) ?? nonBlankText(object['image_url']) ?? nonBlankText(object['video']);
+  const single =
+    message ?? nonBlankText(object['image']) ?? nonBlankText(object['image_url']) ?? nonBlankText(object['video']);
   return single !== undefined && looksLikeBytes(single) ? [{ from: [bytesOf(single)] }] : [];
 }
 
@@ -165,7 +167,12 @@ function imageOutput(entry: unknown): AnswerOutput | undefined {
   const from: OutputBytes[] = [];
   for (const path of new Set(PATHS.flatMap((name) => nonBlankText(image[name]) ?? [])))
     from.push(isUrl(path) ? bytesOf(path) : { type: 'object', path });
-  for (const data of [nonBlankText(image['data']), nonBlankText(image['base64']), nonBlankText(image['url']), nonBlankText(image['image'])])
+  for (const data of [
+    nonBlankText(image['data']),
+    nonBlankText(image['base64']),
+    nonBlankText(image['url']),
+    nonBlankText(image['image']),
+  ])
     if (data !== undefined) from.push(bytesOf(data));
   if (from.length === 0) return undefined;
   return {

@@ -1,5 +1,12 @@
 import { errorOf } from '../answers/answer-error.ts';
-import { type AnswerOutput, type ProviderAnswer, asArray, asObject, nonBlankText, withoutNulls } from '../answers/answer.ts';
+import {
+  type AnswerOutput,
+  type ProviderAnswer,
+  asArray,
+  asObject,
+  nonBlankText,
+  withoutNulls,
+} from '../answers/answer.ts';
 import type { ProviderDescriptor } from './descriptor.ts';
 
 export const stability = {

@@ -59,7 +59,7 @@ async function readBounded(response: Response): Promise<string> {
 
 function toEd25519(jwk: JWK): KeyObject | undefined {
   try {
-    const key = createPublicKey({ key: jwk as Record<string, string>, format: 'jwk' });
+    const key = createPublicKey({ key: jwk, format: 'jwk' });
     return key.asymmetricKeyType === 'ed25519' ? key : undefined;
   } catch {
     return undefined;

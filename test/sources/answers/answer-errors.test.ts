@@ -47,9 +47,9 @@ test('generic, replicate, fal, openai and gemini: their own names for a kind of 
   expect(replicateError('canceled')).toEqual(error('canceled', 'the prediction was canceled'));
   const falError = (payload: object, said = 'Invalid status code: 422') =>
     fal.parse({ request_id: 'r', status: 'ERROR', error: said, payload }).error;
-  expect(falError({ detail: [{ loc: ['body', 'prompt'], msg: 'field required', type: 'value_error.missing' }] })).toEqual(
-    error('value_error.missing', 'Invalid status code: 422: body.prompt: field required'),
-  );
+  expect(
+    falError({ detail: [{ loc: ['body', 'prompt'], msg: 'field required', type: 'value_error.missing' }] }),
+  ).toEqual(error('value_error.missing', 'Invalid status code: 422: body.prompt: field required'));
   expect(falError({ detail: [{ loc: ['body', 'prompt'], msg: 'field required' }] })).toMatchObject({ class: '422' });
   expect(falError({})).toEqual(error('422', 'Invalid status code: 422'));
   expect(

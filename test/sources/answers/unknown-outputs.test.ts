@@ -60,21 +60,26 @@ test('runpod: a folder and a name are a path where it is clear below what', () =
     { filename: 'c.png', subfolder: 'today' },
     { filename: 'd.png', subfolder: '' },
   ];
-  expect(runpodPlaces({ network_volume_paths: entries })).toEqual([['outputs/u/a.png'], ['/runpod-volume/outputs/u/b.png']]);
+  expect(runpodPlaces({ network_volume_paths: entries })).toEqual([
+    ['outputs/u/a.png'],
+    ['/runpod-volume/outputs/u/b.png'],
+  ]);
 });
 
 test('a handler of one’s own that names its outputs as it likes at the top', () => {
-  expect(placesOf(runpod.parse({ job_id: 'j', status: 'COMPLETED', image_url: A, webhook: B }).outputs)).toEqual([
-    [A],
-  ]);
+  expect(placesOf(runpod.parse({ job_id: 'j', status: 'COMPLETED', image_url: A, webhook: B }).outputs)).toEqual([[A]]);
   expect(runpod.parse({ job_id: 'j', status: 'IN_PROGRESS', preview_url: A }).outputs).toEqual([]);
 });
 
 test('nothing of the request, and nothing about the work, is an output', () => {
   const input = { image: A, prompt: 'like https://cdn.example.com/x.png' };
   expect(runpodPlaces({ status: 'ok', image: { seen: A } }, { input })).toEqual([]);
-  expect(runpodPlaces({ input, init_image: B, log: B, logs: [B], webhook_url: B, status_url: B, prompt: B })).toEqual([]);
-  expect(runpodPlaces({ urls: { get: B, cancel: B }, source_image: B, error_url: B, metadata: { image: B } })).toEqual([]);
+  expect(runpodPlaces({ input, init_image: B, log: B, logs: [B], webhook_url: B, status_url: B, prompt: B })).toEqual(
+    [],
+  );
+  expect(runpodPlaces({ urls: { get: B, cancel: B }, source_image: B, error_url: B, metadata: { image: B } })).toEqual(
+    [],
+  );
   // Told as the input and again as something else, it is still the input.
   expect(runpodPlaces({ reference_image: B, image_used: B, result: A })).toEqual([[A]]);
   expect(
@@ -86,10 +91,9 @@ test('fal: whatever is the address of a file', () => {
   const falPlaces = (payload: object) => placesOf(fal.parse({ request_id: 'r', status: 'OK', payload }).outputs);
   expect(falPlaces({ images: [A, B] })).toEqual([[A], [B]]);
   expect(falPlaces({ audio_url: A })).toEqual([[A]]);
-  expect(falPlaces({ model_urls: { glb: { url: A, content_type: 'model/gltf-binary' } }, thumbnail: { url: B } })).toEqual([
-    [A],
-    [B],
-  ]);
+  expect(
+    falPlaces({ model_urls: { glb: { url: A, content_type: 'model/gltf-binary' } }, thumbnail: { url: B } }),
+  ).toEqual([[A], [B]]);
   const wrapped = { data: { images: [{ url: A, file_name: 'a.png' }], seed: 5, prompt: 'a fox' }, requestId: 'r-2' };
   expect(falPlaces(wrapped)).toEqual([[A]]);
   expect(fal.parse(wrapped)).toMatchObject({

@@ -70,10 +70,12 @@ test('a handler of one’s own: paths, keys, images and URLs by position are one
 
 test('a handler’s images belong to the paths and URLs that bear their names, else to those at their positions', () => {
   const of = (fields: object) =>
-    runpod.parse({ job_id: 'j', status: 'COMPLETED', ...fields }).outputs.map(({ filename, from }) => [
-      filename,
-      ...from.map((each) => (each.type === 'base64' ? 'bytes' : each.type === 'object' ? each.path : each.type)),
-    ]);
+    runpod
+      .parse({ job_id: 'j', status: 'COMPLETED', ...fields })
+      .outputs.map(({ filename, from }) => [
+        filename,
+        ...from.map((each) => (each.type === 'base64' ? 'bytes' : each.type === 'object' ? each.path : each.type)),
+      ]);
   const [a, b] = ['outputs/u/a.png', 'outputs/u/b.png'];
   // An entry without bytes says nothing, and shifts nothing.
   expect(

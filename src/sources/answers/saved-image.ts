@@ -1,18 +1,18 @@
 import type { Json, JsonObject } from '../../json/json.ts';
 import { asArray, asObject, nonBlankText } from './answer.ts';
 
-/** What a front end hands over that has got images in pieces: one or several, in any of the shapes that were in use. */
+/** Images that a front end received in parts and sends to be stored. */
 export interface SavedImages {
   jobId: string | undefined;
   prompt: string | undefined;
-  /** As the handler itself would have sent it. */
+  /** The body in the form of a RunPod handler's answer. */
   response: JsonObject;
 }
 
 const BYTES = ['data', 'imageData', 'image_data', 'base64', 'url', 'imageUrl'];
 const PLACES = ['s3Key', 'networkVolumePath', ...BYTES];
 
-/** `{jobId, image}`, `{jobId, images}`, `{jobId, imageData}` or the fields of one image at the top. */
+/** Reads `{jobId, image}`, `{jobId, images}`, `{jobId, imageData}`, or the fields of one image at the top level. */
 export function savedImages(body: unknown): SavedImages {
   const top = asObject(body);
   const nested = [top['image'], top['imageData'], top['data']].filter(

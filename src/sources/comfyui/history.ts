@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../../json/json.ts';
 import { asArray, asObject, nonBlankText } from '../answers/answer.ts';
 
-/** A file that a node of a ComfyUI workflow has put out. */
+/** An output file of a node of a ComfyUI workflow. */
 export interface ComfyFile {
   node: string;
   filename: string;
@@ -10,18 +10,21 @@ export interface ComfyFile {
   type: string;
 }
 
-/** What a history entry says; undefined while the run is not finished: a missing id answers `{}`. */
+/** An entry of the history, of a prompt that has ended. */
 export interface ComfyHistory {
   state: 'succeeded' | 'failed';
   error?: { class?: string | undefined; message: string } | undefined;
   files: ComfyFile[];
-  /** The graph that was run, by node. */
+  /** The nodes of the graph that was run, by id. */
   graph: JsonObject;
-  /** As the editor loads it, when it came along. */
+  /** The workflow in the editor's format, when the entry has one. */
   workflow: JsonObject | undefined;
 }
 
-/** Reads `GET /history/{prompt_id}`, for one prompt. Every key of every node's output is looked at, whatever its name. */
+/**
+ * Reads one prompt of `GET /history/{prompt_id}`. Files are found under every key of every node's output.
+ * @returns undefined while the prompt is running: ComfyUI answers `{}` then
+ */
 export function comfyHistory(response: unknown, promptId?: string): ComfyHistory | undefined {
   const all = asObject(response);
   const entry = asObject(promptId === undefined ? Object.values(all)[0] : all[promptId]);
@@ -42,7 +45,7 @@ export function comfyHistory(response: unknown, promptId?: string): ComfyHistory
 function filesOf(node: string, output: Json): ComfyFile[] {
   return Object.values(asObject(output)).flatMap((list) =>
     asArray(list).flatMap((entry) => {
-      // Values that are no files (`animated: [true]`) stand among them.
+      // Some lists hold other values, such as `animated: [true]`.
       const { filename, subfolder, type } = asObject(entry);
       const name = nonBlankText(filename);
       if (name === undefined || type === 'temp') return [];
@@ -51,7 +54,7 @@ function filesOf(node: string, output: Json): ComfyFile[] {
   );
 }
 
-/** `messages` is a list of [event, data]; the failure names the node and what it said. */
+/** `messages` is a list of [event, data]. The error names the node that failed. */
 function executionError(messages: readonly Json[]): { class?: string; message: string } | undefined {
   for (const message of messages) {
     const [event, data] = asArray(message);
@@ -69,7 +72,7 @@ function executionError(messages: readonly Json[]): { class?: string; message: s
   return undefined;
 }
 
-/** Where ComfyUI gives the bytes of a file. */
+/** The URL at which ComfyUI serves a file. */
 export function comfyViewUrl(baseUrl: string, { filename, subfolder, type }: ComfyFile): string {
   const query = new URLSearchParams({ filename, subfolder, type });
   return `${baseUrl.replace(/(?<!\/)\/+$/, '')}/view?${query.toString()}`;

@@ -3,7 +3,7 @@ import { decodeText, type EmbeddedTexts } from './embedded-texts.ts';
 
 const MAX_COMMENTS = 256;
 
-/** Adds the `name=value` pairs of a comment header (https://xiph.org/vorbis/doc/v-comment.html); names go by small letters. */
+/** Adds the `name=value` pairs of a comment header (https://xiph.org/vorbis/doc/v-comment.html), with names in lower case. */
 export function addVorbisComments(texts: EmbeddedTexts, body: Uint8Array): void {
   let at = 4 + u32le(body, 0);
   const count = Math.min(u32le(body, at), MAX_COMMENTS);

@@ -7,8 +7,7 @@ import { skip, take } from '../pull-reader.ts';
 const XMP = 'http://ns.adobe.com/xap/1.0/\0';
 
 /**
- * The frame header (SOFn) of ITU-T T.81 B.2.2, and the texts before the pixels; the size is the stored one, whatever
- * the EXIF orientation says.
+ * Reads the frame header (SOFn, ITU-T T.81 B.2.2) and the texts before the pixels. The size ignores the EXIF orientation.
  */
 export const parseJpeg: FormatParser = function* (found) {
   yield* skip(2);

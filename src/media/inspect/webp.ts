@@ -4,7 +4,7 @@ import { addExifTexts } from '../exif.ts';
 import { MAX_ELEMENTS, type FormatParser } from './findings.ts';
 import { skip, take } from '../pull-reader.ts';
 
-/** https://developers.google.com/speed/webp/docs/riff_container: the size, and the texts, which stand behind the pixels. */
+/** Reads the size, and the texts after the pixels. https://developers.google.com/speed/webp/docs/riff_container */
 export const parseWebp: FormatParser = function* (found, source) {
   const head = yield* take(30);
   const fourcc = latin1(head, 12, 4);

@@ -11,7 +11,7 @@ import { runpod } from '../../../src/sources/providers/runpod.ts';
 
 const error = (name: string | undefined, message: string) => ({ class: name, message });
 
-test('runpod: the JSON of its SDK, a handler’s fields beside the error, and how a job ended', () => {
+test('runpod: errors are read from the SDK’s JSON, a handler’s fields and the final state', () => {
   const of = (fields: object) => runpod.parse({ id: 'j', status: 'FAILED', ...fields }).error;
   const sdk = {
     error_type: "<class 'RuntimeError'>",
@@ -35,7 +35,7 @@ test('runpod: the JSON of its SDK, a handler’s fields beside the error, and ho
   );
 });
 
-test('generic, replicate, fal, openai and gemini: their own names for a kind of error', () => {
+test('generic, replicate, fal, openai and gemini: the error class is the provider’s name for it', () => {
   expect(generic.parse({ status: 'failed', error: { class: 'oom', message: 'boom' } }).error).toEqual(
     error('oom', 'boom'),
   );
@@ -64,7 +64,7 @@ test('generic, replicate, fal, openai and gemini: their own names for a kind of 
   );
 });
 
-test('whatever stands for an error is read without an exception, and says something', () => {
+test('any JSON as an error is read without an exception and gives a message', () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), (value, beside) => {
       const found = errorOf(value, beside);
@@ -85,7 +85,7 @@ test.each([
   ['73', 73],
   ['soon', undefined],
   [undefined, undefined],
-])('a progress of %j is %j percent', (said, percent) => {
+])('a progress of %j is read as %j percent', (said, percent) => {
   expect(progressOf(said)).toBe(percent);
   expect(runpod.parse({ id: 'j', status: 'IN_PROGRESS', progress: said }).progress).toBe(percent);
   expect(generic.parse({ jobId: 'j', status: 'running', progress: said }).progress).toBe(percent);

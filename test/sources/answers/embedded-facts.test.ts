@@ -4,7 +4,7 @@ import { comfyui } from '../../../src/sources/providers/comfyui.ts';
 
 const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
 
-test('comfyui-api: the graph tells the prompt, the model and how it was run', () => {
+test('comfyui-api: prompt, model and settings are read from the graph', () => {
   const prompt = {
     3: {
       class_type: 'KSampler',
@@ -23,7 +23,7 @@ test('comfyui-api: the graph tells the prompt, the model and how it was run', ()
   expect(comfyui.parse({ id: 'c', prompt: {}, images: [PNG] })).toMatchObject({ prompt: undefined, generation: {} });
 });
 
-test('automatic1111: the text of each picture is read, and a grid is marked', () => {
+test('automatic1111: the infotext of each image is read, and a grid is marked', () => {
   const text = (seed: number) =>
     `a fox\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: ${seed}, Size: 512x768, Model hash: abc, Model: sdxl`;
   const info = { index_of_first_image: 1, infotexts: [text(5), text(5), text(6)] };
@@ -48,7 +48,7 @@ test('automatic1111: the text of each picture is read, and a grid is marked', ()
   expect(answer.generation).not.toHaveProperty('seed');
 });
 
-test('automatic1111: without a grid, with an info that is no JSON, and with an error', () => {
+test('automatic1111: an answer without a grid, an `info` that is not JSON, and an error are read', () => {
   const one = automatic1111.parse({ images: [PNG], parameters: { seed: 9 }, info: 'not json' });
   expect(one).toMatchObject({ generation: { seed: 9 }, outputs: [{ generation: {} }] });
   expect(automatic1111.parse({ error: 'OutOfMemoryError', detail: '', errors: 'CUDA out of memory' })).toMatchObject({

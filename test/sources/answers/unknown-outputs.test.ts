@@ -41,7 +41,7 @@ test.each([
   expect(runpodPlaces(output)).toEqual(expected);
 });
 
-test('runpod: images that say where they lie, in the names of any handler', () => {
+test('runpod: images with a path are found under the field names of any handler', () => {
   const images = [
     { filename: 'a.png', type: 'network_volume', network_volume_path: '/runpod-volume/outputs/u/a.png' },
     { filename: 'b.png', s3_key: 'outputs/u/b.png' },
@@ -53,7 +53,7 @@ test('runpod: images that say where they lie, in the names of any handler', () =
   expect(runpodPlaces(undefined, { images })).toEqual(expected);
 });
 
-test('runpod: a folder and a name are a path where it is clear below what', () => {
+test('runpod: subfolder and file name form a path only when the parent folder is certain', () => {
   const entries = [
     { filename: 'a.png', subfolder: 'outputs/u' },
     { filename: 'b.png', subfolder: '/runpod-volume/outputs/u/' },
@@ -66,12 +66,12 @@ test('runpod: a folder and a name are a path where it is clear below what', () =
   ]);
 });
 
-test('a handler of one’s own that names its outputs as it likes at the top', () => {
+test('runpod: outputs of a custom handler are found under any name at the top level', () => {
   expect(placesOf(runpod.parse({ job_id: 'j', status: 'COMPLETED', image_url: A, webhook: B }).outputs)).toEqual([[A]]);
   expect(runpod.parse({ job_id: 'j', status: 'IN_PROGRESS', preview_url: A }).outputs).toEqual([]);
 });
 
-test('nothing of the request, and nothing about the work, is an output', () => {
+test('values of the request and facts about the job are not outputs', () => {
   const input = { image: A, prompt: 'like https://cdn.example.com/x.png' };
   expect(runpodPlaces({ status: 'ok', image: { seen: A } }, { input })).toEqual([]);
   expect(runpodPlaces({ input, init_image: B, log: B, logs: [B], webhook_url: B, status_url: B, prompt: B })).toEqual(
@@ -87,7 +87,7 @@ test('nothing of the request, and nothing about the work, is an output', () => {
   ).toEqual([]);
 });
 
-test('fal: whatever is the address of a file', () => {
+test('fal: every URL of a file is an output', () => {
   const falPlaces = (payload: object) => placesOf(fal.parse({ request_id: 'r', status: 'OK', payload }).outputs);
   expect(falPlaces({ images: [A, B] })).toEqual([[A], [B]]);
   expect(falPlaces({ audio_url: A })).toEqual([[A]]);
@@ -104,13 +104,13 @@ test('fal: whatever is the address of a file', () => {
   });
 });
 
-test('generic: images beside outputs, each once, and words that others use for its states', () => {
+test('generic: `images` and `outputs` are merged, and synonyms of the states are understood', () => {
   const answer = generic.parse({ jobId: 'g', status: 'COMPLETED', outputs: [{ url: A }], images: [A, B] });
   expect([answer.state, ...placesOf(answer.outputs)]).toEqual(['succeeded', [A], [B]]);
   expect(placesOf(generic.parse({ status: 'succeeded', result: { image_url: A } }).outputs)).toEqual([[A]]);
 });
 
-test('openai’s language and comfyui-api: outputs in other fields', () => {
+test('openai-compatible APIs and comfyui-api: outputs in other fields are found', () => {
   const result = PNG.repeat(3).replaceAll('=', '');
   const response = { output: [{ type: 'image_generation_call', result, revised_prompt: 'a fox' }] };
   expect(placesOf(openai.parse(response).outputs)).toEqual([[result]]);
@@ -121,7 +121,7 @@ test('openai’s language and comfyui-api: outputs in other fields', () => {
 
 const NAMES = ['output', 'result', 'data', 'x', 'deep', '0', 'images', 'imageUrl'];
 
-test('an address that ends as media do is found wherever it stands, but never below the input', () => {
+test('a URL with a media extension is found under any name except the input', () => {
   const paths = fc.array(fc.oneof(fc.constantFrom(...NAMES), fc.constant(0)), { maxLength: 8 });
   fc.assert(
     fc.property(paths, fc.jsonValue(), (names, other) => {
@@ -135,7 +135,7 @@ test('an address that ends as media do is found wherever it stands, but never be
   );
 });
 
-test('an answer of any size and depth is looked at only so far', () => {
+test('the search of a very large or deep answer is bounded', () => {
   let deep: unknown = A;
   for (let level = 0; level < 50_000; level++) deep = [deep];
   expect(runpodPlaces(deep)).toEqual([]);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { comfyHistory, comfyViewUrl } from '../../../src/sources/comfyui/history.ts';
 
-test('a ComfyUI history: all outputs of all nodes, temporary ones and values that are no files left out', () => {
+test('a ComfyUI history: the outputs of all nodes are found, except temporary files and values that are not files', () => {
   const history = {
     p1: {
       prompt: [

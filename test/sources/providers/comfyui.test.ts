@@ -5,7 +5,7 @@ const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwA
 const url = (name: string) => ({ type: 'url', url: `https://cdn.example.com/${name}` });
 const data = { type: 'base64', data: PNG };
 
-test('comfyui-api: an answer, its webhooks, and the older call per image', () => {
+test('comfyui-api: an answer, a webhook and the older webhook for each image are read', () => {
   expect(
     comfyui.parse({ id: 'c', images: [PNG, 'https://cdn.example.com/2.png'], filenames: ['1.png', '2.png'] }),
   ).toMatchObject({

@@ -10,7 +10,7 @@ const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwA
 const url = (name: string) => ({ type: 'url', url: `https://cdn.example.com/${name}` });
 const data = { type: 'base64', data: PNG };
 
-test('openai: base64 and URLs, with usage and the revised prompt of each', () => {
+test('openai: base64 and URLs are outputs, with usage and the revised prompt of each', () => {
   const answer = openai.parse({
     created: 1_732_000_000,
     data: [{ b64_json: PNG, revised_prompt: 'a fox, in oils' }, { url: 'https://cdn.example.com/2.png' }],
@@ -32,7 +32,7 @@ test('openai: base64 and URLs, with usage and the revised prompt of each', () =>
   });
 });
 
-test('fal: a webhook and a direct answer, images, video, audio and meshes', () => {
+test('fal: images, video, audio and meshes are read from a webhook and a direct answer', () => {
   const payload = {
     images: [{ url: 'https://cdn.example.com/1.jpeg', content_type: 'image/jpeg', width: 1024, height: 768 }],
     video: { url: 'https://cdn.example.com/v.mp4', content_type: 'video/mp4', duration: 5, fps: 24 },
@@ -59,11 +59,11 @@ test.each([
   ['failed', 'failed'],
   ['canceled', 'canceled'],
   ['aborted', 'canceled'],
-])('replicate: %s is %s', (status, state) => {
+])('replicate: the status %s is the state %s', (status, state) => {
   expect(replicate.parse({ id: 'p', status }).state).toBe(state);
 });
 
-test('replicate: an output is a text, a list or an object; texts that are no addresses are no outputs', () => {
+test('replicate: URLs in a string, a list or an object are outputs; other strings are not', () => {
   const outputs = (output: unknown) =>
     replicate.parse({ id: 'p', status: 'succeeded', output }).outputs.map(({ from }) => from[0]);
   expect(outputs('https://cdn.example.com/1.png')).toEqual([url('1.png')]);
@@ -75,7 +75,7 @@ test('replicate: an output is a text, a list or an object; texts that are no add
   expect(outputs(null)).toEqual([]);
 });
 
-test('gemini, imagen, stability and automatic1111, as far as their formats are known', () => {
+test('gemini, imagen, stability and automatic1111: outputs and facts are read', () => {
   const answer = gemini.parse({
     candidates: [
       {

@@ -5,7 +5,7 @@ const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwA
 const url = (name: string) => ({ type: 'url', url: `https://cdn.example.com/${name}` });
 const data = { type: 'base64', data: PNG };
 
-test('runpod: worker-comfyui of any age', () => {
+test('runpod: outputs of every version of worker-comfyui are read', () => {
   const of = (output: unknown, more: object = {}) =>
     runpod.parse({ id: 'j', status: 'COMPLETED', output, executionTime: 9, ...more });
   const current = of({
@@ -30,7 +30,7 @@ test('runpod: worker-comfyui of any age', () => {
   });
 });
 
-test('a handler of one’s own: paths, keys, images and URLs by position are one output each, the stored object first', () => {
+test('a custom handler’s paths, keys, images and URLs at one position are one output, with the stored object first', () => {
   const answer = runpod.parse({
     job_id: 'job-7',
     status: 'COMPLETED',
@@ -68,7 +68,7 @@ test('a handler of one’s own: paths, keys, images and URLs by position are one
   expect(chunk.outputs[0]?.from).toEqual([{ type: 'object', path: 'outputs/u/a.png' }, data]);
 });
 
-test('a handler’s images belong to the paths and URLs that bear their names, else to those at their positions', () => {
+test('a custom handler’s images are matched to paths and URLs by name, else by position', () => {
   const of = (fields: object) =>
     runpod
       .parse({ job_id: 'j', status: 'COMPLETED', ...fields })

@@ -61,7 +61,7 @@ export class EmbeddedTexts {
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Decodes UTF-8 when the bytes are valid UTF-8, which other encodings rarely are by chance; otherwise Latin-1. */
-export function decodeText(bytes: Uint8Array): string {
+export function decodeUtf8OrLatin1(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch {

@@ -1,5 +1,5 @@
 import { hasText, u16be, u16le, u32be, u32le } from './byte-order.ts';
-import { decodeText, type EmbeddedTexts } from './embedded-texts.ts';
+import { decodeUtf8OrLatin1, type EmbeddedTexts } from './embedded-texts.ts';
 
 /** Names of tags with text, by number (EXIF 2.32, 4.6). Generators write prompts into several of them. */
 const TEXT_TAGS: Readonly<Record<number, string>> = {
@@ -80,7 +80,7 @@ function decodeValue(tag: number, value: Uint8Array, bigEndian: boolean): string
 
 function trimmed(value: Uint8Array): string {
   const end = value.indexOf(0);
-  return decodeText(end < 0 ? value : value.subarray(0, end));
+  return decodeUtf8OrLatin1(end < 0 ? value : value.subarray(0, end));
 }
 
 /** Usually UTF-16, whose byte order is guessed from the zero bytes of ASCII letters; some tools write UTF-8. */
@@ -92,7 +92,7 @@ function decodeUnicode(value: Uint8Array, bigEndian: boolean): string {
     else if (value[i] === 0) odd += 1;
   }
   if (even === 0 && odd === 0) {
-    const text = decodeText(value);
+    const text = decodeUtf8OrLatin1(value);
     // Text without ASCII letters, such as Chinese, has no zero bytes in UTF-16 either, but is rarely valid UTF-8.
     if (value.length % 2 === 1 || Buffer.byteLength(text) === value.length) return text;
   }

@@ -1,5 +1,5 @@
 import { u32le } from './byte-order.ts';
-import { decodeText, type EmbeddedTexts } from './embedded-texts.ts';
+import { decodeUtf8OrLatin1, type EmbeddedTexts } from './embedded-texts.ts';
 
 const MAX_COMMENTS = 256;
 
@@ -11,7 +11,7 @@ export function addVorbisComments(texts: EmbeddedTexts, body: Uint8Array): void 
   for (let i = 0; i < count; i++) {
     const end = at + 4 + u32le(body, at);
     if (!(end <= body.length)) return;
-    const comment = decodeText(body.subarray(at + 4, end));
+    const comment = decodeUtf8OrLatin1(body.subarray(at + 4, end));
     const equals = comment.indexOf('=');
     if (equals > 0) texts.add(comment.slice(0, equals).toLowerCase(), comment.slice(equals + 1));
     at = end;

@@ -1,5 +1,5 @@
 import { hasText, latin1, u16be, u32be, u64be, u8 } from '../byte-order.ts';
-import { decodeText } from '../embedded-texts.ts';
+import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
 import { keepLarger, MAX_ELEMENTS, type Findings, type FormatParser } from './findings.ts';
 import { itemPlaces, itemType, type ItemPlace } from '../heif-items.ts';
@@ -102,7 +102,7 @@ function* readTags(walk: Walk, end: number): Pull {
         const bytes = dataEnd - walk.source.position;
         if (data !== 'data' || !texts.accepts(name, bytes)) return;
         // The text follows a type and a language.
-        texts.add(name, decodeText((yield* take(bytes)).subarray(8)));
+        texts.add(name, decodeUtf8OrLatin1((yield* take(bytes)).subarray(8)));
       });
     });
   });
@@ -113,7 +113,7 @@ function keyNames(body: Uint8Array): string[] {
   for (let at = 8; at + 8 <= body.length && names.length < MAX_ITEMS;) {
     const size = u32be(body, at);
     if (size < 8) break;
-    names.push(decodeText(body.subarray(at + 8, at + size)));
+    names.push(decodeUtf8OrLatin1(body.subarray(at + 8, at + size)));
     at += size;
   }
   return names;
@@ -213,7 +213,7 @@ function* readTextItems({ found: { texts }, source, images }: Walk): Pull {
     const body = yield* take(bytes);
     // The offset of the TIFF header after these four bytes.
     if (images.texts.get(item) === 'Exif') addExifTexts(texts, body.subarray(4 + u32be(body, 0)));
-    else texts.add('XMP', decodeText(body));
+    else texts.add('XMP', decodeUtf8OrLatin1(body));
   }
 }
 

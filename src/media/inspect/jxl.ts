@@ -1,5 +1,5 @@
 import { hasText, latin1, u32be, u64be, u8 } from '../byte-order.ts';
-import { decodeText } from '../embedded-texts.ts';
+import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
 import { MAX_ELEMENTS, type Findings, type FormatParser } from './findings.ts';
 import { skip, take, takeUpTo } from '../pull-reader.ts';
@@ -58,7 +58,7 @@ export const parseJxl: FormatParser = function* (found, source) {
       const body = yield* take(size - header);
       // The offset of the TIFF header after these four bytes.
       if (type === 'Exif') addExifTexts(texts, body.subarray(4 + u32be(body, 0)));
-      else texts.add('XMP', decodeText(body));
+      else texts.add('XMP', decodeUtf8OrLatin1(body));
     } else if (type === 'jumb') {
       texts.c2pa ||= latin1(yield* takeUpTo(Math.min(64, Math.max(0, size - header))), 0, 64).includes('c2pa');
     }

@@ -31,7 +31,7 @@ export const IMPORT_PROVIDERS = PROVIDERS.filter((provider) => provider.imports)
 ) as readonly Provider[];
 
 /** Providers whose answers are understood as a best effort only. */
-export const BEST_EFFORT: readonly string[] = PROVIDERS.filter((provider) => 'bestEffort' in provider).map(
+export const BEST_EFFORT: readonly string[] = PROVIDERS.filter(({ bestEffort }: ProviderDescriptor) => bestEffort).map(
   ({ name }) => name,
 );
 

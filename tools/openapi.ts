@@ -42,7 +42,7 @@ const unused: Stores = {
 const metrics = createMetrics(version);
 const app = await buildApp({
   delivery: 'redirect',
-  webhooks: { secrets: {}, fal: undefined, falAccounts: undefined },
+  webhooks: {},
   comfyui: undefined,
   copiesWanted: () => {},
   config,

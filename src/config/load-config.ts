@@ -4,6 +4,7 @@ import ipaddr from 'ipaddr.js';
 import { check, words } from './check.ts';
 import { SETTINGS } from './settings.ts';
 import { type StoreConfig, loadStores } from './stores.ts';
+import { ACCOUNT_SETTINGS, type AccountSetting } from '../sources/providers/registry.ts';
 import { DRIVERS, type DriverKind } from '../storage/stores/registry.ts';
 
 export interface SigningKey {
@@ -23,7 +24,7 @@ type Parsed =
   | 'CORS_ORIGINS'
   | 'EXTERNAL_URL_HOSTS'
   | 'FETCH_TRUSTED_HOSTS'
-  | 'FAL_ACCOUNTS'
+  | AccountSetting
   | 'TRUSTED_PROXIES';
 
 /** All settings, checked and typed; frozen. Names are those of the environment. */
@@ -42,9 +43,8 @@ export type Config = Readonly<
     CORS_ORIGINS: readonly string[];
     EXTERNAL_URL_HOSTS: readonly string[];
     FETCH_TRUSTED_HOSTS: readonly string[];
-    FAL_ACCOUNTS: readonly string[];
     TRUSTED_PROXIES: readonly string[];
-  }
+  } & Record<AccountSetting, readonly string[]>
 >;
 
 /** Settings that are wrong or missing: one line each, with the name, the problem and what is allowed. Never a value of a secret. */
@@ -89,8 +89,11 @@ export function loadConfig(
     CORS_ORIGINS: words(settings.CORS_ORIGINS),
     EXTERNAL_URL_HOSTS: words(settings.EXTERNAL_URL_HOSTS).map((host) => host.toLowerCase()),
     FETCH_TRUSTED_HOSTS: words(settings.FETCH_TRUSTED_HOSTS),
-    FAL_ACCOUNTS: words(settings.FAL_ACCOUNTS),
     TRUSTED_PROXIES: words(settings.TRUSTED_PROXIES),
+    ...(Object.fromEntries(ACCOUNT_SETTINGS.map((name) => [name, words(settings[name])])) as Record<
+      AccountSetting,
+      string[]
+    >),
   };
   checkOrigins(config, problems);
   checkHosts(config, problems);

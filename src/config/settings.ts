@@ -1,4 +1,5 @@
-import { Type } from 'typebox';
+import { type TOptional, type TString, Type } from 'typebox';
+import { WEBHOOKS, type WebhookSetting, hasKeySet } from '../sources/providers/registry.ts';
 
 /** A text that is never shown in a message. */
 const secret = (options: { description: string; minLength?: number; allowed: string }) =>
@@ -24,6 +25,18 @@ const whole = (description: string, defaultValue: number, minimum: number, maxim
 
 const webhookSecret = (description: string) =>
   Type.Optional(Type.String({ description, secret: true, minLength: 1, allowed: 'a secret' }));
+
+/** The settings of the providers' webhooks: the secrets of those that share one, then those of providers that sign with keys of their own. */
+function webhookSettings(): Record<WebhookSetting, TOptional<TString>> {
+  const settings = WEBHOOKS.toSorted((a, b) => Number(hasKeySet(a)) - Number(hasKeySet(b))).flatMap((webhook) => {
+    const { secret } = webhook;
+    const shared = [[secret.name, webhookSecret(secret.description)]] as const;
+    if (!hasKeySet(webhook)) return shared;
+    const { url, accounts } = webhook.proof;
+    return [...shared, [url.name, httpUrl(url.description)], [accounts.name, list(accounts.description)]] as const;
+  });
+  return Object.fromEntries(settings) as Record<WebhookSetting, TOptional<TString>>;
+}
 
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
@@ -138,26 +151,7 @@ export const SETTINGS = Type.Object({
     'Addresses of reverse proxies whose `X-Forwarded-For` names the caller (rate limit, logs). URLs are never made from it.',
     'addresses or CIDR ranges separated by commas',
   ),
-  WEBHOOK_SECRET_RUNPOD: webhookSecret(
-    'Secret that the address of a RunPod webhook bears as `?secret=`; RunPod cannot sign.',
-  ),
-  WEBHOOK_SECRET_GENERATION: webhookSecret(
-    "Secret of a handler's own webhook, as `?secret=` or to sign with. Unset: the one of RunPod, on which such handlers run.",
-  ),
-  WEBHOOK_SECRET_REPLICATE: webhookSecret('Signing key of Replicate webhooks (`whsec_…`).'),
-  WEBHOOK_SECRET_COMFYUI_API: webhookSecret(
-    'Signing key of comfyui-api webhooks; its older versions bear it as `?secret=`.',
-  ),
-  WEBHOOK_SECRET_GENERIC: webhookSecret('Signing key of webhooks in our own form (Standard Webhooks).'),
-  WEBHOOK_SECRET_FAL: webhookSecret(
-    'Secret that FAL webhooks must bear as `?secret=`, in addition to their signature.',
-  ),
-  FAL_JWKS_URL: httpUrl(
-    'Key set that FAL webhooks are checked with (https://rest.alpha.fal.ai/.well-known/jwks.json). Unset: they are refused.',
-  ),
-  FAL_ACCOUNTS: list(
-    'FAL accounts whose webhooks are taken. Unset: those of any account, since FAL signs all with the same keys; then a webhook may not name its owner (nor with `WEBHOOK_SECRET_FAL` unset), and only registered jobs are carried out.',
-  ),
+  ...webhookSettings(),
   WORKER_CONCURRENCY: whole(
     'Downloads in the background at once, beside which one other job runs; 0: this process runs none.',
     4,

@@ -6,29 +6,29 @@ import { AppError } from '../errors.ts';
 import { storable } from './storable-text.ts';
 import { type JsonLimits, scanJson } from './scan.ts';
 
-/** Limits where no setting counts: what the service reads of its own stores and of ComfyUI. */
+/** Limits for JSON that the service reads from its stores and from ComfyUI, to which no setting applies. */
 const DEFAULT_JSON_LIMITS: JsonLimits = { structureBytes: 4 * 1024 * 1024, values: 200_000 };
 
 export interface ParseOptions {
   limits: JsonLimits;
   /**
-   * `strict`: a key that could reach a prototype is an error. `lenient`, for providers, which send no second version: such keys are
-   * dropped, characters that no database can hold are replaced, and integers beyond 2^53 (seeds) become texts.
+   * `strict`: a key that could change a prototype is an error. `lenient`, for providers, which cannot correct what they send: such keys are
+   * dropped, characters that PostgreSQL cannot store are replaced, and integers beyond 2^53 (seeds) become strings.
    */
   mode: 'strict' | 'lenient';
 }
 
 const LARGE_TEXT = 16 * 1024 * 1024;
 
-/** A short stand-in for a long string, which no sender can guess. */
+/** Short placeholders for long strings. A sender cannot guess their prefix. */
 interface StandIns {
   prefix: string;
   strings: readonly { start: number; end: number }[];
 }
 
 /**
- * Parses JSON in UTF-8. What costs time or memory out of proportion is found beforehand (`scanJson`). Long strings (base64) are
- * decoded apart from the rest, so that each is in memory once; other requests get their turn between the steps.
+ * Parses JSON in UTF-8. `scanJson` first refuses bodies that would take too much time or memory. Long strings (base64) are decoded
+ * separately, so that each is in memory only once. Lets other work run between the steps.
  * @throws AppError invalid_json, json_too_complex, invalid_request (nested too deep)
  */
 export async function parseJson(body: Buffer, { limits, mode }: ParseOptions): Promise<Json> {
@@ -38,7 +38,7 @@ export async function parseJson(body: Buffer, { limits, mode }: ParseOptions): P
   const text = decode(withStandIns(body, standIns));
   await nextTick();
   const parsed = parse(text, mode === 'lenient' && shape.longNumbers);
-  // The text of a large body is garbage now, beside which the heap would first grow by what is made of it next.
+  // The text of a large body is garbage now. Collect it, or the heap grows by the next step's strings first.
   if (text.length > LARGE_TEXT) globalThis.gc?.();
   await nextTick();
   const finished = await finish(parsed, { body, standIns, mode });
@@ -46,7 +46,7 @@ export async function parseJson(body: Buffer, { limits, mode }: ParseOptions): P
   return finished;
 }
 
-/** @param ignoreBOM a mark at the beginning is part of the text */
+/** @param ignoreBOM keep a byte order mark as part of the text */
 function decode(bytes: Uint8Array, ignoreBOM = false): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM }).decode(bytes);
@@ -70,7 +70,7 @@ function withStandIns(body: Buffer, { prefix, strings }: StandIns): Buffer {
 function parse(text: string, exactIntegers: boolean): unknown {
   try {
     if (!exactIntegers) return JSON.parse(text);
-    // The third argument is newer than the types: the text that the value was written as.
+    // The types lack the reviver's third argument, whose `source` is the value's text.
     const parseWithSource = JSON.parse as (
       text: string,
       reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
@@ -83,7 +83,7 @@ function parse(text: string, exactIntegers: boolean): unknown {
   }
 }
 
-/** What a provider or ComfyUI sent. @throws AppError invalid_json, json_too_complex, invalid_request */
+/** Parses the JSON of a provider or of ComfyUI. @throws AppError invalid_json, json_too_complex, invalid_request */
 export function parseProviderJson(body: Buffer, limits = DEFAULT_JSON_LIMITS): Promise<Json> {
   return parseJson(body, { limits, mode: 'lenient' });
 }
@@ -94,7 +94,7 @@ interface Finishing {
   mode: ParseOptions['mode'];
 }
 
-/** Puts the long strings back and looks at every name. The scan has bounded how many values there are. */
+/** Puts the long strings back and checks every name. The scan has limited the number of values. */
 async function finish(parsed: unknown, { body, standIns, mode }: Finishing): Promise<Json> {
   const long = await decodeAll(body, standIns.strings);
   const { prefix } = standIns;
@@ -161,14 +161,14 @@ function decodeLong(bytes: Buffer): string {
   return isAscii(bytes) ? bytes.toString('latin1') : decode(bytes, true);
 }
 
-/** RFC 8259 forbids them in a string; JSON.parse, which would say so, never sees these. Four bytes at a time. */
+/** RFC 8259 forbids control characters in a string. JSON.parse never sees these strings, so they are checked here, four bytes at a time. */
 function holdsControlCharacter(bytes: Buffer): boolean {
   const aligned = Math.min(bytes.length, (4 - (bytes.byteOffset % 4)) % 4);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset + aligned, (bytes.length - aligned) >> 2);
   for (let at = 0; at < aligned; at += 1) if ((bytes[at] ?? 0) < 0x20) return true;
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? 0;
-    // Whether a byte of the word is below 0x20: "Bit Twiddling Hacks", hasless(x, n).
+    // True when a byte of the word is below 0x20: hasless(x, n) of "Bit Twiddling Hacks".
     if (((word - 0x20202020) & ~word & 0x80808080) !== 0) return true;
   }
   for (let at = aligned + words.length * 4; at < bytes.length; at += 1) if ((bytes[at] ?? 0) < 0x20) return true;

@@ -1,7 +1,7 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
 
-/** What one JSON body may hold. */
+/** Limits of one JSON body. */
 export interface JsonLimits {
   /** Bytes outside of string values: punctuation, numbers, white space, and the names of members. */
   structureBytes: number;
@@ -9,23 +9,23 @@ export interface JsonLimits {
   values: number;
 }
 
-/** What the scan found; positions are bytes of the body. */
+/** The result of a scan. Positions are byte offsets in the body. */
 export interface JsonShape {
   values: number;
-  /** String values without escapes that are long enough to be decoded apart: from behind the opening quote to the closing one. */
+  /** String values without escapes that are long enough to be decoded separately: from after the opening quote to the closing quote. */
   long: readonly { start: number; end: number }[];
-  /** Whether a number has so many digits that a double may not hold it. */
+  /** Whether a number has more digits than a double can represent exactly. */
   longNumbers: boolean;
 }
 
-/** Recursive readers stay far from the end of the stack; nothing real nests deeper. */
+/** Keeps recursive readers far from a stack overflow. Real bodies nest less deeply. */
 const MAX_DEPTH = 1000;
 const LONG_STRING_BYTES = 16 * 1024;
-/** Digits of which a double keeps every one. */
+/** A double represents integers of this many digits exactly. */
 const SAFE_DIGITS = 15;
-/** So many bytes of a string are looked at one by one; what is longer is searched for its end. */
+/** Strings up to this length are scanned byte by byte. In longer ones `indexOf` finds the end. */
 const SHORT_STRING_BYTES = 64;
-/** Bytes between two looks at the clock. */
+/** Bytes scanned between two readings of the clock. */
 const STRIDE = 32 * 1024;
 const TURN_MS = 8;
 
@@ -33,8 +33,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Counts what a JSON body holds before anything is made of it: parsing makes up to a hundred bytes of memory of each byte of structure,
- * and cannot be interrupted. Linear, and other requests get their turn every few milliseconds. Does not validate.
+ * Counts the values and structure of a JSON body before it is parsed: parsing takes up to a hundred bytes of memory for each byte of
+ * structure, and cannot be interrupted. The scan takes linear time and lets other work run every few milliseconds. It does not validate.
  * @throws AppError json_too_complex; invalid_request when it nests more than 1,000 levels deep
  */
 export async function scanJson(body: Buffer, limits: JsonLimits): Promise<JsonShape> {
@@ -58,14 +58,14 @@ class Scan {
   #depth = 0;
   #digits = 0;
   #longNumbers = false;
-  /** Within a number or a literal, whose first byte has been counted as a value. */
+  /** Inside a number or literal that is already counted as a value. */
   #inScalar = false;
-  /** Where the string began that is being read; -1: none is. */
+  /** Start of the current string; -1 outside strings. */
   #stringStart = -1;
   #stringEscapes = false;
-  /** The last string that ended: a colon behind it makes it a name. */
+  /** The last complete string. If a colon follows, it was a name. */
   #lastString = { bytes: 0, long: false };
-  /** The first backslash not before the current place; looked for once for all strings, or the scan would not be linear. */
+  /** The next backslash at or after the current position. It is remembered across strings, which keeps the scan linear. */
   #nextBackslash = -1;
 
   constructor(body: Buffer, limits: JsonLimits) {
@@ -77,7 +77,7 @@ class Scan {
     return { values: this.#values, long: this.#long, longNumbers: this.#longNumbers };
   }
 
-  /** Goes on for a stretch; true at the end of the body. */
+  /** Scans the next stretch. Returns true at the end of the body. */
   step(): boolean {
     const stop = Math.min(this.#body.length, this.#at + STRIDE);
     while (this.#at < stop) {
@@ -96,7 +96,7 @@ class Scan {
       throw new AppError('invalid_request', `The JSON is nested more than ${MAX_DEPTH} levels deep.`);
   }
 
-  /** Up to the next string. */
+  /** Scans up to the next string. */
   #outside(stop: number): void {
     const body = this.#body;
     let at = this.#at;
@@ -122,7 +122,7 @@ class Scan {
         this.#inScalar = false;
         this.#values += 1;
         this.#depth += 1;
-        // Checked here, because a stretch of brackets alone would else be deep before it is looked at.
+        // Checked here too: a stretch of brackets alone could exceed the depth by far before the next check.
         if (this.#depth > MAX_DEPTH) this.#check();
         return;
       case 0x7d: // }
@@ -155,7 +155,7 @@ class Scan {
     if (this.#digits > SAFE_DIGITS) this.#longNumbers = true;
   }
 
-  /** The string before a colon was a member's name: no value, and part of the structure. */
+  /** The string before a colon was a name: it is not a value, and counts as structure. */
   #name(): void {
     this.#inScalar = false;
     this.#values -= 1;
@@ -186,7 +186,7 @@ class Scan {
       }
       at = this.#backslashFrom(at) - 1;
       plain = 0;
-      // A long way may have been skipped.
+      // The search may have skipped past the end of this stretch.
       if (at >= stop) {
         this.#at = at + 1;
         return;

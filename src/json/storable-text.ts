@@ -1,4 +1,4 @@
-/** A text as PostgreSQL can hold it: NUL and halves of surrogate pairs become U+FFFD. */
+/** Makes a string storable in PostgreSQL: NUL and lone surrogates become U+FFFD. */
 export function storable(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\u{FFFD}');
 }

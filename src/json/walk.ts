@@ -1,25 +1,25 @@
-/** Whether a value is an object as JSON has it: no class, stream, buffer or date. */
+/** Whether a value is a plain object, not a class instance such as a stream, buffer or date. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Says that a walk met more values, or deeper ones, than it may. */
+/** A walk exceeded its limits. */
 class WalkTooLong extends RangeError {}
 
 export interface WalkBounds {
-  /** Levels below the first value. */
+  /** Most levels below the first value. */
   depth: number;
-  /** Values of any kind. */
+  /** Most values of any kind. */
   values: number;
 }
 
 /**
- * Visits every value of plain data, parents first; iterative, because the depth is the sender's choice. It enters arrays and plain
- * objects alone: a stream or a socket that has slipped in is one value.
- * @param visit gets each value and its depth, 1 for the first one
- * @throws WalkTooLong beyond the bounds
+ * Visits every value of plain data, parents first. Iterative, because the sender chooses the depth. Only arrays and plain objects are
+ * entered; a stream or socket counts as one value.
+ * @param visit called with each value and its depth, which is 1 for the first
+ * @throws WalkTooLong beyond `bounds`
  */
 export function walkPlain(value: unknown, bounds: WalkBounds, visit: (value: unknown, depth: number) => void): void {
   const left: { value: unknown; depth: number }[] = [{ value, depth: 1 }];

@@ -1,6 +1,6 @@
 /**
- * Numbers and text at a byte offset. A read beyond the end gives NaN (or a shorter text), never an error: every
- * comparison with NaN is false, so a check of a truncated structure fails without a bounds test of its own.
+ * Reads numbers and text at a byte offset. A read beyond the end gives NaN (or a shorter text), never an error. Comparisons
+ * with NaN are false, so a check of a truncated structure fails without a bounds test.
  */
 export function u8(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? Number.NaN;
@@ -30,7 +30,7 @@ export function u32le(bytes: Uint8Array, at: number): number {
   return u16le(bytes, at) + u16le(bytes, at + 2) * 65536;
 }
 
-/** Above 2^53 the value is rounded, which does not matter for a length that no file can have. */
+/** Above 2^53 the value is rounded, which is harmless: no file is that long. */
 export function u64be(bytes: Uint8Array, at: number): number {
   return u32be(bytes, at) * 2 ** 32 + u32be(bytes, at + 4);
 }

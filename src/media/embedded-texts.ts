@@ -1,24 +1,24 @@
 import { constants, inflateSync } from 'node:zlib';
 import { MAX_TAKE_BYTES } from './pull-reader.ts';
 
-/** Bytes of texts that are kept of one file, after decompression. */
+/** Most bytes of texts kept from one file, after decompression. */
 const MAX_TOTAL_BYTES = MAX_TAKE_BYTES;
-/** Texts, and failures to read one; a file of nothing but tiny chunks costs no more. */
+/** Most texts and failures to read one. Bounds the cost of a file with many tiny chunks. */
 const MAX_TEXTS = 64;
 const MAX_NOTES = 8;
 
-/** The texts that a file carries beside its pixels: keyword → text, as far as they fit. Nothing here throws. */
+/** The texts embedded in a file, by keyword, within the limits above. No method throws. */
 export class EmbeddedTexts {
-  /** The first text of each keyword counts. EXIF tags go by their names, XMP by `XMP`, a JPEG comment by `COM`. */
+  /** The first text of each keyword. The keyword of an EXIF tag is its name; that of XMP is `XMP`, of a JPEG comment `COM`. */
   readonly texts = new Map<string, string>();
-  /** What could not be read, and why. */
+  /** Why texts could not be read. */
   readonly notes: string[] = [];
-  /** The file holds a C2PA manifest. */
+  /** Whether the file has a C2PA manifest. */
   c2pa = false;
   #left = MAX_TOTAL_BYTES;
   #count = 0;
 
-  /** Whether a chunk of so many bytes may be read; says so in a note when not. */
+  /** Whether a chunk of `bytes` bytes may be read; adds a note when not. */
   accepts(keyword: string, bytes: number): boolean {
     if (bytes <= this.#left && this.#count < MAX_TEXTS) return true;
     this.note(`${keyword} was left unread: it has ${bytes} bytes, too many for what is kept of one file`);
@@ -39,7 +39,7 @@ export class EmbeddedTexts {
     if (this.notes.length < MAX_NOTES && !this.notes.includes(text)) this.notes.push(text);
   }
 
-  /** Decompresses a zlib stream, as far as it fits; undefined, with a note, when it does not or is broken. */
+  /** Decompresses a zlib stream. Returns undefined and adds a note when it is malformed or too large. */
   inflate(keyword: string, bytes: Uint8Array): Uint8Array | undefined {
     if (!this.accepts(keyword, bytes.length)) return undefined;
     try {
@@ -50,7 +50,7 @@ export class EmbeddedTexts {
     } catch (error) {
       this.#count += 1;
       const tooLarge = (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE';
-      // What a bomb has cost is paid from the same purse, so that a file of bombs costs no more than one.
+      // A decompression bomb uses up the same budget, so that many bombs cost no more than one.
       if (tooLarge) this.#left = 0;
       this.note(`${keyword} was left out: ${tooLarge ? 'it unpacks to too much' : 'it cannot be decompressed'}`);
       return undefined;
@@ -60,8 +60,8 @@ export class EmbeddedTexts {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** UTF-8 where the bytes are valid as such, which other texts hardly ever are by chance; else Latin-1. */
-export function decodeText(bytes: Uint8Array): string {
+/** Decodes UTF-8 when the bytes are valid UTF-8, which other encodings rarely are by chance; otherwise Latin-1. */
+export function decodeUtf8OrLatin1(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch {

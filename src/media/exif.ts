@@ -1,7 +1,7 @@
 import { hasText, u16be, u16le, u32be, u32le } from './byte-order.ts';
-import { decodeText, type EmbeddedTexts } from './embedded-texts.ts';
+import { decodeUtf8OrLatin1, type EmbeddedTexts } from './embedded-texts.ts';
 
-/** Tags that hold words, by number (EXIF 2.32, 4.6); tools write prompts into several of them. */
+/** Names of tags with text, by number (EXIF 2.32, 4.6). Generators write prompts into several of them. */
 const TEXT_TAGS: Readonly<Record<number, string>> = {
   0x010e: 'ImageDescription',
   0x010f: 'Make',
@@ -15,12 +15,12 @@ const TEXT_TAGS: Readonly<Record<number, string>> = {
 const ORIENTATION = 0x0112;
 const EXIF_DIRECTORY = 0x8769;
 const MAX_ENTRIES = 512;
-/** Bytes of one value, by type: BYTE, ASCII, SHORT, LONG, RATIONAL, …, UNDEFINED. */
+/** Bytes of one value by type: BYTE, ASCII, SHORT, LONG, RATIONAL, …, UNDEFINED. */
 const SIZES: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1 };
 
 interface Entry {
   tag: number;
-  /** The bytes of the value; shorter than declared where the data ends. */
+  /** The bytes of the value; shorter than declared when the data is truncated. */
   value: Uint8Array;
 }
 
@@ -29,7 +29,7 @@ interface Exif {
   entries: Entry[];
 }
 
-/** The entries of IFD0 and of the EXIF directory; `bytes` is a TIFF structure, with or without `Exif\0\0` before it. */
+/** Reads the entries of IFD0 and of the EXIF directory. `bytes` is a TIFF structure, with or without `Exif\0\0` before it. */
 function readExif(bytes: Uint8Array): Exif | undefined {
   const tiff = hasText(bytes, 0, 'Exif\0') ? bytes.subarray(6) : bytes;
   const bigEndian = hasText(tiff, 0, 'MM\0*');
@@ -52,7 +52,7 @@ function readExif(bytes: Uint8Array): Exif | undefined {
     return next;
   };
   const exifDirectory = readDirectory(u32(tiff, 4));
-  // One level: what an EXIF directory points to is of no interest here, so a loop of pointers leads nowhere.
+  // Only one level is read, so a loop of pointers cannot trap the reader.
   if (exifDirectory > 0) readDirectory(exifDirectory);
   return { bigEndian, entries };
 }
@@ -71,7 +71,7 @@ export function addExifTexts(texts: EmbeddedTexts, bytes: Uint8Array): void {
 function decodeValue(tag: number, value: Uint8Array, bigEndian: boolean): string {
   if (tag === 0x9c9c) return decodeUtf16(value, false);
   if (tag === 0x9286) {
-    // 8 bytes name the character code (4.6.5, UserComment). What UNICODE means, writers do not agree on.
+    // The first 8 bytes name the character code (4.6.5, UserComment). Writers disagree about the encoding of UNICODE.
     if (hasText(value, 0, 'UNICODE\0')) return decodeUnicode(value.subarray(8), bigEndian);
     if (hasText(value, 0, 'ASCII\0\0\0') || hasText(value, 0, '\0\0\0\0\0\0\0\0')) return trimmed(value.subarray(8));
   }
@@ -80,10 +80,10 @@ function decodeValue(tag: number, value: Uint8Array, bigEndian: boolean): string
 
 function trimmed(value: Uint8Array): string {
   const end = value.indexOf(0);
-  return decodeText(end < 0 ? value : value.subarray(0, end));
+  return decodeUtf8OrLatin1(end < 0 ? value : value.subarray(0, end));
 }
 
-/** Mostly UTF-16 in an order that has to be guessed from where the zeros of ASCII letters lie; some write UTF-8. */
+/** Usually UTF-16, whose byte order is guessed from the zero bytes of ASCII letters; some tools write UTF-8. */
 function decodeUnicode(value: Uint8Array, bigEndian: boolean): string {
   let even = 0;
   let odd = 0;
@@ -92,8 +92,8 @@ function decodeUnicode(value: Uint8Array, bigEndian: boolean): string {
     else if (value[i] === 0) odd += 1;
   }
   if (even === 0 && odd === 0) {
-    const text = decodeText(value);
-    // Words without an ASCII letter, as Chinese ones, have no zeros in UTF-16 either; as UTF-8 they would hardly be valid.
+    const text = decodeUtf8OrLatin1(value);
+    // Text without ASCII letters, such as Chinese, has no zero bytes in UTF-16 either, but is rarely valid UTF-8.
     if (value.length % 2 === 1 || Buffer.byteLength(text) === value.length) return text;
   }
   return decodeUtf16(value, even === odd ? bigEndian : even > odd);
@@ -105,7 +105,7 @@ function decodeUtf16(value: Uint8Array, bigEndian: boolean): string {
   return end < 0 ? text : text.slice(0, end);
 }
 
-/** How the picture is to be turned, 1 to 8 (EXIF 2.32, 4.6.4 A); undefined when the block does not say. */
+/** The orientation, 1 to 8 (EXIF 2.32, 4.6.4 A); undefined when the block has none. */
 export function exifOrientation(bytes: Uint8Array): number | undefined {
   const exif = readExif(bytes);
   const value = exif?.entries.find((entry) => entry.tag === ORIENTATION)?.value;
@@ -114,7 +114,7 @@ export function exifOrientation(bytes: Uint8Array): number | undefined {
   return orientation >= 1 && orientation <= 8 ? orientation : undefined;
 }
 
-/** A TIFF structure with the orientation and nothing else. */
+/** Builds a TIFF structure that holds only the orientation. */
 export function orientationOnly(orientation: number): Uint8Array {
   // A header, one entry of type SHORT, and no further directory.
   const header = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1];

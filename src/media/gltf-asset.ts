@@ -1,6 +1,6 @@
 /**
- * Looks for `asset.version` of a glTF document (glTF 2.0, 5.9) in the beginning of a JSON text, without parsing what
- * may be cut off: one pass over the characters that follows strings and depth. `no`: the text is not an object.
+ * Looks for `asset.version` of a glTF document (glTF 2.0, 5.9) at the beginning of JSON that may be truncated. One pass
+ * over the characters tracks strings and depth. `no`: the text is not an object.
  */
 export function findGltfAsset(text: string): 'found' | 'not yet' | 'no' {
   let depth = 0;

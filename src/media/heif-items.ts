@@ -1,6 +1,6 @@
 import { latin1, u16be, u32be, u64be, u8 } from './byte-order.ts';
 
-/** Where the bytes of an item lie in the file. */
+/** The position of an item's bytes in the file. */
 export interface ItemPlace {
   item: number;
   offset: number;
@@ -9,14 +9,14 @@ export interface ItemPlace {
 
 const MAX_ITEMS = 4096;
 
-/** `infe`, the entry of an item (ISO/IEC 14496-12 8.11.6): its number and its type; older versions than 2 tell no type. */
+/** Reads `infe`, the entry of an item (ISO/IEC 14496-12 8.11.6): its id and its type. Versions before 2 have no type. */
 export function itemType(body: Uint8Array): { item: number; type: string } | undefined {
   const version = u8(body, 0);
   if (version === 2) return { item: u16be(body, 4), type: latin1(body, 8, 4) };
   return version === 3 ? { item: u32be(body, 4), type: latin1(body, 10, 4) } : undefined;
 }
 
-/** `iloc` (8.11.3): the items that lie in one piece at a place of this file. */
+/** Reads `iloc` (8.11.3): the items that are stored in one piece in this file. */
 export function itemPlaces(body: Uint8Array): ItemPlace[] {
   const version = u8(body, 0);
   let at = 6;
@@ -36,7 +36,7 @@ export function itemPlaces(body: Uint8Array): ItemPlace[] {
   for (let i = 0; i < Math.min(count, MAX_ITEMS) && at < body.length; i++) {
     const item = version < 2 ? u16() : read(4);
     const inFile = version === 0 || (u16() & 15) === 0;
-    at += 2; // which file
+    at += 2; // data_reference_index
     const base = read(baseSize);
     const extents = u16();
     for (let j = 0; j < extents && at < body.length; j++) {

@@ -5,7 +5,7 @@ export interface MediaType {
   /** Without a dot. Unique in the table, while one MIME type may have several. */
   ext: string;
   mediaType: MediaKind;
-  /** May a browser be trusted to show it inline: raster image, audio, video; false for SVG, 3D and project files. */
+  /** Whether a browser may show it inline: true for raster images, audio and video; false for SVG, 3D and project files. */
   inline: boolean;
 }
 
@@ -68,7 +68,7 @@ const ROWS: readonly Row[] = [
 const byMime = new Map<string, MediaType>();
 const byExtension = new Map<string, MediaType>();
 
-/** Everything that the service keeps: what is not here is refused. */
+/** All media types that the service stores. Files of other types are refused. */
 export const MEDIA_TYPES: readonly MediaType[] = ROWS.map(([mime, ext, mediaType, inline, ...aliases]) => {
   const type = Object.freeze({ mime, ext, mediaType, inline });
   for (const name of [mime, ext, ...aliases]) {
@@ -79,14 +79,14 @@ export const MEDIA_TYPES: readonly MediaType[] = ROWS.map(([mime, ext, mediaType
 });
 
 /**
- * The type of a Content-Type value: `image/PNG`, `audio/x-wav`, `video/mp4; codecs="avc1"`.
- * Case and parameters are ignored, common aliases are known. Undefined when the service does not keep such media.
+ * Finds the type of a Content-Type value such as `image/PNG`, `audio/x-wav` or `video/mp4; codecs="avc1"`.
+ * Case and parameters are ignored, and common aliases are known. Undefined when the service does not store such media.
  */
 export function mediaTypeByMime(mime: string): MediaType | undefined {
   return byMime.get(mime.split(';', 1)[0]!.trim().toLowerCase());
 }
 
-/** The type of a file name's extension, with or without its dot, in any case. */
+/** Finds the type of a file extension, with or without its dot, in any case. */
 export function mediaTypeByExtension(ext: string): MediaType | undefined {
   return byExtension.get(ext.replace(/^\./, '').toLowerCase());
 }

@@ -1,12 +1,12 @@
 import { u8 } from './byte-order.ts';
-import { decodeText, type EmbeddedTexts } from './embedded-texts.ts';
+import { decodeUtf8OrLatin1, type EmbeddedTexts } from './embedded-texts.ts';
 
 /** Adds the text of a `tEXt`, `zTXt` or `iTXt` chunk (PNG 11.3.3). */
 export function addPngText(texts: EmbeddedTexts, type: string, data: Uint8Array): void {
   const keywordEnd = data.subarray(0, 80).indexOf(0);
   if (keywordEnd <= 0) return texts.note(`a ${type} chunk has no keyword`);
-  const keyword = decodeText(data.subarray(0, keywordEnd));
-  if (type === 'tEXt') return texts.add(nameOf(keyword), decodeText(data.subarray(keywordEnd + 1)));
+  const keyword = decodeUtf8OrLatin1(data.subarray(0, keywordEnd));
+  if (type === 'tEXt') return texts.add(nameOf(keyword), decodeUtf8OrLatin1(data.subarray(keywordEnd + 1)));
   let compressed = true;
   let start = keywordEnd + 2; // the compression method
   if (type === 'iTXt') {
@@ -18,7 +18,7 @@ export function addPngText(texts: EmbeddedTexts, type: string, data: Uint8Array)
   }
   const body = data.subarray(start);
   const plain = compressed ? texts.inflate(`the text '${keyword}'`, body) : body;
-  if (plain) texts.add(nameOf(keyword), decodeText(plain));
+  if (plain) texts.add(nameOf(keyword), decodeUtf8OrLatin1(plain));
 }
 
 function nameOf(keyword: string): string {

@@ -1,45 +1,45 @@
-/** The most bytes that one read may ask to have kept: 4 MiB. */
+/** Most bytes that one read may request: 4 MiB. */
 export const MAX_TAKE_BYTES = 4 * 1024 * 1024;
 
-/** What a parser waits for: so many bytes (`short`: fewer at the end of the file), any bytes, or to have some passed by. */
+/** What a parser waits for: a number of bytes (`short`: fewer at the end of the file), any bytes, or to skip some. */
 export type Want = { kind: 'take'; bytes: number; short: boolean } | { kind: 'some' } | { kind: 'skip'; bytes: number };
 
 /**
- * A parser of a file that goes by once. It is written top to bottom, and pauses at every `yield*`.
- * The bytes it is given are only valid until its next `yield*`. When the file ends it is simply never resumed.
+ * A parser of a streamed file, as a generator. It pauses at every `yield*`. The bytes that it gets are valid only until its
+ * next `yield*`. When the file ends, the parser is not resumed.
  */
 export type Pull<T = void> = Generator<Want, T, Uint8Array>;
 
 export interface Source {
-  /** How many bytes of the file the parser has taken or skipped. */
+  /** Bytes of the file that the parser has taken or skipped. */
   readonly position: number;
 }
 
 const EMPTY = new Uint8Array(0);
 
-/** Exactly `bytes` bytes (at most MAX_TAKE_BYTES, else the parser ends here). */
+/** Takes exactly `bytes` bytes. More than MAX_TAKE_BYTES ends the parser. */
 export function* take(bytes: number): Pull<Uint8Array> {
   return yield { kind: 'take', bytes, short: false };
 }
 
-/** `bytes` bytes, or what is left of the file. */
+/** Takes `bytes` bytes, or what is left of the file. */
 export function* takeUpTo(bytes: number): Pull<Uint8Array> {
   return yield { kind: 'take', bytes, short: true };
 }
 
-/** Whatever comes next, at least one byte. */
+/** Takes the next bytes, at least one. */
 export function* takeSome(): Pull<Uint8Array> {
   return yield { kind: 'some' };
 }
 
-/** Lets `bytes` bytes pass without keeping them; a length that no file has ends the parser's work, not the process. */
+/** Skips `bytes` bytes. An impossible length ends the parser, not the process. */
 export function* skip(bytes: number): Pull {
   if (bytes !== 0) yield { kind: 'skip', bytes };
 }
 
 /**
- * Feeds a pull parser with the chunks of a file. Memory grows with what has arrived, never by what a header declares,
- * and one buffer serves all reads. An error inside the parser ends it: what it had found until then stands.
+ * Feeds a pull parser with the chunks of a file. Memory depends on the bytes that have arrived, never on a declared
+ * length, and all reads share one buffer. An error in the parser ends it; its results so far stay.
  */
 export class PullReader implements Source {
   position = 0;
@@ -88,7 +88,7 @@ export class PullReader implements Source {
     }
   }
 
-  /** The file has ended: a pending `takeUpTo` gets what there is. */
+  /** Call at the end of the file: a waiting `takeUpTo` gets the remaining bytes. */
   end(): void {
     if (this.#want.kind === 'take' && this.#want.short) this.#resume(this.#kept.subarray(0, this.#filled));
     this.#stop();
@@ -112,7 +112,7 @@ export class PullReader implements Source {
       if (step === undefined || step.done === true) return this.#stop();
       this.#want = step.value;
     } catch {
-      // A header that trips a parser is the uploader's doing, and costs only what could have been read from it.
+      // A malformed header is the uploader's fault; only the facts in it are lost.
       return this.#stop();
     }
     if (this.#want.kind === 'some') return;

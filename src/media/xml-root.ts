@@ -1,5 +1,5 @@
 /**
- * The first element of a document: its name with any prefix, and its attributes, entities unresolved.
+ * The root element of a document: its name with its prefix, and its attributes with unresolved entities.
  * `attributes` is null when the tag is not well-formed XML (an unquoted value, a stray character).
  */
 export interface XmlRoot {
@@ -21,7 +21,7 @@ function match(pattern: RegExp, text: string, at: number): string {
   return pattern.exec(text)?.[0] ?? '';
 }
 
-/** The index after a document type declaration, whose internal subset is in brackets; -1 when it does not end. */
+/** The index after a document type declaration, which may have an internal subset in brackets; -1 when it does not end. */
 function afterDoctype(text: string, start: number): number {
   let depth = 0;
   for (let at = start; at < text.length; at++) {
@@ -67,7 +67,7 @@ function readAttributes(text: string, start: number): Map<string, string> | null
   return null;
 }
 
-/** Passes over XML declaration, processing instructions, comments and document type, and reads the first tag. Linear. */
+/** Skips the XML declaration, processing instructions, comments and document type, and reads the first tag, in linear time. */
 export function xmlRoot(text: string): XmlRootResult {
   let at = 0;
   let doctype = '';

@@ -12,12 +12,13 @@ import { createSigner, derivedSigningKey } from '../domain/delivery/signing.ts';
 import { createHotBodies } from '../domain/bytes/body-cache.ts';
 import { createRenderedItems } from '../http/answers/present.ts';
 import type { RouteDeps } from '../http/route-deps.ts';
-import type { WebhookTrust } from '../http/webhooks/webhook-sender.ts';
+import type { SenderTrust, WebhookTrust } from '../http/webhooks/webhook-sender.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { openServices } from './open-database.ts';
 import { createComfyClient } from '../sources/comfyui/client.ts';
 import { createUrlFetcher } from '../sources/fetch/fetch-url.ts';
-import { createKeySource } from '../sources/webhooks/webhook-proof.ts';
+import { WEBHOOKS, type WebhookProvider, hasKeySet } from '../sources/providers/registry.ts';
+import { createKeySource } from '../sources/webhooks/key-source.ts';
 
 export interface ServiceOptions {
   connectionString: string;
@@ -109,17 +110,22 @@ export async function createService(
   };
 }
 
+/** What the settings say about each webhook in the registry. */
 function webhookTrust(config: Config): WebhookTrust {
-  return {
-    secrets: {
-      runpod: config.WEBHOOK_SECRET_RUNPOD,
-      generation: config.WEBHOOK_SECRET_GENERATION ?? config.WEBHOOK_SECRET_RUNPOD,
-      replicate: config.WEBHOOK_SECRET_REPLICATE,
-      fal: config.WEBHOOK_SECRET_FAL,
-      'comfyui-api': config.WEBHOOK_SECRET_COMFYUI_API,
-      generic: config.WEBHOOK_SECRET_GENERIC,
-    },
-    fal: config.FAL_JWKS_URL === undefined ? undefined : createKeySource(config.FAL_JWKS_URL),
-    falAccounts: config.FAL_ACCOUNTS.length > 0 ? config.FAL_ACCOUNTS : undefined,
-  };
+  const senders = WEBHOOKS.map((webhook): [WebhookProvider, SenderTrust] => {
+    const { name, secret: setting } = webhook;
+    const secret = config[setting.name] ?? ('fallback' in setting ? config[setting.fallback] : undefined);
+    if (!hasKeySet(webhook)) return [name, { secret }];
+    const url = config[webhook.proof.url.name];
+    const accounts = config[webhook.proof.accounts.name];
+    return [
+      name,
+      {
+        secret,
+        keys: url === undefined ? undefined : createKeySource(url),
+        accounts: accounts.length > 0 ? accounts : undefined,
+      },
+    ];
+  });
+  return Object.fromEntries(senders);
 }

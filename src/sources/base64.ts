@@ -3,17 +3,17 @@ import { AppError } from '../errors.ts';
 
 export interface DecodedData {
   bytes: Buffer;
-  /** The type that a data URI claims; a claim, not a finding. */
+  /** The media type that a data URI declares; not verified. */
   declaredType: string | undefined;
 }
 
-/** Characters that are decoded in one go, in about a millisecond. */
+/** Characters decoded at a time, which takes about a millisecond. */
 const SLICE = 1024 * 1024;
 
 /**
- * Decodes base64 (white space and the URL-safe alphabet allowed, padding optional) or a data URI (RFC 2397, base64 or not). Other
- * requests get their turn between slices.
- * @throws AppError invalid_base64, file_missing when nothing comes out
+ * Decodes base64 (white space and the URL-safe alphabet allowed, padding optional) or a data URI (RFC 2397, base64 or not). Lets other
+ * work run between slices.
+ * @throws AppError invalid_base64; file_missing when the data is empty
  */
 export async function decodeData(data: string): Promise<DecodedData> {
   const { pieces, declaredType, mostBytes } = openData(data);
@@ -29,7 +29,7 @@ export async function decodeData(data: string): Promise<DecodedData> {
   return { bytes: bytes.subarray(0, length), declaredType };
 }
 
-/** The same, piece by piece. */
+/** As `decodeData`, but piece by piece. `mostBytes` is an upper bound of the decoded length. The pieces throw AppError invalid_base64. */
 export function openData(data: string): {
   pieces: Iterable<Uint8Array>;
   declaredType: string | undefined;
@@ -47,16 +47,16 @@ export function openData(data: string): {
     return { pieces: base64Pieces(data, comma + 1), declaredType, mostBytes: mostBytesOf(data.length) };
   return { pieces: escapedPieces(data, comma + 1), declaredType, mostBytes: (data.length - comma - 1) * 3 };
 }
-/** Characters of a data URI before its comma. */
+/** Most characters of a data URI before its comma. */
 const MAX_URI_HEAD = 520;
 
-/** Characters at either end. */
+/** Characters at each end of a text that are checked. */
 const JUDGED = 64 * 1024;
 const DIGITS_AND_SPACE = /^[A-Za-z0-9+/_\s-]*$/;
 
 /**
- * Whether a text has the letters of base64, white space allowed, and at most two `=` at its end. Says nothing of its length. A long one
- * is judged by its beginning and its end: what decodes it later looks at all of it.
+ * Whether a text consists of base64 characters and white space, with at most two `=` at its end. Its length is not checked. Of a long text
+ * only the beginning and the end are checked; decoding checks all of it.
  */
 export function looksLikeBase64(text: string): boolean {
   let end = text.length;
@@ -77,7 +77,7 @@ function mostBytesOf(characters: number): number {
 const DIGITS = /^[A-Za-z0-9+/_-]*$/;
 
 function* base64Pieces(text: string, start: number): Generator<Buffer> {
-  /** Digits that wait for the others of their group of four. */
+  /** Characters of an incomplete group of four. */
   let rest = '';
   let padding = 0;
   let digits = 0;
@@ -94,21 +94,21 @@ function* base64Pieces(text: string, start: number): Generator<Buffer> {
     const group = rest + own;
     const whole = group.length - (group.length % 4);
     rest = group.slice(whole);
-    // Also nothing, of white space: between pieces others get their turn.
+    // A slice of white space yields an empty piece, so that other work can run between slices.
     yield Buffer.from(group.slice(0, whole), 'base64');
   }
   const over = digits % 4;
   if (over === 1 || (padding > 0 && (over + padding) % 4 !== 0))
     throw invalid('its length or padding is wrong; it may have been cut off');
-  // Buffer takes the URL-safe alphabet as well, and needs no padding.
+  // Buffer also decodes the URL-safe alphabet, and needs no padding.
   if (rest !== '') yield Buffer.from(rest, 'base64');
 }
 
-/** A data URI that is not base64: text with percent escapes. */
+/** Decodes the data of a data URI without base64: text with percent escapes. */
 function* escapedPieces(text: string, start: number): Generator<Buffer> {
   for (let at = start; at < text.length;) {
     let end = Math.min(text.length, at + SLICE);
-    // Not within a character of up to four escaped bytes, nor within a pair of surrogates; beyond that the text is broken.
+    // Do not cut inside a character of up to four escaped bytes or a surrogate pair. If no cut is found, the text is malformed.
     for (let back = 0; back < 12 && end < text.length && end > at + 1 && !isBoundary(text, end); back += 1) end -= 1;
     try {
       yield Buffer.from(decodeURIComponent(text.slice(at, end)));
@@ -119,11 +119,11 @@ function* escapedPieces(text: string, start: number): Generator<Buffer> {
   }
 }
 
-/** Whether a text may be cut there: no escape and no pair goes on behind it. */
+/** Whether the text can be cut at `at` without splitting an escape or a surrogate pair. */
 function isBoundary(text: string, at: number): boolean {
   const near = text.slice(Math.max(0, at - 2), at + 1);
   if (near.slice(0, 2).includes('%')) return false;
-  // A byte that continues a character in UTF-8.
+  // A UTF-8 continuation byte.
   if (/^%[89ab]/i.test(text.slice(at, at + 2))) return false;
   return !/[\udc00-\udfff]/.test(text.charAt(at));
 }

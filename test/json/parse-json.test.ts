@@ -37,7 +37,7 @@ function countOf(value: unknown): number {
   return 1 + Object.values(value).reduce<number>((sum, entry) => sum + countOf(entry), 0);
 }
 
-test('what JSON.parse makes of a text, and how many values it has, whatever the text', async () => {
+test('any text gives what JSON.parse gives, and its number of values', async () => {
   await fc.assert(
     fc.asyncProperty(json, fc.constantFrom(undefined, 2), async (value, indent) => {
       const text = JSON.stringify(value, undefined, indent);
@@ -48,7 +48,7 @@ test('what JSON.parse makes of a text, and how many values it has, whatever the 
   );
 });
 
-test('any bytes: what JSON.parse refuses is refused, what it takes comes out the same', async () => {
+test('any bytes that JSON.parse refuses are refused, and any that it accepts give the same value', async () => {
   const pieces = fc.constantFrom(
     '{',
     '}',
@@ -131,7 +131,7 @@ describe('long strings', () => {
     expect(await parse(JSON.stringify({ a: [text, 'short', text] }))).toEqual({ a: [text, 'short', text] });
   });
 
-  test('a raw control character in one is refused as in a short one', async () => {
+  test('a raw control character in a long string is refused as in a short one', async () => {
     for (const text of ['a', long])
       for (const at of [0, 1, 2, 3, text.length])
         await expect(parse(`["${text.slice(0, at)}\n${text.slice(at)}"]`)).rejects.toMatchObject({
@@ -139,7 +139,7 @@ describe('long strings', () => {
         });
   });
 
-  test('bytes in one that are no UTF-8 are refused', async () => {
+  test('bytes in a long string that are not UTF-8 are refused', async () => {
     const body = Buffer.from(`["${long}"]`);
     body[5000] = 0xff;
     await expect(parseJson(body, { limits: LIMITS, mode: 'strict' })).rejects.toMatchObject({ code: 'invalid_json' });
@@ -147,12 +147,12 @@ describe('long strings', () => {
 });
 
 describe("a provider's JSON", () => {
-  test('keeps the digits of integers beyond 2^53 and drops what could reach a prototype', async () => {
+  test('keeps the digits of integers beyond 2^53 and drops keys that could change a prototype', async () => {
     const text =
       '{"seed":12345678901234567890,"n":1.5,"__proto__":{"x":1},"a":{"constructor":{"prototype":{}}},"big":1e300}';
     expect(await parse(text, 'lenient')).toEqual({ seed: '12345678901234567890', n: 1.5, a: {}, big: 1e300 });
   });
-  test('has characters replaced that no database can hold', async () => {
+  test('has characters that PostgreSQL cannot store replaced', async () => {
     expect(await parse('["a\\u0000b","\\ud800"]', 'lenient')).toEqual([
       expect.not.stringContaining('\u0000'),
       '\ufffd',

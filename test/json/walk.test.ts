@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { isPlainObject, walkPlain } from '../../src/json/walk.ts';
 
-test('a walk enters arrays and plain objects alone', () => {
+test('a walk enters only arrays and plain objects', () => {
   const stream = new Readable();
   Object.assign(stream, { inner: stream });
   const seen: unknown[] = [];
@@ -14,7 +14,7 @@ test('a walk enters arrays and plain objects alone', () => {
   expect(isPlainObject(stream)).toBe(false);
 });
 
-test('a walk ends at its bounds, and at a circle', () => {
+test('a walk throws at its limits, and therefore on circular data', () => {
   const circle: unknown[] = [];
   circle.push(circle);
   expect(() => walkPlain(circle, { depth: 1e9, values: 1000 }, () => {})).toThrow('1000 values');

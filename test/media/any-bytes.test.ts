@@ -70,7 +70,7 @@ describe('damaged files', () => {
     );
   });
 
-  test('tell the same in chunks of any size', () => {
+  test('give the same result in chunks of any size', () => {
     const sizes = fc.array(fc.integer({ min: 0, max: 700 }), { minLength: 1, maxLength: 5 });
     fc.assert(
       fc.property(fc.constantFrom(...MADE), damage, sizes, ({ file, ext }, harm, lengths) => {

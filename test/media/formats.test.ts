@@ -14,11 +14,11 @@ describe.each([...IMAGES, ...VIDEOS, ...AUDIO, ...MODELS])('$name', (made) => {
     expect(await extensionOf(file, filename)).toBe(ext);
   });
 
-  test('is told by content, whatever it is called', async () => {
+  test('is recognised by content, under any name', async () => {
     expect(filename ?? (await extensionOf(file, 'a.pdf', 'text/html'))).toBe(filename ?? ext);
   });
 
-  test('tells its size and duration, in chunks of any size', () => {
+  test('gives its size and duration, in chunks of any size', () => {
     for (const chunk of [1_000_000_000, 1024, 7]) {
       if (file.length / chunk > 100_000) continue;
       expect(inspectFile(file, mediaTypeByExtension(ext)!, chunk)).toEqual({

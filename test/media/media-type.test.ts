@@ -18,21 +18,24 @@ test.each([
   ['IMAGE/PNG', 'png'],
   ['video/x-matroska', 'mkv'],
   ['audio/opus', 'opus'],
-])('%s stands for .%s', (mime, ext) => {
+])('%s is .%s', (mime, ext) => {
   expect(mediaTypeByMime(mime)?.ext).toBe(ext);
 });
 
-test('extensions go with or without a dot, in any case', () => {
+test('extensions are found with or without a dot, in any case', () => {
   expect(mediaTypeByExtension('.JPEG')?.ext).toBe('jpg');
   expect(mediaTypeByExtension('tiff')?.ext).toBe('tif');
 });
 
-test.each(['', 'text/html', 'application/zip', 'constructor', 'image', '__proto__'])('%j is no medium', (name) => {
-  expect(mediaTypeByMime(name)).toBeUndefined();
-  expect(mediaTypeByExtension(name)).toBeUndefined();
-});
+test.each(['', 'text/html', 'application/zip', 'constructor', 'image', '__proto__'])(
+  '%j is not a media type',
+  (name) => {
+    expect(mediaTypeByMime(name)).toBeUndefined();
+    expect(mediaTypeByExtension(name)).toBeUndefined();
+  },
+);
 
-test('only what a browser draws or plays without running it is shown inline', () => {
+test('only types that a browser shows without running scripts are inline', () => {
   const never = MEDIA_TYPES.filter((type) => !type.inline).map((type) => type.ext);
   expect(never).toEqual(['psd', 'svg', 'glb', 'gltf', 'stl', 'obj', 'usdz', 'ply', 'fbx']);
 });

@@ -10,7 +10,7 @@ import { binaryStl, OBJ, zip } from './made-models.ts';
 const HTML = '<!DOCTYPE html><html><body><script>alert(1)</script></body></html>';
 const SCRIPT = '/*xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx*/=1;alert(document.domain);//';
 
-describe('what is not media is refused, whatever it is called', () => {
+describe('files that are not media are refused under any name', () => {
   test.each([
     ['nothing', bytes(), 'unknown'],
     ['one byte', bytes(0xff), 'unknown text/plain'],
@@ -70,7 +70,7 @@ describe('case 20: JPEG magic followed by HTML is not media', () => {
   });
 });
 
-describe('other signatures with a text behind them are not media', () => {
+describe('other signatures followed by text are not media', () => {
   test.each([
     ['PNG', bytes('\x89PNG\r\n\x1a\n', HTML)],
     ['PNG whose first chunk is not IHDR', bytes('\x89PNG\r\n\x1a\n\0\0\0\x0dIHDO', zeros(40))],
@@ -98,7 +98,7 @@ describe('other signatures with a text behind them are not media', () => {
   });
 });
 
-describe('a name cannot choose against the structure', () => {
+describe('a name cannot override the structure', () => {
   test('a ZIP named .usdz, a compressed USDZ, a ZIP with another first entry', async () => {
     expect(await extensionOf(zip('a.usdc', 'hello PXR-USDC'), 'a.usdz')).toBe('unknown application/zip');
     expect(await extensionOf(zip('a.usdc', 'PXR-USDC', 8), 'a.usdz')).toBe('unknown application/zip');
@@ -118,7 +118,7 @@ describe('a name cannot choose against the structure', () => {
     expect(await extensionOf(bytes(zeros(80), le32(2 ** 32 - 1), zeros(500)), 'a.stl')).toBe('unknown');
   });
 
-  test('a picture is what it is under the name of another format', async () => {
+  test('a picture is recognised under the name of another format', async () => {
     for (const name of ['a.stl', 'a.mp3', 'a.obj', 'a.gltf', 'a.svg']) {
       expect(await extensionOf(png(1, 1), name)).toBe('png');
       expect(await extensionOf(bytes(png(1, 1), zeros(100_000)), name)).toBe('png');
@@ -145,7 +145,7 @@ test('case 32: the 55-byte ASF that loops an old sniffer is refused at once', as
   expect(await extensionOf(file, 'a.wma')).toBe('unknown video/x-ms-asf');
 });
 
-test('a head of less than 64 KiB is not judged while there is more to come', async () => {
+test('sniffing waits for 64 KiB unless the file is shorter', async () => {
   expect(await sniff(png(1, 1), { complete: false })).toEqual({ kind: 'more', bytes: 65_536 });
   expect(await sniff(bytes(), { complete: false })).toEqual({ kind: 'more', bytes: 65_536 });
 });

@@ -11,7 +11,7 @@ function run(parser: () => Pull, ...chunks: Uint8Array[]): PullReader {
   return reader;
 }
 
-test('takes and skips across the borders of chunks', () => {
+test('takes and skips across chunk boundaries', () => {
   const seen: string[] = [];
   const parser = function* (): Pull {
     seen.push(String(yield* take(3)));
@@ -40,7 +40,7 @@ test.each([MAX_TAKE_BYTES + 1, 2 ** 56, Number.NaN, -1, Number.POSITIVE_INFINITY
   },
 );
 
-test('an error in a parser ends it, and only it', () => {
+test('an error in a parser ends only that parser', () => {
   const parser = function* (): Pull {
     yield* take(1);
     throw new RangeError('a header that cannot be');
@@ -48,7 +48,7 @@ test('an error in a parser ends it, and only it', () => {
   expect(() => run(parser, bytes(1), bytes(2))).not.toThrow();
 });
 
-test('at the end of the file a parser is resumed once, and only if it said that less will do', () => {
+test('at the end of the file a parser is resumed only if it waits in takeUpTo, and once', () => {
   let resumed = 0;
   const forever = function* (): Pull {
     for (;;) {

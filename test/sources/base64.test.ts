@@ -5,7 +5,7 @@ import { decodeData } from '../../src/sources/base64.ts';
 
 const MIB = 1024 ** 2;
 
-test('bytes come back, whatever the alphabet, the padding and the white space', async () => {
+test('bytes are decoded with either alphabet, any padding and white space', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uint8Array({ minLength: 1, maxLength: 200 }),
@@ -23,7 +23,7 @@ test('bytes come back, whatever the alphabet, the padding and the white space', 
   );
 });
 
-test('bytes come back across the slices in which they are decoded, also as escapes of several bytes', async () => {
+test('bytes are decoded correctly across slices, also in escapes of several bytes', async () => {
   const bytes = Buffer.alloc(2.5 * MIB, 'é中😀x');
   expect((await decodeData(bytes.toString('base64'))).bytes.equals(bytes)).toBe(true);
   const text = bytes.toString();
@@ -36,7 +36,7 @@ test.each([
   ['padding in the middle', `AAAA${'='.repeat(20 * MIB)}AA`],
   ['nothing but white space', ' '.repeat(20 * MIB)],
   ['a letter that is none at the end', `${'A'.repeat(20 * MIB)}!`],
-])('%s is refused without holding up others', async (_name, text) => {
+])('%s is refused without blocking the event loop', async (_name, text) => {
   const delays = monitorEventLoopDelay({ resolution: 1 });
   delays.enable();
   await expect(decodeData(text)).rejects.toMatchObject({

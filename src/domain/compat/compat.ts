@@ -6,7 +6,7 @@ import { type Run, findRun } from '../../db/runs/runs.ts';
 import { listItemIds } from '../../db/search/search.ts';
 import { locationsOfMany } from '../../db/objects/locations.ts';
 import { AppError } from '../../errors.ts';
-import { runpodAnswer } from '../../sources/answers/runpod.ts';
+import { runpod } from '../../sources/providers/runpod.ts';
 import { savedImages } from '../../sources/answers/saved-image.ts';
 import { abridgedToFit, itemsThatFit } from '../search/answer-size.ts';
 import { type Caller, isAdmin, mayReach } from '../caller.ts';
@@ -121,7 +121,7 @@ export async function saveImages(
 ): Promise<MediaItem[]> {
   const { jobId, prompt, response } = savedImages(body);
   const input = { userId, prompt };
-  const answer = runpodAnswer(response);
+  const answer = runpod.parse(response);
   if (answer.outputs.length === 0)
     throw new AppError(
       'invalid_request',

@@ -6,7 +6,7 @@ import { findJobOutputs } from '../../db/jobs/job-outputs.ts';
 import { enqueue } from '../../db/queue/enqueue.ts';
 import { byId, readBounded } from '../../db/items/item-pages.ts';
 import { AppError, isAppError } from '../../errors.ts';
-import { comfyAnswer } from '../../sources/answers/comfy-history.ts';
+import { comfyAnswer } from '../../sources/comfyui/history-answer.ts';
 import { type ComfyClient, checkPromptId } from '../../sources/comfyui/client.ts';
 import { underKey } from './import-key.ts';
 import { type Caller, isAdmin, ownerFor } from '../caller.ts';

@@ -2,7 +2,7 @@ import type { MediaItem } from '../../db/item-columns.ts';
 import { findStoredItemByKey } from '../../db/items/items.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../../sources/answers/answer.ts';
-import { ANSWERS, type Provider } from '../../sources/answers/providers.ts';
+import { type Provider, providerOf } from '../../sources/providers/registry.ts';
 import { underKey } from './import-key.ts';
 import { answerContext, assertFew, outputFields } from '../answers/answer-fields.ts';
 import { lastDeath } from '../answers/apply-answer.ts';
@@ -38,7 +38,7 @@ const AT_ONCE = 4;
  * @throws AppError invalid_request: the answer holds no output (yet)
  */
 export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Promise<MediaItem[]> {
-  const answer = ANSWERS[request.provider](request.response);
+  const answer = providerOf(request.provider).parse(request.response);
   if (answer.outputs.length === 0 && answer.state !== 'failed' && answer.state !== 'canceled')
     throw new AppError(
       'invalid_request',

@@ -3,7 +3,7 @@ import { lockJob } from '../../db/jobs/jobs.ts';
 import { type JobPoll, endPoll, postponePoll, takePoll } from '../../db/jobs/job-polls.ts';
 import { enqueue } from '../../db/queue/enqueue.ts';
 import type { ProviderAnswer } from '../../sources/answers/answer.ts';
-import { comfyAnswer } from '../../sources/answers/comfy-history.ts';
+import { comfyAnswer } from '../../sources/comfyui/history-answer.ts';
 import type { ComfyClient } from '../../sources/comfyui/client.ts';
 import { applyAnswer } from '../answers/apply-answer.ts';
 import { identifyOutputs } from '../answers/output-identity.ts';

@@ -4,7 +4,7 @@ import { findDelivery } from '../../db/jobs/webhook-deliveries.ts';
 import type { FetchSource } from '../../db/jobs/fetches.ts';
 import { AppError } from '../../errors.ts';
 import type { AnswerOutput } from '../../sources/answers/answer.ts';
-import { readWebhook } from '../../sources/answers/webhooks.ts';
+import { readWebhook } from '../../sources/providers/read-webhook.ts';
 import type { Deps } from '../deps.ts';
 import { readKeptBody } from './kept-body.ts';
 import type { BytesFrom } from '../ingest/fill-item.ts';

@@ -5,7 +5,7 @@ import { canonicalId } from '../../db/items/items.ts';
 import { type ParkedDelivery, claimDelivery, listParked, parkedIdsFor } from '../../db/jobs/parked-deliveries.ts';
 import { type Delivery, findDelivery } from '../../db/jobs/webhook-deliveries.ts';
 import { AppError } from '../../errors.ts';
-import { type Webhook, readWebhook } from '../../sources/answers/webhooks.ts';
+import { type Webhook, readWebhook } from '../../sources/providers/read-webhook.ts';
 import { applyAnswer } from '../answers/apply-answer.ts';
 import type { Deps } from '../deps.ts';
 import { fingerprintOf } from '../idempotency.ts';

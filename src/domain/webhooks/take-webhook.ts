@@ -1,7 +1,7 @@
 import { type GenerationJob, findJob, lockJob } from '../../db/jobs/jobs.ts';
 import { fulfilIntent } from '../../db/objects/intents.ts';
 import { type ParkedReason, findDelivery, insertDelivery, isKnownDelivery } from '../../db/jobs/webhook-deliveries.ts';
-import { readWebhook } from '../../sources/answers/webhooks.ts';
+import { readWebhook } from '../../sources/providers/read-webhook.ts';
 import { applyAnswer } from '../answers/apply-answer.ts';
 import type { Deps } from '../deps.ts';
 import { checkUserId } from '../items/item-fields.ts';

@@ -2,7 +2,8 @@ import { findJob } from '../../db/jobs/jobs.ts';
 import type { Db } from '../../db/database.ts';
 import type { JobName } from '../../db/jobs/job-outputs.ts';
 import { AppError } from '../../errors.ts';
-import type { Webhook, WebhookProvider } from '../../sources/answers/webhooks.ts';
+import type { Webhook } from '../../sources/providers/read-webhook.ts';
+import type { WebhookProvider } from '../../sources/providers/registry.ts';
 
 /** A webhook whose sender was proven. */
 export interface IncomingWebhook {

@@ -2,7 +2,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { importOrPrompt } from '../../domain/jobs/comfyui.ts';
-import { PROVIDERS } from '../../sources/answers/providers.ts';
+import { BEST_EFFORT, IMPORT_PROVIDERS } from '../../sources/providers/registry.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { idempotencyKey } from '../requests/ingest-request.ts';
@@ -10,6 +10,8 @@ import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { ImportRequest, importedAnswer, promptAnswer } from '../schemas/imports.ts';
+
+const BEST_EFFORT_NAMES = new Intl.ListFormat('en-GB').format(BEST_EFFORT.map((name) => `\`${name}\``));
 
 /** Answers of providers, stored with all of their outputs. */
 export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
@@ -23,10 +25,9 @@ export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       operationId: 'importAnswer',
       tags: ['Import'],
       summary: "Store a provider's answer",
-      description:
-        'Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in `generation`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. `gemini`, `stability` and `automatic1111` are understood as a best effort. Of ComfyUI itself, what `POST /prompt` or `GET /history/{id}` answers is taken, or `{promptId}`: all outputs of the prompt are fetched from COMFYUI_URL, by a worker when it has not ended (202 with a job).',
+      description: `Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in \`generation\`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. ${BEST_EFFORT_NAMES} are understood as a best effort. Of ComfyUI itself, what \`POST /prompt\` or \`GET /history/{id}\` answers is taken, or \`{promptId}\`: all outputs of the prompt are fetched from COMFYUI_URL, by a worker when it has not ended (202 with a job).`,
       params: Type.Object({
-        provider: Type.Enum([...PROVIDERS], { description: 'Whose answer it is.', examples: ['openai'] }),
+        provider: Type.Enum([...IMPORT_PROVIDERS], { description: 'Whose answer it is.', examples: ['openai'] }),
       }),
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
       body: ref(ImportRequest),

@@ -1,12 +1,22 @@
 import type { FastifyInstance } from 'fastify';
 import { AppError, isAppError } from '../../errors.ts';
-import { WEBHOOK_PROVIDERS, type WebhookProvider } from '../../sources/answers/webhooks.ts';
+import {
+  WEBHOOK_PROVIDERS,
+  type WebhookProvider,
+  keySetAlgorithms,
+  webhooksProvenBy,
+} from '../../sources/providers/registry.ts';
 import { compatWebhookRoutes } from '../compat/webhooks.ts';
 import { checkBeforeBody } from '../webhooks/webhook-sender.ts';
 import { takeWebhook } from '../webhooks/take-webhook.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../../shapes/common.ts';
 import { WebhookParams, WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
+
+const SIGNATURES = [
+  `${webhooksProvenBy('signature', 'signature-or-url-secret')}: Standard Webhooks`,
+  ...keySetAlgorithms(),
+].join('; ');
 
 /** Webhooks of providers. Within a scope of its own: bodies are not parsed before their signature was checked. */
 export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Promise<void> {
@@ -37,8 +47,7 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Prom
         tags: ['Webhooks'],
         security: [],
         summary: "Take a provider's webhook in",
-        description:
-          'The body as the provider sends it. Its sender is proven by a signature (`replicate`, `comfyui-api`, `generic`: Standard Webhooks; `fal`: Ed25519), or by the `secret` of the address where the provider cannot sign. The owner is the user that the body names, else the one of the registered job of this provider, else `userId`, which counts only beside a `secret`. A webhook without an owner, or that names another user than its job is registered to, is parked: see `GET /v1/webhook-deliveries`. A repetition is recognised and changes nothing. Downloads are not waited for.',
+        description: `The body as the provider sends it. Its sender is proven by a signature (${SIGNATURES}), or by the \`secret\` of the address where the provider cannot sign. The owner is the user that the body names, else the one of the registered job of this provider, else \`userId\`, which counts only beside a \`secret\`. A webhook without an owner, or that names another user than its job is registered to, is parked: see \`GET /v1/webhook-deliveries\`. A repetition is recognised and changes nothing. Downloads are not waited for.`,
         params: WebhookParams,
         querystring: WebhookQuery,
         response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { WEBHOOK_PROVIDERS } from '../../sources/answers/webhooks.ts';
+import { WEBHOOK_PROVIDERS, webhooksProvenBy } from '../../sources/providers/registry.ts';
 import { component, ref } from '../../shapes/common.ts';
 
 export const WebhookParams = Type.Object({
@@ -10,7 +10,7 @@ export const WebhookQuery = Type.Object({
   secret: Type.Optional(
     Type.String({
       maxLength: 500,
-      description: 'The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`).',
+      description: `The secret of the address, for providers that cannot sign (${webhooksProvenBy('url-secret', 'signature-or-url-secret')}).`,
     }),
   ),
   userId: Type.Optional(

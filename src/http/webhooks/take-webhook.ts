@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { receiveWebhook } from '../../domain/webhooks/take-webhook.ts';
-import type { WebhookProvider } from '../../sources/answers/webhooks.ts';
+import type { WebhookProvider } from '../../sources/providers/registry.ts';
 import { isAppError } from '../../errors.ts';
 import type { SearchDeps } from '../../domain/search/search.ts';
 import { type WebhookTrust, proveSender } from './webhook-sender.ts';

@@ -1,17 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import type { WebhookProvider } from '../../sources/answers/webhooks.ts';
+import { type WebhookProvider, hasKeySet, webhookNamed } from '../../sources/providers/registry.ts';
+import type { KeySource } from '../../sources/webhooks/key-source.ts';
 import {
-  type KeySource,
-  type WebhookProof,
-  checkFalSignature,
-  checkSecret,
   checkStandardSignature,
-  falHeaders,
   hasStandardSignature,
   standardHeaders,
-} from '../../sources/webhooks/webhook-proof.ts';
+} from '../../sources/webhooks/standard-signature.ts';
+import { type WebhookProof, checkSecret } from '../../sources/webhooks/webhook-proof.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -20,23 +17,27 @@ declare module 'fastify' {
   }
 }
 
-/** By what senders of webhooks are known; those of whom nothing is set are refused. */
-export interface WebhookTrust {
-  secrets: Readonly<Partial<Record<WebhookProvider, string>>>;
-  fal: KeySource | undefined;
-  /** The FAL accounts that may call; undefined: any, for FAL signs for all of them. */
-  falAccounts: readonly string[] | undefined;
+/** What the settings say about one kind of webhook. */
+export interface SenderTrust {
+  secret?: string | undefined;
+  /** The provider's own keys, where it signs with such. */
+  keys?: KeySource | undefined;
+  /** The accounts whose webhooks are taken; undefined: any. The provider signs for all of its customers. */
+  accounts?: readonly string[] | undefined;
 }
 
-/** A webhook whose sender is who it says. */
+/** How the senders of webhooks are proven. A webhook whose settings are unset is refused. */
+export type WebhookTrust = Readonly<Partial<Record<WebhookProvider, SenderTrust>>>;
+
+/** The proven sender of a webhook. */
 export interface ProvenSender {
-  /** The same for every repetition of a delivery. */
+  /** Stays the same when the sender repeats the delivery. */
   deliveryKey: string;
-  /** Whether its body may name the owner. FAL signs for every account that it has, and so for strangers. */
+  /** Whether its body may name the owner. A provider that signs for all of its customers also signs for strangers. */
   namesOwner: boolean;
   /** The job that the signature is about. */
   provenJobId?: string | undefined;
-  /** Whether the sender has chosen the URL: a secret in it proves that, and no signature covers it. */
+  /** Whether the sender is known to have chosen the URL: a secret in the URL proves that, a signature does not cover the URL. */
   provesAddress: boolean;
 }
 
@@ -45,25 +46,24 @@ interface Address {
   userId?: string;
 }
 
-/** These cannot sign, or did not in their older versions. */
-const SECRET_IN_ADDRESS = new Set<WebhookProvider>(['runpod', 'generation', 'comfyui-api']);
-
 /**
- * What can be told before a body is read: whether such webhooks are taken at all, the secret of the address, and whether there is a
- * signature that is not too old. Nobody is to have large bodies kept in memory who has not come as far as that.
+ * Checks what it can before the body is read: that such webhooks are configured, the secret of the URL, and that a signature is there
+ * and recent. Only webhooks that pass may fill memory with large bodies.
+ * @returns whether the secret of the URL has proven the sender already
  * @throws AppError webhook_refused
  */
 export function checkBeforeBody(trust: WebhookTrust, provider: WebhookProvider, request: FastifyRequest): boolean {
   const proof = proofOf(request, Buffer.alloc(0));
-  const expected = trust.secrets[provider];
-  if (provider === 'fal') {
-    if (!trust.fal) throw notSet('FAL_JWKS_URL');
+  const webhook = webhookNamed(provider);
+  const { secret: expected, keys } = trust[provider] ?? {};
+  if (hasKeySet(webhook)) {
+    if (!keys) throw notSet(webhook.proof.url.name);
     if (expected !== undefined) checkSecret(proof, expected);
-    falHeaders(proof);
+    webhook.proof.checkHeaders(proof);
     return expected !== undefined;
   }
-  if (expected === undefined) throw notSet(`WEBHOOK_SECRET_${provider.toUpperCase().replaceAll('-', '_')}`);
-  if (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof)) {
+  if (expected === undefined) throw notSet(webhook.secret.name);
+  if (webhook.proof.type === 'signature' || hasStandardSignature(proof)) {
     standardHeaders(proof);
     return false;
   }
@@ -83,26 +83,30 @@ export async function proveSender(
 ): Promise<ProvenSender> {
   checkBeforeBody(trust, provider, request);
   const proof = proofOf(request, raw);
-  const expected = trust.secrets[provider];
-  if (provider === 'fal' && trust.fal) {
-    const { requestId, account } = await checkFalSignature(proof, trust.fal);
-    if (trust.falAccounts && !trust.falAccounts.includes(account))
-      throw new AppError('webhook_refused', 'Webhooks of that FAL account are not taken here (FAL_ACCOUNTS).');
+  const webhook = webhookNamed(provider);
+  const { secret: expected, keys, accounts } = trust[provider] ?? {};
+  if (hasKeySet(webhook) && keys) {
+    const { jobId, account } = await webhook.proof.check(proof, keys);
+    if (accounts && !accounts.includes(account))
+      throw new AppError(
+        'webhook_refused',
+        `Webhooks of that account are not taken here (${webhook.proof.accounts.name}).`,
+      );
     return {
-      deliveryKey: keyOf({ jobId: requestId }, raw),
-      provenJobId: requestId,
-      namesOwner: expected !== undefined || trust.falAccounts !== undefined,
+      deliveryKey: keyOf({ jobId }, raw),
+      provenJobId: jobId,
+      namesOwner: expected !== undefined || accounts !== undefined,
       provesAddress: expected !== undefined,
     };
   }
-  if (expected !== undefined && (!SECRET_IN_ADDRESS.has(provider) || hasStandardSignature(proof)))
-    // Of what is signed alone: a webhook that is sent again to another URL is the same delivery.
+  if (expected !== undefined && (webhook.proof.type === 'signature' || hasStandardSignature(proof)))
+    // The key covers only what is signed: a webhook that is repeated to another URL is the same delivery.
     return {
       deliveryKey: keyOf({}, await checkStandardSignature(proof, expected)),
       namesOwner: true,
       provesAddress: false,
     };
-  // A repetition comes to the same URL: equal bodies about two jobs are two deliveries.
+  // A repetition comes to the same URL; equal bodies at the URLs of two jobs are two deliveries.
   const address = { ...(request.query as Address), ...(request.params as Address) };
   return { deliveryKey: keyOf(address, raw), namesOwner: true, provesAddress: true };
 }

@@ -1,10 +1,10 @@
 import type { DialectReader, Found } from './generation-data.ts';
 
 const NEGATIVE = 'Negative prompt:';
-/** The line of settings; it comes last, and always names the steps. */
+/** The line of settings. It is the last line and always names the steps. */
 const SETTINGS = /(?:^|\n)[ \t]*Steps: ?\d+/g;
 
-/** Settings that have a name of their own here. */
+/** Settings that map to a field of the generation data. */
 const KNOWN: Readonly<Record<string, keyof Found>> = {
   Steps: 'steps',
   Sampler: 'sampler',
@@ -20,8 +20,8 @@ const KNOWN: Readonly<Record<string, keyof Found>> = {
 };
 
 /**
- * AUTOMATIC1111, Forge and those that write as they do: the prompt, `Negative prompt:`, and a line `Steps: 20, Sampler: …`.
- * In a PNG it is the text `parameters`; in JPEG and WebP the EXIF comment.
+ * Reads the infotext of AUTOMATIC1111, Forge and compatible tools: the prompt, `Negative prompt:`, and a line
+ * `Steps: 20, Sampler: …`. In a PNG it is the text `parameters`; in JPEG and WebP the EXIF comment.
  */
 export const readAutomatic1111: DialectReader = (texts) => {
   const own = texts.get('parameters');
@@ -30,12 +30,12 @@ export const readAutomatic1111: DialectReader = (texts) => {
     const found = text === undefined ? undefined : parseInfotext(text);
     if (found) return found;
   }
-  // Saved without settings, the prompt stands alone; only under its own name is it sure to be one.
+  // Without settings the text is only the prompt. That is certain only under the keyword `parameters`.
   if (own === undefined || /^\s*[{[]/.test(own)) return undefined;
   return { source: 'automatic1111', ...splitPrompts(own) };
 };
 
-/** The same text in other places: a Fooocus file may hold it. */
+/** Parses an infotext. Fooocus files may hold one too. */
 export function parseInfotext(text: string): Found | undefined {
   const unix = text.replace(/\r\n?/g, '\n');
   const start = [...unix.matchAll(SETTINGS)].at(-1)?.index;
@@ -62,14 +62,14 @@ function splitPrompts(text: string): { prompt: string; negativePrompt?: string }
   return { prompt: text.slice(0, at).trim(), negativePrompt };
 }
 
-/** `Name: value, Name: "a quoted, value"`, in one pass over the line. */
+/** Parses `Name: value, Name: "a quoted, value"` in one pass over the line. */
 function readSettings(line: string): Map<string, string> {
   const settings = new Map<string, string>();
   let at = 0;
   while (at < line.length && settings.size < 256) {
     const colon = line.indexOf(':', at);
     if (colon < 0) break;
-    // A value that holds commas without quotes leaves pieces before the next name; the name is what follows the last.
+    // An unquoted value may contain commas; the next name begins after the last comma.
     const name = line.slice(Math.max(at, line.lastIndexOf(',', colon) + 1), colon).trim();
     let from = colon + 1;
     while (line[from] === ' ') from += 1;
@@ -84,7 +84,7 @@ function readSettings(line: string): Map<string, string> {
   return settings;
 }
 
-/** The place behind the closing quote, or -1. */
+/** The index after the closing quote, or -1. */
 function endOfQuote(line: string, from: number): number {
   for (let at = from; at < line.length; at++) {
     if (line[at] === '\\') at += 1;

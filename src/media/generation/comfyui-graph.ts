@@ -1,6 +1,6 @@
 import { asList, asLoose, asText, get, type Loose } from './loose-json.ts';
 
-/** A node of a graph as it was run; an input is a value, or a link `[node id, output]`. */
+/** A node of a graph that was run. An input is a value or a link `[node id, output]`. */
 export interface GraphNode {
   id: string;
   type: string;
@@ -9,16 +9,16 @@ export interface GraphNode {
 
 export interface Link {
   node: GraphNode;
-  /** Which output of that node. */
+  /** Index of the output of that node. */
   output: number;
 }
 
-/** Nodes and steps that are followed in one file; real graphs have some hundred. */
+/** Most nodes and steps followed in one file. Real graphs have a few hundred. */
 const MAX_NODES = 5000;
 const MAX_INPUTS = 100;
 const MAX_STEPS = 20_000;
 
-/** A graph that may lie: its links may lead nowhere or in circles. Every walk counts its steps, and ends. */
+/** An untrusted graph: its links may be broken or circular. Every walk counts its steps, so it ends. */
 export class Graph {
   readonly nodes: readonly GraphNode[];
   readonly #byId: ReadonlyMap<string, GraphNode>;
@@ -36,7 +36,7 @@ export class Graph {
     this.#byId = new Map(this.nodes.map((node) => [node.id, node]));
   }
 
-  /** Where an input comes from; undefined when it is a value, or its node is not there. */
+  /** The node and output that an input links to; undefined when it is a value, or the node is missing. */
   link(node: GraphNode, input: string): Link | undefined {
     const value = get(node.inputs, input);
     if (!Array.isArray(value) || value.length !== 2) return undefined;
@@ -51,20 +51,20 @@ export class Graph {
     });
   }
 
-  /** False when the walk has to end: `seen` holds this node already, or too much has been walked. */
+  /** Returns false when the walk must end: the node is in `seen`, or the step limit is reached. */
   enter(seen: Set<string>, key: string): boolean {
     if (seen.has(key) || ++this.#steps > MAX_STEPS) return false;
     seen.add(key);
     return true;
   }
 
-  /** The nodes from which nothing comes: what saves or shows the result. */
+  /** Nodes without consumers: those that save or show the result. */
   ends(): GraphNode[] {
     const used = new Set(this.nodes.flatMap((node) => this.links(node).map((link) => link.node.id)));
     return this.nodes.filter((node) => !used.has(node.id));
   }
 
-  /** Every node that `from` depends on, the nearest first. */
+  /** Yields every node that `from` depends on, nearest first. */
   *upstream(from: readonly GraphNode[]): Generator<GraphNode> {
     const seen = new Set<string>();
     const queue = from.filter((node) => this.enter(seen, node.id));
@@ -74,7 +74,7 @@ export class Graph {
     }
   }
 
-  /** The value of an input, through nodes that only hold or pass on a value. */
+  /** The value of an input, followed through nodes that only hold or forward a value. */
   value(node: GraphNode | undefined, ...names: string[]): unknown {
     const seen = new Set<string>();
     for (let at = node, wanted = names; at;) {
@@ -92,7 +92,7 @@ export class Graph {
   }
 }
 
-/** The same graph out of what the editor keeps, where values have no names: known nodes alone get theirs. */
+/** Builds the graph from the editor's format, whose values have no names: only those of known nodes get names. */
 export function graphOfWorkflow(workflow: Loose): Loose {
   const sources = new Map<string, [string, number]>();
   for (const entry of asList(get(workflow, 'links')).slice(0, MAX_STEPS)) {
@@ -121,7 +121,7 @@ export function graphOfWorkflow(workflow: Loose): Loose {
   return Object.fromEntries(nodes);
 }
 
-/** The values of core nodes in the order in which the editor keeps them. */
+/** Names of the values of core nodes, in the order of the editor's format. */
 const WIDGETS: Readonly<Record<string, readonly string[]>> = {
   KSampler: ['seed', 'control_after_generate', 'steps', 'cfg', 'sampler_name', 'scheduler', 'denoise'],
   KSamplerAdvanced: ['add_noise', 'noise_seed', 'control_after_generate', 'steps', 'cfg', 'sampler_name', 'scheduler'],

@@ -1,18 +1,18 @@
 import { MAX_GRAPH, parseObject, type Loose } from './loose-json.ts';
 
 export interface ComfyuiTexts {
-  /** The graph as it was run: node id → class and inputs. */
+  /** The graph that was run: node id → class and inputs. */
   prompt: string | undefined;
-  /** What the editor loads: nodes with their places, and links. */
+  /** The editor's format: nodes with positions, and links. */
   workflow: string | undefined;
 }
 
-/** EXIF tags in which ComfyUI and its extensions put `prompt:{…}` and `workflow:{…}`. */
+/** EXIF tags into which ComfyUI and its extensions write `prompt:{…}` and `workflow:{…}`. */
 const EXIF_TAGS = ['Model', 'Make', 'ImageDescription', 'UserComment', 'Software', 'Artist'];
 
 /**
- * Where ComfyUI writes: the PNG texts `prompt` and `workflow`; in WebP and JPEG one EXIF tag for each, the name first;
- * in films a comment with both in one object.
+ * Finds what ComfyUI wrote: in PNG the texts `prompt` and `workflow`; in WebP and JPEG one EXIF tag for each, which begins
+ * with the name; in videos a comment that is an object with both.
  */
 export function comfyuiTexts(texts: ReadonlyMap<string, string>): ComfyuiTexts {
   const found: ComfyuiTexts = { prompt: object(texts.get('prompt')), workflow: object(texts.get('workflow')) };
@@ -36,7 +36,7 @@ function object(text: string | undefined): string | undefined {
   return text !== undefined && /^\s*\{/.test(text) ? text : undefined;
 }
 
-/** A graph that lies in another object, as one or as a text of its own. */
+/** A graph inside another object, as an object or as JSON in a string. */
 function objectText(value: unknown): string | undefined {
   if (typeof value === 'string') return object(value);
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? JSON.stringify(value) : undefined;

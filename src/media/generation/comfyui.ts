@@ -4,16 +4,16 @@ import { comfyuiTexts } from './comfyui-texts.ts';
 import type { DialectReader, Found } from './generation-data.ts';
 import { asLoose, get, MAX_GRAPH, parseObject } from './loose-json.ts';
 
-/** ComfyUI: the graph that was run, followed from the sampler's inputs to seed, texts and model. */
+/** Reads ComfyUI's graph: from the sampler's inputs to seed, texts and model. */
 export const readComfyui: DialectReader = (texts) => {
   const { prompt, workflow } = comfyuiTexts(texts);
   const graph = parseObject(prompt, MAX_GRAPH);
   const editor = graph ? undefined : parseObject(workflow, MAX_GRAPH);
   if (!graph && !editor) return undefined;
   const nodes = new Graph(graph ?? graphOfWorkflow(editor ?? {}));
-  // `prompt` is a common name: a picture of another tool may have one that is no graph.
+  // Other tools also write a text `prompt`, which is not a graph.
   if (nodes.nodes.length === 0 && workflow === undefined) return undefined;
-  // Extensions that save for model sites add what AUTOMATIC1111 would have said; the graph counts first.
+  // Extensions that save for model sites add an AUTOMATIC1111 infotext; the graph takes precedence.
   const added = readAutomatic1111(texts);
   const read = readGraph(nodes);
   const known = Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined && value !== ''));
@@ -51,8 +51,8 @@ function readGraph(graph: Graph): Found {
 }
 
 /**
- * The node that makes the picture out of noise. Of several, the nearest to the output that does not only touch up
- * (`denoise` below 1), else the nearest.
+ * The sampler of the picture. Of several, the one nearest to the output that does more than refine (`denoise` is not below
+ * 1), else the nearest.
  */
 function findSampler(graph: Graph): GraphNode | undefined {
   let nearest: GraphNode | undefined;
@@ -73,7 +73,7 @@ function isSampler(graph: Graph, { inputs, ...node }: GraphNode): boolean {
   );
 }
 
-/** Nodes of services and of extensions do all in one: a text and a seed beside each other. */
+/** Finds an all-in-one node of a service or extension, which has both a text and a seed. */
 function readWithoutSampler(graph: Graph): Found {
   const encoders = graph.nodes.filter((node) => node.type.startsWith('CLIPTextEncode'));
   const seeded = graph.nodes.find((node) => graph.value(node, 'seed', 'noise_seed') !== undefined);
@@ -95,7 +95,7 @@ function readWithoutSampler(graph: Graph): Found {
   };
 }
 
-/** The inputs by which a text reaches an encoder, and by which text nodes hand it on. */
+/** Inputs through which text reaches an encoder, or is forwarded by text nodes. */
 const TEXT_INPUTS = ['text', 'text_g', 'text_l', 't5xxl', 'clip_l', 'clip_g', 'prompt', 'string', 'value', 'Text']
   .concat([
     'String',
@@ -110,7 +110,7 @@ const TEXT_INPUTS = ['text', 'text_g', 'text_l', 't5xxl', 'clip_l', 'clip_g', 'p
     'wildcard_text',
   ])
   .concat(['text_positive', 'populated_text', 'text1', 'text2', 'text_0', 'prompt_1', 'prompt_2']);
-/** Inputs that lead to no words of the prompt. */
+/** Inputs that never lead to text of the prompt. */
 const OTHER_INPUTS = /^(clip|model|vae|image|images|pixels|mask|samples|latent|control_net|style_model|clip_vision)/;
 
 function promptText(graph: Graph, from: GraphNode, role: string): string | undefined {
@@ -124,7 +124,7 @@ function promptText(graph: Graph, from: GraphNode, role: string): string | undef
 
 type Place = { node: GraphNode; output: number };
 
-/** The texts behind a conditioning, through whatever combines, weighs or reroutes it. */
+/** The texts of a conditioning, followed through nodes that combine, weigh or reroute it. */
 function conditioning(graph: Graph, start: Place, role: string): string[] {
   const found: string[] = [];
   const places: Place[] = [];
@@ -133,11 +133,11 @@ function conditioning(graph: Graph, start: Place, role: string): string[] {
     if (place && graph.enter(seen, `${place.node.id} ${place.output}`)) places.push(place);
   };
   visit(start);
-  // The last in is the first out, so that texts come in the order of the inputs.
+  // The stack is last in, first out; pushing in reverse keeps the order of the inputs.
   for (let place = places.pop(); place; place = places.pop()) {
     const { node } = place;
     if (node.type === 'ConditioningZeroOut') continue;
-    // A node that takes both, as one that applies a ControlNet, gives both.
+    // A node with both inputs, such as one that applies a ControlNet, has both outputs; follow the wanted one.
     if (get(node.inputs, 'positive') !== undefined && get(node.inputs, 'negative') !== undefined) {
       const wanted = role === 'negative' ? 'negative' : 'positive';
       const text = get(node.inputs, wanted);
@@ -152,7 +152,7 @@ function conditioning(graph: Graph, start: Place, role: string): string[] {
   return found;
 }
 
-/** The texts that a node holds itself, or gets from nodes that hold nothing else. */
+/** The texts in a node, or in the text nodes that it links to. */
 function texts(graph: Graph, start: GraphNode, role: string): string[] {
   const found: string[] = [];
   const seen = new Set<string>();
@@ -168,7 +168,7 @@ function texts(graph: Graph, start: GraphNode, role: string): string[] {
   return [...new Set(found)];
 }
 
-/** How much a distilled model was told to heed the prompt: a node on the way to the text. */
+/** The guidance of a distilled model, from a node between the sampler and the text. */
 function guidance(graph: Graph, guider: GraphNode): unknown {
   const start = graph.link(guider, 'positive')?.node ?? graph.link(guider, 'conditioning')?.node;
   if (!start) return undefined;
@@ -179,7 +179,7 @@ function guidance(graph: Graph, guider: GraphNode): unknown {
   return undefined;
 }
 
-/** The nodes through which a model comes: its changes first, its loader last. */
+/** The nodes that a model passes through: modifiers first, the loader last. */
 function modelChain(graph: Graph, from: GraphNode): GraphNode[] {
   const chain: GraphNode[] = [];
   const seen = new Set<string>();
@@ -188,7 +188,7 @@ function modelChain(graph: Graph, from: GraphNode): GraphNode[] {
       .map((name) => graph.link(node, name)?.node)
       .find((found) => found !== undefined);
   for (let node = next(from); node && graph.enter(seen, node.id); node = next(node)) chain.push(node);
-  // Loaders that do all in one stand right before the sampler, under other names of inputs.
+  // All-in-one loaders link directly to the sampler, under other input names.
   return chain.length > 0 ? chain : graph.links(from).map((link) => link.node);
 }
 
@@ -196,7 +196,7 @@ function modelName(graph: Graph, node: GraphNode): string | undefined {
   if (/(lora|vae|clip|controlnet|upscale)/i.test(node.type) && !/checkpoint/i.test(node.type)) return undefined;
   const names = ['ckpt_name', 'unet_name', 'base_ckpt_name', 'model_name', 'diffusion_name', 'gguf_name', 'model_path'];
   const value = graph.value(node, ...names);
-  // Some loaders keep a menu entry as an object.
+  // Some loaders store a menu entry as an object.
   const name = get(asLoose(value), 'content') ?? value;
   return typeof name === 'string' && name !== '' ? name : undefined;
 }
@@ -206,7 +206,7 @@ function lorasOf(graph: Graph, node: GraphNode): { name: unknown; weight?: unkno
   if (typeof name === 'string' && name !== 'None') {
     return [{ name, weight: graph.value(node, 'strength_model', 'lora_model_strength', 'strength') }];
   }
-  // Loaders of several keep each as an object: { on, lora, strength }.
+  // Loaders of several LoRAs store each as an object: { on, lora, strength }.
   return Object.values(node.inputs).flatMap((value) => {
     const entry = asLoose(value);
     const lora = get(entry, 'lora');

@@ -1,7 +1,7 @@
 import type { DialectReader } from './generation-data.ts';
 import { asList, asLoose, asText, get, type Loose, parseObject } from './loose-json.ts';
 
-/** Draw Things: JSON with the prompt as `c` and what is not wanted as `uc`, in XMP's `exif:UserComment` or in EXIF's. */
+/** Reads Draw Things: JSON with the prompt as `c` and the negative prompt as `uc`, in the UserComment of XMP or EXIF. */
 export const readDrawThings: DialectReader = (texts) => {
   for (const text of [inXmp(texts.get('XMP')), texts.get('UserComment')]) {
     const data = parseObject(text);
@@ -36,7 +36,7 @@ function found(data: Loose): ReturnType<DialectReader> {
 const OPEN = '<exif:UserComment';
 const CLOSE = '</exif:UserComment>';
 
-/** The comment in an XMP packet: a list of alternatives, one for each language, of which there is one. */
+/** The UserComment in an XMP packet: a list of language alternatives with one entry. */
 function inXmp(xmp: string | undefined): string | undefined {
   const start = xmp?.indexOf(OPEN) ?? -1;
   const end = xmp?.indexOf(CLOSE, start) ?? -1;

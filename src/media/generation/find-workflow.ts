@@ -2,19 +2,19 @@ import { comfyuiTexts } from './comfyui-texts.ts';
 import { asLoose, get, repairJson } from './loose-json.ts';
 
 export interface Workflow {
-  /** `editor`: nodes with their places, what the ComfyUI editor keeps; `api`: the graph as it was run, which it loads, too. */
+  /** `editor`: the ComfyUI editor's format, with node positions; `api`: the graph that was run, which the editor loads too. */
   format: 'editor' | 'api';
-  /** Valid JSON, its numbers digit by digit as in the file. */
+  /** Valid JSON, with the digits of its numbers unchanged. */
   json: string;
 }
 
-/** The workflow among the texts of a file: the editor's if there is one, else the graph. */
+/** Finds the workflow among the texts of a file: in the editor's format if it is there, else the graph. */
 export function findWorkflow(texts: ReadonlyMap<string, string>): Workflow | undefined {
   const { workflow, prompt } = comfyuiTexts(texts);
   return toWorkflow(workflow) ?? toWorkflow(prompt);
 }
 
-/** The same of a text or an object; undefined when it is no workflow. */
+/** Reads a workflow from a string or an object; undefined when it is none. */
 export function toWorkflow(value: unknown): Workflow | undefined {
   if (value === undefined || value === null) return undefined;
   const json = typeof value === 'string' ? repairJson(value, { quoteIntegers: false }) : JSON.stringify(value);

@@ -3,8 +3,8 @@ import type { DialectReader } from './generation-data.ts';
 import { asList, asText, get, parseObject } from './loose-json.ts';
 
 /**
- * Fooocus: `parameters` is its own JSON or a text as AUTOMATIC1111 writes, and `fooocus_scheme` says which. In JPEG and
- * WebP they are the EXIF comment and maker note.
+ * Reads Fooocus: `parameters` is Fooocus's JSON or an AUTOMATIC1111 infotext, as `fooocus_scheme` says. In JPEG and WebP
+ * these are the EXIF comment and maker note.
  */
 export const readFooocus: DialectReader = (texts) => {
   const scheme = texts.get('fooocus_scheme') ?? texts.get('MakerNote')?.trim();

@@ -1,6 +1,6 @@
 import type { EmbeddedTexts } from '../embedded-texts.ts';
 
-/** The tools whose way of writing is known; `c2pa`: nothing but a manifest; `unknown`: only notes of what is broken. */
+/** Tools whose formats are known. `c2pa`: only a manifest was found; `unknown`: only notes about unreadable texts. */
 export type Dialect =
   | 'automatic1111'
   | 'comfyui'
@@ -12,15 +12,15 @@ export type Dialect =
   | 'c2pa'
   | 'unknown';
 
-/** A model on top of the model, and how strongly it counts. */
+/** A LoRA and its weight. */
 export type Lora = { name: string; weight?: number };
 
-/** How a picture was made, in one vocabulary for all tools. Absent: the file does not say. */
+/** How a picture was generated, with the same field names for all tools. A field is absent when the file does not say. */
 export type GenerationData = {
   source: Dialect;
   prompt?: string;
   negativePrompt?: string;
-  /** A text where a number would lose digits. */
+  /** A string when a number would lose digits. */
   seed?: number | string;
   steps?: number;
   sampler?: string;
@@ -31,28 +31,28 @@ export type GenerationData = {
   model?: string;
   modelHash?: string;
   vae?: string;
-  /** What was asked of the model, which may have been scaled up afterwards. */
+  /** The size requested from the model; the picture may have been upscaled afterwards. */
   width?: number;
   height?: number;
   /** `{width}x{height}`. */
   size?: string;
   loras?: Lora[];
-  /** Of the tool. */
+  /** Version of the tool. */
   version?: string;
   /** Further settings under the tool's own names. */
   parameters?: Record<string, string | number | boolean>;
-  /** The file holds a ComfyUI workflow. */
+  /** Whether the file has a ComfyUI workflow. */
   hasWorkflow?: true;
   c2pa?: true;
-  /** What could not be read or kept. */
+  /** What could not be read or stored. */
   notes?: string[];
 };
 
-/** What a dialect's reader gives: anything, which is checked and cut afterwards. */
+/** The result of a dialect's reader. Its values are unchecked; `tidy.ts` checks and shortens them. */
 export type Found = { [Key in keyof Omit<GenerationData, 'loras' | 'size'>]?: unknown } & {
   source: Dialect;
   loras?: { name: unknown; weight?: unknown }[];
 };
 
-/** Reads one dialect; undefined when the texts are not in it. May throw on what is broken. */
+/** Reads one dialect; undefined when the texts are in another. May throw on malformed texts. */
 export type DialectReader = (texts: EmbeddedTexts['texts']) => Found | undefined;

@@ -1,7 +1,7 @@
 import type { DialectReader, Found } from './generation-data.ts';
 import { asList, asLoose, asText, get, type Loose, parseObject } from './loose-json.ts';
 
-/** InvokeAI: `invokeai_metadata` since version 3, `sd-metadata` before. */
+/** Reads InvokeAI: `invokeai_metadata` since version 3, `sd-metadata` before. */
 export const readInvokeai: DialectReader = (texts) => {
   const metadata = parseObject(texts.get('invokeai_metadata'));
   if (metadata) return readMetadata(metadata);
@@ -18,7 +18,7 @@ function readMetadata(metadata: Loose): Found {
     negativePrompt: get(metadata, 'negative_prompt'),
     seed: get(metadata, 'seed'),
     steps: get(metadata, 'steps'),
-    // What InvokeAI calls a scheduler is what others call a sampler.
+    // InvokeAI calls the sampler a scheduler.
     sampler: get(metadata, 'scheduler'),
     cfgScale: get(metadata, 'cfg_scale') ?? get(metadata, 'guidance'),
     denoise: get(metadata, 'strength'),
@@ -45,7 +45,7 @@ function readOldMetadata(metadata: Loose): Found {
     .filter((part) => part !== undefined)
     .join(' ');
   const all = prompt === '' ? (asText(prompts) ?? '') : prompt;
-  // What is not wanted stands in square brackets.
+  // The negative prompt is in square brackets.
   const negative = [...all.slice(0, 50_000).matchAll(/\[([^[\]]*)\]/g)].map(([, part = '']) => part);
   return {
     source: 'invokeai',

@@ -1,12 +1,12 @@
-/** A value out of a file: nothing is known of it. */
+/** An unchecked object from a file. */
 export type Loose = Record<string, unknown>;
 
-/** What Python's `json` writes and no JSON reader takes, and integers with more digits than a double keeps. */
+/** Values that Python's `json` writes although they are not JSON, and integers with more digits than a double keeps. */
 const NEEDS_REPAIR = /NaN|Infinity|\d{16}/;
 
 /**
- * Makes valid JSON of what Python wrote: `NaN`, `Infinity` and `-Infinity` outside of texts become `null`. Integers beyond
- * 2^53 become texts with `quoteIntegers`, since parsing would round them.
+ * Turns Python's output into valid JSON: `NaN`, `Infinity` and `-Infinity` outside strings become `null`. With
+ * `quoteIntegers`, integers beyond 2^53 become strings, since parsing would round them.
  */
 export function repairJson(text: string, { quoteIntegers }: { quoteIntegers: boolean }): string {
   if (!NEEDS_REPAIR.test(text)) return text;
@@ -28,7 +28,7 @@ export function repairJson(text: string, { quoteIntegers }: { quoteIntegers: boo
   return parts.join('') + text.slice(copied);
 }
 
-/** The place behind the quote that ends the text which begins at `at`. */
+/** The index after the closing quote of the string that begins at `at`. */
 function endOfText(text: string, at: number): number {
   for (let quote = text.indexOf('"', at); quote >= 0; quote = text.indexOf('"', quote + 1)) {
     let slashes = 0;
@@ -38,12 +38,12 @@ function endOfText(text: string, at: number): number {
   return text.length;
 }
 
-/** Characters that are parsed while a file is taken in: deep nesting makes parsing slow, and all else waits for it. */
+/** Most characters parsed while a file is stored: deeply nested JSON parses slowly and blocks the process. */
 const MAX_SETTINGS = 256 * 1024;
-/** Graphs are larger: they may hold pictures. */
+/** Graphs may be larger, because they can contain images. */
 export const MAX_GRAPH = 2 * 1024 * 1024;
 
-/** The JSON object in a text, integers beyond 2^53 as texts; undefined when there is none, or it is too long. */
+/** Parses the JSON object in a text, with integers beyond 2^53 as strings; undefined when it holds none or is too long. */
 export function parseObject(text: string | undefined, maxLength = MAX_SETTINGS): Loose | undefined {
   if (text === undefined || text.length > maxLength || !/^\s*\{/.test(text)) return undefined;
   try {
@@ -61,7 +61,7 @@ export function asList(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Own keys alone: a file may ask for `constructor`. */
+/** Reads own properties only: a file may contain keys like `constructor`. */
 export function get(value: Loose | undefined, key: string): unknown {
   return value !== undefined && Object.hasOwn(value, key) ? value[key] : undefined;
 }

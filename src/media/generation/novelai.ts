@@ -1,7 +1,7 @@
 import type { DialectReader } from './generation-data.ts';
 import { asLoose, asText, get, parseObject } from './loose-json.ts';
 
-/** NovelAI: `Comment` holds JSON, `Description` the prompt, `Source` the model and its hash. In WebP all of it is JSON in EXIF. */
+/** Reads NovelAI: `Comment` is JSON, `Description` the prompt, `Source` the model and its hash. In WebP all of it is JSON in EXIF. */
 export const readNovelai: DialectReader = (texts) => {
   const packed = parseObject(texts.get('UserComment'));
   const field = (name: string) => texts.get(name) ?? asText(get(packed, name));

@@ -10,7 +10,7 @@ import { readNovelai } from './novelai.ts';
 import { readSwarmui } from './swarmui.ts';
 import { tidy } from './tidy.ts';
 
-/** The most telling first: several tools use the name `parameters`, and some add AUTOMATIC1111's text to their own. */
+/** Most specific first: several tools use the name `parameters`, and some add an AUTOMATIC1111 infotext to their own data. */
 const DIALECTS: readonly (readonly [name: string, read: DialectReader])[] = [
   ['SwarmUI', readSwarmui],
   ['InvokeAI', readInvokeai],
@@ -21,13 +21,13 @@ const DIALECTS: readonly (readonly [name: string, read: DialectReader])[] = [
   ['AUTOMATIC1111', readAutomatic1111],
 ];
 
-/** Texts that are JSON when a tool wrote them. */
+/** Keywords under which tools write JSON. */
 const JSON_TEXTS = ['prompt', 'workflow', 'parameters', 'invokeai_metadata', 'sd-metadata', 'Comment', 'UserComment'];
 
-/** Of these, the ones that no tool writes anything else into: a prompt may well begin with a bracket. */
+/** Those under which tools write only JSON. Elsewhere a text that begins with a bracket may be a prompt. */
 const ALWAYS_JSON = new Set(['workflow', 'invokeai_metadata', 'sd-metadata']);
 
-/** How a picture was made, out of the texts that it carries; null when none of them says so. Never throws. */
+/** Reads how a picture was generated from its embedded texts; null when they do not say. Never throws. */
 export function readGeneration(texts: EmbeddedTexts): GenerationData | null {
   const notes = [...texts.notes];
   const c2pa = texts.c2pa ? { c2pa: true } : {};

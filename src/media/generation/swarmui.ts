@@ -1,7 +1,7 @@
 import type { DialectReader } from './generation-data.ts';
 import { asList, asLoose, get, parseObject } from './loose-json.ts';
 
-/** SwarmUI: JSON with `sui_image_params`, as the PNG text `parameters` or the EXIF comment. */
+/** Reads SwarmUI: JSON with `sui_image_params`, as the PNG text `parameters` or the EXIF comment. */
 export const readSwarmui: DialectReader = (texts) => {
   for (const text of [texts.get('parameters'), texts.get('UserComment')]) {
     const all = parseObject(text);

@@ -1,24 +1,24 @@
 import type { Found, GenerationData, Lora } from './generation-data.ts';
 import { asNumber } from './loose-json.ts';
 
-/** Characters of the long texts, and of all others; a character has up to 3 bytes for each UTF-16 unit. */
+/** Most characters of the long texts, and of the others. A UTF-16 unit takes up to 3 bytes in UTF-8. */
 const MAX_PROMPT = 8000;
 const MAX_NEGATIVE = 4000;
 const MAX_SHORT = 500;
 const MAX_LORAS = 32;
 const MAX_PARAMETERS = 64;
 const MAX_NOTES = 8;
-/** Of all of it as JSON, so that it fits beside what a caller adds. */
+/** Most bytes of all of it as JSON, which leaves room for the caller's fields. */
 const MAX_BYTES = 48 * 1024;
 
 const UNSAFE_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Brings what a dialect's reader has found into a form that can be stored: known types, storable texts, bounded sizes. */
+/** Makes a reader's result storable: checks types, replaces characters that PostgreSQL cannot store, limits sizes. */
 export function tidy(found: Found, extraNotes: readonly string[]): GenerationData {
   const notes: string[] = [];
   const text = (name: string, value: unknown, most = MAX_SHORT): string | undefined => {
     if (typeof value !== 'string') return undefined;
-    const clean = storable(value).trim();
+    const clean = withoutControls(value).trim();
     if (clean.length > most) notes.push(`${name} was cut: it has ${clean.length} characters`);
     return cut(clean, most) || undefined;
   };
@@ -55,12 +55,12 @@ export function tidy(found: Found, extraNotes: readonly string[]): GenerationDat
     hasWorkflow: found.hasWorkflow === true ? true : undefined,
     c2pa: found.c2pa === true ? true : undefined,
   };
-  const said = [...extraNotes, ...notes].map((note) => cut(storable(note), 200)).slice(0, MAX_NOTES);
+  const said = [...extraNotes, ...notes].map((note) => cut(withoutControls(note), 200)).slice(0, MAX_NOTES);
   if (said.length > 0) data.notes = said;
-  return fit(present(data) as GenerationData);
+  return fit(withoutUndefined(data) as GenerationData);
 }
 
-function present<T extends object>(data: T): T {
+function withoutUndefined<T extends object>(data: T): T {
   return Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined)) as T;
 }
 
@@ -68,7 +68,7 @@ function without(data: GenerationData, key: 'parameters' | 'loras'): GenerationD
   return Object.fromEntries(Object.entries(data).filter(([name]) => name !== key)) as GenerationData;
 }
 
-/** Leaves out what is least worth keeping until it fits; texts full of quotes double when they are written as JSON. */
+/** Drops the least useful fields until the rest fits. Texts full of quotes take twice their length as JSON. */
 function fit(data: GenerationData): GenerationData {
   const smaller: ((data: GenerationData) => GenerationData)[] = [
     (all) => without(all, 'parameters'),
@@ -87,22 +87,22 @@ function fit(data: GenerationData): GenerationData {
   return fitting;
 }
 
-/** Without NUL and other control characters, and without halves of surrogate pairs: what PostgreSQL takes. */
-function storable(text: string): string {
+/** Removes control characters other than line breaks and tabs, and replaces lone surrogates, so that PostgreSQL can store the text. */
+function withoutControls(text: string): string {
   return text
     .toWellFormed()
     .replace(/\r\n?/g, '\n')
     .replace(/\p{Cc}/gu, (character) => (character === '\n' || character === '\t' ? character : ''));
 }
 
-/** The start of a text, without half a character at its end. */
+/** Cuts a text without splitting its last character. */
 function cut(text: string, most: number): string {
   if (text.length <= most) return text;
   const last = text.charCodeAt(most - 1);
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? most - 1 : most);
 }
 
-/** A whole number, as a text when it has more digits than a JSON reader keeps; 2^64 has 20. */
+/** A whole number; as a string when it has more digits than a JSON parser keeps. 2^64 has 20 digits. */
 function seedOf(value: unknown): number | string | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
   if (typeof value !== 'string' || !/^\s*-?\d{1,20}\s*$/.test(value)) return undefined;
@@ -113,7 +113,7 @@ function seedOf(value: unknown): number | string | undefined {
 function lorasOf(found: readonly { name: unknown; weight?: unknown }[]): Lora[] | undefined {
   const loras: Lora[] = [];
   for (const { name, weight } of found.slice(0, MAX_LORAS)) {
-    const known = typeof name === 'string' ? cut(storable(name).trim(), 200) : '';
+    const known = typeof name === 'string' ? cut(withoutControls(name).trim(), 200) : '';
     const number = asNumber(weight);
     if (known !== '') loras.push({ name: known, ...(number !== undefined && { weight: number }) });
   }
@@ -125,9 +125,9 @@ function parametersOf(found: unknown): Record<string, string | number | boolean>
   const kept = new Map<string, string | number | boolean>();
   for (const [key, value] of Object.entries(found)) {
     if (kept.size >= MAX_PARAMETERS) break;
-    const name = cut(storable(key).trim(), 100);
+    const name = cut(withoutControls(key).trim(), 100);
     if (name === '' || UNSAFE_KEYS.has(name)) continue;
-    if (typeof value === 'string') kept.set(name, cut(storable(value).trim(), MAX_SHORT));
+    if (typeof value === 'string') kept.set(name, cut(withoutControls(value).trim(), MAX_SHORT));
     else if (typeof value === 'boolean') kept.set(name, value);
     else if (typeof value === 'number' && (!Number.isInteger(value) || Number.isSafeInteger(value)))
       if (Number.isFinite(value)) kept.set(name, value);

@@ -4,12 +4,12 @@ import { adtsFrame, id3TagBytes, mpegAudioFrame } from './mpeg-audio-frame.ts';
 import { skip, take, takeUpTo, type Pull, type Source } from '../pull-reader.ts';
 import { addVorbisComments } from '../vorbis-comments.ts';
 
-/** Audio can start some way after a tag: padding, or a tag that counted itself wrongly. */
+/** Audio can start some bytes after a tag, because of padding or a wrong length in the tag. */
 const SYNC_WINDOW_BYTES = 64 * 1024;
-/** Behind a tag longer than this nothing could be seen when the type was chosen, which is then checked here. */
+/** Sniffing cannot see past a longer tag, so the type is checked here. */
 const BLIND_TAG_BYTES = 3.5 * 1024 * 1024;
 const NO_AUDIO = 'no audio follows the ID3 tag';
-/** Some 60 hours of speech. */
+/** About 60 hours of speech. */
 const MAX_FRAMES = 10_000_000;
 
 interface AfterTags {
@@ -18,12 +18,12 @@ interface AfterTags {
   tagBytes: number;
 }
 
-/** Passes over any ID3v2 tags; `most` bytes of what follows, fewer at the end of the file. */
+/** Skips any ID3v2 tags and takes `most` bytes after them, fewer at the end of the file. */
 function* skipTags(found: Findings, source: Source, most: number): Pull<AfterTags> {
   let head = yield* takeUpTo(10);
   for (let tags = 0; tags < 16 && id3TagBytes(head, 0) > 0; tags++) {
     const bytes = id3TagBytes(head, 0);
-    // Stands if the file ends here, and this parser is not resumed.
+    // Stays true if the file ends here and this parser is not resumed.
     if (source.position + bytes > BLIND_TAG_BYTES) found.rejected = NO_AUDIO;
     yield* skip(bytes - 10);
     head = yield* takeUpTo(10);
@@ -75,7 +75,7 @@ export const parseMpegAudio: FormatParser = function* (found, source) {
 
 const MAX_BLOCKS = 1024;
 
-/** FLAC (RFC 9639 8.2): STREAMINFO, where no total means that the encoder did not know it; and comments. */
+/** FLAC (RFC 9639 8.2): STREAMINFO, whose total is 0 when the encoder did not know it; and comments. */
 export const parseFlac: FormatParser = function* (found, source) {
   const after = yield* skipTags(found, source, 42);
   const { head } = after;
@@ -85,7 +85,7 @@ export const parseFlac: FormatParser = function* (found, source) {
   const rate = (u16be(head, 18) << 4) | (u8(head, 20) >> 4);
   const samples = (u8(head, 21) & 15) * 2 ** 32 + u32be(head, 22);
   if (rate > 0 && samples > 0) found.durationMs = (samples / rate) * 1000;
-  // The last metadata block says so in its first bit (RFC 9639, 8.1).
+  // The first bit marks the last metadata block (RFC 9639, 8.1).
   let last = u8(head, 4) >= 0x80;
   for (let i = 0; i < MAX_BLOCKS && !last; i++) {
     const block = yield* take(4);
@@ -97,7 +97,7 @@ export const parseFlac: FormatParser = function* (found, source) {
   }
 };
 
-/** AAC in ADTS has no header of its own: its frames are counted. */
+/** AAC in ADTS has no file header, so its frames are counted. */
 export const parseAdts: FormatParser = function* (found) {
   let tagBytes = 0;
   do {

@@ -1,18 +1,18 @@
 import { EmbeddedTexts } from '../embedded-texts.ts';
 import type { Pull, Source } from '../pull-reader.ts';
 
-/** What a format's parser has found so far. It writes raw header values: they are checked once, at the end. */
+/** The results of a format's parser so far. They are raw header values, checked once at the end. */
 export interface Findings {
   width: number | null;
   height: number | null;
   durationMs: number | null;
-  /** The kinds of tracks that the headers announce: what tells an MP4 with sound alone from a video. */
+  /** The kinds of tracks that the headers declare. They distinguish an audio-only MP4 from a video. */
   tracks: Set<'audio' | 'video'>;
-  /** Texts beside the picture, in which tools say how it was made. */
+  /** Embedded texts, in which generators write how the picture was made. */
   readonly texts: EmbeddedTexts;
-  /** Set when the structure that justified the type turns out not to be there. */
+  /** Set when the structure that the type was chosen for is missing. */
   rejected: string | null;
-  /** Runs once when the file has ended, for what only its total size can tell. */
+  /** Called once at the end of the file, for checks that need its total size. */
   atEnd: ((totalBytes: number) => void) | null;
 }
 
@@ -39,7 +39,7 @@ export function keepLarger(found: Findings, width: number, height: number): void
 }
 
 /**
- * How many boxes, chunks or elements a parser follows before it gives up. Real files stay far below; without a limit
- * a file made of empty boxes would cost a step for every eight bytes.
+ * Most boxes, chunks or elements that a parser follows. Real files have far fewer; without a limit, a file of empty boxes
+ * would take a step for every eight bytes.
  */
 export const MAX_ELEMENTS = 100_000;

@@ -18,19 +18,19 @@ import type { MediaType } from '../media-type.ts';
 import { PullReader } from '../pull-reader.ts';
 
 export interface Inspection {
-  /** In pixels as stored, without regard to an EXIF orientation; null when not found or absurd. Fits 31 bits. */
+  /** In pixels as stored, ignoring the EXIF orientation; null when not found or implausible. Fits 31 bits. */
   width: number | null;
   height: number | null;
-  /** In whole milliseconds; null when not found or absurd, and for every picture, animated or not. Below 2^53. */
+  /** In whole milliseconds, below 2^53; null when not found or implausible, and for every picture, even an animated one. */
   durationMs: number | null;
-  /** What the file itself says of how it was made; null when it says nothing. Storable, and below 48 KiB as JSON. */
+  /** How the file says that it was generated; null when it does not say. Storable, and below 48 KiB as JSON. */
   generation: GenerationData | null;
 }
 
 export interface Inspector {
   /** Takes the next bytes of the file, in chunks of any size; the chunk is not kept. */
   push(chunk: Uint8Array): void;
-  /** Call once. `ok: false` only where the structure that stood in for a signature turns out not to be there. */
+  /** Call once at the end. `ok` is false only for a format without a signature whose structure turns out to be missing. */
   finish(): { ok: true; inspection: Inspection } | { ok: false; reason: string };
 }
 
@@ -112,8 +112,8 @@ function start(type: MediaType): Started {
 }
 
 /**
- * Reads size, duration and what a file says of how it was made, while it goes by: feed it all chunks in order, the first
- * included. It decodes no pixels, keeps at most 8 MiB, and never throws, whatever the bytes are.
+ * Reads size, duration and generation data of a file while it is streamed. Feed it all chunks in order, including the
+ * first. It decodes no pixels, keeps at most 8 MiB in memory, and never throws.
  */
 export function createInspector(type: MediaType): Inspector {
   const { found, push, end } = start(type);
@@ -140,11 +140,11 @@ export function createInspector(type: MediaType): Inspector {
 }
 
 export interface TextReader {
-  /** The next bytes of the file; answers the texts that have been found so far. */
+  /** Takes the next bytes of the file. Returns the texts found so far. */
   push(chunk: Uint8Array): ReadonlyMap<string, string>;
 }
 
-/** Reads the texts of a file while it goes by, and nothing else; undefined where files of that type have none. */
+/** Reads only the embedded texts of a file while it is streamed; undefined for types without texts. */
 export function createTextReader(type: MediaType): TextReader | undefined {
   if (!WITH_TEXTS.has(type.mime)) return undefined;
   const { found, push } = start(type);

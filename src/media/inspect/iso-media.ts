@@ -1,11 +1,11 @@
 import { hasText, latin1, u16be, u32be, u64be, u8 } from '../byte-order.ts';
-import { decodeText } from '../embedded-texts.ts';
+import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
 import { keepLarger, MAX_ELEMENTS, type Findings, type FormatParser } from './findings.ts';
 import { itemPlaces, itemType, type ItemPlace } from '../heif-items.ts';
 import { skip, take, type Pull, type Source } from '../pull-reader.ts';
 
-/** Image properties and item lists are read whole; real ones are a few hundred bytes. */
+/** Most bytes of image properties and item lists, which are read whole. Real ones have a few hundred bytes. */
 const MAX_ITEM_LIST_BYTES = 1024 * 1024;
 const MAX_ITEMS = 4096;
 
@@ -19,7 +19,7 @@ interface Images {
   properties: Map<number, [width: number, height: number]>;
   /** Item id → the index of its size property. */
   sizes: Map<number, number[]>;
-  /** Items that are EXIF, or some document such as XMP. */
+  /** Items that are EXIF or a document such as XMP. */
   texts: Map<number, string>;
   places: ItemPlace[];
 }
@@ -35,9 +35,8 @@ interface Walk {
 type OnBox = (type: string, body: number) => Pull;
 
 /**
- * The boxes that lie between here and `end` (ISO/IEC 14496-12 4.2). A box that claims more than its container is cut
- * to it; one that is smaller than its own header ends the walk. Which boxes are entered is fixed by the grammar
- * below, so nesting has no depth to exhaust.
+ * Walks the boxes between here and `end` (ISO/IEC 14496-12 4.2). A box that exceeds its container is cut to it; one that is
+ * smaller than its header ends the walk. The grammar below fixes which boxes are entered, so the depth is bounded.
  */
 function* eachBox(walk: Walk, end: number, onBox: OnBox): Pull {
   while (walk.source.position + 8 <= end && walk.boxes++ < MAX_ELEMENTS) {
@@ -59,7 +58,7 @@ function* takeBody(walk: Walk, end: number, most: number): Pull<Uint8Array> {
   return yield* take(Math.max(0, Math.min(end - walk.source.position, most)));
 }
 
-/** `trak`: a track counts once its handler says what it is; `tkhd` holds its size in 16.16 fixed point. */
+/** `trak`: the handler says what kind of track it is; `tkhd` has its size in 16.16 fixed point. */
 function* readTrack(walk: Walk, end: number): Pull {
   let width = 0;
   let height = 0;
@@ -85,8 +84,8 @@ function* readTrack(walk: Walk, end: number): Pull {
 }
 
 /**
- * `meta` with `ilst`: texts under four letters (`©cmt`), or under names that `keys` holds. ComfyUI's films say there how
- * they were made.
+ * `meta` with `ilst`: texts under four-letter codes (`©cmt`), or under names from `keys`. ComfyUI writes the generation data of
+ * videos there.
  */
 function* readTags(walk: Walk, end: number): Pull {
   const { texts } = walk.found;
@@ -102,8 +101,8 @@ function* readTags(walk: Walk, end: number): Pull {
       yield* eachBox(walk, itemEnd, function* (data, dataEnd) {
         const bytes = dataEnd - walk.source.position;
         if (data !== 'data' || !texts.accepts(name, bytes)) return;
-        // A type and a language come before the text.
-        texts.add(name, decodeText((yield* take(bytes)).subarray(8)));
+        // The text follows a type and a language.
+        texts.add(name, decodeUtf8OrLatin1((yield* take(bytes)).subarray(8)));
       });
     });
   });
@@ -114,7 +113,7 @@ function keyNames(body: Uint8Array): string[] {
   for (let at = 8; at + 8 <= body.length && names.length < MAX_ITEMS;) {
     const size = u32be(body, at);
     if (size < 8) break;
-    names.push(decodeText(body.subarray(at + 8, at + size)));
+    names.push(decodeUtf8OrLatin1(body.subarray(at + 8, at + size)));
     at += size;
   }
   return names;
@@ -134,7 +133,7 @@ function* readMovie(walk: Walk, end: number): Pull {
       const wide = u8(body, 0) === 1;
       walk.movie.timescale = u32be(body, wide ? 20 : 12);
       const duration = wide ? u64be(body, 24) : u32be(body, 16);
-      // All ones: the duration is not known (8.2.2.3).
+      // All ones: the duration is unknown (8.2.2.3).
       if (duration < (wide ? 2 ** 63 : 0xffffffff)) walk.movie.duration = duration;
     }
     if (type === 'mvex') {
@@ -179,7 +178,7 @@ function* readImages(walk: Walk, end: number): Pull {
     } else if (type === 'iloc') {
       images.places = itemPlaces(yield* takeBody(walk, bodyEnd, MAX_ITEM_LIST_BYTES));
     } else if (type === 'iinf') {
-      // Version and flags, and the number of entries.
+      // Version, flags, and the number of entries.
       yield* skip(u8(yield* take(4), 0) === 0 ? 2 : 4);
       yield* eachBox(walk, bodyEnd, function* (inner, innerEnd) {
         const entry = inner === 'infe' ? itemType(yield* takeBody(walk, innerEnd, 64)) : undefined;
@@ -205,16 +204,16 @@ function* readImages(walk: Walk, end: number): Pull {
   else for (const [width, height] of images.properties.values()) keepLarger(walk.found, width, height);
 }
 
-/** EXIF and XMP, which lie among the pixels, as far as these are still to come. */
+/** Reads EXIF and XMP items. They are stored among the pixels; those before the current position are lost. */
 function* readTextItems({ found: { texts }, source, images }: Walk): Pull {
   const places = images.places.filter(({ item }) => images.texts.has(item));
   for (const { item, offset, bytes } of places.toSorted((a, b) => a.offset - b.offset)) {
     if (offset < source.position || !texts.accepts(images.texts.get(item) ?? '', bytes)) continue;
     yield* skip(offset - source.position);
     const body = yield* take(bytes);
-    // Where the TIFF header lies behind these four bytes.
+    // The offset of the TIFF header after these four bytes.
     if (images.texts.get(item) === 'Exif') addExifTexts(texts, body.subarray(4 + u32be(body, 0)));
-    else texts.add('XMP', decodeText(body));
+    else texts.add('XMP', decodeUtf8OrLatin1(body));
   }
 }
 
@@ -236,7 +235,7 @@ function startWalk(found: Findings, source: Source): Walk {
   return { found, source, movie: { timescale: 0, duration: 0 }, images, boxes: 0 };
 }
 
-/** MP4, QuickTime, 3GPP: the `moov` box, before or after the media data, which goes by unkept. */
+/** MP4, QuickTime, 3GPP: the `moov` box, before or after the media data, which is skipped. */
 export const parseMovie: FormatParser = function* (found, source) {
   const walk = startWalk(found, source);
   yield* eachBox(walk, Number.POSITIVE_INFINITY, function* (type, end) {
@@ -247,7 +246,7 @@ export const parseMovie: FormatParser = function* (found, source) {
   });
 };
 
-/** HEIF and AVIF: the size of the primary item, else of the largest; an image sequence has a track instead. */
+/** HEIF and AVIF: the size of the primary item, else of the largest. An image sequence has a track instead. */
 export const parseHeif: FormatParser = function* (found, source) {
   const walk = startWalk(found, source);
   yield* eachBox(walk, Number.POSITIVE_INFINITY, function* (type, end) {
@@ -258,7 +257,7 @@ export const parseHeif: FormatParser = function* (found, source) {
     if (type === 'meta') yield* readTextItems(walk);
     walk.boxes = MAX_ELEMENTS;
   });
-  found.durationMs = null; // of a picture it would be that of an animation, which other formats do not tell
+  found.durationMs = null; // pictures have no duration, even animated ones, as in other formats
 };
 
 /** JPEG 2000 (ISO/IEC 15444-1 I.5.3): `ihdr` in `jp2h`. */

@@ -1,5 +1,5 @@
 import { hasText, latin1, u16be, u8 } from '../byte-order.ts';
-import { decodeText, type EmbeddedTexts } from '../embedded-texts.ts';
+import { decodeUtf8OrLatin1, type EmbeddedTexts } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
 import { MAX_ELEMENTS, type FormatParser } from './findings.ts';
 import { skip, take } from '../pull-reader.ts';
@@ -7,8 +7,7 @@ import { skip, take } from '../pull-reader.ts';
 const XMP = 'http://ns.adobe.com/xap/1.0/\0';
 
 /**
- * The frame header (SOFn) of ITU-T T.81 B.2.2, and the texts before the pixels; the size is the stored one, whatever
- * the EXIF orientation says.
+ * Reads the frame header (SOFn, ITU-T T.81 B.2.2) and the texts before the pixels. The size ignores the EXIF orientation.
  */
 export const parseJpeg: FormatParser = function* (found) {
   yield* skip(2);
@@ -38,10 +37,10 @@ export const parseJpeg: FormatParser = function* (found) {
 };
 
 function readSegment(texts: EmbeddedTexts, marker: number, data: Uint8Array): void {
-  if (marker === 0xfe) texts.add('COM', decodeText(data));
+  if (marker === 0xfe) texts.add('COM', decodeUtf8OrLatin1(data));
   else if (marker === 0xeb) texts.c2pa ||= isManifest(data);
   else if (hasText(data, 0, 'Exif\0')) addExifTexts(texts, data);
-  else if (hasText(data, 0, XMP)) texts.add('XMP', decodeText(data.subarray(XMP.length)));
+  else if (hasText(data, 0, XMP)) texts.add('XMP', decodeUtf8OrLatin1(data.subarray(XMP.length)));
 }
 
 /** A JUMBF superbox of type `c2pa` (C2PA 2.1, A.3.1; ISO/IEC 18477-3 wraps it in `JP` segments). */

@@ -1,5 +1,5 @@
 import { hasText, latin1, u32be, u64be, u8 } from '../byte-order.ts';
-import { decodeText } from '../embedded-texts.ts';
+import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
 import { MAX_ELEMENTS, type Findings, type FormatParser } from './findings.ts';
 import { skip, take, takeUpTo } from '../pull-reader.ts';
@@ -14,7 +14,7 @@ const RATIOS = [
   [2, 1],
 ] as const;
 
-/** ISO/IEC 18181-1, SizeHeader: bits are read from the least significant one of each byte; `at` is after FF 0A. */
+/** Reads SizeHeader (ISO/IEC 18181-1), least significant bit of each byte first. `at` is the position after FF 0A. */
 function readSizeHeader(bytes: Uint8Array, at: number, found: Findings): void {
   let position = 0;
   const bits = (count: number): number => {
@@ -29,7 +29,7 @@ function readSizeHeader(bytes: Uint8Array, at: number, found: Findings): void {
   const height = side();
   const ratio = RATIOS[bits(3) - 1];
   const width = ratio === undefined ? side() : Math.floor((height * ratio[0]) / ratio[1]);
-  // Bits beyond the end read as 0: a cut header tells nothing.
+  // Bits beyond the end read as 0, so a truncated header gives no size.
   if (position > (bytes.length - at) * 8) return;
   found.width = width;
   found.height = height;
@@ -52,17 +52,17 @@ export const parseJxl: FormatParser = function* (found, source) {
     const start = source.position;
     if ((type === 'jxlc' || type === 'jxlp') && found.width === null) {
       const body = yield* takeUpTo(18);
-      const at = type === 'jxlp' ? 4 : 0; // the part's number
+      const at = type === 'jxlp' ? 4 : 0; // the number of the part
       if (hasText(body, at, '\xff\x0a')) readSizeHeader(body, at + 2, found);
     } else if ((type === 'Exif' || type === 'xml ') && size > header && texts.accepts(type.trim(), size - header)) {
       const body = yield* take(size - header);
-      // Where the TIFF header lies behind these four bytes.
+      // The offset of the TIFF header after these four bytes.
       if (type === 'Exif') addExifTexts(texts, body.subarray(4 + u32be(body, 0)));
-      else texts.add('XMP', decodeText(body));
+      else texts.add('XMP', decodeUtf8OrLatin1(body));
     } else if (type === 'jumb') {
       texts.c2pa ||= latin1(yield* takeUpTo(Math.min(64, Math.max(0, size - header))), 0, 64).includes('c2pa');
     }
-    // 0: the box goes on to the end of the file.
+    // 0: the box extends to the end of the file.
     if (size < header) return;
     yield* skip(Math.max(0, start + size - header - source.position));
   }

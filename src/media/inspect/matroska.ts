@@ -51,8 +51,8 @@ function float(body: Uint8Array): number {
 }
 
 /**
- * WebM and Matroska. The elements that matter are found in one flat pass: a master element that is of interest, or
- * whose size is unknown, is entered by reading on after its header, so there is no stack of sizes to be misled by.
+ * Reads WebM and Matroska in one flat pass. A relevant master element, or one of unknown size, is entered by reading on
+ * after its header, so there is no stack of sizes that a file could corrupt.
  */
 export const parseMatroska: FormatParser = function* (found) {
   let scale = 1_000_000; // nanoseconds, the default

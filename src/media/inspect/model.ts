@@ -4,22 +4,22 @@ import { isGltf } from '../gltf-asset.ts';
 import { takeSome, takeUpTo, MAX_TAKE_BYTES } from '../pull-reader.ts';
 import { decodeText } from '../text-encoding.ts';
 
-/** A 3D model that its first bytes prove: nothing more is asked of it. */
+/** A 3D model that its first bytes prove; nothing else is read. */
 export const parseNothing: FormatParser = function* () {};
 
-/** The length of a binary STL with so many triangles: 80 bytes of comment, a count, 50 bytes for each. */
+/** The length of a binary STL: 80 bytes of comment, a count, 50 bytes for each triangle. */
 export function binaryStlBytes(triangles: number): number {
   return 84 + 50 * triangles;
 }
 
-/** STL: a binary one must be as long as its count of triangles says; one in ASCII must stay a text. */
+/** Checks STL: a binary file must have the length that its triangle count gives; an ASCII file must be text to its end. */
 export const parseStl: FormatParser = function* (found) {
   const head = (yield* takeUpTo(84)).slice();
   const expected = binaryStlBytes(u32le(head, 80));
   const ascii = decodeText(head, head.length)?.trimStart().startsWith('solid') === true;
   let zero = false;
   found.atEnd = (total) => {
-    // A binary file may begin with the word that marks the other kind, so its length has the last word.
+    // A binary file may begin with the word that marks ASCII, so its length decides.
     if (total === expected) return;
     if (!ascii) found.rejected = 'the length does not agree with the number of triangles';
     else if (zero) found.rejected = 'the text turns into binary data';
@@ -27,14 +27,14 @@ export const parseStl: FormatParser = function* (found) {
   while (ascii) zero = (yield* takeSome()).includes(0) || zero;
 };
 
-/** Wavefront OBJ has no signature: it must stay a text. */
+/** Wavefront OBJ has no signature, so it must be text to its end. */
 export const parseObj: FormatParser = function* (found) {
   while (found.rejected === null) {
     if ((yield* takeSome()).includes(0)) found.rejected = 'the text turns into binary data';
   }
 };
 
-/** glTF in JSON: parsed when it is small enough to have been kept, else it must at least end as it began. */
+/** glTF in JSON: parsed when it is small enough to be kept in memory; a larger one must at least end as an object. */
 export const parseGltf: FormatParser = function* (found) {
   const invalid = 'the JSON is not a complete glTF document';
   const head = yield* takeUpTo(MAX_TAKE_BYTES);

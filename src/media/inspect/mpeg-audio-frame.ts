@@ -11,7 +11,7 @@ export interface MpegAudioFrame extends AudioFrame {
   layer: 1 | 2 | 3;
   /** In bits per second. */
   bitrate: number;
-  /** Where a Xing or Info header would lie, counted from the start of the frame. */
+  /** The offset of a Xing or Info header from the start of the frame. */
   xingOffset: number;
 }
 
@@ -30,7 +30,7 @@ const BITRATES = [
 ];
 const SAMPLE_RATES = [44100, 48000, 32000];
 
-/** The MPEG-1, 2 or 2.5 audio frame whose four header bytes lie at `at`; undefined when they are not valid, or free-format. */
+/** Reads the four header bytes of an MPEG-1, 2 or 2.5 audio frame at `at`; undefined when they are invalid or free-format. */
 export function mpegAudioFrame(bytes: Uint8Array, at: number): MpegAudioFrame | undefined {
   const b1 = u8(bytes, at + 1);
   const b2 = u8(bytes, at + 2);
@@ -58,7 +58,7 @@ export function mpegAudioFrame(bytes: Uint8Array, at: number): MpegAudioFrame | 
 
 const ADTS_RATES = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350];
 
-/** The AAC frame (ADTS, ISO/IEC 14496-3 1.A.2.2) whose seven header bytes lie at `at`, or undefined. */
+/** Reads the seven header bytes of an AAC frame (ADTS, ISO/IEC 14496-3 1.A.2.2) at `at`; undefined when they are invalid. */
 export function adtsFrame(bytes: Uint8Array, at: number): AudioFrame | undefined {
   if (u8(bytes, at) !== 0xff || (u8(bytes, at + 1) & 0xf6) !== 0xf0) return undefined;
   const sampleRate = ADTS_RATES[(u8(bytes, at + 2) >> 2) & 15];
@@ -73,7 +73,7 @@ export function id3TagBytes(bytes: Uint8Array, at: number): number {
   if (u8(bytes, at) !== 0x49 || u8(bytes, at + 1) !== 0x44 || u8(bytes, at + 2) !== 0x33) return 0;
   const size = [6, 7, 8, 9].map((i) => u8(bytes, at + i));
   const version = u8(bytes, at + 3);
-  // A size byte is 7 bits wide, so that no tag can look like an MPEG sync.
+  // A size byte has 7 bits, so that a tag never looks like an MPEG sync word.
   if (!size.every((byte) => byte < 0x80) || version < 2 || version > 4) return 0;
   const footer = u8(bytes, at + 5) & 0x10 ? 10 : 0;
   return 10 + size.reduce((sum, byte) => sum * 128 + byte, 0) + footer;

@@ -2,7 +2,7 @@ import { u24be } from '../byte-order.ts';
 import type { FormatParser } from './findings.ts';
 import { takeUpTo } from '../pull-reader.ts';
 
-/** The sequence header lies in the first pack; ISO/IEC 11172-2 2.4.2.3. */
+/** Bytes to search for the sequence header, which is in the first pack (ISO/IEC 11172-2 2.4.2.3). */
 const WINDOW_BYTES = 256 * 1024;
 
 /** MPEG-1 and 2 video, bare or in a program stream: 12 bits of width and height after the sequence start code. */

@@ -2,14 +2,14 @@ import { hasText, u16be, u16le, u24be, u32be, u32le, u8 } from '../byte-order.ts
 import type { Findings, FormatParser } from './findings.ts';
 import { skip, take } from '../pull-reader.ts';
 
-/** A page carries some 4 KB, so this is a file of 8 GB. */
+/** A page has about 4 KB, so this is a file of 8 GB. */
 const MAX_PAGES = 2_000_000;
 const MAX_STREAMS = 16;
 
-/** From a granule position to milliseconds. */
+/** Converts a granule position to milliseconds. */
 type Clock = (low: number, high: number) => number;
 
-/** Reads the identification header that a logical stream begins with (RFC 3533, 5334, 7845; Vorbis and Theora specs). */
+/** Reads the identification header at the start of a logical stream (RFC 3533, 5334, 7845; Vorbis and Theora specs). */
 function clockOf(packet: Uint8Array, found: Findings): Clock | undefined {
   const bySamples =
     (rate: number, preSkip = 0): Clock =>
@@ -31,7 +31,7 @@ function clockOf(packet: Uint8Array, found: Findings): Clock | undefined {
   };
 }
 
-/** Ogg: the last granule position of the stream that ends last. Bodies go by unkept. */
+/** Ogg: the last granule position of the stream that ends last. Page bodies are skipped. */
 export const parseOgg: FormatParser = function* (found) {
   const clocks = new Map<number, Clock>();
   for (let i = 0; i < MAX_PAGES; i++) {

@@ -6,7 +6,7 @@ import { skip, take } from '../pull-reader.ts';
 
 const TEXT_CHUNKS = new Set(['tEXt', 'zTXt', 'iTXt']);
 
-/** The size from IHDR, and the texts, which may stand before and behind the pixels. */
+/** Reads the size from IHDR, and the texts before and after the pixels. */
 export const parsePng: FormatParser = function* (found) {
   const head = yield* take(24);
   found.width = u32be(head, 16);

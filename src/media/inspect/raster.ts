@@ -12,7 +12,7 @@ export const parseBmp: FormatParser = function* (found) {
   const head = yield* take(26);
   const old = u32le(head, 14) === 12; // BITMAPCOREHEADER
   found.width = old ? u16le(head, 18) : u32le(head, 18) | 0;
-  // A negative height says that the rows run from the top.
+  // A negative height means that the rows run from the top.
   found.height = old ? u16le(head, 20) : Math.abs(u32le(head, 22) | 0);
 };
 
@@ -20,7 +20,7 @@ export const parseIco: FormatParser = function* (found) {
   const count = Math.min(u16le(yield* take(6), 4), 256);
   for (let i = 0; i < count; i++) {
     const entry = yield* take(16);
-    // A byte cannot say 256, so 0 stands for it.
+    // 0 means 256, which does not fit a byte.
     keepLarger(found, u8(entry, 0) || 256, u8(entry, 1) || 256);
   }
 };
@@ -31,7 +31,7 @@ export const parsePsd: FormatParser = function* (found) {
   found.width = u32be(head, 18);
 };
 
-/** TIFF 6.0 and BigTIFF: the first directory, which the offset in the header lets us wait for wherever it lies. */
+/** TIFF 6.0 and BigTIFF: the first directory, at the offset in the header. */
 export const parseTiff: FormatParser = function* (found, source) {
   const head = yield* take(8);
   const big = u8(head, 0) === 0x4d;

@@ -2,7 +2,7 @@ import { hasText, latin1, u16be, u32be, u32le, u64le } from '../byte-order.ts';
 import { MAX_ELEMENTS, type FormatParser } from './findings.ts';
 import { skip, take } from '../pull-reader.ts';
 
-/** WAV, and RF64/BW64 (EBU Tech 3306), whose 64-bit sizes lie in a `ds64` chunk. */
+/** WAV, and RF64/BW64 (EBU Tech 3306), whose 64-bit sizes are in a `ds64` chunk. */
 export const parseWav: FormatParser = function* (found, source) {
   yield* skip(12);
   let bytesPerSecond = 0;
@@ -15,7 +15,7 @@ export const parseWav: FormatParser = function* (found, source) {
     if (id === 'fmt ' && size >= 12) bytesPerSecond = u32le(yield* take(12), 8);
     if (id === 'ds64' && size >= 16) wideSize = u64le(yield* take(16), 8);
     if (id === 'data') {
-      // A recorder that could not seek back left 0 or the largest number; then the data is what is there.
+      // A recorder that could not seek back leaves 0 or the largest number; then the data extends to the end of the file.
       if (size === 0xffffffff && wideSize > 0) size = wideSize;
       const unknown = size === 0 || size === 0xffffffff;
       found.atEnd = (total) => {

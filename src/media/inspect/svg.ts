@@ -17,7 +17,7 @@ const UNITS: Record<string, number> = {
   pc: 16,
 };
 
-/** A length in px; null for what depends on the page: a percentage, `em`, `auto`. */
+/** A length in px; null when it depends on the page: a percentage, `em`, `auto`. */
 function pixels(length: string | undefined): number | null {
   const [, number, unit] =
     /^\+?((?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d{1,3})?)\.?\s*([a-z]*)$/i.exec(length?.slice(0, 64).trim() ?? '') ?? [];
@@ -25,13 +25,13 @@ function pixels(length: string | undefined): number | null {
   return number === undefined || scale === undefined || !(Number(number) > 0) ? null : Number(number) * scale;
 }
 
-/** SVG 2, 8.2: `width` and `height` of the root; one that is missing follows from the proportions of `viewBox`. */
+/** `width` and `height` of the root (SVG 2, 8.2). A missing one is computed from the aspect ratio of `viewBox`. */
 export const parseSvg: FormatParser = function* (found) {
   const text = decodeText(yield* takeUpTo(WINDOW_BYTES), WINDOW_BYTES);
   const root = text === undefined ? 'none' : xmlRoot(text);
   if (typeof root === 'string' || root.attributes === null || !isSvgRoot(root)) return;
   const { attributes } = root;
-  // HTML parsers forgive the lower-case spelling, and so do the tools that write it.
+  // HTML parsers accept the lower-case spelling, and some tools write it.
   const box = (attributes.get('viewBox') ?? attributes.get('viewbox') ?? '').trim().split(/[\s,]+/, 5);
   const [boxWidth, boxHeight] = box.length === 4 ? [pixels(box[2]), pixels(box[3])] : [null, null];
   const ratio = boxWidth !== null && boxHeight !== null ? boxWidth / boxHeight : null;

@@ -1,10 +1,10 @@
 import { hasText, latin1, u16le, u24le, u32le, u8 } from '../byte-order.ts';
-import { decodeText } from '../embedded-texts.ts';
+import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
 import { MAX_ELEMENTS, type FormatParser } from './findings.ts';
 import { skip, take } from '../pull-reader.ts';
 
-/** https://developers.google.com/speed/webp/docs/riff_container: the size, and the texts, which stand behind the pixels. */
+/** Reads the size, and the texts after the pixels. https://developers.google.com/speed/webp/docs/riff_container */
 export const parseWebp: FormatParser = function* (found, source) {
   const head = yield* take(30);
   const fourcc = latin1(head, 12, 4);
@@ -34,7 +34,7 @@ export const parseWebp: FormatParser = function* (found, source) {
     }
     const data = yield* take(size);
     if (type === 'EXIF') addExifTexts(texts, data);
-    else texts.add('XMP', decodeText(data));
+    else texts.add('XMP', decodeUtf8OrLatin1(data));
     yield* skip(size & 1);
   }
 };

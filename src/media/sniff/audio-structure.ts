@@ -1,18 +1,18 @@
 import { hasText, latin1, u16be, u32be, u32le, u8 } from '../byte-order.ts';
 import { adtsFrame, mpegAudioFrame, type AudioFrame } from '../inspect/mpeg-audio-frame.ts';
 
-/** Some encoders and taggers leave junk before the first frame; `file-type` allows no more than this either. */
+/** Some encoders and taggers leave junk before the first frame; `file-type` has the same limit. */
 const SYNC_TOLERANCE_BYTES = 4096;
 const FRAMES_TO_AGREE = 3;
 
 interface Frames<T> {
   first: T;
   count: number;
-  /** The last frame ends where the head does, or runs beyond. */
+  /** The last frame reaches or exceeds the end of the head. */
   reachesEnd: boolean;
 }
 
-/** Follows frames that agree in sample rate and length in samples; a sync word alone is 11 bits that occur by chance. */
+/** Follows frames with the same sample rate and samples per frame. A sync word alone has only 11 bits, which occur by chance. */
 function followFrames<T extends AudioFrame>(
   head: Uint8Array,
   start: number,
@@ -39,8 +39,8 @@ function hasFrameCount(head: Uint8Array, at: number, xingOffset: number): boolea
 }
 
 /**
- * The layer of MPEG audio at the start of `head` (which is what follows any ID3 tags). `named`: the file's name, its
- * declared type or an ID3 tag says that it is MPEG audio, which lets a single frame do, and junk before it.
+ * Finds the layer of MPEG audio at the start of `head`, which begins after any ID3 tags. `named`: the file's name, its
+ * declared type or an ID3 tag says MPEG audio; then one frame is enough, and junk may precede it.
  */
 export function mpegAudioLayer(head: Uint8Array, named: boolean): 2 | 3 | undefined {
   const last = named ? Math.min(SYNC_TOLERANCE_BYTES, head.length - 4) : 0;
@@ -64,7 +64,7 @@ export function isFlac(head: Uint8Array): boolean {
   return hasText(head, 0, 'fLaC') && (u32be(head, 4) & 0x7fffffff) === 34;
 }
 
-/** WAV: the chunks lead to a `fmt ` chunk of at least the size that the first version had. */
+/** WAV: there is a `fmt ` chunk of at least the size of its first version. */
 export function isWav(head: Uint8Array): boolean {
   if (!/^(RIFF|RF64|BW64)$/.test(latin1(head, 0, 4)) || !hasText(head, 8, 'WAVE')) return false;
   let at = 12;
@@ -95,7 +95,7 @@ export function isAmr(head: Uint8Array): boolean {
   return (u8(head, start) & 0x83) === 0 && head.length > start;
 }
 
-/** Which kind of Ogg this is, by the streams that begin on its first pages (RFC 3533 section 4); undefined for other contents. */
+/** The kind of Ogg, by the streams that begin on its first pages (RFC 3533 section 4); undefined for unknown content. */
 export function oggKind(head: Uint8Array): 'ogg' | 'opus' | 'ogv' | undefined {
   let kind: 'ogg' | 'opus' | undefined;
   let at = 0;

@@ -5,8 +5,8 @@ import { parseMatroska } from '../inspect/matroska.ts';
 import { PullReader } from '../pull-reader.ts';
 
 /**
- * Whether the headers within `head` announce sound and no pictures: what no brand or DocType says. Where they lie
- * further on, the name may tell (`namedAudio`).
+ * Whether the headers in `head` declare audio tracks and no video, which brands and DocTypes do not say. When the headers
+ * are beyond `head`, the file's name decides (`namedAudio`).
  */
 function isSoundAlone(head: Uint8Array, parser: FormatParser, namedAudio: boolean): boolean {
   const found = noFindings();
@@ -20,7 +20,7 @@ const TOP_LEVEL_BOXES = /^(ftyp|moov|mdat|free|skip|wide|moof|sidx|styp|uuid|met
 const MOVIE_BRANDS =
   /^(iso[m1-9]|mp4[12]|mp71|avc1|dash|msdh|msix|cmf[c-z2]|piff|MSNV|NDS[A-Z]|ndsc|mmp4|F4V |F4P |XAVC|M4VP|nvr1|hlsf|mif2)$/;
 
-/** Extension of an ISO base media file (ISO/IEC 14496-12) by its brands and, where they do not say, its tracks. */
+/** Extension of an ISO base media file (ISO/IEC 14496-12), by its brands or else its tracks. */
 export function isoMediaExtension(head: Uint8Array, namedAudio: boolean): string | undefined {
   if (!hasText(head, 4, 'ftyp')) return isOldQuickTime(head) ? 'mov' : undefined;
   const size = u32be(head, 0);
@@ -41,12 +41,12 @@ export function isoMediaExtension(head: Uint8Array, namedAudio: boolean): string
   if (major.startsWith('3g')) return '3gp';
   const next = latin1(head, size + 4, 4);
   if (!brands.some((brand) => MOVIE_BRANDS.test(brand)) && !TOP_LEVEL_BOXES.test(next)) return undefined;
-  // Camera raw files and JPEG 2000 have boxes too, under brands of their own.
+  // Camera raw files and JPEG 2000 also have boxes, with other brands.
   if (/^(crx |jp[2xm] |mjp2)$/.test(major)) return undefined;
   return isSoundAlone(head, parseMovie, namedAudio) ? 'm4a' : 'mp4';
 }
 
-/** QuickTime before brands: known boxes, one after the other, of which the first two or a `moov` must be seen. */
+/** QuickTime without brands: consecutive known boxes. The first two, or a `moov`, must be in `head`. */
 function isOldQuickTime(head: Uint8Array): boolean {
   let at = 0;
   for (let boxes = 0; boxes < 8; boxes++) {
@@ -65,8 +65,8 @@ const EBML = '\x1a\x45\xdf\xa3';
 const SEGMENT = '\x18\x53\x80\x67';
 
 /**
- * WebM or Matroska by the DocType of the EBML header (RFC 8794 11.2). A damaged header that a segment follows is
- * still Matroska, of which WebM is a part.
+ * WebM or Matroska, by the DocType of the EBML header (RFC 8794 11.2). With a damaged header before a segment it is
+ * Matroska, which includes WebM.
  */
 export function matroskaExtension(head: Uint8Array, namedAudio: boolean): string | undefined {
   if (!hasText(head, 0, EBML)) return undefined;
@@ -88,7 +88,7 @@ export function isAvi(head: Uint8Array): boolean {
   return hasText(head, 0, 'RIFF') && hasText(head, 8, 'AVI LIST') && hasText(head, 20, 'hdrl');
 }
 
-/** MPEG-1 and 2: a pack header with its marker bits, or a sequence header with known proportions and frame rate. */
+/** MPEG-1 and 2: a pack header with its marker bits, or a sequence header with a known aspect ratio and frame rate. */
 export function isMpegVideo(head: Uint8Array): boolean {
   if (hasText(head, 0, '\0\0\x01\xba')) return (u8(head, 4) & 0xf1) === 0x21 || (u8(head, 4) & 0xc4) === 0x44;
   const rates = u8(head, 7);

@@ -1,7 +1,7 @@
 import { hasText, latin1, u16le, u32le, u8 } from '../byte-order.ts';
 import { binaryStlBytes } from '../inspect/model.ts';
 
-/** glTF 2.0, 4.4: version 2 (or the older 1), and a first chunk of JSON. */
+/** GLB (glTF 2.0, 4.4): version 2 or 1, and a first chunk of JSON. */
 export function isGlb(head: Uint8Array): boolean {
   if (!hasText(head, 0, 'glTF') || !(u32le(head, 8) >= 20)) return false;
   return u32le(head, 4) === 2 ? hasText(head, 16, 'JSON') : u32le(head, 4) === 1 && u32le(head, 16) === 0;
@@ -19,7 +19,7 @@ export function isPly(head: Uint8Array): boolean {
   );
 }
 
-/** USDZ: a ZIP whose first entry is a USD layer, stored as it is so that it can be mapped into memory. */
+/** USDZ: a ZIP whose first entry is an uncompressed USD layer, so that it can be memory-mapped. */
 export function isUsdz(head: Uint8Array): boolean {
   if (!hasText(head, 0, 'PK\x03\x04') || u16le(head, 8) !== 0 || (u16le(head, 6) & 1) !== 0) return false;
   const name = latin1(head, 30, u16le(head, 26));
@@ -28,8 +28,8 @@ export function isUsdz(head: Uint8Array): boolean {
 }
 
 /**
- * Binary STL has no signature: a comment of 80 bytes, the number of triangles, 50 bytes for each. A whole file must
- * have that length. Of a part, `named` (the name or declared type says STL) and triangles of finite numbers must do.
+ * Binary STL has no signature: a comment of 80 bytes, the number of triangles, 50 bytes for each. A whole file must have
+ * that length. For a part, `named` (the name or declared type says STL) and triangles of finite numbers are enough.
  */
 export function isBinaryStl(head: Uint8Array, complete: boolean, named: boolean): boolean {
   const count = u32le(head, 80);
@@ -39,7 +39,7 @@ export function isBinaryStl(head: Uint8Array, complete: boolean, named: boolean)
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   for (let i = 0; i < shown; i++) {
     for (let j = 0; j < 12; j++) if (!Number.isFinite(view.getFloat32(84 + 50 * i + 4 * j, true))) return false;
-    // The normal is a unit vector, or left zero.
+    // The normal is a unit vector, or zero.
     for (let j = 0; j < 3; j++) if (Math.abs(view.getFloat32(84 + 50 * i + 4 * j, true)) > 1.01 && !named) return false;
   }
   return shown > 0 && !Number.isNaN(u8(head, 83));
@@ -55,8 +55,8 @@ const NUMBER = String.raw`[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?`;
 const OBJ_VERTEX = new RegExp(String.raw`^v(?:\s+${NUMBER}){3,8}\s*$`);
 
 /**
- * Wavefront OBJ has no signature, so its name must say it, every whole line must be one of its statements, and there
- * must be a vertex. `complete`: the text is the whole file, so that its last line is whole too.
+ * Wavefront OBJ has no signature. So the file's name must say OBJ, every complete line must be an OBJ statement, and there
+ * must be a vertex. `complete`: the text is the whole file, so its last line is complete too.
  */
 export function isObj(text: string, complete: boolean): boolean {
   const lines = text.split(/\r?\n/);

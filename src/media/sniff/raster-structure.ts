@@ -1,9 +1,9 @@
 import { hasText, latin1, u16be, u16le, u32be, u32le, u8 } from '../byte-order.ts';
 
 /**
- * What follows the signatures of raster images. A signature is a few bytes that anything may be put behind
- * (`FF D8 FF` and then HTML), so each of these asks for the structure that only an encoder writes.
- * `more`: the head ends before the question is decided.
+ * Whether a raster image has the right structure after its signature. A signature is only a few bytes, which anything may
+ * follow (`FF D8 FF` and then HTML), so each check requires structure that only an encoder writes.
+ * `more`: more bytes are needed to decide.
  */
 export type Verdict = boolean | 'more';
 
@@ -18,7 +18,7 @@ export function isPng(head: Uint8Array): boolean {
   );
 }
 
-/** Markers that may stand before the frame header: DHT, DAC, DQT, DNL, DRI, APPn, JPGn, COM. */
+/** Markers that may precede the frame header: DHT, DAC, DQT, DNL, DRI, APPn, JPGn, COM. */
 function isTableMarker(marker: number): boolean {
   return marker === 0xc4 || marker === 0xcc || (marker >= 0xdb && marker <= 0xdd) || marker >= 0xe0;
 }
@@ -33,8 +33,8 @@ function isFrameHeader(head: Uint8Array, at: number): boolean {
 }
 
 /**
- * JPEG (ITU-T T.81 B.2): unbroken segments up to the frame header. A file cut off earlier still counts if a segment
- * was read that only a JPEG has: JFIF, EXIF, or a quantization table.
+ * JPEG (ITU-T T.81 B.2): consecutive segments up to the frame header. A file that is truncated before it still counts if it has
+ * a segment that only a JPEG has: JFIF, EXIF, or a quantization table.
  */
 export function isJpeg(head: Uint8Array, complete: boolean): Verdict {
   if (u16be(head, 0) !== 0xffd8) return false;
@@ -113,7 +113,7 @@ export function isBmp(head: Uint8Array): boolean {
   );
 }
 
-/** An icon directory: every entry that the head shows points behind the directory. */
+/** ICO: every directory entry in `head` points to bytes after the directory. */
 export function isIco(head: Uint8Array): boolean {
   const count = u16le(head, 4);
   if (u32le(head, 0) !== 0x00010000 || !(count > 0 && count <= 1024) || head.length < 22) return false;
@@ -124,7 +124,7 @@ export function isIco(head: Uint8Array): boolean {
   return true;
 }
 
-/** TIFF 6.0 section 2 and BigTIFF: a directory, if the head reaches it, has known field types. */
+/** TIFF 6.0 section 2 and BigTIFF: the directory, if it is in `head`, has known field types. */
 export function isTiff(head: Uint8Array): boolean {
   const big = hasText(head, 0, 'MM');
   if (!big && !hasText(head, 0, 'II')) return false;
@@ -144,7 +144,7 @@ export function isPsd(head: Uint8Array): boolean {
   return hasText(head, 0, '8BPS') && (version === 1 || version === 2) && channels >= 1 && channels <= 56;
 }
 
-/** JPEG XL: the boxed form has a long signature; the raw one only two bytes, so at least it must not go on as a text. */
+/** JPEG XL: the boxed form has a long signature. The raw form has only two bytes, so text must not follow them. */
 export function isJxl(head: Uint8Array): boolean {
   if (hasText(head, 0, '\0\0\0\x0cJXL \r\n\x87\n')) return true;
   return hasText(head, 0, '\xff\x0a') && head.length > 4 && !/^[\t\n\r -~]*$/.test(latin1(head, 2, 32));

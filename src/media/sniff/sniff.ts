@@ -22,11 +22,11 @@ import {
 import { sniffText } from './text.ts';
 import { decodeText } from '../text-encoding.ts';
 
-/** The most that sniffing ever asks to see: 4 MiB. */
+/** Most bytes that sniffing requests: 4 MiB. */
 export const MAX_HEAD_BYTES = 4 * 1024 * 1024;
-/** Nothing is decided on less, unless it is the whole file. */
+/** Fewest bytes to decide on, unless they are the whole file. */
 const FIRST_HEAD_BYTES = 64 * 1024;
-/** How much must lie behind an ID3 tag to tell what it belongs to. */
+/** Bytes needed after an ID3 tag to recognise the format. */
 const BEHIND_TAG_BYTES = 8 * 1024;
 
 export interface SniffHints {
@@ -38,18 +38,18 @@ export interface SniffHints {
 
 export type SniffResult =
   | { kind: 'media'; type: MediaType }
-  /** Give at least so many leading bytes (never more than MAX_HEAD_BYTES), or the whole file, and ask again. */
+  /** Call again with at least this many leading bytes (never more than MAX_HEAD_BYTES), or the whole file. */
   | { kind: 'more'; bytes: number }
-  /** Not media; `detected` is what it seems to be, e.g. `application/zip`. */
+  /** Not media. `detected` is the likely type, such as `application/zip`. */
   | { kind: 'unknown'; detected?: string };
 
 interface Candidate {
   head: Uint8Array;
   /** `head` is the whole file. */
   complete: boolean;
-  /** There is no more to be had: the whole file, or as much of it as sniffing may see. */
+  /** No more bytes can be requested: `head` is the whole file or has MAX_HEAD_BYTES. */
   final: boolean;
-  /** The extension that name or declared type stand for. */
+  /** The extension of the file's name or declared type. */
   named: string | undefined;
 }
 
@@ -62,25 +62,25 @@ function unknown(detected?: string): SniffResult {
   return detected === undefined ? { kind: 'unknown' } : { kind: 'unknown', detected };
 }
 
-/** The extension that the name or, failing that, the declared type stands for. */
+/** The extension of the file's name, or else of its declared type. */
 function namedExtension({ filename, declaredType }: SniffHints): string | undefined {
   const dot = filename?.lastIndexOf('.') ?? -1;
   const byName = dot === -1 ? undefined : mediaTypeByExtension(filename!.slice(dot));
   return (byName ?? mediaTypeByMime(declaredType ?? ''))?.ext;
 }
 
-/** What is refused by its first bytes: `file-type` would unpack these to look inside, which an uploader could make costly. */
+/** Archives, refused by their first bytes: `file-type` would unpack them, which an uploader could make expensive. */
 function refusedArchive(head: Uint8Array): string | undefined {
   if (u16be(head, 0) === 0x1f8b) return 'application/gzip';
   if (hasText(head, 0, 'PK\x03\x04') || hasText(head, 0, 'PK\x05\x06') || hasText(head, 0, 'PK\x07\x08')) {
     return 'application/zip';
   }
-  // Its objects are a chain of declared lengths, which has looped a sniffer before; it is not kept in any case.
+  // ASF is a chain of objects with declared lengths, which has caused an endless loop in a sniffer. It is not a supported type anyway.
   if (hasText(head, 0, '\x30\x26\xb2\x75\x8e\x66\xcf\x11')) return 'video/x-ms-asf';
   return undefined;
 }
 
-/** By signature, as `file-type` names it: does the structure behind the signature agree, and as which extension? */
+/** By `file-type`'s name for the signature: the extension, if the structure after the signature confirms it. */
 function confirm(name: string, { head, final }: Candidate): string | undefined {
   const yes = (verdict: Verdict, ext: string): string | undefined => (verdict === true ? ext : verdict || undefined);
   if (name === 'jpg') return yes(isJpeg(head, final), 'jpg');
@@ -103,7 +103,7 @@ function confirm(name: string, { head, final }: Candidate): string | undefined {
   return undefined;
 }
 
-/** What `file-type` does not tell apart as finely as is needed here, or gives up on when a later part is damaged. */
+/** Formats that `file-type` does not distinguish finely enough, or misses when a later part is damaged. */
 function ownSignature({ head, named }: Candidate): string | undefined {
   if (isUsdz(head)) return 'usdz';
   if (isPly(head)) return 'ply';
@@ -112,7 +112,7 @@ function ownSignature({ head, named }: Candidate): string | undefined {
   return isoMediaExtension(head, namedAudio) ?? matroskaExtension(head, namedAudio);
 }
 
-/** What has no signature worth the name, when nothing else fits. `mpeg`: something besides the bytes says MPEG audio. */
+/** Formats without a reliable signature, tried last. `mpeg`: name, declared type or a tag says MPEG audio. */
 function withoutSignature({ head, complete, named }: Candidate, mpeg: boolean): string | undefined {
   if (isBinaryStl(head, complete, named === 'stl')) return 'stl';
   if (isAdts(head, named === 'aac')) return 'aac';
@@ -124,11 +124,11 @@ async function detect(head: Uint8Array): Promise<{ ext: string; mime: string } |
   try {
     return await fileTypeFromBuffer(head.subarray(0, FIRST_HEAD_BYTES));
   } catch {
-    return undefined; // a truncated structure is an error to it
+    return undefined; // `file-type` throws on a truncated structure
   }
 }
 
-/** A signature of media that the structure belies says nothing about what the file is. */
+/** A media signature that the structure contradicts says nothing about the file. */
 function otherMime(guess: { mime: string } | undefined): string | undefined {
   return guess === undefined || mediaTypeByMime(guess.mime) !== undefined ? undefined : guess.mime;
 }
@@ -140,7 +140,7 @@ async function sniffBinary(candidate: Candidate, tagged: boolean): Promise<Sniff
   const refused = refusedArchive(head);
   if (refused !== undefined) return unknown(refused);
   const guess = await detect(head);
-  // It wants later chunks of a PNG and the directory of a TIFF in order too, but knows an APNG and the camera's raw formats.
+  // `file-type` also checks later chunks of a PNG and the directory of a TIFF, but recognises APNG and camera raw formats.
   if (isPng(head)) return medium(guess?.ext === 'apng' ? 'apng' : 'png');
   if (isTiff(head) && (guess === undefined || guess.ext === 'tif')) return medium('tif');
   const confirmed = guess === undefined ? undefined : confirm(guess.ext, candidate);
@@ -151,7 +151,7 @@ async function sniffBinary(candidate: Candidate, tagged: boolean): Promise<Sniff
   return ext === undefined ? unknown(otherMime(guess)) : medium(ext);
 }
 
-/** The position after any ID3v2 tags; they stand before MP3, AAC and also FLAC. */
+/** The position after any ID3v2 tags, which precede MP3, AAC and also FLAC. */
 function afterTags(head: Uint8Array): number {
   let at = 0;
   for (let i = 0; i < 16; i++) {
@@ -163,9 +163,9 @@ function afterTags(head: Uint8Array): number {
 }
 
 /**
- * Decides from the first bytes what a file is. Name and declared type are only asked where a format has no signature,
- * and then its structure must agree. Never throws and takes bounded time; it asks for more finitely often, since each
- * time it asks for more than it was given.
+ * Recognises a file by its first bytes. Its name and declared type count only for formats without a signature, and then the
+ * structure must agree. Never throws, and takes bounded time. It may request more bytes; each request is for more than
+ * before, so their number is bounded.
  */
 export async function sniff(head: Uint8Array, hints: SniffHints): Promise<SniffResult> {
   const { complete } = hints;
@@ -192,14 +192,14 @@ export async function sniff(head: Uint8Array, hints: SniffHints): Promise<SniffR
   if (verdict === 'more' && !final) return more(head.length * 4);
   if (verdict !== 'more' && 'ext' in verdict) return medium(verdict.ext);
   if (isPly(head)) return medium('ply');
-  // No other kind of media is free of control characters, so a signature with a text behind it ends here.
+  // All other media contain control characters, so text after a signature is refused here.
   return unknown(otherMime(await detect(head)) ?? (verdict === 'more' ? 'text/plain' : verdict.detected));
 }
 
 async function sniffTagged(candidate: Candidate, tags: number): Promise<SniffResult> {
   const { head, complete, named } = candidate;
   if (!complete && head.length < tags + BEHIND_TAG_BYTES) {
-    // Behind the tag nothing is to be seen yet: its name tells, and the inspector looks once it is there.
+    // The bytes after the tag are not in `head`. The name decides, and the inspector checks them when they arrive.
     return medium(named === 'flac' ? 'flac' : 'mp3');
   }
   const body = await sniffBinary({ ...candidate, head: head.subarray(tags), final: true }, true);

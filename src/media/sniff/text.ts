@@ -2,15 +2,15 @@ import { findGltfAsset, isGltf } from '../gltf-asset.ts';
 import { isAsciiStl, isObj } from './model-structure.ts';
 import { isSvgRoot, xmlRoot } from '../xml-root.ts';
 
-/** What a text is: the extension of a medium, a MIME type of something else, or not yet to be told. */
+/** The result for a text: a media extension, the MIME type of something else, or undecided. */
 export type TextVerdict = { ext: string } | { detected: string } | 'more';
 
 const HTML =
   /^(!doctype\s+html|(html|head|body|script|style|title|meta|link|iframe|div|p|a|img|table|h[1-6]|br|form)[\s/>])/i;
 
 /**
- * Judges a text by its content. `named` is the extension that the file's name or declared type stands for: it decides
- * nothing but OBJ, which has no signature, and how far to look for the `asset` of a glTF.
+ * Recognises a text by its content. `named` is the extension of the file's name or declared type. It matters only for OBJ,
+ * which has no signature, and for how far to search for the `asset` of a glTF.
  */
 export function sniffText(text: string, complete: boolean, named: string | undefined): TextVerdict {
   const start = text.slice(0, 1024).trimStart();

@@ -1,15 +1,15 @@
-/** The file is not built as its type says; what it holds where cannot be told. */
+/** The file violates its format, so its parts cannot be told apart. */
 export class MalformedFile extends Error {
   override readonly name = 'MalformedFile';
 }
 
-/** The most bytes that one `take` may ask for. */
+/** Most bytes that one `take` may request. */
 const MAX_TAKE = 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
-/** A file that is read once, from its start, with no more of it in memory than one chunk and what is taken. */
+/** Reads a file once, from its start. Only one chunk and the taken bytes are in memory. */
 export class ByteSource {
-  /** How many bytes have been taken, passed or skipped. */
+  /** Bytes that have been taken, passed or skipped. */
   position = 0;
   readonly #chunks: AsyncIterator<Uint8Array>;
   #chunk: Uint8Array = EMPTY;
@@ -18,7 +18,7 @@ export class ByteSource {
     this.#chunks = file[Symbol.asyncIterator]();
   }
 
-  /** Exactly `bytes` bytes. @throws MalformedFile when the file ends before, or so many cannot be meant */
+  /** Takes exactly `bytes` bytes. @throws MalformedFile when the file ends before, or `bytes` is above the limit */
   async take(bytes: number): Promise<Uint8Array> {
     if (bytes > MAX_TAKE) throw new MalformedFile(`a part of ${bytes} bytes is not expected there`);
     const taken = new Uint8Array(bytes);
@@ -30,7 +30,7 @@ export class ByteSource {
     return taken;
   }
 
-  /** The next `bytes` bytes, piece by piece. @throws MalformedFile when the file ends before */
+  /** Yields the next `bytes` bytes, piece by piece. @throws MalformedFile when the file ends before */
   async *pass(bytes: number): AsyncGenerator<Uint8Array> {
     for (let left = bytes; left > 0;) {
       const chunk = await this.#current();
@@ -50,7 +50,7 @@ export class ByteSource {
     }
   }
 
-  /** Bytes up to the first pair `FF xx` for which `stops` says so, and that pair is taken; answers `xx`. */
+  /** Yields the bytes up to the first pair `FF xx` for which `stops(xx)` is true, and takes that pair. Returns `xx`. */
   async *passUntilMarker(stops: (code: number) => boolean): AsyncGenerator<Uint8Array, number> {
     for (;;) {
       const chunk = await this.#current();
@@ -67,7 +67,7 @@ export class ByteSource {
     }
   }
 
-  /** Reads no further; ends what feeds it. */
+  /** Stops reading and closes the file's stream. */
   async close(): Promise<void> {
     await this.#chunks.return?.();
   }

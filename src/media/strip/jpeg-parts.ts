@@ -2,27 +2,27 @@ import { hasText, u8 } from '../byte-order.ts';
 import { profileSize } from './colour-profile.ts';
 
 const ICC = 'ICC_PROFILE\0';
-/** Density, and where a thumbnail would be: none (JFIF 1.02, page 5). */
+/** Length of JFIF's header without a thumbnail (JFIF 1.02, page 5). */
 const JFIF_BYTES = 12;
-/** Version, two words of flags, and the colour transform. */
+/** Length of Adobe's segment: version, two words of flags, and the colour transform. */
 const ADOBE_BYTES = 12;
-/** Of colours that any picture has; and codes in a table of Huffman's (ITU-T T.81 B.2.4.2). */
+/** Most colour components of a picture; most codes in a Huffman table (ITU-T T.81 B.2.4.2). */
 const MAX_COMPONENTS = 4;
 const MAX_CODES = 256;
 
-/** Which segments of one JPEG are kept, and as far as they mean something: whatever is appended to them may be words. */
+/** Decides which segments of one JPEG are kept. They are cut to their meaningful length: bytes appended to them may be text. */
 export class PartsOfJpeg {
   #jfif = false;
   #adobe = false;
-  /** The number that the next piece of the colour profile has to bear, and how much of the profile is still to come. */
+  /** The number of the next piece of the colour profile, and how many of the profile's bytes are still missing. */
   #profile: { next: number; count: number; left: number } | undefined;
 
-  /** What is left of a segment's data; undefined: nothing. */
+  /** The part of a segment's data to keep; undefined to drop the segment. */
   kept(code: number, data: Uint8Array): Uint8Array | undefined {
     if (code === 0xe0) return this.#jfifOf(data);
     if (code === 0xe2) return this.#profileOf(data);
     if (code === 0xee) return this.#adobeOf(data);
-    // APPn, JPGn and COM are for words, and JPG is reserved; the others code the picture.
+    // APPn, JPGn and COM hold application data and comments, and JPG is reserved. The others code the picture.
     if (code >= 0xe0 || code === 0xc8) return undefined;
     return data.subarray(0, codedBytes(code, data));
   }
@@ -39,7 +39,7 @@ export class PartsOfJpeg {
     return data.subarray(0, ADOBE_BYTES);
   }
 
-  /** Pieces are numbered from 1 and stand in their order (ICC.1 B.4). */
+  /** Pieces are numbered from 1 and in order (ICC.1 B.4). */
   #profileOf(data: Uint8Array): Uint8Array | undefined {
     if (!hasText(data, 0, ICC) || data.length < ICC.length + 2) return undefined;
     const [number, count] = [u8(data, ICC.length), u8(data, ICC.length + 1)];
@@ -59,7 +59,7 @@ export class PartsOfJpeg {
   }
 }
 
-/** As many bytes as a segment that codes the picture can use (ITU-T T.81 B.2). */
+/** Cuts a segment that codes the picture to the bytes that it can use (ITU-T T.81 B.2). */
 function codedBytes(code: number, data: Uint8Array): number {
   if (code === 0xda) return 4 + 2 * Math.min(MAX_COMPONENTS, data[0] ?? 0);
   if (code === 0xdb) return tables(data, (head) => (head >> 4 === 0 ? 64 : 128), 0);
@@ -70,7 +70,7 @@ function codedBytes(code: number, data: Uint8Array): number {
   return 6 + 3 * Math.min(MAX_COMPONENTS, data[5] ?? 0);
 }
 
-/** Tables one after the other: a byte of what it is, which no decoder takes beyond the fourth of its kind, counts, values. */
+/** Reads tables one after the other: a byte with class and id, counts, values. Decoders accept four tables of each class. */
 function tables(data: Uint8Array, valuesOf: (head: number, counts: Uint8Array) => number, counted: number): number {
   let at = 0;
   while (at < data.length) {

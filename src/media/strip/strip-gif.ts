@@ -1,12 +1,12 @@
 import { latin1, u8 } from '../byte-order.ts';
 import { type ByteSource, MalformedFile } from './byte-source.ts';
 
-/** They say how often an animation repeats, in one block of three bytes that begins with 1. */
+/** Application extensions that hold the loop count, in one block of three bytes that begins with 1. */
 const KEPT_APPLICATIONS: ReadonlySet<string> = new Set(['NETSCAPE2.0', 'ANIMEXTS1.0']);
 
 /**
- * Blocks (GIF89a) are kept as far as they mean something, or left out whole: comments, plain texts and what applications have
- * added.
+ * Keeps the meaningful part of each block (GIF89a). Leaves out comments, plain text and application extensions other than
+ * the loop count.
  */
 export async function* stripGif(file: ByteSource): AsyncGenerator<Uint8Array> {
   const head = await file.take(13);
@@ -38,12 +38,12 @@ export async function* stripGif(file: ByteSource): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Bytes of the colour table that the flags announce. */
+/** Bytes of the colour table that the flags declare. */
 function colours(flags: number): number {
   return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }
 
-/** The first two blocks of an extension; the others, up to the empty one, mean nothing in any that is kept. */
+/** Reads the first two blocks of an extension and skips the others: extensions that are kept do not use them. */
 async function firstBlocks(file: ByteSource): Promise<Uint8Array[]> {
   const blocks: Uint8Array[] = [];
   for (;;) {
@@ -53,7 +53,7 @@ async function firstBlocks(file: ByteSource): Promise<Uint8Array[]> {
   }
 }
 
-/** What is left of an extension: how a picture is shown, and how often an animation repeats. */
+/** The part of an extension to keep: how a frame is shown, or how often the animation repeats. */
 function extensionOf(label: number, [first, second]: readonly Uint8Array[]): Uint8Array | undefined {
   if (label === 0xf9 && first && first.length >= 4) return Uint8Array.of(0x21, label, 4, ...first.subarray(0, 4), 0);
   if (label !== 0xff || !first || first.length !== 11 || !KEPT_APPLICATIONS.has(latin1(first, 0, 11))) return undefined;

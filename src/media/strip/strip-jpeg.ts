@@ -7,13 +7,13 @@ const EOI = 0xd9;
 const SOS = 0xda;
 const EXIF = 'Exif\0\0';
 
-/** Stuffed zeros and restart markers belong to the coded picture (ITU-T T.81 B.1.1.2). */
+/** Stuffed zeros and restart markers are part of the coded picture (ITU-T T.81 B.1.1.2). */
 const endsScan = (code: number): boolean => code !== 0 && !(code >= 0xd0 && code <= 0xd7);
 
 /**
- * Segments are left out whole, also those between scans, or kept as far as they mean something; what follows the end of the
- * picture is left out. Kept are the coding tables, JFIF's header without its thumbnail, a colour profile and Adobe's colour
- * transform, and the orientation.
+ * Keeps the coding tables, JFIF's header without its thumbnail, the colour profile, Adobe's colour transform and the
+ * orientation, each cut to its meaningful length. Leaves out all other segments, also between scans, and everything after
+ * the end of the picture.
  */
 export async function* stripJpeg(file: ByteSource): AsyncGenerator<Uint8Array> {
   const start = await file.take(2);
@@ -25,7 +25,7 @@ export async function* stripJpeg(file: ByteSource): AsyncGenerator<Uint8Array> {
   for (;;) {
     const code: number = inScan ? yield* file.passUntilMarker(endsScan) : await nextMarker(file);
     if (code === 0xff) {
-      // A fill byte: the marker's code follows.
+      // A fill byte; the marker's code follows.
       inScan = false;
       const next = await markerCode(file);
       if (endsScan(next)) {
@@ -36,7 +36,7 @@ export async function* stripJpeg(file: ByteSource): AsyncGenerator<Uint8Array> {
     if (yield* segmentOf(code)) return;
   }
 
-  /** True at the end of the picture. */
+  /** Returns true at the end of the picture. */
   async function* segmentOf(code: number): AsyncGenerator<Uint8Array, boolean> {
     if (code === EOI) {
       yield Uint8Array.of(0xff, EOI);
@@ -44,7 +44,7 @@ export async function* stripJpeg(file: ByteSource): AsyncGenerator<Uint8Array> {
     }
     const lengthBytes = await file.take(2);
     const length = u16be(lengthBytes, 0);
-    // Restarts and further starts have no data, so what stands behind them would be words.
+    // Restart markers and further start markers have no data; bytes after them would be hidden text.
     if (length < 2 || code < 0xc0 || (code >= 0xd0 && code <= 0xd8))
       throw new MalformedFile('it holds a segment that is none');
     const data = await file.take(length - 2);

@@ -4,12 +4,13 @@ import { stripJpeg } from './strip-jpeg.ts';
 import { stripPng } from './strip-png.ts';
 import { stripWebp } from './strip-webp.ts';
 
-/** Opens the same file from its start, as often as it is called. */
+/** Opens the file from its start; may be called several times. */
 export type OpenFile = () => Promise<AsyncIterable<Uint8Array>>;
 
 /**
- * The file without what is not picture: texts, EXIF (its orientation stays), XMP, manifests, thumbnails, what stands behind
- * its end. The picture's own bytes are the same. It streams, and ends with `MalformedFile` rather than let something pass.
+ * Removes everything from a file that is not part of the picture: texts, EXIF except the orientation, XMP, manifests,
+ * thumbnails and bytes after the end. The coded picture stays byte for byte the same. It streams, and throws `MalformedFile`
+ * rather than let metadata through.
  */
 export type Stripper = (open: OpenFile) => AsyncGenerator<Uint8Array>;
 
@@ -31,7 +32,7 @@ const STRIPPERS: Readonly<Record<string, Stripper>> = {
   'image/webp': stripWebp,
 };
 
-/** How metadata is removed from files of a type; undefined where that is not possible without loss. */
+/** The function that removes metadata from files of a type; undefined where that is not possible without loss. */
 export function stripperFor(mime: string): Stripper | undefined {
   return Object.hasOwn(STRIPPERS, mime) ? STRIPPERS[mime] : undefined;
 }

@@ -6,8 +6,8 @@ import { type ByteSource, MalformedFile } from './byte-source.ts';
 import { MAX_PROFILE_BYTES, profileSize } from './colour-profile.ts';
 
 /**
- * What decides how the picture looks (PNG 5.6), and the most bytes that each can use; anything else may hold words, also what
- * nobody has heard of yet. Suggested palettes (`sPLT`) have names, and change nothing.
+ * Chunks that affect how the picture looks (PNG 5.6), with the most bytes that each can use. Any other chunk may contain
+ * text, unknown ones too. Suggested palettes (`sPLT`) are left out: they have names and do not change the picture.
  */
 const KEPT: ReadonlyMap<string, number> = new Map([
   ['IHDR', 13],
@@ -31,7 +31,7 @@ const KEPT: ReadonlyMap<string, number> = new Map([
   ['fcTL', 26],
   ['fdAT', Infinity],
 ]);
-/** There is one of all others (PNG 5.6). */
+/** Chunks that may occur more than once (PNG 5.6). */
 const REPEATED: ReadonlySet<string> = new Set(['IDAT', 'fdAT', 'fcTL']);
 const inflated = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflate);
 const deflated = promisify<Uint8Array, Buffer>(deflate);
@@ -39,8 +39,8 @@ const MAX_PACKED_PROFILE_BYTES = 1024 * 1024;
 const MAX_EXIF_BYTES = 1024 * 1024;
 
 /**
- * Chunks are kept byte by byte or left out whole; of EXIF the orientation stays, because it turns the picture, and of a colour
- * profile the profile, without its name.
+ * Keeps chunks unchanged or leaves them out. Of EXIF it keeps the orientation, because it turns the picture; of a colour
+ * profile it keeps the profile without its name.
  */
 export async function* stripPng(file: ByteSource): AsyncGenerator<Uint8Array> {
   const signature = await file.take(8);
@@ -51,7 +51,7 @@ export async function* stripPng(file: ByteSource): AsyncGenerator<Uint8Array> {
     const head = await file.take(8);
     const length = u32be(head, 0);
     type = latin1(head, 4, 4);
-    // "A PNG four-byte unsigned integer", and letters (PNG 5.3).
+    // "A PNG four-byte unsigned integer", then letters (PNG 5.3).
     if (length > 0x7fffffff || !/^[A-Za-z]{4}$/.test(type)) throw new MalformedFile('it holds a chunk that is none');
     if (isKept(type, length, seen)) {
       seen.add(type);
@@ -72,17 +72,17 @@ export async function* stripPng(file: ByteSource): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** @throws MalformedFile for what no reader could do without, and is longer than it can be */
+/** @throws MalformedFile for a critical chunk that is too long or repeated */
 function isKept(type: string, length: number, seen: ReadonlySet<string>): boolean {
   const most = KEPT.get(type);
   if (most === undefined) return false;
   const fits = length <= most && (REPEATED.has(type) || !seen.has(type));
-  // A capital: no reader may do without it (PNG 5.4).
+  // An upper-case first letter marks a critical chunk (PNG 5.4).
   if (!fits && /^[A-Z]/.test(type)) throw new MalformedFile('it holds a chunk that is too long, or twice');
   return fits;
 }
 
-/** A name, a method and the packed profile: under no name of anybody's, and without what stands behind the profile's end. */
+/** Rebuilds `iCCP` (name, method, compressed profile) with a neutral name and without bytes after the profile's end. */
 async function profileOf(data: Uint8Array): Promise<Uint8Array | undefined> {
   const packed = data.subarray(data.indexOf(0) + 2);
   const whole = await inflated(packed, { maxOutputLength: MAX_PROFILE_BYTES }).catch(() => undefined);

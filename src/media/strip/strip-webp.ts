@@ -4,7 +4,7 @@ import { ByteSource, MalformedFile } from './byte-source.ts';
 import { PROFILE_HEAD_BYTES, profileSize } from './colour-profile.ts';
 import type { OpenFile } from './strip-metadata.ts';
 
-/** What decides how the picture looks; unknown chunks, which may stand anywhere, could hold words. */
+/** Chunks that affect how the picture looks. Unknown chunks may occur anywhere and could contain text. */
 const KEPT: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM']);
 const EXIF_FLAG = 0x08;
 const XMP_FLAG = 0x04;
@@ -12,15 +12,15 @@ const PROFILE_FLAG = 0x20;
 const ANIMATED_FLAG = 0x02;
 const ANIM_BYTES = 6;
 const MAX_EXIF_BYTES = 1024 * 1024;
-/** Frames and chunks; each costs a few bytes of memory. */
+/** Most frames and chunks; each takes a few bytes of memory. */
 const MAX_CHUNKS = 100_000;
 
-/** A piece of the new file: bytes, or a part of the old one. */
+/** A part of the new file: bytes, or a range of the old file. */
 type Piece = Uint8Array | { from: number; bytes: number };
 
 /**
- * The container says at its start how long it is, and in a flag what it holds, so it is read twice: once to see what
- * stays. https://developers.google.com/speed/webp/docs/riff_container
+ * The container's header has its length and flags for its content, so the file is read twice: first to find what is kept.
+ * https://developers.google.com/speed/webp/docs/riff_container
  */
 export async function* stripWebp(open: OpenFile): AsyncGenerator<Uint8Array> {
   const first = new ByteSource(await open());
@@ -70,7 +70,7 @@ interface Walk {
   pieces: Piece[];
   chunks: number;
   orientation: number | undefined;
-  /** The `VP8X` chunk, which is among the pieces; its flags are set at last. */
+  /** The `VP8X` chunk, which is one of the pieces. Its flags are set at the end. */
   extended: Uint8Array | undefined;
   /** Whether a colour profile is among the pieces. */
   profile: boolean;
@@ -89,7 +89,7 @@ async function readChunk(walk: Walk, end: number, pieces: Piece[], seen: Set<str
     walk.extended = Uint8Array.from([...head, ...(await file.take(size))]);
     pieces.push(walk.extended);
   } else if (type === 'ANMF' && !inFrame && isAnimated(walk)) {
-    // A frame holds chunks of its own behind 16 bytes of where and how long.
+    // A frame contains chunks after 16 bytes with its position and duration.
     const frame: Piece[] = [await file.take(Math.min(16, size))];
     const seenInFrame = new Set<string>();
     while (file.position + 8 <= from + size) await readChunk(walk, from + size, frame, seenInFrame, true);
@@ -108,7 +108,7 @@ async function readChunk(walk: Walk, end: number, pieces: Piece[], seen: Set<str
   await file.skip(Math.min(paddedEnd, end) - file.position);
 }
 
-/** A picture or a frame has one of each; what an animation holds beside its frames is shown by nobody, and might be anything. */
+/** Whether to keep a chunk: a picture or frame has one of each kind. Viewers ignore other chunks of an animation, which could contain anything. */
 function isPart(walk: Walk, type: string, seen: Set<string>, inFrame: boolean): boolean {
   const what = type === 'VP8L' ? 'VP8 ' : type;
   if (seen.has(what) || (type === 'ANIM') !== (isAnimated(walk) && !inFrame)) return false;

@@ -1,7 +1,7 @@
 import type { Json } from '../../json/json.ts';
-import { asArray, asObject, asText } from './answer.ts';
+import { asArray, asObject, nonBlankText } from './answer.ts';
 
-/** What went wrong. `class` is the provider's own name for that kind of error: `RuntimeError`, `TIMED_OUT`, `moderation_blocked`. */
+/** An error of a provider. `class` is its name for this kind of error, such as `RuntimeError`, `TIMED_OUT` or `moderation_blocked`. */
 export interface AnswerError {
   class?: string | undefined;
   message: string;
@@ -18,15 +18,16 @@ const MESSAGES = [
   'reason',
   'title',
 ];
-/** Beside an error these name its class; a plain `type` or `status` there is about something else. */
+/** Fields beside an error that hold its class. A plain `type` or `status` beside an error describes something else. */
 const CLASSES = ['error_class', 'errorClass', 'error_type', 'errorType', 'exception_type', 'error_code', 'errorCode'];
 const OWN_CLASSES = ['class', ...CLASSES, 'type', 'status', 'code', 'name'];
 const MAX_DEPTH = 4;
 const MAX_LISTED = 20;
 
 /**
- * An error in whatever shape it came: a text, JSON in a text, an object with a message, or a list of those.
- * @param beside where else its class may stand; undefined is answered all the same when `value` says nothing
+ * Reads an error in any shape: a string, JSON in a string, an object with a message, or a list of those.
+ * @param beside objects that may hold the error's class when `value` does not
+ * @returns undefined when `value` holds no error
  */
 export function errorOf(value: unknown, ...beside: unknown[]): AnswerError | undefined {
   const error = read(value, 0);
@@ -36,7 +37,7 @@ export function errorOf(value: unknown, ...beside: unknown[]): AnswerError | und
 
 function read(value: unknown, depth: number): AnswerError | undefined {
   if (depth > MAX_DEPTH) return undefined;
-  const text = asText(value);
+  const text = nonBlankText(value);
   if (text !== undefined) return ofText(text, depth);
   const list = asArray(value);
   if (list.length > 0) return ofList(list, depth);
@@ -44,8 +45,8 @@ function read(value: unknown, depth: number): AnswerError | undefined {
   if (Object.keys(object).length === 0) return undefined;
   const said = MESSAGES.map((name) => read(object[name], depth + 1)).find((each) => each !== undefined);
   const name = classIn(object, OWN_CLASSES) ?? said?.class;
-  // Where a validator has stumbled: `["body", "prompt"]`.
-  const where = asArray(object['loc']).flatMap((part) => asText(part) ?? []);
+  // The path of the field that a validator refused, such as `["body", "prompt"]`.
+  const where = asArray(object['loc']).flatMap((part) => nonBlankText(part) ?? []);
   const message = said?.message ?? name ?? JSON.stringify(value);
   return { class: name, message: where.length > 0 ? `${where.join('.')}: ${message}` : message };
 }
@@ -60,7 +61,7 @@ function ofList(list: readonly Json[], depth: number): AnswerError | undefined {
   };
 }
 
-/** RunPod's SDK puts JSON into a text; Python begins with the exception's name; Replicate ends with a code in brackets. */
+/** RunPod's SDK sends JSON in a string; Python messages begin with the exception's name; Replicate's end with a code in brackets. */
 function ofText(text: string, depth: number): AnswerError {
   if (/^\s*\{/.test(text)) {
     const parsed = parse(text);
@@ -73,7 +74,7 @@ function ofText(text: string, depth: number): AnswerError {
   return { message: text, class: name };
 }
 
-/** The structure of a body is bounded, that of JSON inside of its texts is not: an error has no more than a few KB. */
+/** In characters. The limits on a body's structure do not cover JSON inside its strings; real errors have a few KB at most. */
 const MAX_JSON_TEXT = 64 * 1024;
 
 function parse(text: string): Json | undefined {
@@ -85,11 +86,11 @@ function parse(text: string): Json | undefined {
   }
 }
 
-/** `<class 'torch.cuda.OutOfMemoryError'>` is how Python writes a class. */
+/** Python prints a class as `<class 'torch.cuda.OutOfMemoryError'>`. */
 function classIn(place: unknown, names: readonly string[]): string | undefined {
   const object = asObject(place);
-  const found = names.flatMap((name) => asText(object[name]) ?? []);
-  // Where there is a name, it says more than a number.
+  const found = names.flatMap((name) => nonBlankText(object[name]) ?? []);
+  // A name says more than a number.
   const name = found.find((each) => !/^\d+$/.test(each)) ?? found[0];
   return name === undefined ? undefined : (/^<class '([^']+)'>$/.exec(name.trim())?.[1] ?? name);
 }

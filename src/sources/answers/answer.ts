@@ -1,45 +1,46 @@
 import type { Json, JsonObject } from '../../json/json.ts';
+import { asNumber } from '../../media/generation/loose-json.ts';
 import type { AnswerError } from './answer-error.ts';
 
-/** Where one output's bytes are, as a provider says. */
+/** Where the bytes of one output can be read. */
 export type OutputBytes =
   | { type: 'url'; url: string }
   /** Base64 or a data URI. */
   | { type: 'base64'; data: string }
-  /** An object that lies in a store already: a key, or an absolute path under the volume's mount. */
+  /** An object that is already in a store: its key, or an absolute path below a mount alias of the volume. */
   | { type: 'object'; path: string }
-  /** A file that the operator's own ComfyUI gives out; only ComfyUI's history, asked for by this service, names those. */
+  /** A file of the operator's own ComfyUI. Only a history that this service read from that ComfyUI may name one. */
   | { type: 'comfyui'; filename: string; subfolder: string; fileType: string; node: string };
 
-/** One thing that was generated. */
+/** One generated file. */
 export interface AnswerOutput {
-  /** The best place first; the others serve when it fails. */
+  /** Where to read its bytes, best first; each further place is tried when the one before fails. */
   from: OutputBytes[];
   filename?: string | undefined;
   subfolder?: string | undefined;
   contentType?: string | undefined;
-  /** What is known of this output alone: its seed, its revised prompt. */
+  /** Facts about this output alone, such as its seed or revised prompt. */
   generation?: JsonObject | undefined;
 }
 
 export type AnswerState = 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled';
 
-/** What a provider has said about one piece of work, in our words. */
+/** A provider's answer or webhook about one job, in the service's own terms. */
 export interface ProviderAnswer {
-  /** The provider's own id of the work. */
+  /** The provider's id of the job. */
   id?: string | undefined;
   state: AnswerState;
   /** 0 to 100. */
   progress?: number | undefined;
   error?: AnswerError | undefined;
   outputs: AnswerOutput[];
-  /** The work failed after it had put those out: the failure is told of beside them. */
+  /** The job failed after it had produced `outputs`: both the outputs and the failure are stored. */
   partial?: boolean | undefined;
   prompt?: string | undefined;
   model?: string | undefined;
   size?: string | undefined;
   quality?: string | undefined;
-  /** Seed, timings, tokens, cost and the like, for all outputs. */
+  /** Facts about all outputs, such as seed, timings, tokens and cost. */
   generation: JsonObject;
 }
 
@@ -51,34 +52,29 @@ export function asArray(value: unknown): Json[] {
   return Array.isArray(value) ? (value as Json[]) : [];
 }
 
-/** A text that says something; numbers count, for ids come as either. */
-export function asText(value: unknown): string | undefined {
+/** A string that is more than white space; a number as a string, because providers send ids as either. */
+export function nonBlankText(value: unknown): string | undefined {
   if (typeof value === 'string') return value.trim() === '' ? undefined : value;
   return typeof value === 'number' && Number.isFinite(value) ? String(value) : undefined;
 }
 
-function asNumber(value: unknown): number | undefined {
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
-}
-
-/** The entries of `values` that say something. */
-export function present(values: Record<string, Json | undefined>): JsonObject {
+/** The entries of `values` that are neither null nor undefined. */
+export function withoutNulls(values: Record<string, Json | undefined>): JsonObject {
   return Object.fromEntries(
     Object.entries(values).filter((entry): entry is [string, Json] => entry[1] !== undefined && entry[1] !== null),
   );
 }
 
-/** What a text that stands for bytes is: an address, or the bytes themselves. */
+/** Reads a string that stands for bytes: a URL, or the bytes in base64. */
 export function bytesOf(text: string): OutputBytes {
   return /^https?:\/\//i.test(text.trim()) ? { type: 'url', url: text.trim() } : { type: 'base64', data: text };
 }
 
-/** A progress of 0 to 100: a fraction of one, a percentage, or a text of either. */
+/** A progress from 0 to 100. Takes a fraction of one, a percentage, or a string of either. */
 export function progressOf(value: unknown): number | undefined {
   const percent = typeof value === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(value)?.[1] : undefined;
   if (percent !== undefined) return Number(percent);
   const number = asNumber(value);
-  // 1 alone could be either; of the two, nothing is claimed too early.
+  // 1 can mean 1 % or 100 %. It is read as 1 %, so that no job looks finished too early.
   return number !== undefined && number > 0 && number < 1 ? number * 100 : number;
 }

@@ -2,16 +2,15 @@ import type { Json, JsonObject } from '../../json/json.ts';
 import { isPlainObject } from '../../json/walk.ts';
 import { storable } from '../../json/storable-text.ts';
 
-/** What is kept of an answer, in bytes of JSON. */
+/** Largest compacted answer, in bytes of JSON. */
 const MAX_BYTES = 64 * 1024;
-/** No prompt is left out; bytes in base64 are. */
+/** Longer strings are left out. Prompts are shorter, base64 of files is longer. */
 const LONG_TEXT = 4000;
 const MAX_DEPTH = 30;
 
 /**
- * An answer as it may be kept beside its items: without the bytes that were in it, and no larger than 64 KiB. Of a larger one nothing
- * but its first names is kept; it is left at the byte that is too many. Texts that no database can hold (NUL, half of a surrogate pair)
- * are mended.
+ * Shortens an answer so that it can be stored beside its items: without the bytes of files, and at most 64 KiB. Of an answer that is still
+ * larger, only its first names are kept; the work stops at the limit. Characters that PostgreSQL cannot store are replaced.
  */
 export function compactAnswer(response: unknown): JsonObject {
   const value = response as Json;
@@ -22,7 +21,7 @@ export function compactAnswer(response: unknown): JsonObject {
       : typeof compact === 'object' && compact !== null && !Array.isArray(compact)
         ? compact
         : { value: compact };
-  // What was counted is a lower bound: escapes and characters beyond ASCII take more.
+  // The count is a lower bound: escapes and characters beyond ASCII take more bytes.
   if (object && Buffer.byteLength(JSON.stringify(object)) <= MAX_BYTES) return object;
   const names = isPlainObject(value) ? Object.keys(value).slice(0, 100) : ['value'];
   return { truncated: true, keys: names.map((name) => storable(name.slice(0, 200))) };
@@ -31,7 +30,7 @@ export function compactAnswer(response: unknown): JsonObject {
 class Compacting {
   #bytes = 0;
 
-  /** Undefined when it is more than may be kept. */
+  /** Undefined when the limit is exceeded. */
   shorten(value: Json, depth: number): Json | undefined {
     if (typeof value === 'string') return this.#text(value);
     if (typeof value !== 'object' || value === null) return this.#count(1) ? (value ?? null) : undefined;

@@ -3,7 +3,7 @@ import { EmbeddedTexts } from '../../media/embedded-texts.ts';
 import { readGeneration } from '../../media/generation/read-generation.ts';
 import { asObject } from './answer.ts';
 
-/** What a text tells that tools write into their files, when it comes beside a file instead. */
+/** Facts from text that generators usually embed in their files, here sent beside a file. */
 export interface EmbeddedFacts {
   prompt?: string;
   model?: string;
@@ -12,19 +12,19 @@ export interface EmbeddedFacts {
   generation: JsonObject;
 }
 
-/** ComfyUI's graph, node by node, as it was run. */
+/** Reads the graph that ComfyUI ran. */
 export function factsOfGraph(graph: unknown): EmbeddedFacts {
   const nodes = asObject(graph);
   if (Object.keys(nodes).length === 0) return { generation: {} };
   try {
     return factsOf('prompt', JSON.stringify(nodes));
   } catch {
-    // Nested deeper than a stack can hold: whoever sent such a graph does without.
+    // Nested too deeply for JSON.stringify. Such a graph gives no facts.
     return { generation: {} };
   }
 }
 
-/** AUTOMATIC1111's prompt, negative prompt and line of settings. */
+/** Reads AUTOMATIC1111's infotext: prompt, negative prompt and a line of settings. */
 export function factsOfInfotext(text: string | undefined): EmbeddedFacts {
   return text === undefined ? { generation: {} } : factsOf('parameters', text);
 }
@@ -32,7 +32,7 @@ export function factsOfInfotext(text: string | undefined): EmbeddedFacts {
 function factsOf(keyword: string, text: string): EmbeddedFacts {
   const texts = new EmbeddedTexts();
   texts.add(keyword, text);
-  // Whether a file holds a workflow is for the file to say.
+  // `hasWorkflow` is about a file, and this text is not from one.
   const { prompt, model, size, hasWorkflow: _has, ...generation } = readGeneration(texts) ?? {};
   return {
     ...(prompt !== undefined && { prompt }),

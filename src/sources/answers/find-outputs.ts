@@ -1,34 +1,35 @@
 import type { Json, JsonObject } from '../../json/json.ts';
 import { looksLikeBase64 } from '../base64.ts';
 import { mediaTypeByExtension } from '../../media/media-type.ts';
-import { type AnswerOutput, type OutputBytes, asText, bytesOf } from './answer.ts';
+import { type AnswerOutput, type OutputBytes, nonBlankText, bytesOf } from './answer.ts';
 
 const MAX_DEPTH = 12;
 const MAX_VALUES = 20_000;
-/** More than anybody takes; whoever stores them has a limit of its own, and says so. */
-const MAX_OUTPUTS = 5000;
+/** Bounds the search. It is above the limit on the outputs of one answer, so that an answer with too many is refused rather than cut. */
+const MAX_FOUND_OUTPUTS = 5000;
 
-/** What an answer repeats of its request. */
+/** Fields in which an answer repeats its request. */
 const INPUT =
   /^(inputs?|init|source|reference|ref|control|conditioning|original|prompts?|negative|params?|parameters|args|arguments|request)(_|$)/;
-/** What tells of the work rather than being its result. */
+/** Fields about the job rather than its results. */
 const ABOUT =
   /^(logs?|webhook|callback|errors?|traceback|annotations|citations|workflow|config|settings|loras?|checkpoint|model|metadata|user|endpoint|upload|put|dashboard|docs|homepage|license|status_url|cancel_url|response_url)(_|$)/;
-/** No output although the rest of the name is one's: `model_urls` and `model_mesh` are. */
+/** Exceptions from `ABOUT`: these hold outputs of 3D models. */
 const MODEL_FILE = /^model_(urls?|mesh(es)?|glb|files?|data|base64)$/;
 const NAMES_MEDIA =
   /(^|_)(urls?|uris?|images?|img|pictures?|photos?|videos?|audios?|sounds?|music|gifs?|files?|mesh(es)?|glb|results?|outputs?|media|src|href|link|download|artifacts?|samples?|data)(_|$)/;
 const NAMES_BYTES = /(^|_)(b64|base64)(_|$)/;
-/** Names that, in one object, stand for one file in several ways. */
+/** Fields of one object that describe the same file. */
 const SAME_FILE = new Set(['url', 'uri', 'data', 'base64', 'b64', 'b64_json']);
 
-/** What is known of a file beside its address. */
+/** Reads facts about a file from the object that holds its URL. */
 type Describe = (file: JsonObject) => Partial<AnswerOutput>;
 
 /**
- * What is surely an output in an answer whose form nobody knows: addresses that end as media do or stand under a name like
- * `image_url`, data URIs, and base64 under a name that says so. In the order of the answer, each once.
- * @param inputs what the request held; whatever of it the answer repeats is no output
+ * Finds the outputs in an answer of unknown form: URLs with a media file's extension or under a name like `image_url`, data URIs, and
+ * base64 under a name that says so.
+ * @param inputs the request's values; an output that equals one of them is left out
+ * @returns in the order of the answer, each output once
  */
 export function findOutputs(answer: unknown, inputs: readonly unknown[] = [], describe?: Describe): AnswerOutput[] {
   const search = new Search(describe);
@@ -67,7 +68,7 @@ class Search {
 
   look(value: Json, name: string, depth: number): void {
     this.#left -= 1;
-    if (depth > MAX_DEPTH || this.#left < 0 || this.#outputs.length >= MAX_OUTPUTS) return;
+    if (depth > MAX_DEPTH || this.#left < 0 || this.#outputs.length >= MAX_FOUND_OUTPUTS) return;
     if (typeof value === 'string') {
       const bytes = bytesIn(value, name);
       if (bytes) this.#outputs.push({ from: [bytes] });
@@ -95,24 +96,24 @@ class Search {
 }
 
 function isAbout(name: string, value: Json): boolean {
-  // Replicate's `urls` are those of the prediction; a list of them is what it looks like.
+  // Replicate's `urls` object links to the prediction itself; a list of `urls` holds outputs.
   if (name === 'urls') return !Array.isArray(value);
   return ABOUT.test(name) && !MODEL_FILE.test(name);
 }
 
 function namesOf(file: JsonObject): Partial<AnswerOutput> {
-  const filename = asText(file['filename']) ?? asText(file['file_name']);
-  const contentType = asText(file['content_type']) ?? asText(file['contentType']);
+  const filename = nonBlankText(file['filename']) ?? nonBlankText(file['file_name']);
+  const contentType = nonBlankText(file['content_type']) ?? nonBlankText(file['contentType']);
   return { ...(filename !== undefined && { filename }), ...(contentType !== undefined && { contentType }) };
 }
 
-/** @param name of the nearest field that has one */
+/** @param name the name of the nearest enclosing field */
 function bytesIn(text: string, name: string): OutputBytes | undefined {
   const trimmed = text.trim();
   if (/^data:(image|audio|video|model|application)\//i.test(trimmed)) return bytesOf(trimmed);
   if (/^https?:\/\//i.test(trimmed))
     return !/\s/.test(trimmed) && (NAMES_MEDIA.test(name) || endsAsMedia(trimmed)) ? bytesOf(trimmed) : undefined;
-  // A hash or an id is of the same letters, but shorter, and hardly ever called base64.
+  // Hashes and ids use the same letters. They are shorter, and rarely under a name like base64.
   const long = NAMES_BYTES.test(name) ? 60 : NAMES_MEDIA.test(name) ? 200 : Number.POSITIVE_INFINITY;
   return trimmed.length >= long && looksLikeBase64(trimmed) ? bytesOf(trimmed) : undefined;
 }

@@ -1,17 +1,17 @@
 import path from 'node:path';
 import type { AnswerOutput, OutputBytes } from './answer.ts';
 
-/** One of several lists that tell of the same outputs; a hole stands for an entry that says nothing. */
+/** One of several lists that describe the same outputs. Undefined is an entry without content; it keeps the positions of the others. */
 export interface OutputList {
   entries: readonly (AnswerOutput | undefined)[];
-  /** Whether the same output may bear another name here than in the lists before: then its position decides. */
+  /** Whether an output may have another file name here than in the earlier lists; then its position decides. */
   mayRename: boolean;
 }
 
-/** Names of longer lists are not compared, each with each: positions alone decide. */
+/** In longer lists only positions are compared: comparing names takes quadratic time. */
 const MAX_COMPARED = 500;
 
-/** An output with the names and objects that it is known by. */
+/** An output with all names and object paths found for it so far. */
 interface Known {
   output: AnswerOutput;
   names: readonly string[];
@@ -19,12 +19,12 @@ interface Known {
 }
 
 /**
- * Brings together what several lists say of the same outputs: entries that name the same object or file first, then, of what is left,
- * those at the same position, unless both have names and these disagree. Holes keep the positions of what follows.
+ * Merges lists that describe the same outputs. Entries that name the same object or file are merged first. Then entries at the same
+ * position are merged, unless both have names and the names differ.
  */
 export function joinOutputs(lists: readonly OutputList[]): AnswerOutput[] {
   const placed: (Known | undefined)[] = [];
-  /** Whose position was another's already. */
+  /** Outputs whose position was taken by another. */
   const further: Known[] = [];
   for (const list of lists) {
     const entries = list.entries.map((entry) => entry && describe(entry));
@@ -45,7 +45,7 @@ export function joinOutputs(lists: readonly OutputList[]): AnswerOutput[] {
   return [...placed, ...further].flatMap((known) => (known ? [known.output] : []));
 }
 
-/** For each entry the known output that bears its name; of several, the one at its position. None is taken twice. */
+/** Maps each entry to the known output with its name; of several, to the one at its position. No output is matched twice. */
 function matchByName(
   entries: readonly (Known | undefined)[],
   known: readonly (Known | undefined)[],
@@ -83,7 +83,7 @@ function nameOf(from: OutputBytes): string | undefined {
   if (from.type === 'object') return from.path;
   if (from.type !== 'url' || !URL.canParse(from.url)) return undefined;
   const { pathname, searchParams } = new URL(from.url);
-  // ComfyUI's /view has the name in its query.
+  // ComfyUI's /view has the file name in its query.
   return searchParams.get('filename') ?? pathname;
 }
 
@@ -117,7 +117,7 @@ function sameName(a: Known, b: Known): boolean {
   return a.names.some((name) => b.names.includes(name));
 }
 
-/** `{job}-a.png` beside `a.png`: a handler has put something before the name. */
+/** `{job}-a.png` and `a.png`: some handlers put a prefix before the name. */
 function sameEnd(a: Known, b: Known): boolean {
   const behind = (long: string, short: string): boolean => long.endsWith(`-${short}`) || long.endsWith(`_${short}`);
   return a.names.some((one) => b.names.some((other) => behind(one, other) || behind(other, one)));

@@ -1,37 +1,37 @@
 import type { Json, JsonObject } from '../../json/json.ts';
-import { asArray, asObject, asText } from './answer.ts';
+import { asArray, asObject, nonBlankText } from './answer.ts';
 
-/** What a front end hands over that has got images in pieces: one or several, in any of the shapes that were in use. */
+/** Images that a front end received in parts and sends to be stored. */
 export interface SavedImages {
   jobId: string | undefined;
   prompt: string | undefined;
-  /** As the handler itself would have sent it. */
+  /** The body in the form of a RunPod handler's answer. */
   response: JsonObject;
 }
 
 const BYTES = ['data', 'imageData', 'image_data', 'base64', 'url', 'imageUrl'];
 const PLACES = ['s3Key', 'networkVolumePath', ...BYTES];
 
-/** `{jobId, image}`, `{jobId, images}`, `{jobId, imageData}` or the fields of one image at the top. */
+/** Reads `{jobId, image}`, `{jobId, images}`, `{jobId, imageData}`, or the fields of one image at the top level. */
 export function savedImages(body: unknown): SavedImages {
   const top = asObject(body);
   const nested = [top['image'], top['imageData'], top['data']].filter(
     (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   );
   const listed = asArray(top['images']);
-  const flat = PLACES.some((name) => asText(top[name]) !== undefined) || asText(top['image']) !== undefined;
+  const flat = PLACES.some((name) => nonBlankText(top[name]) !== undefined) || nonBlankText(top['image']) !== undefined;
   const images = listed.length > 0 ? listed : nested.length > 0 ? nested : flat ? [top] : [];
   const ids = [top, ...images].flatMap((value) => [
-    asText(asObject(value)['jobId']),
-    asText(asObject(value)['job_id']),
+    nonBlankText(asObject(value)['jobId']),
+    nonBlankText(asObject(value)['job_id']),
   ]);
   const jobId = ids.find((id) => id !== undefined);
   return {
     jobId,
-    prompt: asText(top['prompt']),
+    prompt: nonBlankText(top['prompt']),
     response: {
       ...(jobId !== undefined && { job_id: jobId }),
-      status: asText(top['status']) ?? 'IN_PROGRESS',
+      status: nonBlankText(top['status']) ?? 'IN_PROGRESS',
       images: images.map((image) => toImage(image ?? null)),
     },
   };
@@ -39,6 +39,6 @@ export function savedImages(body: unknown): SavedImages {
 
 function toImage(value: Json): Json {
   const image = asObject(value);
-  const data = [...BYTES, 'image'].map((name) => asText(image[name])).find((text) => text !== undefined);
+  const data = [...BYTES, 'image'].map((name) => nonBlankText(image[name])).find((text) => text !== undefined);
   return { ...image, ...(data !== undefined && { data }) };
 }

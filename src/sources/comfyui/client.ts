@@ -1,6 +1,6 @@
 import type { Json } from '../../json/json.ts';
 import { AppError, isAppError } from '../../errors.ts';
-import { type ComfyFile, comfyViewUrl } from '../answers/comfyui.ts';
+import { type ComfyFile, comfyViewUrl } from './history.ts';
 import { type FetchedUrl, createUrlFetcher } from '../fetch/fetch-url.ts';
 import { parseProviderJson } from '../../json/parse-json.ts';
 
@@ -9,8 +9,8 @@ export interface ComfyClient {
   /** How long a prompt may take before it counts as failed. */
   readonly deadlineSeconds: number;
   /**
-   * `GET /history/{prompt_id}`: `{}` while the prompt has not ended, and when ComfyUI has forgotten it.
-   * @throws AppError fetch_failed: it gives no answer, or none that could be read; too_large
+   * `GET /history/{prompt_id}`: `{}` while the prompt is running, and after ComfyUI has dropped it from its history.
+   * @throws AppError fetch_failed: ComfyUI gave no answer, or an unreadable one; too_large
    */
   history(promptId: string, signal?: AbortSignal): Promise<Json>;
   /** The bytes of an output. @throws AppError as UrlFetcher.fetch */
@@ -19,24 +19,24 @@ export interface ComfyClient {
 }
 
 export interface ComfyClientOptions {
-  /** Its address; a path in front of its routes is kept. */
+  /** Its base URL; a path in it is kept in front of ComfyUI's routes. */
   url: string;
-  /** Most bytes of an output. */
+  /** Largest output, in bytes. */
   maxBytes: number;
-  /** For one output. */
+  /** Time limit for one output. */
   timeoutMs: number;
   deadlineSeconds: number;
-  /** For one look into the history. */
+  /** Time limit for one request of the history. */
   historyTimeoutMs?: number;
 }
 
 const HISTORY_MS = 10_000;
 /** A workflow of thousands of nodes has a few MB. */
 const MAX_HISTORY_BYTES = 32 * 1024 * 1024;
-/** ComfyUI makes UUIDs, but takes what a client gives. */
+/** ComfyUI makes UUIDs, but accepts ids that a client chooses. */
 const PROMPT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$/;
 
-/** @throws AppError invalid_request: no id that a prompt could have */
+/** @throws AppError invalid_request: no prompt can have this id */
 export function checkPromptId(promptId: string, field: string): void {
   if (!PROMPT_ID.test(promptId))
     throw new AppError(
@@ -47,8 +47,8 @@ export function checkPromptId(promptId: string, field: string): void {
 }
 
 /**
- * A client for one ComfyUI. Its host may be private, so it has fetchers of its own: what strangers choose to have fetched never gets
- * there. Redirects are not followed.
+ * Creates a client for one ComfyUI. Its host may be private, so the client has separate fetchers: a URL that a caller sends can never reach
+ * that host. Redirects are not followed.
  */
 export function createComfyClient(options: ComfyClientOptions): ComfyClient {
   const base = options.url.replace(/(?<!\/)\/+$/, '');

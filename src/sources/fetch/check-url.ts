@@ -2,12 +2,12 @@ import { isIP } from 'node:net';
 import { AppError } from '../../errors.ts';
 import { isPublicAddress } from './public-address.ts';
 
-/** Longer URLs are refused; the longest signed URLs in use stay below. */
+/** Longer URLs are refused. The longest signed URLs in use are shorter. */
 const MAX_URL_BYTES = 2000;
 
-/** A URL that may be fetched as far as its text can tell; its host's addresses are not known yet. */
+/** A URL whose text is allowed. The addresses of its host are not checked yet. */
 export interface CheckedUrl {
-  /** Without fragment, and without the dot that may end a host name. */
+  /** Without fragment, and without a final dot of the host name. */
   url: URL;
   /** The normalised host: lower case, no final dot, an IPv6 literal without brackets. */
   host: string;
@@ -16,10 +16,10 @@ export interface CheckedUrl {
 }
 
 /**
- * The trusted hosts in the form in which the host of a URL is compared with them.
+ * Normalises the trusted hosts, so that the host of a URL can be compared with them.
  *
  * @param hosts host names, or addresses as literals (IPv6 with or without brackets); no port, no wildcard
- * @throws Error (a fault of the configuration) when an entry is not a host
+ * @throws Error when an entry is not a host; the configuration is wrong then
  */
 export function trustedHostSet(hosts: readonly string[]): ReadonlySet<string> {
   return new Set(
@@ -34,19 +34,19 @@ export function trustedHostSet(hosts: readonly string[]): ReadonlySet<string> {
 }
 
 /**
- * Checks everything that the text of a URL can be wrong in, before any name is looked up.
+ * Checks everything that the text of a URL shows, before the host is looked up.
  *
- * @param raw the URL as the caller, or a Location header, gave it
- * @param from the URL that redirected here; `raw` is resolved against it
- * @throws AppError `url_not_allowed`; its message repeats the host at most, since path and query may be a signature
+ * @param raw the URL as the caller or a Location header has it
+ * @param from the URL that redirected to `raw`, which is resolved against it
+ * @throws AppError `url_not_allowed`; its message repeats only the host, since path and query may contain a signature
  */
 export function checkUrl(raw: string, trustedHosts: ReadonlySet<string>, from?: URL): CheckedUrl {
   const name = from === undefined ? 'The URL' : `The place that ${from.host} redirects to`;
   const refuse = (why: string): AppError => new AppError('url_not_allowed', `${name} ${why}`);
 
   if (Buffer.byteLength(raw) > MAX_URL_BYTES) throw refuse(`is longer than ${MAX_URL_BYTES} bytes.`);
-  // The WHATWG parser drops tabs and line breaks silently and reads "\" as "/": what was checked by eye is not
-  // what would be fetched.
+  // The WHATWG parser silently drops tabs and line breaks and reads "\" as "/", so the fetched URL would differ from
+  // the one that a person checked.
   if (/[\p{Cc}\\]/u.test(raw)) throw refuse('must not contain control characters, tabs, line breaks or backslashes.');
 
   const url = URL.parse(raw, from?.href);
@@ -66,13 +66,13 @@ export function checkUrl(raw: string, trustedHosts: ReadonlySet<string>, from?: 
   if (!trusted) {
     if (url.protocol !== 'https:') throw refuse('must start with "https://"; plain http is not fetched.');
     if (url.port !== '') throw refuse('must use port 443, so leave the port out.');
-    // A literal never reaches the DNS, so no check of DNS answers would see it.
+    // A literal address is not looked up, so the check of DNS answers would miss it.
     if (isIP(host) !== 0 && !isPublicAddress(host)) throw refuse('points to an address that is not public.');
   }
   return { url, host, trusted };
 }
 
-/** What may hold user info: an absolute or scheme-relative reference up to its path, or nothing. */
+/** The authority of an absolute or scheme-relative URL, which may hold user info; otherwise empty. */
 function authorityOf(raw: string): string {
   return /^\s*(?:https?:\/*|\/\/)([^/?#]*)/i.exec(raw)?.[1] ?? '';
 }

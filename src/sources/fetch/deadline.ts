@@ -1,21 +1,21 @@
 import { AppError, isAppError } from '../../errors.ts';
 
-/** setTimeout turns longer times into 1 ms. */
+/** setTimeout fires after 1 ms for longer times. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** The one clock and the one switch of a fetch, from the DNS to the last byte. */
+/** Limits the time of one fetch, from the DNS lookup to the last byte, and can abort it. */
 export interface Deadline {
-  /** Aborts when the time is up, the caller gives up, or `abort` is called. The reason is always an AppError. */
+  /** Aborts when the time is up, the caller's signal aborts, or `abort` is called. The reason is always an AppError. */
   readonly signal: AbortSignal;
   abort(reason: AppError): void;
-  /** Stops the clock; nothing aborts after this. */
+  /** Stops the clock. The signal does not abort after this, except by `abort`. */
   end(): void;
 }
 
 /**
- * Starts the clock. A limit on inactivity would not do instead: a byte every second never trips it.
+ * Starts the clock. An inactivity timeout would not be enough: a server that sends a byte every second never exceeds it.
  *
- * @param caller the caller's own signal; when it aborts with an AppError, that is the reason
+ * @param caller the caller's signal; when it aborts with an AppError, that becomes the reason
  */
 export function startDeadline(totalTimeoutMs: number, caller: AbortSignal | undefined): Deadline {
   const controller = new AbortController();

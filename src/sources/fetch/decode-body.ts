@@ -3,7 +3,7 @@ import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompre
 import { AppError } from '../../errors.ts';
 import { tooLarge } from './fetch-failure.ts';
 
-/** The content codings of RFC 9110 section 8.4.1 and RFC 8878 that are undone. */
+/** The supported content codings of RFC 9110 section 8.4.1 and RFC 8878. */
 const DECODERS = {
   gzip: createGunzip,
   'x-gzip': createGunzip,
@@ -18,7 +18,7 @@ export type ContentCoding = keyof typeof DECODERS;
  * Reads a Content-Encoding header.
  *
  * @returns undefined when the body is not encoded
- * @throws AppError `fetch_failed` for an unknown coding, or several: nobody who was asked for `identity` stacks them
+ * @throws AppError `fetch_failed` for an unknown coding or several codings; the request asked for `identity`
  */
 export function contentCoding(header: string | undefined): ContentCoding | undefined {
   const coding = (header ?? '').trim().toLowerCase();
@@ -28,10 +28,9 @@ export function contentCoding(header: string | undefined): ContentCoding | undef
 }
 
 /**
- * Undoes a content coding as the bytes come, with at most `maxBytes` encoded bytes taken from `source`; the decoded
- * ones are for the reader to count, who may stop at any time. Input that is damaged, cut off, or goes on after the
- * encoded data has ended throws: zlib stops in silence at the second frame of a zstd or brotli stream, and half a
- * file would pass for a whole one.
+ * Decodes a stream. Takes at most `maxBytes` encoded bytes from `source`; the reader must limit the decoded bytes. Damaged
+ * or truncated input throws, and so do bytes after the end of the encoded data: zlib silently stops at the second frame
+ * of a zstd or brotli stream, and part of a file would be taken for the whole.
  */
 export async function* decodeBody(source: Readable, coding: ContentCoding, maxBytes: number): AsyncGenerator<Buffer> {
   const decoder: Transform & { bytesWritten: number } = DECODERS[coding]();
@@ -46,7 +45,7 @@ export async function* decodeBody(source: Readable, coding: ContentCoding, maxBy
   }
 
   // Errors reach the reader through the decoder, which pipeline destroys with them. The decoder ends when its input
-  // has ended, or in the midst of it when it thinks that it has seen enough.
+  // ends, or earlier when its format says that the data is complete.
   pipeline(take(), decoder, () => {});
   yield* decoder as AsyncIterable<Buffer>;
   if (taken !== decoder.bytesWritten) {

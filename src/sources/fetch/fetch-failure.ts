@@ -1,8 +1,8 @@
 import { AppError, codeOf, isAppError } from '../../errors.ts';
 
 /**
- * Whatever went wrong while talking to `host`, as an AppError; an AppError stays as it is. The message names the
- * host and the system's code alone, since the rest of the URL may be a signature.
+ * Turns any error of the connection to `host` into an AppError; an AppError is returned as it is. The message has only
+ * the host and the system's error code, since the rest of the URL may contain a signature.
  */
 export function fetchFailure(error: unknown, host: string, doing: 'connecting' | 'receiving'): AppError {
   if (isAppError(error)) return error;
@@ -15,7 +15,7 @@ export function fetchFailure(error: unknown, host: string, doing: 'connecting' |
   return new AppError('fetch_failed', message, { cause: error });
 }
 
-/** The error for a body of `length` bytes, or of more than allowed when its length is not known. */
+/** @param length bytes of the body, when known */
 export function tooLarge(maxBytes: number, length?: number): AppError {
   const found = length === undefined ? 'is larger than allowed' : `has ${length} bytes`;
   return new AppError('too_large', `The file at the URL ${found}; at most ${maxBytes} bytes are fetched.`);
@@ -29,17 +29,17 @@ class UnexpectedStatus extends Error {
   }
 }
 
-/** An answer that is not the file. */
+/** The error for a response that is not the file. */
 export function unexpectedStatus(host: string, status: number): AppError {
   return new AppError('fetch_failed', `${host} answered with status ${status} instead of the file.`, {
     cause: new UnexpectedStatus(status),
   });
 }
 
-/** Statuses of the 400s after which another try is worth it: the server was busy or too early, or wants a pause. */
+/** 4xx statuses that may succeed on a retry. */
 const WORTH_A_RETRY = new Set([408, 409, 423, 425, 429]);
 
-/** Whether a fetch failed for good: the server knows the address, or its signature, no more. */
+/** Whether a retry is pointless: the URL is gone, or its signature is no longer valid. */
 export function isGone(error: unknown): boolean {
   if (!(error instanceof AppError) || !(error.cause instanceof UnexpectedStatus)) return false;
   const { status } = error.cause;

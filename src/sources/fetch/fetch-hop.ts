@@ -4,31 +4,30 @@ import { codeOf } from '../../errors.ts';
 import type { CheckedUrl } from './check-url.ts';
 import { fetchFailure } from './fetch-failure.ts';
 import { guardedConnector } from './guarded-connect.ts';
-import { type Lookup, resolveHost } from './resolve-host.ts';
+import { type HostLookup, resolveHost } from './resolve-host.ts';
 
 export interface HopOptions {
   signal: AbortSignal;
-  lookup: Lookup | undefined;
+  lookup: HostLookup | undefined;
   secure: buildConnector.connector;
 }
 
-/** One request and the response to it, on a connection of its own. */
+/** One request and its response, on a separate connection. */
 export interface Hop {
   status: number;
   /** The first value of a header, its bytes as Latin-1. */
   header(name: string): string | undefined;
   body: Readable;
-  /** The error of the socket, if it had one since it was established. */
+  /** An error of the socket after it was connected. */
   socketError(): Error | undefined;
-  /** Closes the connection, whatever is still under way on it; may be called again. */
+  /** Closes the connection and aborts what is still in progress. May be called again. */
   close(): Promise<void>;
 }
 
 /**
- * Asks for one URL without following redirects. Nothing of the caller's request, and nothing of an earlier hop, is
- * sent along.
+ * Requests one URL without following redirects. The request has no headers or cookies of the caller or an earlier hop.
  *
- * A connection is made for each hop and never kept: one that is reused would skip the checks of its peer.
+ * Each hop opens a connection and closes it: on a reused connection the peer would not be checked.
  *
  * @throws AppError `url_not_allowed` or `fetch_failed`, or the signal's reason; the connection is closed by then
  */
@@ -38,14 +37,14 @@ export async function openHop(target: CheckedUrl, options: HopOptions): Promise<
 
   let broken: Error | undefined;
   const onSocketError = (error: Error): void => {
-    // undici's own way of closing a socket after the response.
+    // undici closes a socket after the response with this code.
     if (codeOf(error) !== 'UND_ERR_INFO') broken ??= error;
   };
   const { url, host } = target;
   const client = new Client(url.origin, {
     connect: guardedConnector({ target, addresses, signal, secure, onSocketError }),
     pipelining: 0,
-    // The deadline is the only clock.
+    // The deadline is the only timeout.
     headersTimeout: 0,
     bodyTimeout: 0,
   });

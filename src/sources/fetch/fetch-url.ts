@@ -6,74 +6,74 @@ import { type Deadline, startDeadline } from './deadline.ts';
 import { contentCoding } from './decode-body.ts';
 import { tooLarge, unexpectedStatus } from './fetch-failure.ts';
 import { type Hop, openHop } from './fetch-hop.ts';
-import type { Lookup } from './resolve-host.ts';
+import type { HostLookup } from './resolve-host.ts';
 import { responseBody } from './response-body.ts';
 import { suggestedFilename } from './suggested-filename.ts';
 
 const DEFAULT_TOTAL_TIMEOUT_MS = 300_000;
 const DEFAULT_MAX_REDIRECTS = 3;
 
-/** The statuses that come with the whole file. 201 and 202 talk about it, 204 has none, 206 has a part of it. */
+/** Statuses whose body is the whole file. That of 201 and 202 describes it, 204 has none, 206 has a part. */
 const WHOLE_FILE = new Set([200, 203]);
 const REDIRECT = new Set([301, 302, 303, 307, 308]);
 
 export interface UrlFetcherOptions {
   /**
-   * Hosts, as names or literal addresses, that may have addresses which are not public, speak plain http and use any
-   * port. A URL's host must be one of them exactly; nothing else is relaxed for them.
+   * Host names or literal addresses that may be private, use plain http and any port. The host of a URL must equal one
+   * of them. All other checks apply to them too.
    */
   trustedHosts: readonly string[];
-  /** Most bytes of a body, both as sent and as decoded. */
+  /** Largest body in bytes, both encoded and decoded. */
   maxBytes: number;
-  /** From the call to the last byte, redirects and a slow reader included. Milliseconds; 5 minutes by default. */
+  /** Milliseconds from the call to the last byte, including redirects and a slow reader; 5 minutes by default. */
   totalTimeoutMs?: number;
   /** 3 by default. */
   maxRedirects?: number;
-  /** In place of `dns.lookup`. */
-  lookup?: Lookup;
-  /** `ca`: PEM certificates to trust in place of those that come with Node. */
+  /** Replaces `dns.lookup`. */
+  lookup?: HostLookup;
+  /** `ca`: trusted PEM certificates, instead of Node's. */
   tls?: { ca?: string };
 }
 
 export interface FetchedUrl {
-  /** The decoded bytes. Must be read or destroyed: until then, or until the deadline, the connection is open. */
+  /** The decoded bytes. Must be read or destroyed: the connection stays open until then, or until the deadline. */
   body: Readable;
-  /** The Content-Type as sent; a claim, not a finding. */
+  /** The Content-Type header; not verified. */
   contentType: string | undefined;
-  /** Bytes that `body` will have, when the response says so and is not encoded. */
+  /** Bytes of `body`, when the response has a Content-Length and no content coding. */
   contentLength: number | undefined;
-  /** The base name that the response or its URL suggests, in any characters and of any length. */
+  /** The base name that the response or its URL suggests, with any characters and of any length. */
   filename: string | undefined;
-  /** Where the last redirect led. Its query may be a signature: neither log nor show it. */
+  /** The URL after redirects. Never log or show it: its query may contain a signature. */
   finalUrl: string;
 }
 
 export interface UrlFetcher {
   /**
-   * Fetches a URL that a stranger chose.
+   * Fetches an untrusted URL.
    *
-   * @throws AppError `url_not_allowed` (a place that is off limits, also after a redirect), `too_large` or
-   * `fetch_failed` (everything else, the deadline included; an AppError that `signal` aborts with is passed on).
-   * Errors after the headers come out of `body`.
+   * @throws AppError `url_not_allowed` (the URL, or a redirect of it, leads to a forbidden place), `too_large`, or
+   * `fetch_failed` (everything else, including the deadline). An AppError that `signal` aborts with is thrown as it is.
+   * Errors after the headers destroy `body`.
    */
   fetch(url: string, options?: { signal?: AbortSignal }): Promise<FetchedUrl>;
-  /** Ends the fetches that are under way, and waits until their connections are closed. */
+  /** Aborts the running fetches and waits until their connections are closed. */
   close(): Promise<void>;
 }
 
-/** One fetch under way. */
+/** A running fetch. */
 interface Download {
   deadline: Deadline;
-  /** The request that is being answered; the earlier ones are closed. */
+  /** The current request; earlier ones are closed. */
   hop: Hop | undefined;
-  /** Settles when nothing of it is left. */
+  /** Resolves when the fetch is cleaned up. */
   released: PromiseWithResolvers<void>;
 }
 
 /**
- * A fetcher for URLs that cannot be trusted (OWASP's Server Side Request Forgery Prevention cheat sheet): https on
- * port 443 of public addresses only, checked in the URL, in the DNS's answer and on the socket, for every redirect
- * anew. Proxy variables of the environment have no effect, since a proxy would do the connecting unchecked.
+ * Creates a fetcher for untrusted URLs, after OWASP's Server Side Request Forgery Prevention cheat sheet. It fetches only
+ * https on port 443 of public addresses, and checks the URL, the DNS answer and the socket's peer, again for every
+ * redirect. It ignores proxy variables of the environment, since a proxy would connect without these checks.
  *
  * @throws Error when an entry of `trustedHosts` is not a host
  */
@@ -82,9 +82,9 @@ export function createUrlFetcher(options: UrlFetcherOptions): UrlFetcher {
   const { maxBytes, totalTimeoutMs = DEFAULT_TOTAL_TIMEOUT_MS, maxRedirects = DEFAULT_MAX_REDIRECTS } = options;
   const secure = buildConnector({
     allowH2: false,
-    // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 does not reach here.
+    // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect here.
     rejectUnauthorized: true,
-    // The deadline is the only clock.
+    // The deadline is the only timeout.
     timeout: 0,
     ...(options.tls?.ca === undefined ? {} : { ca: options.tls.ca }),
   });
@@ -106,7 +106,7 @@ export function createUrlFetcher(options: UrlFetcherOptions): UrlFetcher {
       if (location === undefined) {
         throw new AppError('fetch_failed', `${target.host} answered with status ${hop.status} but named no new place.`);
       }
-      // The bytes of a header arrive as Latin-1, those of a URL are UTF-8.
+      // Header bytes are read as Latin-1, but URLs are UTF-8.
       target = checkUrl(Buffer.from(location, 'latin1').toString(), trustedHosts, target.url);
     }
   }

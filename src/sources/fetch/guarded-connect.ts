@@ -7,20 +7,20 @@ import { isPublicAddress } from './public-address.ts';
 
 export interface GuardedConnectOptions {
   target: CheckedUrl;
-  /** The checked addresses of the target's host. No others are connected to. */
+  /** The checked addresses of the target's host; only these are connected to. */
   addresses: readonly LookupAddress[];
-  /** Destroys a socket that is still connecting; an established one belongs to whoever took it over. */
+  /** Aborting it destroys a socket that is still connecting. A connected socket belongs to the caller. */
   signal: AbortSignal;
-  /** Does the TLS handshake; undici's connector. */
+  /** undici's connector, which does the TLS handshake. */
   secure: buildConnector.connector;
-  /** Told of errors of the established socket, before the HTTP parser is. */
+  /** Called with errors of the connected socket, before the HTTP parser sees them. */
   onSocketError: (error: Error) => void;
 }
 
 /**
- * The connector of one request to one host. It opens the TCP connection itself, to the addresses that were checked
- * and with the DNS out of the way (nothing can be rebound between check and use), and looks at the peer once more
- * before the first byte is sent, that of the TLS handshake included.
+ * The connector of one request to one host. It opens the TCP connection to the checked addresses without another DNS
+ * lookup, so that DNS rebinding has no effect, and checks the peer again before any byte is sent, the TLS handshake
+ * included.
  *
  * Its callback gets AppError `url_not_allowed` for a peer that is not public, the system's or TLS's error, or the
  * signal's reason.
@@ -47,7 +47,7 @@ export function guardedConnector(options: GuardedConnectOptions): buildConnector
 
     signal.addEventListener('abort', onAbort, { once: true });
     tcp.on('error', (error) => settle(error, null));
-    // Destroyed during the TLS handshake, a socket may close without an error.
+    // A socket that is destroyed during the TLS handshake may close without an error.
     tcp.once('close', () => settle(null, null));
     tcp.once('connect', () => {
       const refused = refusePeer(tcp, target);
@@ -71,7 +71,7 @@ function openTcp(target: CheckedUrl, addresses: readonly LookupAddress[]): Socke
 }
 
 function refusePeer(socket: Socket, target: CheckedUrl): AppError | undefined {
-  // A peer that is gone already has no address; what cannot be judged is not spoken to.
+  // A peer that has disconnected has no address; a peer that cannot be checked is refused.
   if (target.trusted || isPublicAddress(socket.remoteAddress ?? '')) return undefined;
   return new AppError('url_not_allowed', `The connection to ${target.host} leads to an address that is not public.`);
 }

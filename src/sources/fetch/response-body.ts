@@ -7,20 +7,20 @@ export interface ResponseBodyOptions {
   source: Readable;
   host: string;
   coding: ContentCoding | undefined;
-  /** The Content-Length, if any: of the encoded bytes when there is a coding. */
+  /** The Content-Length, if any; with a content coding it counts encoded bytes. */
   announced: number | undefined;
   maxBytes: number;
   signal: AbortSignal;
-  /** The socket's own error, which the HTTP parser does not always pass on. */
+  /** The socket's error; the HTTP parser does not always pass it on. */
   socketError: () => Error | undefined;
-  /** Called once, when the body has ended, failed or been destroyed: closes the connection, stops the clock. */
+  /** Called once, when the body has ended, failed or been destroyed. Closes the connection and stops the clock. */
   release: () => void;
 }
 
 /**
- * The decoded bytes of a response, pulled from the socket no faster than they are read. Ends only when the body is
- * complete; otherwise the stream is destroyed with an AppError, also while nobody reads it. Destroying it, or leaving
- * a `for await` over it, closes the connection at once.
+ * A stream of the decoded bytes of a response, with backpressure to the socket. It ends only when the body is complete;
+ * otherwise it is destroyed with an AppError, even while nobody reads it. Destroying it, or leaving a `for await` over
+ * it, closes the connection.
  */
 export function responseBody(options: ResponseBodyOptions): Readable {
   const { signal, host, release } = options;
@@ -36,7 +36,7 @@ export function responseBody(options: ResponseBodyOptions): Readable {
     destroy(error, callback) {
       signal.removeEventListener('abort', onAbort);
       release();
-      // Ends a decoder that waits for its reader.
+      // Ends a decoder that is waiting for its reader.
       bytes.return(undefined).catch(() => {});
       callback(error);
     },
@@ -45,7 +45,7 @@ export function responseBody(options: ResponseBodyOptions): Readable {
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
 
-  // An error that comes while nobody listens waits here for the reader; it must not end the process.
+  // Without a listener, an error before the reader arrives would end the process.
   body.on('error', () => {});
   return body;
 }
@@ -60,7 +60,7 @@ async function* checkedBytes(options: ResponseBodyOptions): AsyncGenerator<Uint8
     if (received > maxBytes) throw tooLarge(maxBytes);
     yield chunk;
   }
-  // A body without a length ends with the connection, and undici takes a reset for such an end.
+  // A body without a length ends when the connection closes, and undici takes a reset for such an end.
   const broken = socketError();
   if (broken !== undefined) throw broken;
   if (coding === undefined && announced !== undefined && received !== announced) {

@@ -1,17 +1,9 @@
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
-/** How long a provider keeps what its URLs lead to, from the end of the work on; what the URL itself says counts more. */
-const LIFETIMES: ReadonlyMap<string, number> = new Map([
-  ['openai', HOUR],
-  ['replicate', HOUR],
-  ['runpod', 7 * DAY],
-]);
+import { findProvider } from '../providers/registry.ts';
 
 /**
- * When a URL stops working: as its signature says (S3, Google, CloudFront, Azure), else as its provider is known to do.
- * Undefined: nobody knows.
+ * When a URL expires: as its signature says (S3, Google, CloudFront, Azure), else after its provider's usual lifetime.
+ * @param options `provider`: its name; `since`: when the job ended, from which the lifetime counts
+ * @returns undefined when that is unknown
  */
 export function urlDiesAt(
   url: string,
@@ -27,18 +19,18 @@ export function urlDiesAt(
     epoch(query.get('expires')) ??
     time(query.get('se'));
   if (said) return said;
-  const lifetime = provider === undefined ? undefined : LIFETIMES.get(provider);
+  const lifetime = provider === undefined ? undefined : findProvider(provider)?.urlLifetimeMs;
   return lifetime === undefined ? undefined : new Date(since.getTime() + lifetime);
 }
 
-/** `20261121T080000Z` and seconds from then on. */
+/** A date like `20261121T080000Z` and a number of seconds after it. */
 function signedFor(date: string | null, seconds: string | null): Date | undefined {
   const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(date ?? '') ?? [];
   if (year === undefined || !/^\d{1,9}$/.test(seconds ?? '')) return undefined;
   return valid(Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`) + Number(seconds) * 1000);
 }
 
-/** Seconds since 1970, as CloudFront, S3 and Google sign; some send an RFC 3339 time under the same name. */
+/** Seconds since 1970, as CloudFront, S3 and Google sign; some services send an RFC 3339 time under the same name. */
 function epoch(text: string | null): Date | undefined {
   return text !== null && /^\d{9,11}$/.test(text) ? valid(Number(text) * 1000) : time(text);
 }

@@ -5,17 +5,17 @@ import { AppError } from '../../errors.ts';
 export interface ImportFile {
   /** Absolute. */
   absolute: string;
-  /** Below the folder that is imported, with `/`; for a laid-out volume from `outputs/` on. How a later run knows the file again. */
+  /** Path below the imported folder, with `/`; for a volume with `outputs/{userId}/`, from `outputs/` on. A later import recognises the file by it. */
   relative: string;
   userId: string;
-  /** Folders between the user's and the file. */
+  /** The folders between the user's folder and the file. */
   subfolder: string | undefined;
 }
 
 /**
- * Lists the files of a folder in a stable order. Without a user, the folder has to be laid out as `outputs/{userId}/…`.
+ * Lists the files of a folder in a stable order. Without a user, the folder must be laid out as `outputs/{userId}/…`.
  * Hidden files and symbolic links are left out.
- * @throws AppError invalid_request when no user is given and the layout does not tell
+ * @throws AppError invalid_request when no user is given and the folder has another layout
  */
 export async function findImportFiles(root: string, userId: string | undefined): Promise<ImportFile[]> {
   const relatives = (await walk(root, '')).toSorted();

@@ -1,13 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** Longest line: a record with its bytes in base64. */
+/** Longest line in characters; a record may contain a file in base64. */
 const MAX_LINE = 90 * 1024 * 1024;
 
-/** A line of a file with one JSON object each, or why it is none. Counted from 1; empty lines are left out. */
+/** A line of a JSON Lines file, or why it cannot be read. Lines are counted from 1; empty ones are skipped. */
 export type JsonLine = { line: number } & ({ value: Record<string, unknown> } | { problem: string });
 
-/** Reads JSON lines from a file, or from standard input when it is `-`. @throws ENOENT and the like */
+/** Reads JSON Lines from a file, or from standard input when `file` is `-`. @throws ENOENT and other errors of the file system */
 export async function* readJsonLines(file: string): AsyncGenerator<JsonLine> {
   const input = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1024 * 1024 });
   let line = 0;

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WEBHOOKS, hasKeySet } from '../../../src/sources/providers/registry.ts';
 import { type Worker, startWorker } from '../../../src/workers/worker.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { png } from '../../support/sample-files.ts';
@@ -208,20 +209,18 @@ test.each(['', '?secret=wrong', '?secret=', `?secret=${HOOK}x`])(
   },
 );
 
-test('without its secret being set, a provider is refused and told which setting it is', async () => {
+test('without its setting, the webhook of each provider is refused, and the problem names the setting', async () => {
   const bare = await createTestApp();
   try {
-    for (const [provider, setting] of [
-      ['runpod', 'WEBHOOK_SECRET_RUNPOD'],
-      ['comfyui-api', 'WEBHOOK_SECRET_COMFYUI_API'],
-      ['fal', 'FAL_JWKS_URL'],
-    ]) {
+    for (const webhook of WEBHOOKS) {
+      const provider = webhook.name;
+      const setting = hasKeySet(webhook) ? webhook.proof.url.name : webhook.secret.name;
       const answer = await bare.app.inject({
         method: 'POST',
         url: `/v1/webhooks/${provider}?secret=`,
         payload: { id: 'x' },
       });
-      expect(answer.json()).toMatchObject({ status: 401, detail: expect.stringContaining(setting ?? '') });
+      expect(answer.json()).toMatchObject({ status: 401, detail: expect.stringContaining(setting) });
     }
   } finally {
     await bare.close();

@@ -308,13 +308,13 @@ describe.each(files)('%s', (_name, ext, file, expected) => {
   });
 });
 
-test('texts behind the pixels are read, too', () => {
+test('texts after the pixels are read too', () => {
   const whole = t.pngOf();
   const behind = bytes(whole.subarray(0, -12), t.tEXt('parameters', made.A1111), whole.subarray(-12));
   expect(generationIn(behind, 'png')).toMatchObject(A1111);
 });
 
-test('words in any script arrive whole', () => {
+test('prompts in any script are read correctly', () => {
   const text = 'ein Füchslein — 雪の中の狐 🦊\nSteps: 5, Seed: 7';
   const expected = { prompt: 'ein Füchslein — 雪の中の狐 🦊', seed: 7 };
   expect(generationIn(t.pngOf(t.iTXt('parameters', text)), 'png')).toMatchObject(expected);
@@ -326,29 +326,29 @@ test('words in any script arrive whole', () => {
   expect(generationIn(t.jpegOf(t.exifSegment(comment)), 'jpg')).toMatchObject(expected);
 });
 
-describe('a file that means harm', () => {
+describe('a malicious file', () => {
   const notes = (found: GenerationData | null) => found?.notes?.join(' ') ?? '';
   const big = 'x'.repeat(10 * 1024 * 1024);
 
-  test('a text that unpacks to 200 MB is left out, and the others are read', () => {
+  test('a text that decompresses to 200 MB is left out, and the others are read', () => {
     const bomb = pngChunk('zTXt', bytes('parameters', 0, 0, deflateSync(Buffer.alloc(200 * 1024 * 1024))));
     expect(notes(generationIn(t.pngOf(bomb), 'png'))).toContain('unpacks to too much');
     const first = generationIn(t.pngOf(t.tEXt('prompt', made.FLUX_GRAPH_JSON), bomb, bomb, bomb), 'png');
     expect(first).toMatchObject({ source: 'comfyui', steps: 28 });
   });
 
-  test('a chunk of 10 MiB is passed by', () => {
+  test('a chunk of 10 MiB is skipped', () => {
     const found = generationIn(t.pngOf(t.tEXt('workflow', big), t.tEXt('parameters', made.A1111)), 'png', 65_536);
     expect(found).toMatchObject({ source: 'automatic1111', seed: 2870305590 });
     expect(notes(found)).toContain('too many');
   });
 
-  test('thousands of small texts cost no more than a few', () => {
+  test('the number of small texts is limited', () => {
     const many = Array.from({ length: 5000 }, (_, n) => t.tEXt(`k${n}`, 'v'));
     expect(generationIn(t.pngOf(...many), 'png', 65_536)).toMatchObject({ source: 'unknown' });
   });
 
-  test('a graph whose links lead in circles ends', () => {
+  test('a graph with circular links is read in bounded time', () => {
     const graph = json({
       '1': {
         class_type: 'KSampler',
@@ -360,7 +360,7 @@ describe('a file that means harm', () => {
     expect(generationIn(t.pngOf(t.tEXt('prompt', graph)), 'png')).toEqual({ source: 'comfyui', hasWorkflow: true });
   });
 
-  test('a graph of many links takes no more than a moment', () => {
+  test('a graph with many links is read quickly', () => {
     const inputs = Object.fromEntries(Array.from({ length: 150_000 }, (_, n) => [`c${n}`, ['1', n]]));
     const wide = json({ '1': { class_type: 'KSampler', inputs: { seed: 1, positive: ['1', 0], ...inputs } } });
     const nodes = Array.from({ length: 4000 }, (_, n) => [
@@ -391,7 +391,7 @@ describe('a file that means harm', () => {
     expect(notes(generationIn(t.pngOf(chunk), 'png'))).toContain(note);
   });
 
-  test('keys with which prototypes are changed change none', () => {
+  test('keys like __proto__ change no prototype', () => {
     const graph = '{"__proto__": {"class_type": "KSampler", "inputs": {"__proto__": {"seed": 1}}}, "constructor": 1}';
     generationIn(t.pngOf(t.tEXt('prompt', graph)), 'png');
     const found = generationIn(t.pngOf(t.tEXt('parameters', 'x\nSteps: 1, __proto__: 5, constructor: 6')), 'png');
@@ -399,7 +399,7 @@ describe('a file that means harm', () => {
     expect(({} as Record<string, unknown>)['seed']).toBeUndefined();
   });
 
-  test('what PostgreSQL cannot store is taken out', () => {
+  test('characters that PostgreSQL cannot store are removed', () => {
     const found = generationIn(
       t.pngOf(t.tEXt('invokeai_metadata', '{"positive_prompt": "a\\u0000b\\ud800c\\u0007", "seed": 1e400}')),
       'png',
@@ -407,7 +407,7 @@ describe('a file that means harm', () => {
     expect(found).toEqual({ source: 'invokeai', prompt: 'ab\ufffdc' });
   });
 
-  test('long texts are cut and noted', () => {
+  test('long texts are cut, with a note', () => {
     const found = generationIn(
       t.pngOf(
         t.tEXt(
@@ -429,7 +429,7 @@ const anything = fc.oneof(
 );
 const keywords = ['parameters', 'prompt', 'workflow', 'Comment', 'Software', 'invokeai_metadata', 'XML:com.adobe.xmp'];
 
-test('whatever the texts are, what comes out can be stored', () => {
+test('any texts give a storable result', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.constantFrom(...keywords), anything, fc.nat(200)), { maxLength: 6 }), (texts) => {
       const chunks = texts.map(([keyword, text, cut]) => t.iTXt(keyword, text.slice(cut % 2 === 0 ? 0 : cut)));

@@ -2,13 +2,17 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { progressOf } from '../../../src/sources/answers/answer.ts';
 import { errorOf } from '../../../src/sources/answers/answer-error.ts';
-import { genericAnswer } from '../../../src/sources/answers/generic.ts';
-import { ANSWERS } from '../../../src/sources/answers/providers.ts';
+import { fal } from '../../../src/sources/providers/fal.ts';
+import { gemini } from '../../../src/sources/providers/gemini.ts';
+import { generic } from '../../../src/sources/providers/generic.ts';
+import { openai } from '../../../src/sources/providers/openai.ts';
+import { replicate } from '../../../src/sources/providers/replicate.ts';
+import { runpod } from '../../../src/sources/providers/runpod.ts';
 
 const error = (name: string | undefined, message: string) => ({ class: name, message });
 
-test('runpod: the JSON of its SDK, a handler’s fields beside the error, and how a job ended', () => {
-  const of = (fields: object) => ANSWERS.runpod({ id: 'j', status: 'FAILED', ...fields }).error;
+test('runpod: errors are read from the SDK’s JSON, a handler’s fields and the final state', () => {
+  const of = (fields: object) => runpod.parse({ id: 'j', status: 'FAILED', ...fields }).error;
   const sdk = {
     error_type: "<class 'RuntimeError'>",
     error_message: 'CUDA out of memory',
@@ -31,36 +35,36 @@ test('runpod: the JSON of its SDK, a handler’s fields beside the error, and ho
   );
 });
 
-test('generic, replicate, fal, openai and gemini: their own names for a kind of error', () => {
-  expect(genericAnswer({ status: 'failed', error: { class: 'oom', message: 'boom' } }).error).toEqual(
+test('generic, replicate, fal, openai and gemini: the error class is the provider’s name for it', () => {
+  expect(generic.parse({ status: 'failed', error: { class: 'oom', message: 'boom' } }).error).toEqual(
     error('oom', 'boom'),
   );
-  const replicate = (status: string, text?: string) => ANSWERS.replicate({ id: 'p', status, error: text }).error;
-  expect(replicate('failed', 'The input was flagged as sensitive. (E005)')).toMatchObject({ class: 'E005' });
-  expect(replicate('failed', 'torch.cuda.OutOfMemoryError: CUDA')).toMatchObject({
+  const replicateError = (status: string, text?: string) => replicate.parse({ id: 'p', status, error: text }).error;
+  expect(replicateError('failed', 'The input was flagged as sensitive. (E005)')).toMatchObject({ class: 'E005' });
+  expect(replicateError('failed', 'torch.cuda.OutOfMemoryError: CUDA')).toMatchObject({
     class: 'torch.cuda.OutOfMemoryError',
   });
-  expect(replicate('canceled')).toEqual(error('canceled', 'the prediction was canceled'));
-  const fal = (payload: object, said = 'Invalid status code: 422') =>
-    ANSWERS.fal({ request_id: 'r', status: 'ERROR', error: said, payload }).error;
-  expect(fal({ detail: [{ loc: ['body', 'prompt'], msg: 'field required', type: 'value_error.missing' }] })).toEqual(
-    error('value_error.missing', 'Invalid status code: 422: body.prompt: field required'),
-  );
-  expect(fal({ detail: [{ loc: ['body', 'prompt'], msg: 'field required' }] })).toMatchObject({ class: '422' });
-  expect(fal({})).toEqual(error('422', 'Invalid status code: 422'));
+  expect(replicateError('canceled')).toEqual(error('canceled', 'the prediction was canceled'));
+  const falError = (payload: object, said = 'Invalid status code: 422') =>
+    fal.parse({ request_id: 'r', status: 'ERROR', error: said, payload }).error;
   expect(
-    ANSWERS.openai({ error: { message: 'refused', type: 'image_generation_user_error', code: 'moderation_blocked' } })
+    falError({ detail: [{ loc: ['body', 'prompt'], msg: 'field required', type: 'value_error.missing' }] }),
+  ).toEqual(error('value_error.missing', 'Invalid status code: 422: body.prompt: field required'));
+  expect(falError({ detail: [{ loc: ['body', 'prompt'], msg: 'field required' }] })).toMatchObject({ class: '422' });
+  expect(falError({})).toEqual(error('422', 'Invalid status code: 422'));
+  expect(
+    openai.parse({ error: { message: 'refused', type: 'image_generation_user_error', code: 'moderation_blocked' } })
       .error,
   ).toEqual(error('image_generation_user_error', 'refused'));
-  expect(ANSWERS.openai({ error: { message: 'refused', type: null, code: 'moderation_blocked' } }).error).toEqual(
+  expect(openai.parse({ error: { message: 'refused', type: null, code: 'moderation_blocked' } }).error).toEqual(
     error('moderation_blocked', 'refused'),
   );
-  expect(ANSWERS.gemini({ error: { code: 429, message: 'slow down', status: 'RESOURCE_EXHAUSTED' } }).error).toEqual(
+  expect(gemini.parse({ error: { code: 429, message: 'slow down', status: 'RESOURCE_EXHAUSTED' } }).error).toEqual(
     error('RESOURCE_EXHAUSTED', 'slow down'),
   );
 });
 
-test('whatever stands for an error is read without an exception, and says something', () => {
+test('any JSON as an error is read without an exception and gives a message', () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), (value, beside) => {
       const found = errorOf(value, beside);
@@ -81,8 +85,8 @@ test.each([
   ['73', 73],
   ['soon', undefined],
   [undefined, undefined],
-])('a progress of %j is %j percent', (said, percent) => {
+])('a progress of %j is read as %j percent', (said, percent) => {
   expect(progressOf(said)).toBe(percent);
-  expect(ANSWERS.runpod({ id: 'j', status: 'IN_PROGRESS', progress: said }).progress).toBe(percent);
-  expect(genericAnswer({ jobId: 'j', status: 'running', progress: said }).progress).toBe(percent);
+  expect(runpod.parse({ id: 'j', status: 'IN_PROGRESS', progress: said }).progress).toBe(percent);
+  expect(generic.parse({ jobId: 'j', status: 'running', progress: said }).progress).toBe(percent);
 });

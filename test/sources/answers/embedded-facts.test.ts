@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import { ANSWERS } from '../../../src/sources/answers/providers.ts';
+import { automatic1111 } from '../../../src/sources/providers/automatic1111.ts';
+import { comfyui } from '../../../src/sources/providers/comfyui.ts';
 
 const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
 
-test('comfyui-api: the graph tells the prompt, the model and how it was run', () => {
+test('comfyui-api: prompt, model and settings are read from the graph', () => {
   const prompt = {
     3: {
       class_type: 'KSampler',
@@ -12,21 +13,21 @@ test('comfyui-api: the graph tells the prompt, the model and how it was run', ()
     4: { class_type: 'CheckpointLoaderSimple', inputs: { ckpt_name: 'sd.safetensors' } },
     6: { class_type: 'CLIPTextEncode', inputs: { text: 'a fox' } },
   };
-  const answer = ANSWERS.comfyui({ id: 'c', prompt, images: [PNG], stats: { total_time: 3 } });
+  const answer = comfyui.parse({ id: 'c', prompt, images: [PNG], stats: { total_time: 3 } });
   expect(answer).toMatchObject({
     prompt: 'a fox',
     model: 'sd.safetensors',
     generation: { source: 'comfyui', seed: 5, steps: 20, sampler: 'euler', timings: { total_time: 3 } },
   });
   expect(answer.generation).not.toHaveProperty('hasWorkflow');
-  expect(ANSWERS.comfyui({ id: 'c', prompt: {}, images: [PNG] })).toMatchObject({ prompt: undefined, generation: {} });
+  expect(comfyui.parse({ id: 'c', prompt: {}, images: [PNG] })).toMatchObject({ prompt: undefined, generation: {} });
 });
 
-test('automatic1111: the text of each picture is read, and a grid is marked', () => {
+test('automatic1111: the infotext of each image is read, and a grid is marked', () => {
   const text = (seed: number) =>
     `a fox\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: ${seed}, Size: 512x768, Model hash: abc, Model: sdxl`;
   const info = { index_of_first_image: 1, infotexts: [text(5), text(5), text(6)] };
-  const answer = ANSWERS.automatic1111({ images: [PNG, PNG, PNG], parameters: {}, info: JSON.stringify(info) });
+  const answer = automatic1111.parse({ images: [PNG, PNG, PNG], parameters: {}, info: JSON.stringify(info) });
   expect(answer).toMatchObject({ prompt: 'a fox', model: 'sdxl', size: '512x768' });
   const known = {
     source: 'automatic1111',
@@ -47,10 +48,10 @@ test('automatic1111: the text of each picture is read, and a grid is marked', ()
   expect(answer.generation).not.toHaveProperty('seed');
 });
 
-test('automatic1111: without a grid, with an info that is no JSON, and with an error', () => {
-  const one = ANSWERS.automatic1111({ images: [PNG], parameters: { seed: 9 }, info: 'not json' });
+test('automatic1111: an answer without a grid, an `info` that is not JSON, and an error are read', () => {
+  const one = automatic1111.parse({ images: [PNG], parameters: { seed: 9 }, info: 'not json' });
   expect(one).toMatchObject({ generation: { seed: 9 }, outputs: [{ generation: {} }] });
-  expect(ANSWERS.automatic1111({ error: 'OutOfMemoryError', detail: '', errors: 'CUDA out of memory' })).toMatchObject({
+  expect(automatic1111.parse({ error: 'OutOfMemoryError', detail: '', errors: 'CUDA out of memory' })).toMatchObject({
     state: 'failed',
     error: { class: 'OutOfMemoryError', message: 'CUDA out of memory' },
   });

@@ -2,8 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnswerOutput } from '../../../src/sources/answers/answer.ts';
 import { findOutputs } from '../../../src/sources/answers/find-outputs.ts';
-import { genericAnswer } from '../../../src/sources/answers/generic.ts';
-import { ANSWERS } from '../../../src/sources/answers/providers.ts';
+import { comfyui } from '../../../src/sources/providers/comfyui.ts';
+import { fal } from '../../../src/sources/providers/fal.ts';
+import { generic } from '../../../src/sources/providers/generic.ts';
+import { openai } from '../../../src/sources/providers/openai.ts';
+import { runpod } from '../../../src/sources/providers/runpod.ts';
 
 const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
 const A = 'https://cdn.example.com/a.png';
@@ -14,8 +17,8 @@ const placesOf = (outputs: readonly AnswerOutput[]) =>
       each.type === 'url' ? each.url : each.type === 'base64' ? each.data : 'path' in each && each.path,
     ),
   );
-const runpod = (output: unknown, more: object = {}) =>
-  placesOf(ANSWERS.runpod({ id: 'j', status: 'COMPLETED', output, ...more }).outputs);
+const runpodPlaces = (output: unknown, more: object = {}) =>
+  placesOf(runpod.parse({ id: 'j', status: 'COMPLETED', output, ...more }).outputs);
 
 test.each([
   ['a list of addresses', { image_urls: [A, B] }, [[A], [B]]],
@@ -35,10 +38,10 @@ test.each([
   ['addresses in a list', { urls: [A, B] }, [[A], [B]]],
   ['camel case', { outputUrl: A, audioUrl: B }, [[A], [B]]],
 ])('runpod: %s', (_what, output, expected) => {
-  expect(runpod(output)).toEqual(expected);
+  expect(runpodPlaces(output)).toEqual(expected);
 });
 
-test('runpod: images that say where they lie, in the names of any handler', () => {
+test('runpod: images with a path are found under the field names of any handler', () => {
   const images = [
     { filename: 'a.png', type: 'network_volume', network_volume_path: '/runpod-volume/outputs/u/a.png' },
     { filename: 'b.png', s3_key: 'outputs/u/b.png' },
@@ -46,50 +49,54 @@ test('runpod: images that say where they lie, in the names of any handler', () =
     { filename: 'd.png', path: A },
   ];
   const expected = [['/runpod-volume/outputs/u/a.png'], ['outputs/u/b.png'], ['outputs/u/c.png'], [A]];
-  expect(runpod({ images })).toEqual(expected);
-  expect(runpod(undefined, { images })).toEqual(expected);
+  expect(runpodPlaces({ images })).toEqual(expected);
+  expect(runpodPlaces(undefined, { images })).toEqual(expected);
 });
 
-test('runpod: a folder and a name are a path where it is clear below what', () => {
+test('runpod: subfolder and file name form a path only when the parent folder is certain', () => {
   const entries = [
     { filename: 'a.png', subfolder: 'outputs/u' },
     { filename: 'b.png', subfolder: '/runpod-volume/outputs/u/' },
     { filename: 'c.png', subfolder: 'today' },
     { filename: 'd.png', subfolder: '' },
   ];
-  expect(runpod({ network_volume_paths: entries })).toEqual([['outputs/u/a.png'], ['/runpod-volume/outputs/u/b.png']]);
-});
-
-test('a handler of one’s own that names its outputs as it likes at the top', () => {
-  expect(placesOf(ANSWERS.runpod({ job_id: 'j', status: 'COMPLETED', image_url: A, webhook: B }).outputs)).toEqual([
-    [A],
+  expect(runpodPlaces({ network_volume_paths: entries })).toEqual([
+    ['outputs/u/a.png'],
+    ['/runpod-volume/outputs/u/b.png'],
   ]);
-  expect(ANSWERS.runpod({ job_id: 'j', status: 'IN_PROGRESS', preview_url: A }).outputs).toEqual([]);
 });
 
-test('nothing of the request, and nothing about the work, is an output', () => {
+test('runpod: outputs of a custom handler are found under any name at the top level', () => {
+  expect(placesOf(runpod.parse({ job_id: 'j', status: 'COMPLETED', image_url: A, webhook: B }).outputs)).toEqual([[A]]);
+  expect(runpod.parse({ job_id: 'j', status: 'IN_PROGRESS', preview_url: A }).outputs).toEqual([]);
+});
+
+test('values of the request and facts about the job are not outputs', () => {
   const input = { image: A, prompt: 'like https://cdn.example.com/x.png' };
-  expect(runpod({ status: 'ok', image: { seen: A } }, { input })).toEqual([]);
-  expect(runpod({ input, init_image: B, log: B, logs: [B], webhook_url: B, status_url: B, prompt: B })).toEqual([]);
-  expect(runpod({ urls: { get: B, cancel: B }, source_image: B, error_url: B, metadata: { image: B } })).toEqual([]);
+  expect(runpodPlaces({ status: 'ok', image: { seen: A } }, { input })).toEqual([]);
+  expect(runpodPlaces({ input, init_image: B, log: B, logs: [B], webhook_url: B, status_url: B, prompt: B })).toEqual(
+    [],
+  );
+  expect(runpodPlaces({ urls: { get: B, cancel: B }, source_image: B, error_url: B, metadata: { image: B } })).toEqual(
+    [],
+  );
   // Told as the input and again as something else, it is still the input.
-  expect(runpod({ reference_image: B, image_used: B, result: A })).toEqual([[A]]);
+  expect(runpodPlaces({ reference_image: B, image_used: B, result: A })).toEqual([[A]]);
   expect(
-    runpod({ sha256: 'a'.repeat(64), text: 'See https://example.com/docs', homepage: 'https://example.com' }),
+    runpodPlaces({ sha256: 'a'.repeat(64), text: 'See https://example.com/docs', homepage: 'https://example.com' }),
   ).toEqual([]);
 });
 
-test('fal: whatever is the address of a file', () => {
-  const fal = (payload: object) => placesOf(ANSWERS.fal({ request_id: 'r', status: 'OK', payload }).outputs);
-  expect(fal({ images: [A, B] })).toEqual([[A], [B]]);
-  expect(fal({ audio_url: A })).toEqual([[A]]);
-  expect(fal({ model_urls: { glb: { url: A, content_type: 'model/gltf-binary' } }, thumbnail: { url: B } })).toEqual([
-    [A],
-    [B],
-  ]);
+test('fal: every URL of a file is an output', () => {
+  const falPlaces = (payload: object) => placesOf(fal.parse({ request_id: 'r', status: 'OK', payload }).outputs);
+  expect(falPlaces({ images: [A, B] })).toEqual([[A], [B]]);
+  expect(falPlaces({ audio_url: A })).toEqual([[A]]);
+  expect(
+    falPlaces({ model_urls: { glb: { url: A, content_type: 'model/gltf-binary' } }, thumbnail: { url: B } }),
+  ).toEqual([[A], [B]]);
   const wrapped = { data: { images: [{ url: A, file_name: 'a.png' }], seed: 5, prompt: 'a fox' }, requestId: 'r-2' };
-  expect(fal(wrapped)).toEqual([[A]]);
-  expect(ANSWERS.fal(wrapped)).toMatchObject({
+  expect(falPlaces(wrapped)).toEqual([[A]]);
+  expect(fal.parse(wrapped)).toMatchObject({
     id: 'r-2',
     prompt: 'a fox',
     generation: { seed: 5 },
@@ -97,24 +104,24 @@ test('fal: whatever is the address of a file', () => {
   });
 });
 
-test('generic: images beside outputs, each once, and words that others use for its states', () => {
-  const answer = genericAnswer({ jobId: 'g', status: 'COMPLETED', outputs: [{ url: A }], images: [A, B] });
+test('generic: `images` and `outputs` are merged, and synonyms of the states are understood', () => {
+  const answer = generic.parse({ jobId: 'g', status: 'COMPLETED', outputs: [{ url: A }], images: [A, B] });
   expect([answer.state, ...placesOf(answer.outputs)]).toEqual(['succeeded', [A], [B]]);
-  expect(placesOf(genericAnswer({ status: 'succeeded', result: { image_url: A } }).outputs)).toEqual([[A]]);
+  expect(placesOf(generic.parse({ status: 'succeeded', result: { image_url: A } }).outputs)).toEqual([[A]]);
 });
 
-test('openai’s language and comfyui-api: outputs in other fields', () => {
+test('openai-compatible APIs and comfyui-api: outputs in other fields are found', () => {
   const result = PNG.repeat(3).replaceAll('=', '');
   const response = { output: [{ type: 'image_generation_call', result, revised_prompt: 'a fox' }] };
-  expect(placesOf(ANSWERS.openai(response).outputs)).toEqual([[result]]);
-  expect(placesOf(ANSWERS.comfyui({ id: 'c', prompt: { 1: { inputs: { image: A } } }, videos: [B] }).outputs)).toEqual([
+  expect(placesOf(openai.parse(response).outputs)).toEqual([[result]]);
+  expect(placesOf(comfyui.parse({ id: 'c', prompt: { 1: { inputs: { image: A } } }, videos: [B] }).outputs)).toEqual([
     [B],
   ]);
 });
 
 const NAMES = ['output', 'result', 'data', 'x', 'deep', '0', 'images', 'imageUrl'];
 
-test('an address that ends as media do is found wherever it stands, but never below the input', () => {
+test('a URL with a media extension is found under any name except the input', () => {
   const paths = fc.array(fc.oneof(fc.constantFrom(...NAMES), fc.constant(0)), { maxLength: 8 });
   fc.assert(
     fc.property(paths, fc.jsonValue(), (names, other) => {
@@ -128,9 +135,9 @@ test('an address that ends as media do is found wherever it stands, but never be
   );
 });
 
-test('an answer of any size and depth is looked at only so far', () => {
+test('the search of a very large or deep answer is bounded', () => {
   let deep: unknown = A;
   for (let level = 0; level < 50_000; level++) deep = [deep];
-  expect(runpod(deep)).toEqual([]);
+  expect(runpodPlaces(deep)).toEqual([]);
   expect(findOutputs(Array.from({ length: 100_000 }, (_value, index) => `${A}?${index}`))).toHaveLength(5000);
 });

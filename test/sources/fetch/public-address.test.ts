@@ -62,7 +62,7 @@ describe('isPublicAddress', () => {
     expect(isPublicAddress(last)).toBe(false);
   });
 
-  test.each(PUBLIC)('takes %s', (address) => {
+  test.each(PUBLIC)('accepts %s', (address) => {
     expect(isPublicAddress(address)).toBe(true);
   });
 
@@ -80,11 +80,11 @@ describe('isPublicAddress', () => {
   const octet = fc.nat(255);
   const ipv4 = fc.tuple(octet, octet, octet, octet).map((octets) => octets.join('.'));
 
-  test('never takes what it is given as an address that it is not', () => {
+  test('never throws, and never takes other text for an address', () => {
     fc.assert(fc.property(fc.string(), (text) => !isPublicAddress(text) || /^[\d.]+$|:/.test(text)));
   });
 
-  test('judges mapped and NAT64 addresses as the IPv4 address inside, in both notations', () => {
+  test('checks mapped and NAT64 addresses by the embedded IPv4 address, in both notations', () => {
     fc.assert(
       fc.property(ipv4, (address) => {
         const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
@@ -111,14 +111,14 @@ describe('isPublicAddress', () => {
     fc.assert(fc.property(inside, (address) => !isPublicAddress(address)));
   });
 
-  test('takes no IPv6 address outside 2000::/3, mapped and NAT64 ones aside', () => {
+  test('refuses IPv6 addresses outside 2000::/3, except mapped and NAT64 ones', () => {
     const group = fc.nat(0xffff);
     const first = group.filter((value) => value >> 13 !== 1 && value !== 0 && value !== 0x64);
     const outside = fc.tuple(first, group, group, group, group, group, group, group);
     fc.assert(fc.property(outside, (groups) => !isPublicAddress(groups.map((g) => g.toString(16)).join(':'))));
   });
 
-  test('takes nearly all of the rest: the public internet stays reachable', () => {
+  test('accepts nearly all other addresses', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0x2400, max: 0x25ff }), fc.nat(0xffff), (a, b) =>
         isPublicAddress(`${a.toString(16)}:${b.toString(16)}::1`),

@@ -29,7 +29,7 @@ const CODINGS = [
 describe('bodies', () => {
   const file = randomBytes(300_000);
 
-  test('a file comes with what its response says of it', async () => {
+  test('a file is returned with the type, length and name of its response', async () => {
     const server = await serveHttp((_request, response) =>
       response
         .writeHead(200, {
@@ -57,7 +57,7 @@ describe('bodies', () => {
     expect((await readAll(fetched.body)).toString()).toBe('abcd');
   });
 
-  test('a body that only the end of the connection ends', async () => {
+  test('a body that ends with the connection is read', async () => {
     const server = await serveRaw('', file);
     expect((await download(testFetcher(), urlOf(server))).equals(file)).toBe(true);
   });
@@ -130,7 +130,7 @@ describe('bodies', () => {
     await closed(server);
   });
 
-  test('exactly as many bytes as allowed', async () => {
+  test('a body of exactly the allowed size is read', async () => {
     const server = await serveHttp((_request, response) => response.end(file));
     expect(await download(testFetcher({ maxBytes: file.length }), urlOf(server))).toHaveLength(file.length);
     const error = await refusal(download(testFetcher({ maxBytes: file.length - 1 }), urlOf(server)));

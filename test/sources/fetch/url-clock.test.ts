@@ -70,12 +70,12 @@ describe('the deadline', () => {
     expect((await refusal(testFetcher(DEADLINE).fetch(urlOf(server)))).message).toContain('0.3 seconds');
   });
 
-  test('a DNS that never answers', async () => {
+  test('a DNS server that never answers ends at the deadline', async () => {
     const fetcher = testFetcher({ ...DEADLINE, lookup: () => {} });
     expect((await refusal(fetcher.fetch('https://media.test/'))).message).toContain('0.3 seconds');
   });
 
-  test('a DNS that answers too late', async () => {
+  test('a DNS answer after the deadline is ignored', async () => {
     const fetcher = testFetcher({
       ...DEADLINE,
       lookup: (_host, _options, callback) => setTimeout(callback, 350, new Error('late'), []),
@@ -84,7 +84,7 @@ describe('the deadline', () => {
     await sleep(100);
   });
 
-  test('a TLS handshake that never ends', async () => {
+  test('a TLS handshake that never ends is aborted at the deadline', async () => {
     const server = await serveTcp(() => {});
     const fetcher = testFetcher(DEADLINE);
     const error = await refusal(fetcher.fetch(`https://127.0.0.1:${server.port}/`));
@@ -92,13 +92,13 @@ describe('the deadline', () => {
     await closed(server);
   });
 
-  test('a server that takes the request and says nothing', async () => {
+  test('a server that never answers is given up at the deadline', async () => {
     const server = await serveTcp(() => {});
     expect((await refusal(testFetcher(DEADLINE).fetch(urlOf(server)))).message).toContain('0.3 seconds');
     await closed(server);
   });
 
-  test('a body that nobody reads is let go at the deadline, and the error waits for the reader', async () => {
+  test('an unread body is closed at the deadline, and its reader gets the error', async () => {
     const server = await serveFlood();
     const { body } = await testFetcher({ totalTimeoutMs: 2000 }).fetch(urlOf(server));
     await sleep(50);
@@ -107,13 +107,13 @@ describe('the deadline', () => {
     expect((await refusal(readAll(body))).message).toContain('2 seconds');
   });
 
-  test('a time beyond what a timer can hold', async () => {
+  test('a deadline beyond the longest timer does not fire at once', async () => {
     const server = await serveHttp((_request, response) => setTimeout(() => response.end('ok'), 30));
     expect(await download(testFetcher({ totalTimeoutMs: 2 ** 40 }), urlOf(server))).toHaveLength(2);
   });
 });
 
-describe('giving up', () => {
+describe('aborting', () => {
   test("the caller's signal ends a body", async () => {
     const server = await serveDrip();
     const controller = new AbortController();
@@ -133,7 +133,7 @@ describe('giving up', () => {
     await closed(server);
   });
 
-  test('a signal that has aborted before', async () => {
+  test('a signal that is already aborted ends the fetch', async () => {
     const server = await serveHttp(() => {});
     const error = await refusal(testFetcher().fetch(urlOf(server), { signal: AbortSignal.abort() }));
     expect(error.code).toBe('fetch_failed');
@@ -156,7 +156,7 @@ describe('giving up', () => {
     await closed(server);
   });
 
-  test('close() ends what is under way and refuses what comes after', async () => {
+  test('close() aborts running fetches and refuses new ones', async () => {
     const server = await serveDrip();
     const silent = await serveTcp(() => {});
     const fetcher = testFetcher();
@@ -172,7 +172,7 @@ describe('giving up', () => {
   });
 });
 
-test('nothing is taken from the network that the reader has no room for', async () => {
+test('a slow reader stops the transfer from the network', async () => {
   const server = await serveFlood();
   const { body } = await testFetcher({ maxBytes: 2 ** 40 }).fetch(urlOf(server));
   await vi.waitFor(async () => {

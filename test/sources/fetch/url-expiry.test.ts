@@ -11,7 +11,7 @@ test.each([
   ['Google', `${HOST}?X-Goog-Date=20261121T080000Z&X-Goog-Expires=604800`, '2026-11-28T08:00:00.000Z'],
   ['CloudFront', `${HOST}?Expires=1795248000&Signature=x&Key-Pair-Id=y`, '2026-11-21T08:00:00.000Z'],
   ['Azure', `${HOST}?sv=2024-11-04&se=2026-11-21T09%3A30%3A00Z&sr=b&sig=x`, '2026-11-21T09:30:00.000Z'],
-])('%s says when its URL dies', (_name, url, expected) => {
+])('the expiry in a URL signed by %s is read', (_name, url, expected) => {
   expect(urlDiesAt(url, { provider: 'replicate', since })?.toISOString()).toBe(expected);
 });
 
@@ -21,7 +21,7 @@ test.each([
   ['runpod', '2026-11-28T08:00:00.000Z'],
   ['fal', undefined],
   ['constructor', undefined],
-])('what %s keeps without saying so', (provider, expected) => {
+])('a URL of %s without an expiry lives as long as the provider keeps it', (provider, expected) => {
   expect(urlDiesAt(HOST, { provider, since })?.toISOString()).toBe(expected);
 });
 
@@ -32,9 +32,9 @@ test.each([
   'X-Amz-Expires=60',
   'X-Amz-Date=1&X-Amz-Expires=60',
   'X-Amz-Date=20269921T080000Z&X-Amz-Expires=1',
-])('a query of %j says nothing', (query) => expect(urlDiesAt(`${HOST}?${query}`)).toBeUndefined());
+])('a query of %j has no expiry', (query) => expect(urlDiesAt(`${HOST}?${query}`)).toBeUndefined());
 
-test('whatever the text, an answer is a date or none', () => {
+test('any text gives a valid date or undefined', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.webUrl({ withQueryParameters: true })), (text) => {
       const dies = urlDiesAt(text);

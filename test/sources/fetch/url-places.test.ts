@@ -3,11 +3,11 @@ import { buildConnector } from 'undici';
 import { describe, expect, test, vi } from 'vitest';
 import { checkUrl, trustedHostSet } from '../../../src/sources/fetch/check-url.ts';
 import { guardedConnector } from '../../../src/sources/fetch/guarded-connect.ts';
-import type { Lookup } from '../../../src/sources/fetch/resolve-host.ts';
+import type { HostLookup } from '../../../src/sources/fetch/resolve-host.ts';
 import { download, refusal, serveHttp, serveHttps, testFetcher, tlsCert } from './local-server.ts';
 
-const answering = (...addresses: string[]): Lookup =>
-  vi.fn<Lookup>((_host, _options, callback) =>
+const answering = (...addresses: string[]): HostLookup =>
+  vi.fn<HostLookup>((_host, _options, callback) =>
     callback(
       null,
       addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
@@ -25,7 +25,7 @@ const SPECIAL = `169.254.169.254 0xa9fea9fe 2852039166 [::ffff:169.254.169.254] 
   100.64.0.1 100.100.100.200 0.0.0.0 0.1.2.3 [::] [2002:7f00:1::] [2002:a9fe:a9fe::1] [2001:0:7f00:1::] 192.0.0.192
   168.63.129.16 224.0.0.1 255.255.255.255 [ff02::1] [fec0::1]`.split(/\s+/);
 
-describe('places that are off limits', () => {
+describe('forbidden places', () => {
   test.each(LITERALS)('case 70: loopback and private literals in every spelling: %s', async (host) => {
     const fetcher = testFetcher({ trustedHosts: [] });
     expect((await refusal(fetcher.fetch(`https://${host}/a.png`))).code).toBe('url_not_allowed');
@@ -80,7 +80,7 @@ describe('places that are off limits', () => {
   test('case 71: rebinding between check and connect: the DNS is asked once, and its answer is what is used', async () => {
     const server = await serveHttp((_request, response) => response.end('here'));
     let calls = 0;
-    const lookup: Lookup = (_host, _options, callback) => {
+    const lookup: HostLookup = (_host, _options, callback) => {
       calls += 1;
       const answer = [{ address: calls === 1 ? '127.0.0.1' : '127.0.0.2', family: 4 }];
       callback(null, answer);
@@ -185,7 +185,7 @@ describe('trusted hosts', () => {
     expect(checkUrl(url, trustedHostSet([entry])).trusted).toBe(trusted);
   });
 
-  test('a name is not trusted for resolving to a trusted address', async () => {
+  test('a name that resolves to a trusted address is not trusted', async () => {
     const server = await serveHttp(() => {});
     const fetcher = testFetcher({ lookup: answering('127.0.0.1') });
     expect((await refusal(fetcher.fetch('https://media.test/'))).code).toBe('url_not_allowed');

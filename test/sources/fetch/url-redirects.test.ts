@@ -73,14 +73,14 @@ describe('redirects', () => {
     expect((await refusal(fetcher.fetch(`http://127.0.0.1:${server.port}/`))).code).toBe('url_not_allowed');
   });
 
-  test.each([300, 304, 305])('status %d is no redirect to follow', async (status) => {
+  test.each([300, 304, 305])('status %d is not followed', async (status) => {
     const server = await serveRedirect(status, '/elsewhere');
     const error = await refusal(testFetcher().fetch(`http://127.0.0.1:${server.port}/`));
     expect(error.code).toBe('fetch_failed');
     expect(error.message).toContain(String(status));
   });
 
-  test('the body of a redirect is not waited for, and its connection is closed', async () => {
+  test('the body of a redirect is not read, and its connection is closed', async () => {
     const server = await serveHttp((request, response) => {
       if (request.url === '/') response.writeHead(302, { location: '/end' });
       response.write('never-ending');
@@ -89,7 +89,7 @@ describe('redirects', () => {
     await vi.waitFor(() => expect([server.accepted(), server.open()]).toEqual([2, 1]), 15_000);
   });
 
-  test('a redirect to nowhere', async () => {
+  test('a redirect without Location is refused', async () => {
     const server = await serveRedirect(302);
     expect((await refusal(testFetcher().fetch(`http://127.0.0.1:${server.port}/`))).code).toBe('fetch_failed');
   });
@@ -104,7 +104,7 @@ describe('redirects', () => {
     expect(filename).toBe('größe.png');
   });
 
-  test('each request says who asks and nothing else', async () => {
+  test('a request has no headers except its user agent and what it accepts', async () => {
     const seen: IncomingHttpHeaders[] = [];
     const server = await serveHttp((request, response) => {
       seen.push(request.headers);

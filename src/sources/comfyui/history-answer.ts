@@ -1,9 +1,9 @@
 import { mediaTypeByExtension } from '../../media/media-type.ts';
-import type { ProviderAnswer } from './answer.ts';
-import { type ComfyFile, comfyHistory } from './comfyui.ts';
-import { factsOfGraph } from './embedded-facts.ts';
+import type { ProviderAnswer } from '../answers/answer.ts';
+import { type ComfyFile, comfyHistory } from './history.ts';
+import { factsOfGraph } from '../answers/embedded-facts.ts';
 
-/** Reads what ComfyUI's history says of one prompt; undefined while that has not ended. */
+/** Reads the outcome of one prompt from ComfyUI's history; undefined while the prompt is running. */
 export function comfyAnswer(history: unknown, promptId: string): ProviderAnswer | undefined {
   const found = comfyHistory(history, promptId);
   if (!found) return undefined;
@@ -28,7 +28,7 @@ export function comfyAnswer(history: unknown, promptId: string): ProviderAnswer 
   };
 }
 
-/** Latents, texts and weights are no media; a name without extension may be anything. */
+/** Latents, texts and weights are not media. A file without an extension may be. */
 function isMedia({ filename }: ComfyFile): boolean {
   const ext = /\.([^./\\]+)$/.exec(filename)?.[1];
   return ext === undefined || mediaTypeByExtension(ext) !== undefined;

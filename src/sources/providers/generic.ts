@@ -1,5 +1,5 @@
 import type { Json } from '../../json/json.ts';
-import { errorOf } from './answer-error.ts';
+import { errorOf } from '../answers/answer-error.ts';
 import {
   type AnswerOutput,
   type AnswerState,
@@ -7,15 +7,33 @@ import {
   type ProviderAnswer,
   asArray,
   asObject,
-  asText,
+  nonBlankText,
   bytesOf,
-  present,
+  withoutNulls,
   progressOf,
-} from './answer.ts';
-import { findOutputs } from './find-outputs.ts';
+} from '../answers/answer.ts';
+import { findOutputs } from '../answers/find-outputs.ts';
+import type { ProviderDescriptor } from './descriptor.ts';
+
+/** The service's own form, for back ends that can choose what they send. */
+export const generic = {
+  name: 'generic',
+  parse,
+  imports: false,
+  webhooks: [
+    {
+      name: 'generic',
+      secret: {
+        name: 'WEBHOOK_SECRET_GENERIC',
+        description: 'Signing key of webhooks in our own form (Standard Webhooks).',
+      },
+      proof: { type: 'signature' },
+    },
+  ],
+} as const satisfies ProviderDescriptor;
 
 const STATES: readonly AnswerState[] = ['queued', 'running', 'succeeded', 'failed', 'canceled'];
-/** What others call these. */
+/** Other names of these states. */
 const SYNONYMS: ReadonlyMap<string, AnswerState> = new Map([
   ['pending', 'queued'],
   ['in_progress', 'running'],
@@ -25,14 +43,14 @@ const SYNONYMS: ReadonlyMap<string, AnswerState> = new Map([
   ['error', 'failed'],
   ['cancelled', 'canceled'],
 ]);
-/** Where outputs stand; the first is our own. */
+/** Fields that list outputs; `outputs` is the documented one. */
 const LISTS = ['outputs', 'images', 'videos', 'audio', 'files'];
 
 /**
- * Our own form, for back ends that can choose what they send:
+ * Reads the service's own form:
  * `{jobId, status, progress?, error?, prompt?, model?, generation?, outputs: [{url | data | path, filename?, contentType?, generation?}]}`
  */
-export function genericAnswer(response: unknown): ProviderAnswer {
+function parse(response: unknown): ProviderAnswer {
   const body = asObject(response);
   const listed = new Map(
     LISTS.flatMap((name) => asArray(body[name]).flatMap((entry) => outputOf(entry))).map((output) => [
@@ -41,32 +59,32 @@ export function genericAnswer(response: unknown): ProviderAnswer {
     ]),
   );
   const error = errorOf(body['error'], body);
-  const word = asText(body['status'])?.toLowerCase();
+  const word = nonBlankText(body['status'])?.toLowerCase();
   const said = STATES.find((name) => name === word) ?? SYNONYMS.get(word ?? '');
   const outputs =
     listed.size > 0 || said !== 'succeeded' ? [...listed.values()] : findOutputs(body, [body['input'] ?? null]);
   const state = said ?? (error ? 'failed' : outputs.length > 0 ? 'succeeded' : 'running');
   return {
-    id: asText(body['jobId']) ?? asText(body['id']),
+    id: nonBlankText(body['jobId']) ?? nonBlankText(body['id']),
     state,
     progress: progressOf(body['progress']),
     error,
     outputs,
-    prompt: asText(body['prompt']),
-    model: asText(body['model']),
-    size: asText(body['size']),
-    quality: asText(body['quality']),
-    generation: present({ ...asObject(body['generation']), timings: body['timings'] }),
+    prompt: nonBlankText(body['prompt']),
+    model: nonBlankText(body['model']),
+    size: nonBlankText(body['size']),
+    quality: nonBlankText(body['quality']),
+    generation: withoutNulls({ ...asObject(body['generation']), timings: body['timings'] }),
   };
 }
 
 function outputOf(entry: Json): AnswerOutput[] {
-  const text = asText(entry);
+  const text = nonBlankText(entry);
   if (text !== undefined) return [{ from: [bytesOf(text)] }];
   const output = asObject(entry);
-  const path = asText(output['path']) ?? asText(output['key']);
-  const data = asText(output['data']);
-  const url = asText(output['url']);
+  const path = nonBlankText(output['path']) ?? nonBlankText(output['key']);
+  const data = nonBlankText(output['data']);
+  const url = nonBlankText(output['url']);
   const from: OutputBytes[] = [];
   if (path !== undefined) from.push({ type: 'object', path });
   if (data !== undefined) from.push(bytesOf(data));
@@ -75,9 +93,9 @@ function outputOf(entry: Json): AnswerOutput[] {
   return [
     {
       from,
-      filename: asText(output['filename']),
-      subfolder: asText(output['subfolder']),
-      contentType: asText(output['contentType']),
+      filename: nonBlankText(output['filename']),
+      subfolder: nonBlankText(output['subfolder']),
+      contentType: nonBlankText(output['contentType']),
       generation: asObject(output['generation']),
     },
   ];

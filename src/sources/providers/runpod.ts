@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../json/json.ts';
 import { looksLikeBase64 } from '../base64.ts';
-import { type AnswerError, errorOf } from './answer-error.ts';
+import { type AnswerError, errorOf } from '../answers/answer-error.ts';
 import {
   type AnswerOutput,
   type AnswerState,
@@ -8,13 +8,42 @@ import {
   type ProviderAnswer,
   asArray,
   asObject,
-  asText,
+  nonBlankText,
   bytesOf,
-  present,
+  withoutNulls,
   progressOf,
-} from './answer.ts';
-import { findOutputs } from './find-outputs.ts';
-import { joinOutputs } from './same-outputs.ts';
+} from '../answers/answer.ts';
+import { findOutputs } from '../answers/find-outputs.ts';
+import { joinOutputs } from '../answers/same-outputs.ts';
+import type { ProviderDescriptor } from './descriptor.ts';
+
+export const runpod = {
+  name: 'runpod',
+  parse,
+  imports: true,
+  urlLifetimeMs: 7 * 24 * 60 * 60_000,
+  webhooks: [
+    {
+      name: 'runpod',
+      secret: {
+        name: 'WEBHOOK_SECRET_RUNPOD',
+        description: 'Secret that the address of a RunPod webhook bears as `?secret=`; RunPod cannot sign.',
+      },
+      proof: { type: 'url-secret' },
+    },
+    // Sent by a handler that runs on RunPod, in the same form.
+    {
+      name: 'generation',
+      secret: {
+        name: 'WEBHOOK_SECRET_GENERATION',
+        description:
+          "Secret of a handler's own webhook, as `?secret=` or to sign with. Unset: the one of RunPod, on which such handlers run.",
+        fallback: 'WEBHOOK_SECRET_RUNPOD',
+      },
+      proof: { type: 'url-secret' },
+    },
+  ],
+} as const satisfies ProviderDescriptor;
 
 const STATES: Readonly<Record<string, AnswerState>> = {
   IN_QUEUE: 'queued',
@@ -33,13 +62,13 @@ const STATES: Readonly<Record<string, AnswerState>> = {
 };
 
 /**
- * RunPod: the body of `/status/{id}` and of its webhook, with worker-comfyui's output in any of its ages, or with the fields of a
- * handler of one's own (`network_volume_paths`, `s3Keys`, `images`), at the top or inside of `output`.
+ * Reads the answer of RunPod's `/status/{id}` or a webhook. Its output is that of any version of worker-comfyui, or has the fields of a
+ * custom handler (`network_volume_paths`, `s3Keys`, `images`), at the top level or inside `output`.
  */
-export function runpodAnswer(response: unknown): ProviderAnswer {
+function parse(response: unknown): ProviderAnswer {
   const body = asObject(response);
   const output = asObject(body['output']);
-  const status = (asText(body['status']) ?? '').toUpperCase();
+  const status = (nonBlankText(body['status']) ?? '').toUpperCase();
   const said = STATES[status];
   const ending = ENDINGS[status];
   const error = errorIn(body, output, said);
@@ -50,15 +79,16 @@ export function runpodAnswer(response: unknown): ProviderAnswer {
   if (outputs.length === 0 && (said === 'succeeded' || (said === undefined && !error))) outputs = unknownOutputs(body);
   const state = said ?? (error ? 'failed' : outputs.length > 0 ? 'succeeded' : 'running');
   return {
-    id: asText(body['id']) ?? asText(body['job_id']) ?? asText(output['job_id']),
-    // Some images and an error about another is a success with a note; none at all is a failure.
+    id: nonBlankText(body['id']) ?? nonBlankText(body['job_id']) ?? nonBlankText(output['job_id']),
+    // With an error and some images the job has succeeded, and the error is kept; with an error and no image it has failed.
     state: state === 'succeeded' && error && outputs.length === 0 ? 'failed' : state,
     progress: progressOf(body['progress']) ?? progressOf(output['progress']),
     error: ending === undefined ? error : { class: error?.class ?? status, message: error?.message ?? ending },
     outputs,
-    prompt: asText(body['prompt']) ?? asText(output['prompt']) ?? asText(asObject(body['input'])['prompt']),
-    model: asText(body['model']) ?? asText(output['model']),
-    generation: present({
+    prompt:
+      nonBlankText(body['prompt']) ?? nonBlankText(output['prompt']) ?? nonBlankText(asObject(body['input'])['prompt']),
+    model: nonBlankText(body['model']) ?? nonBlankText(output['model']),
+    generation: withoutNulls({
       delayTime: body['delayTime'],
       executionTime: body['executionTime'],
       seed: output['seed'] ?? body['seed'],
@@ -67,14 +97,14 @@ export function runpodAnswer(response: unknown): ProviderAnswer {
   };
 }
 
-/** Ends of which RunPod itself says no more. */
+/** Messages for final states that RunPod sends without one. */
 const ENDINGS: Readonly<Record<string, string>> = {
   TIMED_OUT: 'the job took longer than it may',
   CANCELLED: 'the job was canceled',
   CANCELED: 'the job was canceled',
 };
 
-/** By the SDK at the top, by a handler beside its output, by worker-comfyui as a list. */
+/** The SDK reports an error at the top level, a handler beside its output, worker-comfyui in a list. */
 function errorIn(body: JsonObject, output: JsonObject, said: AnswerState | undefined): AnswerError | undefined {
   const places = [
     ...[body, output].flatMap((place) => ['error', 'error_message', 'errorMessage'].map((name) => place[name])),
@@ -89,7 +119,7 @@ function errorIn(body: JsonObject, output: JsonObject, said: AnswerState | undef
   return undefined;
 }
 
-/** The outputs of a handler whose form nobody knows. */
+/** The outputs of a handler whose form is unknown. */
 function unknownOutputs(body: JsonObject): AnswerOutput[] {
   const { output = null, ...rest } = body;
   const inputs = [rest['input']];
@@ -97,28 +127,29 @@ function unknownOutputs(body: JsonObject): AnswerOutput[] {
   return found.length > 0 ? found : findOutputs(rest, inputs);
 }
 
-/** Lists within each other that are followed. */
+/** How deeply nested lists are read. */
 const MAX_LISTS = 3;
 
-/** worker-comfyui from version 5 on: `images` with a type; before: one `message`. Other workers: a text, or a list of them. */
+/** worker-comfyui sends `images` from version 5 on, and one `message` before that. Other workers send a string or a list of strings. */
 function workerOutputs(output: unknown, depth = 0): AnswerOutput[] {
-  const text = asText(output);
+  const text = nonBlankText(output);
   if (text !== undefined) return looksLikeBytes(text) ? [{ from: [bytesOf(text)] }] : [];
   if (Array.isArray(output))
     return output.flatMap((entry) => {
       const image = typeof entry === 'string' ? undefined : imageOutput(entry);
-      // What a generator has yielded comes as a list of whole outputs.
+      // A generator handler sends a list of everything that it has yielded.
       return image ? [image] : depth < MAX_LISTS ? workerOutputs(entry, depth + 1) : [];
     });
   const object = asObject(output);
-  const message = asText(object['message']);
+  const message = nonBlankText(object['message']);
   const images = object['images'] ?? object['videos'] ?? object['audio'];
   if (images !== undefined) return imageOutputs(asArray(images));
-  const single = message ?? asText(object['image']) ?? asText(object['image_url']) ?? asText(object['video']);
+  const single =
+    message ?? nonBlankText(object['image']) ?? nonBlankText(object['image_url']) ?? nonBlankText(object['video']);
   return single !== undefined && looksLikeBytes(single) ? [{ from: [bytesOf(single)] }] : [];
 }
 
-/** Long enough for the smallest picture there is, and of the letters that base64 has. */
+/** A URL, a data URI, or base64 that is long enough for the smallest possible image. */
 function looksLikeBytes(text: string): boolean {
   return /^(https?:\/\/|data:)/i.test(text.trim()) || (text.length >= 60 && looksLikeBase64(text));
 }
@@ -127,49 +158,54 @@ function imageOutputs(images: readonly unknown[]): AnswerOutput[] {
   return images.flatMap((entry) => imageOutput(entry) ?? []);
 }
 
-/** An entry of a handler's `images`: a text, or a file with its bytes, its URL and where it was put already; undefined: none of them. */
+/** An entry of a handler's `images`: a string, or an object with the bytes, the URL or the path of one file; undefined when it has none of them. */
 function imageOutput(entry: unknown): AnswerOutput | undefined {
-  const text = asText(entry);
+  const text = nonBlankText(entry);
   if (text !== undefined) return { from: [bytesOf(text)] };
   const image = asObject(entry);
   if (image['type'] === 'temp') return undefined;
   const from: OutputBytes[] = [];
-  for (const path of new Set(PATHS.flatMap((name) => asText(image[name]) ?? [])))
+  for (const path of new Set(PATHS.flatMap((name) => nonBlankText(image[name]) ?? [])))
     from.push(isUrl(path) ? bytesOf(path) : { type: 'object', path });
-  for (const data of [asText(image['data']), asText(image['base64']), asText(image['url']), asText(image['image'])])
+  for (const data of [
+    nonBlankText(image['data']),
+    nonBlankText(image['base64']),
+    nonBlankText(image['url']),
+    nonBlankText(image['image']),
+  ])
     if (data !== undefined) from.push(bytesOf(data));
   if (from.length === 0) return undefined;
   return {
     from: byPriority(from),
-    filename: asText(image['filename']),
-    subfolder: asText(image['subfolder']) || undefined,
+    filename: nonBlankText(image['filename']),
+    subfolder: nonBlankText(image['subfolder']) || undefined,
   };
 }
 
-/** The stored object first, then the bytes, then a URL that may die. */
+/** A stored object first, then bytes, then a URL, because a URL may expire. */
 function byPriority(from: readonly OutputBytes[]): OutputBytes[] {
   const rank = { object: 0, comfyui: 0, base64: 1, url: 2 } as const;
   return from.toSorted((a, b) => rank[a.type] - rank[b.type]);
 }
 
-/** Fields in which handlers list where they have put things. */
+/** Fields in which custom handlers list the paths of their outputs. */
 const PLACES = ['network_volume_paths', 's3Keys', 's3_keys', 'networkVolumePaths'];
 
-/** Whether an output is of a handler of one's own, which names where it has put things. */
+/** Whether a custom handler made this output: then it names the paths or URLs of its files. */
 function namesPlaces(output: Record<string, unknown>): boolean {
   return [...PLACES, 'resultUrls', 'result_urls'].some((name) => name in output);
 }
 
 /**
- * The fields of a handler of one's own. They name the same outputs in several ways: paths, keys, result URLs and images, by name or
- * by position. A picture that is not surely the one that lies at a path is an output of its own, for else its bytes would be lost.
+ * The outputs of a custom handler. Its fields (paths, keys, result URLs, images) describe the same outputs, matched by name or by
+ * position. An image that matches no path for certain becomes a separate output; otherwise its bytes would be lost.
  */
 function handlerOutputs(body: Record<string, unknown>): AnswerOutput[] {
   const places = PLACES.map((name) =>
     asArray(body[name]).map((entry) => only(pathOf(entry), (path) => ({ type: 'object', path }))),
   );
   const urls = asArray(body['resultUrls'] ?? body['result_urls']).map((entry) =>
-    only(asText(entry) ?? asText(asObject(entry)['url']), (url) => ({ type: 'url', url })),
+    only(nonBlankText(entry) ?? nonBlankText(asObject(entry)['url']), (url) => ({ type: 'url', url })),
   );
   const images = asArray(body['images']).map((entry) => imageOutput(entry));
   return joinOutputs([
@@ -183,17 +219,17 @@ function only(text: string | undefined, bytes: (text: string) => OutputBytes): A
   return text === undefined ? undefined : { from: [bytes(text)] };
 }
 
-/** Names of the fields that say where a file was put, the one in a store first. */
+/** Fields with the path of a file; the key of a stored object first. */
 const PATHS = ['s3Key', 's3_key', 'networkVolumePath', 'network_volume_path', 'path', 'key'];
 
 function pathOf(entry: unknown): string | undefined {
   const object = asObject(entry);
-  const filename = asText(object['filename']);
-  const subfolder = asText(object['subfolder'])?.replace(/(?<!\/)\/+$/, '');
+  const filename = nonBlankText(object['filename']);
+  const subfolder = nonBlankText(object['subfolder'])?.replace(/(?<!\/)\/+$/, '');
   return (
-    asText(entry) ??
-    PATHS.map((name) => asText(object[name])).find((path) => path !== undefined) ??
-    // Any other folder could be one below `outputs`, or below the user's.
+    nonBlankText(entry) ??
+    PATHS.map((name) => nonBlankText(object[name])).find((path) => path !== undefined) ??
+    // Another subfolder may be relative to `outputs` or to the user's folder; only these are certain.
     (filename !== undefined && subfolder !== undefined && /^(\/|outputs(\/|$))/.test(subfolder)
       ? `${subfolder}/${filename}`
       : undefined)

@@ -1,45 +1,55 @@
 import type { JsonObject } from '../../json/json.ts';
-import { errorOf } from './answer-error.ts';
-import { type ProviderAnswer, asArray, asObject, asText, present } from './answer.ts';
-import { type EmbeddedFacts, factsOfInfotext } from './embedded-facts.ts';
+import { errorOf } from '../answers/answer-error.ts';
+import { type ProviderAnswer, asArray, asObject, nonBlankText, withoutNulls } from '../answers/answer.ts';
+import { type EmbeddedFacts, factsOfInfotext } from '../answers/embedded-facts.ts';
+import type { ProviderDescriptor } from './descriptor.ts';
 
-/** AUTOMATIC1111's txt2img and img2img, Forge's too; a grid of all pictures may stand before them. A best effort. */
-export function automatic1111Answer(response: unknown): ProviderAnswer {
+/** AUTOMATIC1111 and Forge. */
+export const automatic1111 = {
+  name: 'automatic1111',
+  parse,
+  imports: true,
+  bestEffort: true,
+  webhooks: [],
+} as const satisfies ProviderDescriptor;
+
+/** Reads an answer of txt2img or img2img. The first image may be a grid of all the others. */
+function parse(response: unknown): ProviderAnswer {
   const body = asObject(response);
   const parameters = asObject(body['parameters']);
-  const info = parse(body['info']);
-  const texts = asArray(info['infotexts']).map((text) => asText(text));
+  const info = parseInfo(body['info']);
+  const texts = asArray(info['infotexts']).map((text) => nonBlankText(text));
   const seeds = asArray(info['all_seeds']);
-  const images = asArray(body['images']).flatMap((image) => asText(image) ?? []);
+  const images = asArray(body['images']).flatMap((image) => nonBlankText(image) ?? []);
   const grids = gridsBefore(info, images.length, seeds.length);
   const facts = images.map((_image, index) => factsOfInfotext(texts[index]));
   const first = facts[grids] ?? facts[0];
-  // `{error: 'OutOfMemoryError', errors: 'CUDA …'}`: the name, and what it said.
+  // `{error: 'OutOfMemoryError', errors: 'CUDA …'}`: the class and the message.
   const said = errorOf(body['error'], body);
   const error =
-    (said && { ...said, message: asText(body['errors']) ?? said.message }) ??
+    (said && { ...said, message: nonBlankText(body['errors']) ?? said.message }) ??
     (images.length === 0 ? (errorOf(body['detail']) ?? { message: 'no image came' }) : undefined);
   return {
     state: images.length === 0 ? 'failed' : 'succeeded',
     error,
     outputs: images.map((data, index) => ({
       from: [{ type: 'base64', data }],
-      generation: present({
+      generation: withoutNulls({
         ...factsAlone(facts[index]),
-        // A grid has the text of its first picture, but is of no single seed.
+        // A grid has the infotext of its first image, but no seed.
         seed: index < grids ? undefined : (seeds[index - grids] ?? facts[index]?.generation['seed']),
         grid: index < grids ? true : undefined,
         infotext: texts[index],
       }),
     })),
-    prompt: asText(info['prompt']) ?? asText(parameters['prompt']) ?? first?.prompt,
+    prompt: nonBlankText(info['prompt']) ?? nonBlankText(parameters['prompt']) ?? first?.prompt,
     model:
-      asText(info['sd_model_name']) ??
-      asText(asObject(parameters['override_settings'])['sd_model_checkpoint']) ??
+      nonBlankText(info['sd_model_name']) ??
+      nonBlankText(asObject(parameters['override_settings'])['sd_model_checkpoint']) ??
       first?.model,
     size: first?.size,
-    generation: present({
-      // With a grid among them, each picture has its own alone.
+    generation: withoutNulls({
+      // With a grid, only the images themselves have a seed.
       seed: grids > 0 ? undefined : (info['seed'] ?? parameters['seed']),
       negativePrompt: info['negative_prompt'] ?? parameters['negative_prompt'],
       steps: info['steps'] ?? parameters['steps'],
@@ -50,7 +60,7 @@ export function automatic1111Answer(response: unknown): ProviderAnswer {
   };
 }
 
-/** How many grids stand before the pictures. */
+/** How many of the first images are grids. */
 function gridsBefore(info: JsonObject, images: number, seeds: number): number {
   const first = info['index_of_first_image'];
   if (typeof first === 'number' && Number.isInteger(first) && first >= 0 && first < images) return first;
@@ -58,14 +68,14 @@ function gridsBefore(info: JsonObject, images: number, seeds: number): number {
 }
 
 function factsAlone(facts: EmbeddedFacts | undefined): JsonObject {
-  return present({ ...facts?.generation, model: facts?.model });
+  return withoutNulls({ ...facts?.generation, model: facts?.model });
 }
 
-/** Characters: it repeats the settings for each picture. The structure of a body is bounded, that of JSON inside of its texts is not. */
+/** In characters; `info` repeats the settings for each image. The limits on a body's structure do not cover JSON inside its strings. */
 const MAX_INFO = 1024 * 1024;
 
-/** `info` is JSON in a text. */
-function parse(info: unknown): JsonObject {
+/** `info` is JSON in a string. */
+function parseInfo(info: unknown): JsonObject {
   if (typeof info !== 'string') return asObject(info);
   if (info.length > MAX_INFO) return {};
   try {

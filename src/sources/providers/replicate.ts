@@ -1,6 +1,24 @@
 import type { Json } from '../../json/json.ts';
-import { errorOf } from './answer-error.ts';
-import { type AnswerState, type ProviderAnswer, asObject, asText, present } from './answer.ts';
+import { errorOf } from '../answers/answer-error.ts';
+import { type AnswerState, type ProviderAnswer, asObject, nonBlankText, withoutNulls } from '../answers/answer.ts';
+import type { ProviderDescriptor } from './descriptor.ts';
+
+export const replicate = {
+  name: 'replicate',
+  parse,
+  imports: true,
+  urlLifetimeMs: 60 * 60_000,
+  webhooks: [
+    {
+      name: 'replicate',
+      secret: {
+        name: 'WEBHOOK_SECRET_REPLICATE',
+        description: 'Signing key of Replicate webhooks (`whsec_…`).',
+      },
+      proof: { type: 'signature' },
+    },
+  ],
+} as const satisfies ProviderDescriptor;
 
 const STATES: ReadonlyMap<string, AnswerState> = new Map(
   Object.entries({
@@ -14,11 +32,11 @@ const STATES: ReadonlyMap<string, AnswerState> = new Map(
   } as const),
 );
 
-/** Replicate: a prediction, from its API or a webhook. Its output URLs are deleted after one hour. */
-export function replicateAnswer(response: unknown): ProviderAnswer {
+/** Reads a prediction, from Replicate's API or a webhook. */
+function parse(response: unknown): ProviderAnswer {
   const prediction = asObject(response);
   const input = asObject(prediction['input']);
-  const status = asText(prediction['status']) ?? '';
+  const status = nonBlankText(prediction['status']) ?? '';
   const said = errorOf(prediction['error'], prediction);
   const state = STATES.get(status) ?? (said ? 'failed' : 'running');
   const error =
@@ -26,15 +44,15 @@ export function replicateAnswer(response: unknown): ProviderAnswer {
       ? { class: said?.class ?? status, message: said?.message ?? `the prediction was ${status}` }
       : said;
   return {
-    id: asText(prediction['id']),
+    id: nonBlankText(prediction['id']),
     state,
     error,
     outputs: urlsIn(prediction['output'] ?? null).map((url) => ({
       from: [url.startsWith('data:') ? { type: 'base64', data: url } : { type: 'url', url }],
     })),
-    prompt: asText(input['prompt']),
-    model: asText(prediction['model']) ?? asText(prediction['version']),
-    generation: present({
+    prompt: nonBlankText(input['prompt']),
+    model: nonBlankText(prediction['model']) ?? nonBlankText(prediction['version']),
+    generation: withoutNulls({
       seed: input['seed'],
       version: prediction['version'],
       metrics: prediction['metrics'],
@@ -47,7 +65,7 @@ export function replicateAnswer(response: unknown): ProviderAnswer {
   };
 }
 
-/** Models answer a text, a list or an object; whatever in it is an address of a file is an output. */
+/** A model's output is a string, a list or an object; every URL and data URI in it is an output. */
 function urlsIn(output: Json): string[] {
   if (typeof output === 'string') return /^(https?:\/\/|data:[a-z]+\/)/i.test(output) ? [output] : [];
   if (Array.isArray(output)) return output.flatMap((entry) => urlsIn(entry));

@@ -52,6 +52,11 @@ export interface GetResult {
   readonly stream: Readable;
   /** The same bytes, where the driver has read them at once; whoever takes these leaves the stream alone. */
   readonly data?: Buffer;
+  /**
+   * Gives the bytes to `write` in place of the stream, where a driver has a cheaper way. A piece is the receiver's until the promise of its
+   * write has settled.
+   */
+  sendTo?(write: (piece: Buffer) => Promise<void>): Promise<void>;
   /** Bytes that the stream will give. */
   readonly bytes: number;
   /** Bytes of the whole object. */
@@ -108,6 +113,10 @@ export interface Driver {
   readonly place?: string;
   /** Absolute paths under which these objects are files: where this service has them, and where others have mounted the volume. */
   readonly mounts?: { readonly own: readonly string[]; readonly aliases: readonly string[] };
+  /** Others write into it: a volume that back ends mount, a bucket that they upload to. An object that they name may lie here. */
+  readonly shared?: boolean;
+  /** Its bytes lie in a database, as backups and replication have to know. */
+  readonly inDatabase?: boolean;
   /**
    * Start check: throws a StorageError that names the setting and the remedy, MISCONFIGURED when nothing but an operator can
    * help, UNAVAILABLE when the store may come back by itself. May be repeated.
@@ -132,6 +141,11 @@ export interface Driver {
   presignPut?(key: string, options: PresignPutOptions): Promise<PresignedPut | undefined>;
   /** There exactly when `capabilities.publicUrl` is: an address without signature that never expires. */
   publicUrl?(key: string): string;
+  /**
+   * Path below the service at which it serves this store's objects, for good: the path holds the key alone, so one store has it. The
+   * keys of objects that were moved away stay known.
+   */
+  servedPath?(key: string): string;
   close?(): Promise<void>;
 }
 

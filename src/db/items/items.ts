@@ -169,10 +169,8 @@ export async function findStoredItemByKey(db: Db, store: string, key: string): P
   return row && toItem(row);
 }
 
-/** The item that a permanent address of the local store names: its bytes lie under that key there, or did before they were moved. */
-export async function findItemByAddress(db: Db, key: string): Promise<MediaItem | undefined> {
-  const stored = await findStoredItemByKey(db, 'local', key);
-  if (stored) return stored;
+/** The item whose bytes lay under a key that a permanent URL holds, before they were moved; the newest one, if there were several. */
+export async function findItemByFormerKey(db: Db, key: string): Promise<MediaItem | undefined> {
   const row = await db
     .selectFrom('generated_images')
     .innerJoin('former_keys', 'former_keys.media_id', 'generated_images.id')

@@ -232,13 +232,16 @@ async function changeState(
     .execute();
 }
 
-/** Takes a location away from its item; its object is another matter. Its key stays known where a permanent address holds it. */
+/**
+ * Takes a location away from its item; its object is another matter.
+ * @param keepsKey a permanent URL holds the key, which stays known
+ */
 export async function deleteLocation(
   trx: Trx,
-  { mediaId, store, key }: { mediaId: string; store: string; key: string },
+  { mediaId, store, key, keepsKey }: { mediaId: string; store: string; key: string; keepsKey: boolean },
 ): Promise<void> {
   await trx.deleteFrom('media_locations').where('media_id', '=', mediaId).where('store', '=', store).execute();
-  if (store === 'local')
+  if (keepsKey)
     await trx
       .insertInto('former_keys')
       .values({ key, media_id: mediaId })

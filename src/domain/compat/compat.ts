@@ -136,7 +136,5 @@ export async function saveImages(
 /** Where an item lies on the volume, as back ends that have mounted it see it; null when it lies elsewhere. */
 export function networkVolumePath({ stores }: Pick<Deps, 'stores'>, item: MediaItem): string | null {
   if (item.storageKey === null || item.storageProvider === null || !stores.has(item.storageProvider)) return null;
-  const store = stores.get(item.storageProvider);
-  const [alias] = store.aliases;
-  return alias === undefined ? item.storageKey : `${alias.replace(/(?<!\/)\/+$/, '')}/${item.storageKey}`;
+  return stores.get(item.storageProvider).mountedPath(item.storageKey) ?? item.storageKey;
 }

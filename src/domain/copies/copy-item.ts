@@ -106,7 +106,7 @@ export async function settleCopy(
     );
     if (!still) throw new AppError('content_missing', `The copy in '${to.name}' has gone meanwhile.`);
     if (home) await makeHome(deps, trx, item.id, { to, key: existing.key });
-    const objects = drop === undefined ? [] : await dropLocation(trx, item.id, drop);
+    const objects = drop === undefined ? [] : await dropLocation(deps, trx, item.id, drop);
     await touchRun(trx, item.runId, item.userId);
     return objects;
   });
@@ -133,7 +133,7 @@ async function record(
   // What lay there and was no good would else be an object that nothing knows.
   const objects = replaced.map(({ store, key }) => ({ store, key }));
   await insertMarkedIntents(trx, objects);
-  return drop === undefined ? objects : [...objects, ...(await dropLocation(trx, itemId, drop))];
+  return drop === undefined ? objects : [...objects, ...(await dropLocation(deps, trx, itemId, drop))];
 }
 
 /** Whoever changes an item's locations holds its row first: changes of one item come one after the other. */
@@ -150,13 +150,14 @@ function makeHome(deps: CopyDeps, trx: Trx, itemId: string, { to, key }: { to: S
 }
 
 /** Takes an item's copy in `store` away, and answers its object when that is ours to delete: from here on an intent knows it. */
-async function dropLocation(trx: Trx, itemId: string, store: string): Promise<IntentKey[]> {
+async function dropLocation({ stores }: CopyDeps, trx: Trx, itemId: string, store: string): Promise<IntentKey[]> {
   const locations = await locationsOf(trx, itemId, null);
   const old = locations.find((location) => location.store === store && location.state !== 'pending');
   if (!old) return [];
   if (!locations.some((location) => location.store !== store && location.state === 'stored'))
     throw new AppError('content_missing', `The copy in '${store}' is the last one of this item; it stays.`);
-  await deleteLocation(trx, { mediaId: itemId, store, key: old.key });
+  const keepsKey = stores.has(store) && stores.get(store).servedPath !== undefined;
+  await deleteLocation(trx, { mediaId: itemId, store, key: old.key, keepsKey });
   if (!old.owned) return [];
   const objects = [{ store: old.store, key: old.key }];
   await insertMarkedIntents(trx, objects);

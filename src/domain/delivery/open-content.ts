@@ -7,7 +7,12 @@ import {
   findDeliveredItem,
   findDeliveredItems,
 } from '../../db/items/delivery-row.ts';
-import { type ItemWithLocations, findItemByAddress, findItemWithLocations } from '../../db/items/items.ts';
+import {
+  type ItemWithLocations,
+  findItemByFormerKey,
+  findItemWithLocations,
+  findStoredItemByKey,
+} from '../../db/items/items.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { ByteRange, GetResult } from '../../storage/driver.ts';
 import { Whole } from '../../storage/streams/buffered-object.ts';
@@ -52,8 +57,14 @@ export async function itemForReading(
   reader: Reader,
   where: { id: string } | { key: string },
 ): Promise<ReadItem> {
-  const item = 'id' in where ? await findDeliveredItem(deps.db, where.id) : await findItemByAddress(deps.db, where.key);
+  const item = 'id' in where ? await findDeliveredItem(deps.db, where.id) : await findServedItem(deps, where.key);
   return item && isReadable(reader, item) ? item : refuseReading(reader);
+}
+
+/** The item that a permanent URL with a key names: its bytes lie under that key in the store that is served so, or did. */
+async function findServedItem({ db, stores }: Deps, key: string): Promise<ReadItem | undefined> {
+  const store = stores.all.find(({ servedPath }) => servedPath);
+  return (store && (await findStoredItemByKey(db, store.name, key))) ?? findItemByFormerKey(db, key);
 }
 
 /** Whether the reader may have the bytes of an item, or its record, which a public item does not give away. */

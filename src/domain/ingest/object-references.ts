@@ -1,34 +1,21 @@
 import type { FetchSource } from '../../db/jobs/fetches.ts';
 import { isAppError } from '../../errors.ts';
 import { checkKey, userFolder } from '../../storage/keys.ts';
-import type { Store } from '../../storage/stores/store.ts';
 import { type Caller, isAdmin } from '../caller.ts';
 import type { Deps } from '../deps.ts';
-
-/** Drivers whose stores others write into: volumes that back ends mount, buckets that they upload to. */
-const SHARED = new Set(['local', 's3']);
 
 /**
  * Where an object may lie that a back end names: by an absolute path below a mount point of a store (never outside of it), or by
  * a key, which may be one of any store that others write into, the primary one first. Empty: nowhere that this service can reach.
  */
 export function objectSources({ stores }: Pick<Deps, 'stores'>, named: string): FetchSource[] {
-  const shared = stores.all.filter((store) => SHARED.has(store.driver) || store === stores.primary);
+  const shared = stores.all.filter((store) => store.shared || store === stores.primary);
   const ordered = [stores.primary, ...shared.filter((store) => store !== stores.primary)];
   const found = ordered.flatMap((store): FetchSource[] => {
-    const key = named.startsWith('/') ? keyBelowMount(store, named) : named;
+    const key = named.startsWith('/') ? store.keyAt(named) : named;
     return key !== undefined && isKey(key) ? [{ type: 'object', store: store.name, key }] : [];
   });
   return found;
-}
-
-function keyBelowMount({ mounts }: Store, named: string): string | undefined {
-  // `..` is refused below rather than resolved: nobody who means well sends it.
-  for (const mount of mounts.toSorted((a, b) => b.length - a.length)) {
-    const base = mount.endsWith('/') ? mount : `${mount}/`;
-    if (named.startsWith(base)) return named.slice(base.length).replaceAll(/\/{2,}/g, '/');
-  }
-  return undefined;
 }
 
 function isKey(key: string): boolean {

@@ -111,6 +111,6 @@ export async function tagCounts(
 export async function stats(deps: Deps, caller: Caller, userId: string | undefined): Promise<Stats> {
   const scope = scopeOf(caller, userId);
   await freshenRollups(deps);
-  const inDatabase = deps.stores.all.filter((store) => store.driver === 'database').map((store) => store.name);
+  const inDatabase = deps.stores.all.filter((store) => store.inDatabase).map((store) => store.name);
   return readStats(deps.db, scope, inDatabase);
 }

@@ -9,6 +9,7 @@ import { AppError } from '../../errors.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { contentHeaders } from '../../domain/delivery/content-headers.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
+import { sendableStream } from './sendable-stream.ts';
 import { allowsRange, matchesEtag, parseRange } from './range.ts';
 
 export interface ContentOptions {
@@ -89,7 +90,7 @@ export async function sendContent(
     if (!signal.aborted)
       request.log.error({ err: error, itemId: item.id, store: content.store }, 'a delivery broke off');
   });
-  return reply.send(content.stream);
+  return reply.send(sendableStream(content));
 }
 
 /** A pending item is read from where it came; nothing of that may be cached. */

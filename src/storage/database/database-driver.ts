@@ -33,6 +33,7 @@ export function createDatabaseDriver({ store, executor }: Pick<DriverContext, 's
   };
 
   return {
+    inDatabase: true,
     capabilities: {
       range: { able: true, reason: 'chunks are found by their number' },
       presignGet: { able: false, reason: 'PostgreSQL speaks no HTTP' },

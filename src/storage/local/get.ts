@@ -35,13 +35,11 @@ export async function readFrom(
     }
     const { start, end } = range ?? { start: 0, end: size - 1 };
     const bytes = Math.max(0, end - start + 1);
-    if (bytes > READ_AT_ONCE)
-      return {
-        stream: new FileStream(handle, { start, bytes }, signal),
-        bytes,
-        totalBytes: size,
-        version: versionOf(found),
-      };
+    if (bytes > READ_AT_ONCE) {
+      const stream = new FileStream(handle, { start, bytes }, signal);
+      const sendTo = stream.sendTo.bind(stream);
+      return { stream, sendTo, bytes, totalBytes: size, version: versionOf(found) };
+    }
     const part = await readPart(handle, start, bytes);
     signal?.throwIfAborted();
     close();

@@ -15,6 +15,8 @@ export interface LocalOptions {
   root: string;
   /** Absolute paths under which the same volume is mounted elsewhere. */
   mountAliases: readonly string[];
+  /** The service serves its objects under `/uploads/`; of one store only. */
+  served?: boolean;
 }
 
 /**
@@ -30,6 +32,10 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
   return {
     place: `volume ${root.identity}`,
     mounts: { own: [path.resolve(options.root), root.path], aliases: options.mountAliases },
+    shared: true,
+    ...(options.served === true && {
+      servedPath: (key) => `/uploads/${key.split('/').map(encodeURIComponent).join('/')}`,
+    }),
     capabilities: {
       range: { able: true, reason: 'Files can be read from any byte.' },
       presignGet: { able: false, reason: 'A folder has no web server; the service signs URLs of its own.' },

@@ -49,7 +49,15 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
     }),
     defaults: ({ dataDir }) => ({ ROOT: `${dataDir}/volume` }),
     create: (settings, context) =>
-      createLocalDriver({ root: String(settings['ROOT']), mountAliases: words(settings['MOUNT_ALIASES']) }, context),
+      createLocalDriver(
+        {
+          root: String(settings['ROOT']),
+          mountAliases: words(settings['MOUNT_ALIASES']),
+          // Those paths name no store, so they can only be the default one's.
+          served: context.store === 'local',
+        },
+        context,
+      ),
   },
   database: { settings: Type.Object({}), create: async (_settings, context) => createDatabaseDriver(context) },
   s3: {
@@ -57,6 +65,7 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
     create: async (settings, context) => ({
       ...(await createS3Driver(s3Options(settings, context.store), context)),
       mounts: { own: [], aliases: words(settings['MOUNT_ALIASES']) },
+      shared: true,
     }),
   },
   github: {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { AppError, codeOf } from '../../errors.ts';
 import { abortable } from '../streams/abortable.ts';
 import { createBreaker } from './breaker.ts';
+import { mountsOf } from './mounts.ts';
 import {
   type Capabilities,
   type Driver,
@@ -39,10 +40,13 @@ export interface Store {
   readonly name: string;
   readonly driver: string;
   readonly capabilities: Capabilities;
-  /** Absolute paths under which these objects are files, here or elsewhere. */
-  readonly mounts: readonly string[];
-  /** Those of them that others have. */
-  readonly aliases: readonly string[];
+  /** Others write into it, see `Driver`. */
+  readonly shared: boolean;
+  readonly inDatabase: boolean;
+  /** The key of an object that is named by an absolute path, here or where others have mounted the volume; undefined: not below either. */
+  keyAt(path: string): string | undefined;
+  /** The absolute path of an object where others have mounted the volume; undefined: nobody has. */
+  mountedPath(key: string): string | undefined;
   put(key: string, put: StorePut): Promise<Stored>;
   /** @throws AppError content_missing when there is no such object. */
   get(key: string, options?: GetOptions): Promise<GetResult>;
@@ -59,6 +63,7 @@ export interface Store {
   presignGet?: (key: string, options: PresignGetOptions) => Promise<string>;
   presignPut?: (key: string, options: PresignPutOptions) => Promise<PresignedPut | undefined>;
   publicUrl?: (key: string) => string;
+  servedPath?: (key: string) => string;
   close(): Promise<void>;
 }
 
@@ -120,8 +125,9 @@ export function createStore(
     name,
     driver: driverName,
     capabilities: driver.capabilities,
-    mounts: [...(driver.mounts?.own ?? []), ...(driver.mounts?.aliases ?? [])],
-    aliases: driver.mounts?.aliases ?? [],
+    shared: driver.shared === true,
+    inDatabase: driver.inDatabase === true,
+    ...mountsOf(driver),
     put: (key, put) =>
       call('put', key, async () => {
         const measured = measure(put, driver.capabilities.maxObjectBytes);
@@ -160,7 +166,10 @@ export function createStore(
 }
 
 /** What the driver declares to be able to, behind the check of the key. */
-function withAddresses(name: string, driver: Driver): Pick<Store, 'presignGet' | 'presignPut' | 'publicUrl'> {
+function withAddresses(
+  name: string,
+  driver: Driver,
+): Pick<Store, 'presignGet' | 'presignPut' | 'publicUrl' | 'servedPath'> {
   const { capabilities } = driver;
   const presignGet = capabilities.presignGet.able ? driver.presignGet?.bind(driver) : undefined;
   const presignPut = capabilities.presignPut.able ? driver.presignPut?.bind(driver) : undefined;
@@ -179,6 +188,7 @@ function withAddresses(name: string, driver: Driver): Pick<Store, 'presignGet' |
     ...(presignGet && { presignGet: checked(presignGet) }),
     ...(presignPut && { presignPut: checked(presignPut) }),
     ...(publicUrl && { publicUrl }),
+    ...(driver.servedPath && { servedPath: driver.servedPath.bind(driver) }),
   };
 }
 

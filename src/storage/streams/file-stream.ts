@@ -1,5 +1,4 @@
 import type { FileHandle } from 'node:fs/promises';
-import { ServerResponse } from 'node:http';
 import { Readable, addAbortSignal } from 'node:stream';
 import { StorageError } from '../driver.ts';
 
@@ -26,16 +25,16 @@ export interface FilePart {
 }
 
 /**
- * A part of an open file as a stream, which closes the file. Into an HTTP answer it goes out of two buffers that are used again and
- * again, one being read into while the other is sent: half the work of a stream's fresh memory for each piece. Other readers get
- * pieces of their own, which they may keep.
+ * A part of an open file as a stream, which closes the file. `sendTo` gives the bytes out of two buffers that are used again and again,
+ * one being read into while the other is sent: half the work of a stream's fresh memory for each piece. Readers of the stream get pieces
+ * of their own, which they may keep.
  */
 export class FileStream extends Readable {
   readonly #handle: FileHandle;
   #at: number;
   #left: number;
   #reading: Promise<unknown> | undefined;
-  #pumping = false;
+  #sending = false;
 
   constructor(handle: FileHandle, { start, bytes }: FilePart, signal?: AbortSignal) {
     super({ highWaterMark: CHUNK_BYTES });
@@ -48,7 +47,7 @@ export class FileStream extends Readable {
   }
 
   override _read(): void {
-    if (this.#pumping) return;
+    if (this.#sending) return;
     if (this.#left === 0) {
       this.push(null);
       return;
@@ -70,14 +69,12 @@ export class FileStream extends Readable {
     else void close();
   }
 
-  override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
-    if (!(destination instanceof ServerResponse) || options?.end === false) return super.pipe(destination, options);
-    this.#pumping = true;
-    this.#pump(destination).catch((error: unknown) => this.destroy(error as Error));
-    return destination;
-  }
-
-  async #pump(answer: ServerResponse): Promise<void> {
+  /**
+   * Gives all bytes to `write`, one piece after the other, in place of a reader of the stream. Returns when every write has ended; the
+   * stream has ended then, too.
+   */
+  async sendTo(write: (piece: Buffer) => Promise<void>): Promise<void> {
+    this.#sending = true;
     const size = Math.min(this.#left, chunkBytes());
     const buffers = [takeBuffer(size), takeBuffer(size)] as const;
     const sent: [Promise<void>, Promise<void>] = [Promise.resolve(), Promise.resolve()];
@@ -86,7 +83,7 @@ export class FileStream extends Readable {
       if (this.destroyed) return;
       const piece = await this.#fill(buffers[turn].subarray(0, Math.min(this.#left, size)));
       if (this.destroyed) return;
-      sent[turn] = write(answer, piece);
+      sent[turn] = write(piece);
       // Heard of at its turn.
       sent[turn].catch(() => {});
     }
@@ -95,7 +92,6 @@ export class FileStream extends Readable {
     for (const buffer of buffers) giveBuffer(buffer);
     this.push(null);
     this.resume();
-    answer.end();
   }
 
   async #fill(buffer: Buffer): Promise<Buffer> {
@@ -107,12 +103,6 @@ export class FileStream extends Readable {
     this.#left -= bytesRead;
     return buffer.subarray(0, bytesRead);
   }
-}
-
-function write(answer: ServerResponse, piece: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    answer.write(piece, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 function takeBuffer(size: number): Buffer {

@@ -7,7 +7,7 @@ import { findJobOutputs } from '../../../src/db/jobs/job-outputs.ts';
 import { listParked, parkedIdsFor } from '../../../src/db/jobs/parked-deliveries.ts';
 import { isKnownDelivery, removeExpiredDeliveries } from '../../../src/db/jobs/webhook-deliveries.ts';
 import { secondsToNextPending, takePendingLocations } from '../../../src/db/objects/locations.ts';
-import { findItemWithLocations, findItemByAddress } from '../../../src/db/items/items.ts';
+import { findItemByFormerKey, findItemWithLocations, findStoredItemByKey } from '../../../src/db/items/items.ts';
 import { takePoll } from '../../../src/db/jobs/job-polls.ts';
 import { mediaOfRunIds, hasRecord, runItems } from '../../../src/db/runs/run-outputs.ts';
 import { secondsToNextDueRun, takeDueRuns } from '../../../src/db/runs/runs.ts';
@@ -289,7 +289,8 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ],
   ['an item to be delivered', (db) => findDeliveredItem(db, '777'), 20],
   ['an item with its locations', (db) => findItemWithLocations(db, '777', undefined), 20],
-  ['the item of a permanent address', (db) => findItemByAddress(db, 'outputs/777'), 60],
+  ['the item of a permanent URL', (db) => findStoredItemByKey(db, 'local', 'outputs/777'), 60],
+  ['the item of a permanent URL that was moved', (db) => findItemByFormerKey(db, 'outputs/777'), 60],
   ['the next copies to make', (db) => takePendingLocations(db, STORES, 4), 400],
   ['when the next copy is due', (db) => secondsToNextPending(db), 60],
   [

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sendableStream } from '../../../src/http/answers/sendable-stream.ts';
 import { FileStream } from '../../../src/storage/streams/file-stream.ts';
 import { readAll } from '../../support/bodies.ts';
 
@@ -28,7 +29,7 @@ beforeAll(async () => {
       const stream = new FileStream(handle, { start: 0, bytes });
       stream.on('error', () => response.destroy());
       response.on('close', () => stream.destroy());
-      stream.pipe(response);
+      sendableStream({ stream, sendTo: stream.sendTo.bind(stream) }).pipe(response);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

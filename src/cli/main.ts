@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { ConfigError, loadConfig } from '../config/load-config.ts';
-import { asAppError } from '../db/database.ts';
+import { asAppError } from '../domain/database-failure.ts';
 import { isAppError } from '../errors.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { EXIT } from './exit-codes.ts';

@@ -1,6 +1,5 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
-import { AppError, codeOf } from '../errors.ts';
 import { PreparingClient } from './preparing-client.ts';
 import type { Tables } from './tables.ts';
 
@@ -50,50 +49,4 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };
-}
-
-/** SQLSTATE classes and system errors that mean "the database is not there just now", not "the statement is wrong". */
-const GONE = /^(08|53|57P0|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)/;
-const GONE_MESSAGES =
-  /connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed and is not queryable|Cannot use a pool after calling end/i;
-
-/** A server that listens on a socket takes its file away when it stops. */
-function isSocketGone(error: unknown): boolean {
-  return codeOf(error) === 'ENOENT' && (error as { syscall?: unknown }).syscall === 'connect';
-}
-
-/**
- * Turns a failure of pg into what a caller may be told: data that PostgreSQL refuses (class 22, 54000, index row too large)
- * is the caller's to change, an absent database is worth a retry. Anything else is returned as it is.
- */
-export function asAppError(error: unknown): unknown {
-  const code = codeOf(error);
-  const message = error instanceof Error ? error.message : '';
-  if ((code !== undefined && GONE.test(code)) || GONE_MESSAGES.test(message) || isSocketGone(error)) {
-    return new AppError('database_unavailable', 'The database cannot be reached; try again shortly.', {
-      cause: error,
-      retryAfter: 5,
-    });
-  }
-  if (code === '57014' || code === '55P03') {
-    return new AppError(
-      'overloaded',
-      'The database took too long over this request; narrow the search or try again later.',
-      { cause: error, retryAfter: 10 },
-    );
-  }
-  if (code === '40001' || code === '40P01') {
-    return new AppError('overloaded', 'The request collided with another one; try again.', {
-      cause: error,
-      retryAfter: 1,
-    });
-  }
-  if (code !== undefined && (code.startsWith('22') || code.startsWith('54'))) {
-    return new AppError(
-      'invalid_request',
-      'A value in the request cannot be stored or searched for; it is out of range or too long.',
-      { cause: error },
-    );
-  }
-  return error;
 }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { PartState } from '../background/parts.ts';
-import { asAppError } from '../db/database.ts';
+import { asAppError } from './database-failure.ts';
 import { migrationState } from '../db/schema/migrator.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { Store } from '../storage/stores/store.ts';

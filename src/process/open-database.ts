@@ -5,11 +5,12 @@ import type { Logger } from 'pino';
 import { BackgroundParts } from '../background/parts.ts';
 import { repeatWith } from '../background/repeat.ts';
 import { type Config, ConfigError } from '../config/load-config.ts';
-import { type Database, asAppError, openDatabase } from '../db/database.ts';
+import { type Database, openDatabase } from '../db/database.ts';
+import { failureOf } from '../db/failure.ts';
 import { migrate, migrationNames, migrationState } from '../db/schema/migrator.ts';
 import { takeLease } from '../db/leases.ts';
 import { registerIdentity, registeredIdentity } from '../db/objects/store-identities.ts';
-import { codeOf, isAppError } from '../errors.ts';
+import { codeOf } from '../errors.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type Driver, type DriverContext, StorageError } from '../storage/driver.ts';
 import type { DriverKind } from '../storage/stores/registry.ts';
@@ -64,7 +65,7 @@ export async function openServices(
 ): Promise<Services> {
   if (config.AUTO_MIGRATE) {
     const report = await migrate(connectionString, (message) => log.info(message)).catch((error: unknown) => {
-      throw isAppError(asAppError(error), 'database_unavailable')
+      throw failureOf(error) === 'gone'
         ? new ConfigError([
             `DATABASE_URL: the database cannot be reached (${error instanceof Error && error.message !== '' ? error.message : (codeOf(error) ?? 'no answer')}); start it, or correct the address`,
           ])

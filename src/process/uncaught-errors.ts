@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { giveToPart } from '../background/parts.ts';
-import { asAppError } from '../db/database.ts';
+import { failureOf } from '../db/failure.ts';
 import { codeOf, isAppError } from '../errors.ts';
 import { StorageError } from '../storage/driver.ts';
 
@@ -23,7 +23,7 @@ const MAX_CAUSES = 5;
 
 /** Whether an error, or what caused it, says that the database, a store or the network is unavailable. */
 function isOutage(error: unknown, causes = 0): boolean {
-  if (isAppError(asAppError(error), 'database_unavailable', 'store_unavailable')) return true;
+  if (failureOf(error) === 'gone' || isAppError(error, 'database_unavailable', 'store_unavailable')) return true;
   if (error instanceof StorageError && error.code === 'UNAVAILABLE') return true;
   if (NETWORK.has(codeOf(error) ?? '')) return true;
   return (

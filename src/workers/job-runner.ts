@@ -9,7 +9,7 @@ import {
 import type { Logger } from 'pino';
 import type { Run } from '../background/keep-running.ts';
 import { within } from '../background/repeat.ts';
-import { asAppError } from '../db/database.ts';
+import { failureOf } from '../db/failure.ts';
 import { PatientJobPool } from '../db/queue/queue-pool.ts';
 import { isAppError } from '../errors.ts';
 
@@ -104,7 +104,7 @@ function jobLogger(log: Logger): JobLogger {
   return new JobLogger((scope) => (level, message, meta) => {
     const error = meta?.['error'];
     const line = { job: scope.jobId, task: scope.taskIdentifier, ...(error ? { err: error } : {}) };
-    const known = isAppError(asAppError(error), 'database_unavailable');
+    const known = failureOf(error) === 'gone' || isAppError(error, 'database_unavailable');
     if (level === 'error' && !known) log.error(line, message);
     else if (level === 'warning' && !known) log.warn(line, message);
     else log.debug(line, message);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
-import { asAppError, openDatabase } from '../../src/db/database.ts';
+import { openDatabase } from '../../src/db/database.ts';
+import { asAppError } from '../../src/domain/database-failure.ts';
 
 test('a server whose socket is gone, or that nobody answers for, is an absent database', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-socket-'));

@@ -1,8 +1,8 @@
 import { type Insertable, sql } from 'kysely';
-import { AppError } from '../../errors.ts';
 import type { JsonObject } from '../../json/json.ts';
 import type { Db, Trx } from '../database.ts';
-import { type IntentKey, insertOfIntents, intentLost, keysOf } from '../objects/intents.ts';
+import { IntentLost, SceneTaken } from '../failure.ts';
+import { type IntentKey, insertOfIntents, keysOf } from '../objects/intents.ts';
 import type { WantedCopy } from '../objects/locations.ts';
 import {
   type ColumnName,
@@ -117,24 +117,19 @@ export async function insertItems(
   return items.map((item, place) => {
     const row = byPlace.get(place);
     if (row?.id) return toItem(row);
-    return row?.ended === true || !item.includes('"ends":true') ? sceneTaken() : intentLost();
+    return row?.ended === true || !item.includes('"ends":true') ? new SceneTaken() : new IntentLost();
   });
 }
 
 /**
  * Inserts one item in a transaction.
- * @throws AppError store_unavailable: the sweeper has marked its intent, so its object may be gone already; not_found: the scene is
- * another user's
+ * @throws IntentLost, SceneTaken
  */
 export async function insertItem(trx: Trx, item: NewItem): Promise<MediaItem> {
   const [inserted] = await insertItems(trx, [itemRecord(item)]);
   if (inserted instanceof Error) throw inserted;
   if (!inserted) throw new Error('An item was inserted without an answer');
   return inserted;
-}
-
-export function sceneTaken(): AppError {
-  return new AppError('not_found', 'There is no such scene, or it belongs to another user.', { field: 'sceneId' });
 }
 
 /** A new item as JSON, written before it meets others: a value that cannot be written fails nobody else. */

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import type { Db, Trx } from '../database.ts';
-import { sceneTaken } from './insert-items.ts';
+import { SceneTaken } from '../failure.ts';
 
 /**
  * Takes the next version of a scene for an item that is there already, and makes it the current one. The row lock makes concurrent
  * writers queue, so versions have no gaps. The first user who stores into a scene owns it.
- * @throws AppError not_found when the scene is another user's
+ * @throws SceneTaken
  */
 export async function takeSceneVersion(
   trx: Trx,
@@ -25,7 +25,7 @@ export async function takeSceneVersion(
     )
     .returning('last_version')
     .executeTakeFirst();
-  if (!row) throw sceneTaken();
+  if (!row) throw new SceneTaken();
   return row.last_version;
 }
 

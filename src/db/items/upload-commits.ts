@@ -29,7 +29,7 @@ export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
 /**
  * Inserts an item with all that belongs to it, or nothing. Committed when it returns; uploads that end together share a commit. Not
  * for transactions, and not for versions of scenes, which wait for one another.
- * @throws AppError store_unavailable: the sweeper has marked its intent, so its object may be gone already
+ * @throws IntentLost
  */
 export async function commitNewItem(db: Db, item: NewItem): Promise<MediaItem> {
   const inserted = await commitUpload(db, { end: itemRecord(item) });

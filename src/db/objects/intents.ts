@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
-import { AppError } from '../../errors.ts';
 import type { Db, Trx } from '../database.ts';
+import { IntentLost } from '../failure.ts';
 import { prepared } from '../prepared.ts';
 
 /** An intent names a key before any byte is written there, so that whatever a crash leaves behind can be found. */
@@ -55,7 +55,7 @@ export async function renewIntent(db: Db, { store, key }: IntentKey): Promise<bo
 
 /**
  * Ends an intent in the transaction that inserts its item.
- * @throws AppError store_unavailable when the sweeper has marked it: the object may be gone already.
+ * @throws IntentLost
  */
 export async function fulfilIntent(trx: Trx, { store, key }: IntentKey): Promise<void> {
   const result = await trx
@@ -64,16 +64,7 @@ export async function fulfilIntent(trx: Trx, { store, key }: IntentKey): Promise
     .where('key', '=', key)
     .where('marked_at', 'is', null)
     .executeTakeFirst();
-  if (result.numDeletedRows !== 1n) throw intentLost();
-}
-
-/** The sweeper has marked the intent, or has swept it already. */
-export function intentLost(): AppError {
-  return new AppError(
-    'store_unavailable',
-    'The upload took too long between two signs of life and was given up; send it again.',
-    { retryAfter: 1 },
-  );
+  if (result.numDeletedRows !== 1n) throw new IntentLost();
 }
 
 /**

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { isAppError } from '../../errors.ts';
-import { asAppError } from '../database.ts';
+import { failureOf } from '../failure.ts';
 
 /**
  * Connections for the job queue, with times as it expects them. Its own pool is not closed yet when it says that it has stopped, and
@@ -30,7 +29,7 @@ const RETRY_MS = 500;
 /** Statements with which graphile-worker notes how a job has ended; each may be repeated. */
 const OUTCOME = /^(?:complete|fail)_job/;
 
-const isGone = (error: unknown): boolean => isAppError(asAppError(error), 'database_unavailable');
+const isGone = (error: unknown): boolean => failureOf(error) === 'gone';
 
 /**
  * Connections for the job runner, which wait for a database that is away. A runner that cannot note that a job has ended stops with all

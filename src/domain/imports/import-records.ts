@@ -1,6 +1,6 @@
 import type { MediaItem } from '../../db/item-columns.ts';
 import { createHash } from 'node:crypto';
-import { asAppError } from '../../db/database.ts';
+import { asAppError } from '../database-failure.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { Caller } from '../caller.ts';
 import type { Deps } from '../deps.ts';

@@ -6,6 +6,7 @@ import { type IntentKey, isKnownKey } from '../../db/objects/intents.ts';
 import { touchRun } from '../../db/runs/runs.ts';
 import { codeOf } from '../../errors.ts';
 import type { Source } from '../bytes/source.ts';
+import { asAppError } from '../database-failure.ts';
 import type { Deps } from '../deps.ts';
 import { type Claim, fingerprintOf } from '../idempotency.ts';
 import type { ItemFields } from '../items/item-fields.ts';
@@ -55,14 +56,15 @@ export async function commitItem(
     if (committed.inRun) await refreshRun(deps, committed.item.runId);
     return committed.item;
   } catch (error) {
-    return asTaken(error);
+    return commitFailed(error);
   }
 }
 
-/** @throws what it is given, as `object_taken` where it says that an item lies under that key already. */
-export function asTaken(error: unknown): never {
+/** @throws what a commit failed with, in a caller's words: `object_taken` where an item lies under that key already */
+export function commitFailed(error: unknown): never {
   const { constraint } = error as { constraint?: string };
-  throw codeOf(error) === '23505' && constraint === 'media_locations_store_key' ? objectTaken(error) : error;
+  if (codeOf(error) === '23505' && constraint === 'media_locations_store_key') throw objectTaken(error);
+  throw asAppError(error);
 }
 
 /** What an idempotency key stands for: all that the caller said, and the bytes. A name that was only suggested does not count. */

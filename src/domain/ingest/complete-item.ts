@@ -6,7 +6,7 @@ import { insertLocations } from '../../db/objects/locations.ts';
 import { touchRun } from '../../db/runs/runs.ts';
 import { AppError } from '../../errors.ts';
 import { objectTaken } from './adopt-object.ts';
-import { asTaken } from './commit-item.ts';
+import { commitFailed } from './commit-item.ts';
 import type { Bytes } from './new-item.ts';
 import { wantedCopies } from '../staging/wanted-copies.ts';
 import type { Deps } from '../deps.ts';
@@ -71,7 +71,7 @@ export async function completeItem(
     if (inRun) await refreshRun(deps, item.runId);
     return item;
   } catch (error) {
-    return asTaken(error);
+    return commitFailed(error);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { asAppError } from '../../db/database.ts';
+import { asAppError } from '../../domain/database-failure.ts';
 import { AppError, ERROR_CODES, type ErrorCode, codeOf } from '../../errors.ts';
 import { StorageError } from '../../storage/driver.ts';
 import { withoutTokens } from '../../telemetry/loggable-url.ts';

@@ -60,7 +60,7 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     // Before the body is read.
     onRequest: async (request) => {
       const { token } = request.query as { token?: unknown };
-      checkUploadToken(deps, (request.params as { id: string }).id, token);
+      checkUploadToken(deps, request.params.id, token);
       request.senderProven = true;
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {

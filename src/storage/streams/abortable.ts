@@ -17,18 +17,17 @@ class Abortable implements AsyncIterator<Uint8Array> {
     signal.addEventListener('abort', this.#abort, { once: true });
   }
 
-  next(): Promise<IteratorResult<Uint8Array>> {
-    return new Promise((resolve, reject) => {
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
       this.#giveUp = () => {
         this.#release();
         reject(this.#signal.reason as Error);
       };
-      if (this.#signal.aborted) return this.#giveUp();
-      this.#iterator.next().then((next) => {
-        if (next.done) this.#signal.removeEventListener('abort', this.#abort);
-        resolve(next);
-      }, reject);
+      if (this.#signal.aborted) this.#giveUp();
+      else this.#iterator.next().then(resolve, reject);
     });
+    if (next.done) this.#signal.removeEventListener('abort', this.#abort);
+    return next;
   }
 
   async return(): Promise<IteratorResult<Uint8Array>> {

@@ -76,7 +76,7 @@ test('an upload whose intent was swept, or whose row is refused, fails alone, an
     store('outputs/good-2'),
   ]);
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
-  expect(outcomes[1]).toMatchObject({ reason: { code: 'store_unavailable' } });
+  expect(outcomes[1]).toMatchObject({ reason: { name: 'IntentLost' } });
   expect(outcomes[2]).toMatchObject({ reason: { code: '22001' } });
   const rows = await t.deps.db
     .selectFrom('generated_images')

@@ -1,0 +1,46 @@
+import { IntentLost, SceneTaken, failureOf } from '../db/failure.ts';
+import { AppError } from '../errors.ts';
+
+/**
+ * What a caller is told of a failure of the database: a value that PostgreSQL refuses is the caller's to change, an absent database is
+ * worth a retry. Anything else is returned as it is.
+ */
+export function asAppError(error: unknown): unknown {
+  if (error instanceof IntentLost)
+    return new AppError(
+      'store_unavailable',
+      'The upload took too long between two signs of life and was given up; send it again.',
+      { cause: error, retryAfter: 1 },
+    );
+  if (error instanceof SceneTaken)
+    return new AppError('not_found', 'There is no such scene, or it belongs to another user.', {
+      cause: error,
+      field: 'sceneId',
+    });
+  switch (failureOf(error)) {
+    case 'gone':
+      return new AppError('database_unavailable', 'The database cannot be reached; try again shortly.', {
+        cause: error,
+        retryAfter: 5,
+      });
+    case 'slow':
+      return new AppError(
+        'overloaded',
+        'The database took too long over this request; narrow the search or try again later.',
+        { cause: error, retryAfter: 10 },
+      );
+    case 'collided':
+      return new AppError('overloaded', 'The request collided with another one; try again.', {
+        cause: error,
+        retryAfter: 1,
+      });
+    case 'refused':
+      return new AppError(
+        'invalid_request',
+        'A value in the request cannot be stored or searched for; it is out of range or too long.',
+        { cause: error },
+      );
+    case undefined:
+      return error;
+  }
+}

@@ -10,7 +10,7 @@ import { openapiDocument } from '../src/http/openapi.ts';
 import { BackgroundParts } from '../src/background/parts.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { createRenderedItems } from '../src/http/answers/present.ts';
-import { createHotBodies } from '../src/domain/bytes/body-cache.ts';
+import { createBodyCache } from '../src/domain/bytes/body-cache.ts';
 import { createUrlFetcher } from '../src/sources/fetch/fetch-url.ts';
 import type { Stores } from '../src/storage/stores/stores.ts';
 
@@ -51,7 +51,7 @@ const app = await buildApp({
   db: database.db,
   stores: unused,
   rendered: createRenderedItems('http://127.0.0.1:8080'),
-  hotBodies: createHotBodies(0),
+  bodyCache: createBodyCache(0),
   verifiedFiles: createVerifiedFiles(),
   fetcher: createUrlFetcher({ trustedHosts: [], maxBytes: 1 }),
   log,

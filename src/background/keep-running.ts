@@ -2,7 +2,7 @@ import { type Backoff, backoff } from './backoff.ts';
 import type { BackgroundParts } from './parts.ts';
 import { within } from './repeat.ts';
 
-export interface Run {
+export interface RunPart {
   /** Fires when the part is stopped or has to start again: the run must end. */
   signal: AbortSignal;
   worked(): void;
@@ -23,7 +23,7 @@ const GIVE_UP_MS = 8000;
 export function keepRunning(
   parts: BackgroundParts,
   name: string,
-  work: (run: Run) => Promise<void>,
+  work: (run: RunPart) => Promise<void>,
   { retry = RETRY, giveUpMs = GIVE_UP_MS }: { retry?: Backoff; giveUpMs?: number } = {},
 ): KeptRunning {
   const instance = parts.open(name);

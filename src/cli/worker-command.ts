@@ -21,10 +21,10 @@ export async function runWorker(context: CommandContext): Promise<number> {
       log.fatal({ err: error }, 'closing after an uncaught error');
       broken.abort(error);
     });
-    log.info({ jobs: config.WORKER_CONCURRENCY }, 'the worker runs');
+    log.info({ tasks: config.WORKER_CONCURRENCY }, 'the worker runs');
     const ended = AbortSignal.any([signal, broken.signal]);
     if (!ended.aborted) await once(ended, 'abort');
-    log.info('closing: running jobs get a moment');
+    log.info('closing: running tasks get a moment');
     monitor.stop();
     await worker.stop();
     stopWatching();

@@ -7,7 +7,7 @@ import { type StoreConfig, loadStores } from './stores.ts';
 import { ACCOUNT_SETTINGS, type AccountSetting } from '../sources/providers/registry.ts';
 import { DRIVERS, type DriverKind } from '../storage/stores/registry.ts';
 
-export interface SigningKey {
+export interface ConfiguredKey {
   id: string;
   secret: string;
 }
@@ -39,7 +39,7 @@ export type Config = Readonly<
     STORAGE_MIRRORS: readonly string[];
     stores: readonly StoreConfig[];
     /** The first one signs, all of them verify. Empty: derived from the JWT secret. */
-    URL_SIGNING_KEYS: readonly SigningKey[];
+    URL_SIGNING_KEYS: readonly ConfiguredKey[];
     CORS_ORIGINS: readonly string[];
     EXTERNAL_URL_HOSTS: readonly string[];
     FETCH_TRUSTED_HOSTS: readonly string[];
@@ -149,7 +149,7 @@ function checkProduction(settings: Settings, problems: string[]): void {
   }
 }
 
-function signingKeys(list: string | undefined, problems: string[]): SigningKey[] {
+function signingKeys(list: string | undefined, problems: string[]): ConfiguredKey[] {
   return words(list).map((entry) => {
     const colon = entry.indexOf(':');
     const key = { id: entry.slice(0, colon), secret: entry.slice(colon + 1) };

@@ -6,7 +6,7 @@ import type { ComfyClient } from '../sources/comfyui/client.ts';
 import type { UrlFetcher } from '../sources/fetch/fetch-url.ts';
 import type { JsonLimits } from '../json/scan.ts';
 import type { Stores } from '../storage/stores/stores.ts';
-import type { HotBodies } from './bytes/body-cache.ts';
+import type { BodyCache } from './bytes/body-cache.ts';
 
 /** What an ingest tells the metrics; a failed generation that was recorded counts as `recorded`. */
 export interface IngestEvent {
@@ -30,7 +30,7 @@ export interface DomainMetrics {
 export interface Deps {
   db: Db;
   stores: Stores;
-  hotBodies: HotBodies;
+  bodyCache: BodyCache;
   verifiedFiles: VerifiedFiles;
   fetcher: UrlFetcher;
   /** The operator's own ComfyUI, when one is configured. */

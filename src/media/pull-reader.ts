@@ -10,7 +10,7 @@ export type Want = { kind: 'take'; bytes: number; short: boolean } | { kind: 'so
  */
 export type Pull<T = void> = Generator<Want, T, Uint8Array>;
 
-export interface Source {
+export interface ReadSource {
   /** Bytes of the file that the parser has taken or skipped. */
   readonly position: number;
 }
@@ -41,7 +41,7 @@ export function* skip(bytes: number): Pull {
  * Feeds a pull parser with the chunks of a file. Memory depends on the bytes that have arrived, never on a declared
  * length, and all reads share one buffer. An error in the parser ends it; its results so far stay.
  */
-export class PullReader implements Source {
+export class PullReader implements ReadSource {
   position = 0;
   #parser: Pull | undefined;
   #want: Want = { kind: 'skip', bytes: 0 };

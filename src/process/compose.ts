@@ -9,7 +9,7 @@ import { requestCopies } from '../db/queue/enqueue.ts';
 import { countPending } from '../db/objects/locations.ts';
 import { countBehind } from '../db/search/rollups.ts';
 import { createSigner, derivedSigningKey } from '../domain/delivery/signing.ts';
-import { createHotBodies } from '../domain/bytes/body-cache.ts';
+import { createBodyCache } from '../domain/bytes/body-cache.ts';
 import { createRenderedItems } from '../http/answers/present.ts';
 import type { RouteDeps } from '../http/route-deps.ts';
 import type { SenderTrust, WebhookTrust } from '../http/webhooks/webhook-sender.ts';
@@ -78,7 +78,7 @@ export async function createService(
     db,
     stores: services.stores,
     rendered: createRenderedItems(publicBaseUrl),
-    hotBodies: createHotBodies(config.CONTENT_CACHE_BYTES),
+    bodyCache: createBodyCache(config.CONTENT_CACHE_BYTES),
     verifiedFiles: createVerifiedFiles(),
     fetcher,
     comfyui,

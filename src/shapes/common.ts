@@ -42,7 +42,7 @@ export const ItemId = Type.String({
   examples: ['42'],
 });
 
-export const Problem = component(
+export const ProblemSchema = component(
   'Problem',
   {
     type: Type.String({
@@ -70,7 +70,7 @@ export const Problem = component(
 
 const problem = (description: string) => ({
   description,
-  content: { 'application/problem+json': { schema: ref(Problem) } },
+  content: { 'application/problem+json': { schema: ref(ProblemSchema) } },
 });
 
 /** The error answers that every route has. */

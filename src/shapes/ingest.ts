@@ -16,7 +16,7 @@ export const IngestFields = Type.Object(
 );
 export type IngestFields = Static<typeof IngestFields>;
 
-export const IngestForm = component(
+export const IngestFormSchema = component(
   'IngestForm',
   {
     ...IngestFields.properties,

@@ -7,11 +7,11 @@ type Work = (payload: unknown, helpers: JobHelpers) => Promise<void>;
 export const TURN_MS = 50_000;
 
 /** Jobs at once in a process where so many downloads may run. */
-export function jobSlots(concurrency: number): number {
+export function taskSlots(concurrency: number): number {
   return concurrency + 1;
 }
 
-/** A job that nobody needs twice, in so many seconds by the database's clock, which alone decides what is due. */
+/** A task that nobody needs twice, in so many seconds by the database's clock, which alone decides what is due. */
 export function addOnce(helpers: JobHelpers, task: string, seconds = 0): Promise<unknown> {
   return helpers.query(
     'SELECT graphile_worker.add_job($1, run_at := now() + make_interval(secs => $2), max_attempts := 3, job_key := $1)',
@@ -19,7 +19,7 @@ export function addOnce(helpers: JobHelpers, task: string, seconds = 0): Promise
   );
 }
 
-/** One of these at a time in this process: a job that finds another one at work leaves it to that one, which looks once more. */
+/** One of these at a time in this process: a task that finds another one at work leaves it to that one, which looks once more. */
 export function alone(name: string, work: (helpers: JobHelpers) => Promise<void>): Work {
   let running = false;
   let asked = false;
@@ -41,8 +41,8 @@ export function alone(name: string, work: (helpers: JobHelpers) => Promise<void>
 }
 
 /**
- * Downloads take as many slots as there may be jobs; there is one slot more (`jobSlots`), so that however many wait, and however slow
- * they are, everything else gets through. Each job takes whatever dies first until nothing is due; one that finds no slot ends, because those at work will get there.
+ * Downloads take as many slots as there may be tasks; there is one slot more (`taskSlots`), so that however many wait, and however slow
+ * they are, everything else gets through. Each task takes whatever dies first until nothing is due; one that finds no slot ends, because those at work will get there.
  * @param fetchNext makes one attempt; undefined: none is due
  */
 export function downloads(

@@ -8,17 +8,17 @@ import { removeOldDeliveries } from '../domain/webhooks/old-deliveries.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/copies/pending-copies.ts';
 import { pollPrompt } from '../domain/jobs/poll-comfyui.ts';
 import { secondsToNextRunFiles, writeDueRunFiles } from '../domain/run-folder/refresh-files.ts';
-import { type RunnerOptions, runJobs } from './job-runner.ts';
-import { TURN_MS, addOnce, alone, downloads, jobSlots } from './task-slots.ts';
+import { type RunnerOptions, runTasks } from './task-runner.ts';
+import { TURN_MS, addOnce, alone, downloads, taskSlots } from './task-slots.ts';
 
-export interface JobsOptions {
+export interface TaskOptions {
   connectionString: string;
   /** Jobs at once. */
   concurrency: number;
 }
 
-export interface Jobs {
-  /** Waits a moment for running jobs, then tells them to stop; what they had not finished is due again. */
+export interface RunningTasks {
+  /** Waits a moment for running tasks, then tells them to stop; what they had not finished is due again. */
   stop(): Promise<void>;
 }
 
@@ -38,13 +38,13 @@ function tasks(deps: Deps, concurrency: number): TaskList {
       const least = report.down.length > 0 ? DOWN_SECONDS : 1;
       await addOnce(helpers, 'copies', Math.max(least, seconds));
     }),
-    // A job is made for each item, but takes whatever dies first.
+    // A task is made for each item, but takes whatever dies first.
     fetch: download,
-    // What needs no network waits for none: one item for each job, beside the downloads.
+    // What needs no network waits for none: one item for each task, beside the downloads.
     'fetch-at-hand': async (_payload, helpers) => {
       await fetchPending(deps, { atHand: true }, { signal: helpers.abortSignal });
     },
-    // For fetches whose job was lost with its worker.
+    // For fetches whose task was lost with its worker.
     fetches: async (payload, helpers) => {
       const end = Date.now() + TURN_MS;
       while (!helpers.abortSignal?.aborted && Date.now() < end) {
@@ -52,7 +52,7 @@ function tasks(deps: Deps, concurrency: number): TaskList {
       }
       await download(payload, helpers);
     },
-    // Each job is one look at whichever prompt is due.
+    // Each task is one look at whichever prompt is due.
     comfyui: async (_payload, helpers) => {
       await pollPrompt(deps, helpers.abortSignal);
     },
@@ -91,7 +91,7 @@ const PARTS: Readonly<Record<string, string>> = {
   'run-files': 'run-files',
 };
 
-/** A job that fails is graphile-worker's to retry; that it fails is seen as the state of its part. */
+/** A task that fails is graphile-worker's to retry; that it fails is seen as the state of its part. */
 function observedTasks(deps: Deps, list: TaskList): TaskList {
   return Object.fromEntries(
     Object.entries(list).map(([name, task]) => [
@@ -102,13 +102,13 @@ function observedTasks(deps: Deps, list: TaskList): TaskList {
 }
 
 /** Runs graphile-worker in this process, and again when it ends by itself. */
-export function startJobs(deps: Deps, { connectionString, concurrency }: JobsOptions): Jobs {
+export function startTasks(deps: Deps, { connectionString, concurrency }: TaskOptions): RunningTasks {
   const options: RunnerOptions = {
     connectionString,
-    slots: jobSlots(concurrency),
+    slots: taskSlots(concurrency),
     taskList: observedTasks(deps, tasks(deps, concurrency)),
     watches: WATCHES.map((task) => ({ task, priority: priorityOf(task) })),
     log: deps.log,
   };
-  return keepRunning(deps.background, 'jobs', (run) => runJobs(options, run));
+  return keepRunning(deps.background, 'tasks', (run) => runTasks(options, run));
 }

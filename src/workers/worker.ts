@@ -2,7 +2,7 @@ import { repeat } from '../background/repeat.ts';
 import type { Deps } from '../domain/deps.ts';
 import { keepRollups } from '../domain/search/rollups.ts';
 import { sweepIntents } from '../domain/staging/sweep.ts';
-import { type JobsOptions, startJobs } from './tasks.ts';
+import { type TaskOptions, startTasks } from './tasks.ts';
 
 const SWEEP_MS = 60_000;
 /** What one object of a sweep may take: stores give up earlier. */
@@ -11,15 +11,15 @@ const SWEEP_LIMIT_MS = 300_000;
 const ROLLUP_MS = 2000;
 
 export interface Worker {
-  /** Waits for the running sweep and, for a moment, for running jobs. */
+  /** Waits for the running sweep and, for a moment, for running tasks. */
   stop(): Promise<void>;
 }
 
 /**
- * All background work of a process: the jobs, a sweep every minute, and totals every two seconds. Any number of processes may sweep
+ * All background work of a process: the tasks, a sweep every minute, and totals every two seconds. Any number of processes may sweep
  * at once: each takes intents that no other has. One at a time keeps the totals, and others pass on.
  */
-export function startWorker(deps: Deps, options: JobsOptions): Worker {
+export function startWorker(deps: Deps, options: TaskOptions): Worker {
   const sweeps = repeat(
     deps.background,
     'sweeps',
@@ -37,10 +37,10 @@ export function startWorker(deps: Deps, options: JobsOptions): Worker {
     },
     { everyMs: ROLLUP_MS, retry: { minMs: ROLLUP_MS, maxMs: 30_000 } },
   );
-  const jobs = startJobs(deps, options);
+  const tasks = startTasks(deps, options);
   return {
     async stop() {
-      await Promise.all([jobs.stop(), sweeps.stop(), totals.stop()]);
+      await Promise.all([tasks.stop(), sweeps.stop(), totals.stop()]);
     },
   };
 }

@@ -124,8 +124,8 @@ test('the job runner and the wake-up of workers survive the loss of the queue’
   await hide(jobs);
   // Copies are wanted, and nobody can be told.
   const id = await upload();
-  await expect.poll(failing).toEqual(['background:copies-wake-up', 'background:jobs']);
-  expect(await metric('mediakeep_background_part_up', 'jobs')).toBe(0);
+  await expect.poll(failing).toEqual(['background:copies-wake-up', 'background:tasks']);
+  expect(await metric('mediakeep_background_part_up', 'tasks')).toBe(0);
   await bringBack(jobs);
   await expect.poll(failing).toEqual([]);
   const item = async () => (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
@@ -145,7 +145,7 @@ test('the job runner starts as soon as the database takes its connections', asyn
     await upload();
     await allow(false);
     start();
-    await expect.poll(failing).toContain('background:jobs');
+    await expect.poll(failing).toContain('background:tasks');
     await allow(true);
     await expect.poll(failing).toEqual([]);
   } finally {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type PostgresHome, type PostgresUser, postgresHome } from './home.ts';
-import { isAlive, withFileLock } from './file-lock.ts';
+import { isProcessAlive, withFileLock } from './file-lock.ts';
 import { freePort } from './free-port.ts';
 
 export interface EmbeddedPostgresOptions {
@@ -58,7 +58,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       withFileLock(lock, async () => {
         await rm(ticket, { force: true });
         for (const name of await readdir(users)) {
-          if (isAlive(Number.parseInt(name, 10))) return;
+          if (isProcessAlive(Number.parseInt(name, 10))) return;
           await rm(path.join(users, name), { force: true });
         }
         await shutDown(home.cluster);
@@ -232,7 +232,7 @@ async function notedServer(cluster: string): Promise<{ pid: number; port: number
 
 async function runningServer(cluster: string): Promise<{ pid: number; port: number } | undefined> {
   const noted = await notedServer(cluster);
-  return noted.pid > 0 && noted.port > 0 && isAlive(noted.pid) ? noted : undefined;
+  return noted.pid > 0 && noted.port > 0 && isProcessAlive(noted.pid) ? noted : undefined;
 }
 
 /** The port that it had when it was killed: copies of the service that still run look for it there. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../errors.ts';
 
 /** Whether a process of that id lives on this machine (one of another user counts). */
-export function isAlive(pid: number): boolean {
+export function isProcessAlive(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
@@ -60,7 +60,7 @@ async function ownerOf(file: string): Promise<number> {
 async function isAbandoned(file: string): Promise<boolean> {
   const owner = await ownerOf(file);
   if (owner === process.pid) return !held.has(file);
-  if (owner > 0) return !isAlive(owner);
+  if (owner > 0) return !isProcessAlive(owner);
   const found = await stat(file).catch(() => undefined);
   return found !== undefined && Date.now() - found.mtimeMs > NAMELESS_MS;
 }

@@ -123,7 +123,7 @@ export async function findItemForUpdate(trx: Trx, id: string): Promise<MediaItem
 }
 
 /** Whether there is an item of that id that is not deleted. */
-export async function isAlive(db: Db, id: string): Promise<boolean> {
+export async function isUndeletedItem(db: Db, id: string): Promise<boolean> {
   const row = await db
     .selectFrom('generated_images')
     .select('id')

@@ -7,7 +7,7 @@ import { type ItemRecord, type NewItem, insertItems, itemRecord } from './insert
 type Request = { begin: IntentKey } | { end: ItemRecord };
 
 /** What uploads commit, those that begin and those that end together: one statement, one trip, one flush of the log. */
-const commitUpload = coalesced<Request, MediaItem | undefined>(
+const commitTogether = coalesced<Request, MediaItem | undefined>(
   async (db, requests) => {
     const begin = requests.flatMap((request) => ('begin' in request ? [request.begin] : []));
     const end = requests.flatMap((request) => ('end' in request ? [request.end] : []));
@@ -23,7 +23,7 @@ const commitUpload = coalesced<Request, MediaItem | undefined>(
 
 /** Committed when it returns. Not for transactions. */
 export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
-  await commitUpload(db, { begin: intent });
+  await commitTogether(db, { begin: intent });
 }
 
 /**
@@ -32,7 +32,7 @@ export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
  * @throws IntentLost
  */
 export async function commitNewItem(db: Db, item: NewItem): Promise<MediaItem> {
-  const inserted = await commitUpload(db, { end: itemRecord(item) });
+  const inserted = await commitTogether(db, { end: itemRecord(item) });
   if (!inserted) throw new Error('An upload was committed without an answer');
   return inserted;
 }

@@ -25,7 +25,7 @@ export interface Fetch {
   sources: FetchSource[];
   options: FetchOptions;
   /** When the last of its addresses dies; undefined: unknown. */
-  diesAt: Date | undefined;
+  expiresAt: Date | undefined;
   /** This attempt counted. */
   attempts: number;
   /** As it was taken; when it has another one by now, what the attempt found out is no judgement on it. */
@@ -44,7 +44,7 @@ export interface NewFetch {
   sources: readonly FetchSource[];
   options: FetchOptions;
   /** When the last address dies; undefined: nobody knows. */
-  diesAt: Date | undefined;
+  expiresAt: Date | undefined;
   /** The request itself gets the bytes; a worker takes over when it has given no sign of life for a minute. */
   held?: boolean | undefined;
 }
@@ -52,7 +52,7 @@ export interface NewFetch {
 export async function insertFetch(
   trx: Trx,
   mediaId: string,
-  { sources, options, diesAt, held }: NewFetch,
+  { sources, options, expiresAt, held }: NewFetch,
 ): Promise<void> {
   await trx
     .insertInto('fetches')
@@ -61,7 +61,7 @@ export async function insertFetch(
       sources: JSON.stringify(sources),
       options: JSON.stringify(options),
       at_hand: isAtHand(sources),
-      dies_at: diesAt?.toISOString() ?? null,
+      dies_at: expiresAt?.toISOString() ?? null,
       next_attempt_at: held === true ? leased : sql<string>`now()`,
     })
     .execute();
@@ -71,7 +71,7 @@ export async function insertFetch(
 export async function extendFetch(
   trx: Trx,
   mediaId: string,
-  { sources, options, diesAt, held }: NewFetch,
+  { sources, options, expiresAt, held }: NewFetch,
 ): Promise<void> {
   const row = await trx
     .selectFrom('fetches')
@@ -79,21 +79,21 @@ export async function extendFetch(
     .where('media_id', '=', mediaId)
     .forUpdate()
     .executeTakeFirst();
-  if (!row) return insertFetch(trx, mediaId, { sources, options, diesAt, held });
+  if (!row) return insertFetch(trx, mediaId, { sources, options, expiresAt, held });
   const known = row.sources as unknown as FetchSource[];
   const seen = new Set(known.map((source) => JSON.stringify(source)));
   const added = sources.filter((source) => !seen.has(JSON.stringify(source)));
   const all = [...known, ...added].toSorted((a, b) => RANK[a.type] - RANK[b.type]);
   const again = added.length > 0 || row.gave_up_at !== null || held === true;
   // Of one place nobody knows when it ends, or it never does: nor does the whole, then.
-  const never = (known.length > 0 && row.dies_at === null) || diesAt === undefined;
+  const never = (known.length > 0 && row.dies_at === null) || expiresAt === undefined;
   await trx
     .updateTable('fetches')
     .set({
       sources: JSON.stringify(all),
       at_hand: isAtHand(all),
       options: JSON.stringify({ ...row.options, ...options }),
-      dies_at: never ? null : new Date(Math.max(Number(new Date(row.dies_at ?? 0)), Number(diesAt))).toISOString(),
+      dies_at: never ? null : new Date(Math.max(Number(new Date(row.dies_at ?? 0)), Number(expiresAt))).toISOString(),
       // An attempt that is under way does no harm: one of the two finds the item complete.
       next_attempt_at: held === true ? leased : again ? sql<string>`now()` : row.next_attempt_at,
       gave_up_at: null,
@@ -147,7 +147,7 @@ export async function takeFetch(db: Db, which: { mediaId: string } | { atHand: b
       mediaId: row.media_id,
       sources: row.sources as unknown as FetchSource[],
       options: row.options,
-      diesAt: row.dies_at === null ? undefined : new Date(row.dies_at),
+      expiresAt: row.dies_at === null ? undefined : new Date(row.dies_at),
       attempts: row.attempts,
       revision: row.revision,
       createdAt: new Date(row.created_at),

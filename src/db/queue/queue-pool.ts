@@ -6,7 +6,7 @@ import { failureOf } from '../failure.ts';
  * Connections for the job queue, with times as it expects them. Its own pool is not closed yet when it says that it has stopped, and
  * the loss of a connection then ends the process.
  */
-export function openJobPool(connectionString: string, max: number, onError: (error: Error) => void): pg.Pool {
+export function openQueuePool(connectionString: string, max: number, onError: (error: Error) => void): pg.Pool {
   return withHandlers(new pg.Pool(options(connectionString, max)), onError);
 }
 
@@ -35,7 +35,7 @@ const isGone = (error: unknown): boolean => failureOf(error) === 'gone';
  * Connections for the job runner, which wait for a database that is away. A runner that cannot note that a job has ended stops with all
  * its jobs and leaves that one locked for four hours, so such statements are repeated until the database has taken them.
  */
-export class PatientJobPool extends pg.Pool {
+export class QueuePool extends pg.Pool {
   readonly #connectionString: string;
   readonly #onAway: (error: unknown) => void;
   readonly #closing = new AbortController();

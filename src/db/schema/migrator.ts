@@ -4,7 +4,7 @@ import { Logger as JobLogger, runMigrations } from 'graphile-worker';
 import { sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { type Db, openDatabase } from '../database.ts';
-import { openJobPool } from '../queue/queue-pool.ts';
+import { openQueuePool } from '../queue/queue-pool.ts';
 
 const FOLDER = new URL('../../../migrations/', import.meta.url);
 const QUIET = new JobLogger(() => () => {});
@@ -38,7 +38,7 @@ async function loadMigrations(): Promise<Record<string, Migration>> {
 /** The job queue's own schema: rows that need work are committed together with their job. */
 async function migrateJobQueue(connectionString: string): Promise<void> {
   // Once it has done its work the loss of its connection, to a database that is stopped at once, means nothing.
-  const pool = openJobPool(connectionString, 2, () => {});
+  const pool = openQueuePool(connectionString, 2, () => {});
   try {
     await runMigrations({ pgPool: pool, logger: QUIET });
   } finally {

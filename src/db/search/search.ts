@@ -16,7 +16,7 @@ export interface PageRequest {
 }
 
 /** An item that a search has found: what its place, its weight and its state are, and nothing that costs to read. */
-export interface FoundItem {
+export interface SearchHit {
   id: string;
   created_at: string;
   /** Another one after each change of what an item shows. */
@@ -46,7 +46,7 @@ function pageOf(items: SelectQueryBuilder<Tables, 'generated_images', object>, o
 }
 
 export interface FoundPage {
-  found: FoundItem[];
+  found: SearchHit[];
   /** Whether there are items after the last one of this page. */
   more: boolean;
 }
@@ -69,7 +69,7 @@ const itemsByIds = prepared('items_by_ids', (db, { ids }: { ids: string[] }) =>
 /** What a search has found, in any order; without what has been deleted since. */
 export async function readFound(
   db: Db,
-  found: readonly Pick<FoundItem, 'id'>[],
+  found: readonly Pick<SearchHit, 'id'>[],
 ): Promise<{ item: MediaItem; rowVersion: string }[]> {
   if (found.length === 0) return [];
   const rows = await itemsByIds(db, { ids: found.map(({ id }) => id) });
@@ -93,7 +93,7 @@ const OWN_PAGES = {
   asc: { first: ownPage('asc', false), later: ownPage('asc', true) },
 };
 
-function pageRows(db: Db, request: PageRequest): Promise<FoundItem[]> {
+function pageRows(db: Db, request: PageRequest): Promise<SearchHit[]> {
   const { filter, order, limit, after } = request;
   if (needsWindows(filter)) return searchByWindows(db, request);
   const { userId, tagMode: _onlyHow, ...others } = filter;
@@ -104,7 +104,7 @@ function pageRows(db: Db, request: PageRequest): Promise<FoundItem[]> {
   return (after ? later : first)(db, { userId, limit, createdAt, id });
 }
 
-async function searchByWindows(db: Db, request: PageRequest): Promise<FoundItem[]> {
+async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[]> {
   const { order, limit } = request;
   const walk = (db: Db) => pageOf(walkedItems(db, request), order, limit).execute();
   const walked = await walk(db);

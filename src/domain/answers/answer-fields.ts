@@ -16,7 +16,7 @@ function sizeOf(field: string, value: unknown): number {
 }
 
 /** Outputs of one answer at most; nobody generates more at once, and each is a row. */
-export const MAX_OUTPUTS = 1000;
+export const MAX_ANSWER_OUTPUTS = 1000;
 /** Of more outputs than these, the first item alone keeps the answer. */
 const MAX_COPIES_OF_ANSWER = 16;
 
@@ -49,10 +49,10 @@ export function assertFew({ outputs }: ProviderAnswer, { prompt = '', metadata, 
       'too_large',
       `The fields have ${each} bytes, and each of ${outputs.length} items would have them; at most ${MAX_FIELD_BYTES} bytes together are taken.`,
     );
-  if (outputs.length > MAX_OUTPUTS)
+  if (outputs.length > MAX_ANSWER_OUTPUTS)
     throw new AppError(
       'invalid_request',
-      `The answer holds ${outputs.length} outputs or more; send at most ${MAX_OUTPUTS} at once.`,
+      `The answer holds ${outputs.length} outputs or more; send at most ${MAX_ANSWER_OUTPUTS} at once.`,
       { field: 'response' },
     );
 }

@@ -2,8 +2,8 @@ import type { Trx } from '../../db/database.ts';
 import type { FetchSource, NewFetch } from '../../db/jobs/fetches.ts';
 import { type GenerationJob, updateJob } from '../../db/jobs/jobs.ts';
 import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../../sources/answers/answer.ts';
-import { urlDiesAt } from '../../sources/fetch/url-expiry.ts';
-import { type AnswerContext, MAX_OUTPUTS, answerContext, outputFields } from './answer-fields.ts';
+import { urlExpiresAt } from '../../sources/fetch/url-expiry.ts';
+import { type AnswerContext, MAX_ANSWER_OUTPUTS, answerContext, outputFields } from './answer-fields.ts';
 import type { Deps } from '../deps.ts';
 import type { ItemInput } from '../items/item-fields.ts';
 import { changeOf } from './job-state.ts';
@@ -38,13 +38,13 @@ export async function applyAnswer(
     answer,
     body,
   });
-  if (answer.outputs.length > MAX_OUTPUTS)
+  if (answer.outputs.length > MAX_ANSWER_OUTPUTS)
     deps.log.warn(
       { provider: job.provider, jobId: job.jobId, outputs: answer.outputs.length },
-      `a webhook tells of more than ${MAX_OUTPUTS} outputs; the others are left out`,
+      `a webhook tells of more than ${MAX_ANSWER_OUTPUTS} outputs; the others are left out`,
     );
   const outputs = answer.outputs
-    .slice(0, MAX_OUTPUTS)
+    .slice(0, MAX_ANSWER_OUTPUTS)
     .map((output, index) =>
       newOutput(deps, context, output, { deliveryId, index, identities: identities[index] ?? [] }),
     );
@@ -104,15 +104,15 @@ function wantedOf(
   return {
     sources,
     options: { subfolder: base.subfolder, store: base.store, contentType: output.contentType },
-    diesAt: lastDeath(output.from, provider, answer),
+    expiresAt: lastExpiry(output.from, provider, answer),
   };
 }
 
 /** When nothing is left to try; undefined when one of the places is not known to end. */
-export function lastDeath(from: readonly OutputBytes[], provider: string, answer: ProviderAnswer): Date | undefined {
+export function lastExpiry(from: readonly OutputBytes[], provider: string, answer: ProviderAnswer): Date | undefined {
   const completed = answer.generation['completedAt'];
   const since = typeof completed === 'string' && !Number.isNaN(Date.parse(completed)) ? new Date(completed) : undefined;
-  const deaths = from.map((each) => (each.type === 'url' ? urlDiesAt(each.url, { provider, since }) : undefined));
-  const known = deaths.filter((date) => date !== undefined);
-  return known.length === deaths.length && known.length > 0 ? new Date(Math.max(...known.map(Number))) : undefined;
+  const expiries = from.map((each) => (each.type === 'url' ? urlExpiresAt(each.url, { provider, since }) : undefined));
+  const known = expiries.filter((date) => date !== undefined);
+  return known.length === expiries.length && known.length > 0 ? new Date(Math.max(...known.map(Number))) : undefined;
 }

@@ -10,7 +10,7 @@ const RECENT = 500;
  * Small bodies that are asked for again and again, in memory. What lies under a key of ours never changes, so nothing is ever out of
  * date; who may have it is decided before, at each request.
  */
-export interface HotBodies {
+export interface BodyCache {
   get(location: Location): Buffer | undefined;
   /** Whether a body is worth keeping now; counts as a request for it. */
   wants(location: Location): boolean;
@@ -20,7 +20,7 @@ export interface HotBodies {
 }
 
 /** @param maxBytes of all together; 0 keeps none */
-export function createHotBodies(maxBytes: number): HotBodies {
+export function createBodyCache(maxBytes: number): BodyCache {
   if (maxBytes === 0) return { get: () => undefined, wants: () => false, keep: () => {}, forget: () => {} };
   const bodies = new LRUCache<string, Buffer>({
     maxSize: maxBytes,

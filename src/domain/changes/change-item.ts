@@ -119,7 +119,7 @@ export async function purge(deps: Deps, caller: Caller, id: string): Promise<voi
     await touchRun(trx, item.runId, item.userId);
     return objects;
   });
-  for (const object of owned) deps.hotBodies.forget(object);
+  for (const object of owned) deps.bodyCache.forget(object);
   // First the file that names the object, then the object.
   await refreshRun(deps, item.runId);
   await removeDropped(deps, owned);

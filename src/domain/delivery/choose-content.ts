@@ -9,7 +9,7 @@ import { hasOriginal } from './open-original.ts';
 import { stripperOf } from './open-stripped.ts';
 
 /** How a reader came by an item; decides how long what it is given may be used. */
-export type Access = 'public' | 'private' | { signedUntil: number };
+export type ReadAccess = 'public' | 'private' | { signedUntil: number };
 
 /** Where the bytes of an item are delivered from. */
 export type ChosenContent =
@@ -54,14 +54,14 @@ export function redirectUrl(
   deps: DeliveryDeps,
   locations: readonly Location[],
   headers: ContentHeaders & { cacheControl: string },
-  { access, download }: { access: Access; download: boolean },
+  { access, download }: { access: ReadAccess; download: boolean },
 ): Promise<DirectUrl | undefined> {
   if (deps.delivery !== 'redirect') return Promise.resolve(undefined);
   return directUrl(deps, locations, { ...headers, expiresIn: secondsOf(deps, access), publicUrl: !download });
 }
 
 /** Seconds that a presigned URL is valid: never longer than the right by which it was asked for. */
-function secondsOf({ urlTtlSeconds }: DeliveryDeps, access: Access): number {
+function secondsOf({ urlTtlSeconds }: DeliveryDeps, access: ReadAccess): number {
   if (typeof access === 'string') return Math.max(60, urlTtlSeconds);
   return Math.max(1, Math.min(urlTtlSeconds, access.signedUntil - Math.floor(Date.now() / 1000)));
 }

@@ -15,7 +15,7 @@ import {
 } from '../../db/items/items.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { ByteRange, GetResult } from '../../storage/driver.ts';
-import { Whole } from '../../storage/streams/buffered-object.ts';
+import { BufferedObject } from '../../storage/streams/buffered-object.ts';
 import { type Caller, isAdmin, mayReach } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { slice } from '../bytes/slice.ts';
@@ -201,7 +201,7 @@ async function newLocations(
 }
 
 /** The same, out of memory when the bytes are small and often asked for. */
-export async function openHotContent(
+export async function openCachedContent(
   deps: Deps,
   item: Pick<DeliveredItem, 'id'>,
   locations: readonly Location[],
@@ -209,17 +209,17 @@ export async function openHotContent(
   signal?: AbortSignal,
 ): Promise<OpenedContent> {
   const [first] = locations;
-  const hot = first && deps.hotBodies.get(first);
+  const hot = first && deps.bodyCache.get(first);
   if (first && hot) {
     const data = range ? hot.subarray(range.start, range.end + 1) : hot;
-    return Object.assign(new Whole(data, hot.length), { store: first.store });
+    return Object.assign(new BufferedObject(data, hot.length), { store: first.store });
   }
-  const wanted = first !== undefined && range === undefined && deps.hotBodies.wants(first);
+  const wanted = first !== undefined && range === undefined && deps.bodyCache.wants(first);
   const content = await openContent(deps, item, locations, range, signal);
   if (!wanted || content.store !== first.store) return content;
   const data = content.data ?? (await buffer(content.stream).catch(() => undefined));
   // It broke off or was found damaged: another location comes first, and where there is none the same one says what is wrong.
   if (data?.length !== content.bytes) return openContent(deps, item, [...locations.slice(1), first], range, signal);
-  deps.hotBodies.keep(first, data);
-  return Object.assign(new Whole(data, content.totalBytes), { store: content.store });
+  deps.bodyCache.keep(first, data);
+  return Object.assign(new BufferedObject(data, content.totalBytes), { store: content.store });
 }

@@ -3,10 +3,10 @@ import { Readable } from 'node:stream';
 import { type Location, markCorrupt, markSound } from '../../db/objects/locations.ts';
 import { AppError } from '../../errors.ts';
 import type { GetResult } from '../../storage/driver.ts';
-import { Whole } from '../../storage/streams/buffered-object.ts';
+import { BufferedObject } from '../../storage/streams/buffered-object.ts';
 import type { Deps } from '../deps.ts';
 
-export type VerifyDeps = Pick<Deps, 'db' | 'log' | 'metrics' | 'hotBodies' | 'verifiedFiles'>;
+export type VerifyDeps = Pick<Deps, 'db' | 'log' | 'metrics' | 'bodyCache' | 'verifiedFiles'>;
 
 /**
  * The whole bytes of a location, checked against its SHA-256 before the last of them is given out: an ETag promises them. Small ones
@@ -24,7 +24,7 @@ export async function verifiedContent(
   if (content.data) {
     if (createHash('sha256').update(content.data).digest('hex') !== sha256) throw await damaged(deps, itemId, location);
     if (location.state === 'corrupt') await sound(deps, itemId, location);
-    return new Whole(content.data, content.totalBytes);
+    return new BufferedObject(content.data, content.totalBytes);
   }
   const { version } = content;
   if (version !== undefined && location.state !== 'corrupt' && deps.verifiedFiles.has(location, version))
@@ -63,7 +63,7 @@ async function damaged(deps: VerifyDeps, itemId: string, location: Location): Pr
     'stored bytes are damaged: they do not hash to what was stored; the copy is marked corrupt',
   );
   deps.metrics.corruptRead(store);
-  deps.hotBodies.forget(location);
+  deps.bodyCache.forget(location);
   await markCorrupt(deps.db, { mediaId: itemId, store, key }).catch((error: unknown) =>
     deps.log.error(
       { err: error, itemId, store, key },

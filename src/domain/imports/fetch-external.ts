@@ -5,7 +5,7 @@ import path from 'node:path';
 import { externalItems } from '../../db/items/external-items.ts';
 import { isAppError } from '../../errors.ts';
 import type { Deps } from '../deps.ts';
-import { type BytesFrom, storeInto } from '../ingest/fill-item.ts';
+import { type BytesFrom, fillItem } from '../ingest/fill-item.ts';
 import { workThrough } from '../work-through.ts';
 
 export interface FetchExternalOptions {
@@ -58,7 +58,7 @@ async function fetchOne(
   summary: FetchExternalSummary,
 ): Promise<void> {
   try {
-    await storeInto(deps, item, await placeOf(item.storageUrl, folders), { options: {}, signal });
+    await fillItem(deps, item, await sourceAt(item.storageUrl, folders), { options: {}, signal });
     summary.stored += 1;
   } catch (error) {
     if (isAppError(error, 'database_unavailable', 'store_unavailable', 'storage_full')) throw error;
@@ -66,7 +66,7 @@ async function fetchOne(
   }
 }
 
-async function placeOf(url: string, folders: FetchExternalOptions['folders']): Promise<BytesFrom> {
+async function sourceAt(url: string, folders: FetchExternalOptions['folders']): Promise<BytesFrom> {
   const mapped = folders.find(({ prefix }) => url.startsWith(prefix));
   if (!mapped) return { type: 'url', url };
   const name = decodeURIComponent(url.slice(mapped.prefix.length).split(/[?#]/, 1)[0] ?? '');

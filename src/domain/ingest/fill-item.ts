@@ -9,7 +9,7 @@ import { completeItem } from './complete-item.ts';
 import type { Deps } from '../deps.ts';
 import { suggestedName } from './ingest.ts';
 import type { ItemFields } from '../items/item-fields.ts';
-import { placeOf, runOf } from '../staging/destination.ts';
+import { destinationOf, findRunOf } from '../staging/destination.ts';
 import { stage } from '../staging/stage.ts';
 
 /** Where the bytes of one item come from, once it is decided. */
@@ -25,7 +25,7 @@ export type BytesFrom =
  * Gets the bytes of an item that has none yet, and makes it a success.
  * @throws AppError whatever kept the bytes from being had or stored; the item is as it was, and nothing is left behind
  */
-export async function storeInto(
+export async function fillItem(
   deps: Deps,
   item: MediaItem,
   from: BytesFrom,
@@ -44,7 +44,7 @@ export async function storeInto(
   const said = from.type === 'base64' ? (from.declaredType ?? decoded?.declaredType) : fetched?.contentType;
   const filename = fields.filename ?? suggestedName(fetched?.filename);
   const staged = await stage(deps, {
-    ...placeOf(deps, fields, filename, await runOf(deps, fields)),
+    ...destinationOf(deps, fields, filename, await findRunOf(deps, fields)),
     body: from.type === 'stream' ? from.body : (fetched?.body ?? once(decoded?.bytes ?? Buffer.alloc(0))),
     filename,
     declaredType: said ?? options.contentType,

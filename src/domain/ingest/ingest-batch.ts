@@ -1,5 +1,5 @@
 import type { MediaItem } from '../../db/item-columns.ts';
-import { urlDiesAt } from '../../sources/fetch/url-expiry.ts';
+import { urlExpiresAt } from '../../sources/fetch/url-expiry.ts';
 import type { Source } from '../bytes/source.ts';
 import type { Caller } from '../caller.ts';
 import type { Deps } from '../deps.ts';
@@ -46,5 +46,5 @@ export async function ingestBatch(
 }
 
 function expiryOf({ url }: BatchEntry): number {
-  return (url && urlDiesAt(url.url, url)?.getTime()) ?? Number.MAX_SAFE_INTEGER;
+  return (url && urlExpiresAt(url.url, url)?.getTime()) ?? Number.MAX_SAFE_INTEGER;
 }

@@ -1,6 +1,6 @@
 import type { MediaItem } from '../../db/item-columns.ts';
 import { createHash } from 'node:crypto';
-import { findItem, isAlive } from '../../db/items/items.ts';
+import { findItem, isUndeletedItem } from '../../db/items/items.ts';
 import type { Run } from '../../db/runs/runs.ts';
 import { AppError } from '../../errors.ts';
 import { cutBytes } from '../../storage/keys.ts';
@@ -12,7 +12,7 @@ import type { Deps } from '../deps.ts';
 import { type Claim, assertSameContent, openKey } from '../idempotency.ts';
 import { addressToKeep, keepPending } from './keep-pending.ts';
 import { type ItemFields, type ItemInput, checkFields } from '../items/item-fields.ts';
-import { assertOpen, placeOf, runOf } from '../staging/destination.ts';
+import { assertOpen, destinationOf, findRunOf } from '../staging/destination.ts';
 import type { BytesSource, Source } from '../bytes/source.ts';
 import { type Staged, stage } from '../staging/stage.ts';
 
@@ -85,7 +85,7 @@ async function run(deps: Deps, request: IngestRequest): Promise<IngestResult> {
 
 /** A replay says that the item is stored. @throws AppError item_deleted */
 async function assertNotDeleted(deps: Deps, id: string): Promise<void> {
-  if (await isAlive(deps.db, id)) return;
+  if (await isUndeletedItem(deps.db, id)) return;
   throw new AppError(
     'item_deleted',
     `The item ${id} that this Idempotency-Key stored has been deleted; restore it, or send the file with a new key.`,
@@ -136,7 +136,7 @@ export async function checkParent(deps: Deps, caller: Caller, parentId: string |
 
 async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim?: Claim): Promise<MediaItem> {
   const { source } = request;
-  const run = await runOf(deps, early);
+  const run = await findRunOf(deps, early);
   if (request.admitted !== true) assertOpen(run);
   if (source.type === 'object') {
     const adopted = await adoptObject(deps, source, early.sha256);
@@ -201,7 +201,7 @@ function checkLateDigest(fields: ItemFields, staged: Staged): void {
 
 /** The folder was chosen before the run was named. */
 async function checkLateRun(deps: Deps, early: ItemFields, late: ItemFields): Promise<void> {
-  if (late.runId !== early.runId && (await runOf(deps, late)))
+  if (late.runId !== early.runId && (await findRunOf(deps, late)))
     throw new AppError(
       'field_after_file',
       "'runId' decides where the file is put; send it before the file, or in the query.",
@@ -219,7 +219,7 @@ async function stageSource(
   const fetched = source.type === 'url' ? await deps.fetcher.fetch(source.url, { signal }) : undefined;
   const filename = fields.filename ?? suggestedName(source.type === 'bytes' ? source.filename : fetched?.filename);
   const staged = await stage(deps, {
-    ...placeOf(deps, fields, filename, run),
+    ...destinationOf(deps, fields, filename, run),
     body: source.type === 'bytes' ? source.body : (fetched?.body ?? emptyBody()),
     filename,
     declaredType: source.type === 'bytes' ? source.declaredType : fetched?.contentType,

@@ -3,7 +3,7 @@ import { enqueue } from '../../db/queue/enqueue.ts';
 import { touchRun } from '../../db/runs/runs.ts';
 import { isAppError } from '../../errors.ts';
 import { isGone } from '../../sources/fetch/fetch-failure.ts';
-import { urlDiesAt } from '../../sources/fetch/url-expiry.ts';
+import { urlExpiresAt } from '../../sources/fetch/url-expiry.ts';
 import { contentFingerprint } from './commit-item.ts';
 import type { Deps } from '../deps.ts';
 import type { Claim } from '../idempotency.ts';
@@ -35,7 +35,7 @@ export function keepPending(
       {
         sources: [{ type: 'url', url }],
         options: { subfolder: fields.subfolder, store: fields.store },
-        diesAt: urlDiesAt(url, { provider: fields.provider }),
+        expiresAt: urlExpiresAt(url, { provider: fields.provider }),
       },
     );
     await enqueue(trx, 'fetch');

@@ -15,7 +15,7 @@ import { importAnswer, type ImportAnswerRequest } from './import-answer.ts';
 import { importJob } from './import-job.ts';
 import { checkParent } from '../ingest/ingest.ts';
 import { type ItemInput, checkFields } from '../items/item-fields.ts';
-import { assertOpen, runOf } from '../staging/destination.ts';
+import { assertOpen, findRunOf } from '../staging/destination.ts';
 
 export const COMFYUI = 'comfyui';
 
@@ -57,7 +57,7 @@ async function outputsOf(deps: Deps, prompt: ComfyPrompt, field: string): Promis
   checkPromptId(promptId, field);
   const userId = ownerFor(caller, input.userId);
   const fields = checkFields({ ...input, provider: input.provider ?? COMFYUI }, userId);
-  assertOpen(await runOf(deps, fields));
+  assertOpen(await findRunOf(deps, fields));
   await checkParent(deps, caller, fields.parentId);
   const name = { provider: COMFYUI, jobId: promptId };
   const history = await comfyui.history(promptId, signal).catch((error: unknown) => {

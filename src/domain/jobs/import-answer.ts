@@ -5,7 +5,7 @@ import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../../sources/an
 import { type Provider, providerOf } from '../../sources/providers/registry.ts';
 import { underKey } from './import-key.ts';
 import { answerContext, assertFew, outputFields } from '../answers/answer-fields.ts';
-import { lastDeath } from '../answers/apply-answer.ts';
+import { lastExpiry } from '../answers/apply-answer.ts';
 import { type Caller, ownerFor } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { importJob } from './import-job.ts';
@@ -91,10 +91,10 @@ export async function storeWithoutJob(
   if (answer.outputs.length === 0)
     return [await failure(deps, request, input, answer.error?.message ?? `the work was ${answer.state}`)];
   const items: MediaItem[] = [];
-  const deaths = answer.outputs.map(
-    ({ from }) => lastDeath(from, request.provider, answer)?.getTime() ?? Number.MAX_SAFE_INTEGER,
+  const expiries = answer.outputs.map(
+    ({ from }) => lastExpiry(from, request.provider, answer)?.getTime() ?? Number.MAX_SAFE_INTEGER,
   );
-  const queue = [...answer.outputs.entries()].toSorted(([a], [b]) => (deaths[a] ?? 0) - (deaths[b] ?? 0));
+  const queue = [...answer.outputs.entries()].toSorted(([a], [b]) => (expiries[a] ?? 0) - (expiries[b] ?? 0));
   await workThrough(queue, { concurrency: AT_ONCE }, async ([index, output]) => {
     items[index] = await storeOutput(deps, request, outputFields(context, output, index), output, index);
   });

@@ -18,7 +18,7 @@ import { changeOf } from '../answers/job-state.ts';
 import { identifyOutputs } from '../answers/output-identity.ts';
 import { mayAdopt } from '../ingest/object-references.ts';
 import { unpark } from '../webhooks/parked-webhooks.ts';
-import { assertOpen, checkPlace, runOf } from '../staging/destination.ts';
+import { assertOpen, checkDestination, findRunOf } from '../staging/destination.ts';
 import { type NewOutput, type RecordedOutput, recordFailure, recordOutputs } from '../answers/record-outputs.ts';
 import type { BytesFrom } from '../ingest/fill-item.ts';
 
@@ -47,8 +47,8 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
   const userId = ownerFor(caller, request.input.userId);
   assertFew(answer, request.input);
   const said = checkFields(request.input, userId);
-  assertOpen(await runOf(deps, said));
-  await checkPlace(deps, said);
+  assertOpen(await findRunOf(deps, said));
+  await checkDestination(deps, said);
   await checkParent(deps, caller, request.input.parentId);
   await checkScene(deps, userId, request.input);
   const identities = await identifyOutputs(answer.outputs);
@@ -58,7 +58,7 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
   const failures: unknown[] = [];
   const ids = recorded.map(({ id }) => id);
   const stored = [...ids];
-  const queue = [...recorded.entries()].toSorted(([a], [b]) => deathOf(outputs[a]) - deathOf(outputs[b])).values();
+  const queue = [...recorded.entries()].toSorted(([a], [b]) => expiryOf(outputs[a]) - expiryOf(outputs[b])).values();
   const worker = async () => {
     for (const [index, one] of queue)
       stored[index] = await fetchNow(deps, one, heldBytes(answer.outputs[index]), failures, signal);
@@ -76,8 +76,8 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
   await unpark(deps, job);
   return readBounded(deps.db, [...new Set(stored)]);
 
-  function deathOf(output: NewOutput | undefined): number {
-    return output?.wanted.diesAt?.getTime() ?? Number.MAX_SAFE_INTEGER;
+  function expiryOf(output: NewOutput | undefined): number {
+    return output?.wanted.expiresAt?.getTime() ?? Number.MAX_SAFE_INTEGER;
   }
 }
 

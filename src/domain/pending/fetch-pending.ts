@@ -22,7 +22,7 @@ import type { Deps } from '../deps.ts';
 import { refreshRun } from '../run-folder/refresh-files.ts';
 import { keepFetches } from './fetch-lease.ts';
 import { recordItemEvent } from '../items/item-event.ts';
-import { type BytesFrom, storeInto } from '../ingest/fill-item.ts';
+import { type BytesFrom, fillItem } from '../ingest/fill-item.ts';
 
 export type FetchOutcome =
   | { state: 'stored'; item: MediaItem }
@@ -83,7 +83,7 @@ async function attempt(
   for (const place of places) {
     try {
       const from = place.type === 'delivery' ? await deliveredOutput(deps, place) : place;
-      const stored = await storeInto(deps, item, from, { options: fetch.options, signal });
+      const stored = await fillItem(deps, item, from, { options: fetch.options, signal });
       return { state: 'stored', item: stored };
     } catch (error) {
       const still = await findItem(deps.db, item.id);
@@ -133,7 +133,7 @@ async function loseHeld(deps: Deps, fetch: Fetch, error: unknown): Promise<Fetch
 async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], aborted: boolean): Promise<FetchOutcome> {
   const reason =
     [...new Set(failures.map((error) => reasonOf(error)))].join(' ') || 'No place is known that has the bytes.';
-  const left = Number(fetch.diesAt ?? fetch.createdAt.getTime() + PATIENCE_MS) - fetch.now();
+  const left = Number(fetch.expiresAt ?? fetch.createdAt.getTime() + PATIENCE_MS) - fetch.now();
   // A volume shows what was written elsewhere after a moment.
   const early = fetch.attempts <= EARLY_ATTEMPTS && fetch.sources.some((source) => source.type === 'object');
   const worthARetry = failures.some((error) => !isFinal(error) || (early && isAppError(error, 'not_found')));
@@ -147,7 +147,7 @@ async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], abor
     });
     if (!aborted)
       deps.log.warn(
-        { err: failures.at(-1), itemId: fetch.mediaId, attempts: fetch.attempts, seconds, diesAt: fetch.diesAt },
+        { err: failures.at(-1), itemId: fetch.mediaId, attempts: fetch.attempts, seconds, expiresAt: fetch.expiresAt },
         'the bytes of a pending item could not be had; it is tried again',
       );
     return { state: 'later', seconds };
@@ -155,7 +155,7 @@ async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], abor
   if (!(await failItem(deps, fetch, reason))) return { state: 'later', seconds: 0 };
   // What never could be had is its sender's to mend; what has died while we tried is ours.
   deps.log[worthARetry ? 'error' : 'warn'](
-    { err: failures.at(-1), itemId: fetch.mediaId, attempts: fetch.attempts, diesAt: fetch.diesAt },
+    { err: failures.at(-1), itemId: fetch.mediaId, attempts: fetch.attempts, expiresAt: fetch.expiresAt },
     worthARetry
       ? 'the addresses of a pending item have died before its bytes could be had; it has failed'
       : 'the bytes of a pending item cannot be had; it has failed',

@@ -3,7 +3,7 @@ import { AppError } from '../../errors.ts';
 import { type ItemInput, checkTime } from '../items/item-fields.ts';
 
 /** One item as metadata.json tells of it. Nothing in it has been checked but its kind. */
-export interface FoundItem {
+export interface MetadataItem {
   /** The id of its row, when it had one; addresses that were given out may hold it. */
   id: string | undefined;
   filename: string | undefined;
@@ -20,7 +20,7 @@ export interface FoundItem {
 }
 
 /** A run as its metadata.json tells of it, in our shape or in that of an older system. */
-export interface FoundRun {
+export interface RunMetadata {
   runId: string | undefined;
   userId: string | undefined;
   timestamp: string | undefined;
@@ -31,13 +31,13 @@ export interface FoundRun {
   transformedText: string | undefined;
   metadata: unknown;
   completedAt: string | undefined;
-  items: FoundItem[];
+  items: MetadataItem[];
 }
 
 type Fields = Record<string, unknown>;
 
 /** Reads metadata.json. Fields of a wrong kind are taken for absent; what they hold is for the caller to check. @throws AppError invalid_json */
-export function parseRunMetadata(text: string): FoundRun {
+export function parseRunMetadata(text: string): RunMetadata {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -64,7 +64,7 @@ export function parseRunMetadata(text: string): FoundRun {
   };
 }
 
-function itemOf(entry: Fields, timestamp: string | undefined): FoundItem {
+function itemOf(entry: Fields, timestamp: string | undefined): MetadataItem {
   const storageUrl = word(entry['storage_url']);
   const storageProvider = word(entry['storage_provider']);
   return {

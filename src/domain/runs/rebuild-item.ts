@@ -6,7 +6,7 @@ import { AppError } from '../../errors.ts';
 import { checkKey, runFolder } from '../../storage/keys.ts';
 import type { Store } from '../../storage/stores/store.ts';
 import type { Deps } from '../deps.ts';
-import type { FoundItem } from '../run-folder/parse-metadata.ts';
+import type { MetadataItem } from '../run-folder/parse-metadata.ts';
 import { withFileData } from '../items/with-file-data.ts';
 import { type ItemFields, checkFields } from '../items/item-fields.ts';
 import { type ReadObject, readObject } from '../bytes/read-object.ts';
@@ -16,7 +16,7 @@ import { checkText } from '../items/text-limits.ts';
 
 /** An item whose row can be made: its fields are within the limits, its file was read and is what metadata.json says. */
 export interface CheckedItem {
-  found: FoundItem;
+  found: MetadataItem;
   fields: ItemFields;
   source: Source;
   bytes: (ReadObject & { store: string; key: string; owned: true }) | undefined;
@@ -31,12 +31,12 @@ export async function checkItem(
   store: Store,
   folder: RunFolder,
   run: Pick<Run, 'id' | 'userId'>,
-  found: FoundItem,
+  found: MetadataItem,
 ): Promise<CheckedItem | 'present'> {
   const fields = checkFields({ ...found.input, runId: run.id }, run.userId);
   if (fields.status !== undefined) checkText('status', fields.status, MAX_STATUS);
   if (found.filename === undefined) return checkRecord(deps, run, found, fields);
-  const place = placeOf(deps, store, folder, found, found.filename);
+  const place = fileOf(deps, store, folder, found, found.filename);
   if (await findStoredItemByKey(deps.db, place.store.name, place.key)) return 'present';
   if (await isKnownKey(deps.db, { store: place.store.name, key: place.key }))
     throw new AppError('object_taken', 'The file is just being written or removed.');
@@ -52,11 +52,11 @@ export async function checkItem(
 }
 
 /** A file in this folder, or in the folder of the same run in another store; never anywhere else, whatever metadata.json says. */
-function placeOf(
+function fileOf(
   deps: Deps,
   store: Store,
   folder: RunFolder,
-  { store: other }: FoundItem,
+  { store: other }: MetadataItem,
   filename: string,
 ): { store: Store; key: string } {
   if (filename.includes('/') || filename.includes('\\'))
@@ -78,7 +78,7 @@ function placeOf(
 async function checkRecord(
   deps: Deps,
   run: Pick<Run, 'id' | 'userId'>,
-  found: FoundItem,
+  found: MetadataItem,
   fields: ItemFields,
 ): Promise<CheckedItem | 'present'> {
   // Where its bytes could be had is no longer known.

@@ -4,7 +4,7 @@ import { AppError, isAppError } from '../../errors.ts';
 import { RUN_FILES } from '../../storage/keys.ts';
 import type { Store } from '../../storage/stores/store.ts';
 import type { Deps } from '../deps.ts';
-import { type FoundRun, parseRunMetadata } from '../run-folder/parse-metadata.ts';
+import { type RunMetadata, parseRunMetadata } from '../run-folder/parse-metadata.ts';
 import { checkUserId } from '../items/item-fields.ts';
 import { type RunFolder, readText, runFolders } from '../run-folder/list-folders.ts';
 import { type CheckedItem, checkItem } from './rebuild-item.ts';
@@ -97,7 +97,7 @@ async function rebuildFolder(
     if (userId === undefined)
       throw new AppError('invalid_request', 'metadata.json names no user_id; say whose the run is: --user ID.');
     if (options.user !== undefined && userId !== options.user) return;
-    const run = runOf(folder, found, userId, store);
+    const run = runRow(folder, found, userId, store);
     if (known && known.userId !== userId)
       throw new AppError('object_taken', 'There is a run of that id, and it belongs to another user.');
     const unnamed = unnamedFiles(folder, found);
@@ -126,7 +126,7 @@ async function checkItems(
     run,
     found,
     failed,
-  }: { run: Omit<Run, 'updatedAt'>; found: FoundRun; failed: (file: string, error: unknown) => void },
+  }: { run: Omit<Run, 'updatedAt'>; found: RunMetadata; failed: (file: string, error: unknown) => void },
 ): Promise<{ checked: CheckedItem[]; present: number; bad: number }> {
   const checked: CheckedItem[] = [];
   const seen = new Set<string>();
@@ -148,7 +148,7 @@ async function checkItems(
   return { checked, present, bad };
 }
 
-async function readFolder(store: Store, folder: RunFolder, options: RebuildOptions): Promise<FoundRun> {
+async function readFolder(store: Store, folder: RunFolder, options: RebuildOptions): Promise<RunMetadata> {
   const text = await readText(store, folder, 'metadata.json');
   if (text === undefined && !(options.takeUnnamed && options.user !== undefined))
     throw new AppError(
@@ -165,7 +165,7 @@ async function readFolder(store: Store, folder: RunFolder, options: RebuildOptio
 }
 
 /** @throws AppError invalid_request, invalid_text, too_large */
-function runOf(folder: RunFolder, found: FoundRun, userId: string, store: Store): Omit<Run, 'updatedAt'> {
+function runRow(folder: RunFolder, found: RunMetadata, userId: string, store: Store): Omit<Run, 'updatedAt'> {
   checkUserId(userId);
   const { inputText = '', transformedText = null, schema, executionMode, safetyLevel } = found;
   checkText('input_text', inputText, MAX_TEXT);
@@ -187,12 +187,12 @@ function runOf(folder: RunFolder, found: FoundRun, userId: string, store: Store)
   };
 }
 
-function unnamedFiles(folder: RunFolder, found: FoundRun): string[] {
+function unnamedFiles(folder: RunFolder, found: RunMetadata): string[] {
   const named = new Set<string>([...RUN_FILES, ...found.items.flatMap(({ filename = '' }) => filename)]);
   return [...folder.files.keys()].filter((name) => !named.has(name));
 }
 
-function bare(filename: string): FoundRun['items'][number] {
+function bare(filename: string): RunMetadata['items'][number] {
   const none = undefined;
   return {
     id: none,

@@ -1,7 +1,7 @@
 import type { MediaItem } from '../../db/item-columns.ts';
 import { LRUCache } from 'lru-cache';
 import type { Db } from '../../db/database.ts';
-import { type FoundItem, readFound } from '../../db/search/search.ts';
+import { type SearchHit, readFound } from '../../db/search/search.ts';
 
 /** Items of usual size take 1 to 2 KB each. */
 const MAX_KEPT = 16 * 1024 * 1024;
@@ -26,7 +26,7 @@ export class RenderedItems {
   }
 
   /** Their texts in the order of `found`; undefined: it has been deleted since. */
-  async of(db: Db, found: readonly FoundItem[]): Promise<(Buffer | undefined)[]> {
+  async of(db: Db, found: readonly SearchHit[]): Promise<(Buffer | undefined)[]> {
     const known = found.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
     const unknown = found.filter((_item, index) => known[index] === undefined);
     if (unknown.length === 0) return known;

@@ -8,13 +8,13 @@ import type { ItemFields } from '../items/item-fields.ts';
 import type { StageRequest } from './stage.ts';
 
 /** Where the bytes of an item go. */
-export type Place = Pick<StageRequest, 'stores' | 'keyFor' | 'keyUnused'>;
+export type Destination = Pick<StageRequest, 'stores' | 'keyFor' | 'keyUnused'>;
 
 /** Outputs of one type that a run may have. */
-const MAX_OUTPUTS = 1000;
+const MAX_RUN_OUTPUTS = 1000;
 
 /** The user's run that an item belongs to; undefined when its `runId` names none: it is a label then. */
-export async function runOf({ db }: Pick<Deps, 'db'>, { runId, userId }: ItemFields): Promise<Run | undefined> {
+export async function findRunOf({ db }: Pick<Deps, 'db'>, { runId, userId }: ItemFields): Promise<Run | undefined> {
   const run = runId === undefined ? undefined : await findRun(db, runId);
   return run?.userId === userId ? run : undefined;
 }
@@ -28,12 +28,12 @@ export function assertOpen(run: Run | undefined): void {
 }
 
 /** Stores and keys for an item of these fields: those of its run, if it has one. @throws AppError unknown_store */
-export function placeOf(
+export function destinationOf(
   deps: Pick<Deps, 'db' | 'stores'>,
   fields: ItemFields,
   filename: string | undefined,
   run: Run | undefined,
-): Place {
+): Destination {
   if (!run) return { stores: routesFor(deps, fields), keyFor: (ext) => keyFor(fields, filename, ext) };
   return {
     stores: runRoutes(deps, run, fields),
@@ -50,9 +50,9 @@ export function placeOf(
  * Whether items of these fields can be put anywhere: what is found out by a worker only, nobody can correct.
  * @throws AppError invalid_request, unknown_store
  */
-export async function checkPlace(deps: Pick<Deps, 'db' | 'stores'>, fields: ItemFields): Promise<void> {
-  const run = await runOf(deps, fields);
-  placeOf(deps, fields, undefined, run);
+export async function checkDestination(deps: Pick<Deps, 'db' | 'stores'>, fields: ItemFields): Promise<void> {
+  const run = await findRunOf(deps, fields);
+  destinationOf(deps, fields, undefined, run);
   if (!run) keyFor(fields, undefined, 'bin');
 }
 
@@ -82,11 +82,15 @@ export async function runOutputKey(
   { runId, store, type, ext, wanted }: RunOutputName,
 ): Promise<string> {
   const n = await takeRunSlot(db, { runId, store, type, wanted });
-  if (n > MAX_OUTPUTS) {
+  if (n > MAX_RUN_OUTPUTS) {
     await freeRunSlot(db, { runId, store, type, n });
-    throw new AppError('too_large', `A run may have at most ${MAX_OUTPUTS} outputs of one type; begin another run.`, {
-      field: 'runId',
-    });
+    throw new AppError(
+      'too_large',
+      `A run may have at most ${MAX_RUN_OUTPUTS} outputs of one type; begin another run.`,
+      {
+        field: 'runId',
+      },
+    );
   }
   return runKey(runId, type, n, ext);
 }

@@ -25,13 +25,13 @@ import { HEAD_BYTES, identify } from '../bytes/identify.ts';
 import { checkParent } from '../ingest/ingest.ts';
 import { keepLease } from '../staging/intent-lease.ts';
 import { type ItemFields, type ItemInput, checkFields } from '../items/item-fields.ts';
-import { assertOpen, placeOf, runOf } from '../staging/destination.ts';
+import { assertOpen, destinationOf, findRunOf } from '../staging/destination.ts';
 import { type ReadObject, readObject } from '../bytes/read-object.ts';
 
 /** Long enough for a large file over a slow line. */
 const UPLOAD_SECONDS = 3600;
 
-export interface UploadRequest {
+export interface NewUpload {
   caller: Caller;
   input: ItemInput;
   contentType: string;
@@ -46,7 +46,7 @@ export interface BegunUpload extends PresignedPut {
 }
 
 /** Begins an upload whose bytes come later, from elsewhere. @throws AppError invalid_request, too_large, unsupported_media, … */
-export async function beginUpload(deps: DeliveryDeps, request: UploadRequest): Promise<BegunUpload> {
+export async function beginUpload(deps: DeliveryDeps, request: NewUpload): Promise<BegunUpload> {
   const userId = ownerFor(request.caller, request.input.userId);
   const fields = checkFields(request.input, userId);
   await checkParent(deps, request.caller, fields.parentId);
@@ -55,9 +55,9 @@ export async function beginUpload(deps: DeliveryDeps, request: UploadRequest): P
     throw new AppError('unsupported_media', `'${request.contentType}' is no type that this service keeps.`, {
       field: 'contentType',
     });
-  const run = await runOf(deps, fields);
+  const run = await findRunOf(deps, fields);
   assertOpen(run);
-  const place = placeOf(deps, fields, fields.filename, run);
+  const place = destinationOf(deps, fields, fields.filename, run);
   const [wanted, ...fallbacks] = place.stores;
   checkSize(deps, wanted, request.bytes);
   const store = [wanted, ...fallbacks].find((each) => each.available() && takes(each, request.bytes)) ?? wanted;
@@ -170,7 +170,7 @@ export async function completeUpload(
     if (!(await renewIntent(deps.db, intent))) throw expired();
     const found = await arrived(deps, upload, lease.signal);
     checkFound(upload, found);
-    const item = await commitUpload(deps, upload, found);
+    const item = await commitUploaded(deps, upload, found);
     return { item, created: true };
   } catch (error) {
     if (isAppError(error, 'length_mismatch', 'digest_mismatch', 'unsupported_media', 'file_missing')) {
@@ -202,7 +202,7 @@ async function arrived(deps: Deps, upload: Upload, signal: AbortSignal): Promise
   }
 }
 
-async function commitUpload(deps: Deps, upload: Upload, found: ReadObject): Promise<MediaItem> {
+async function commitUploaded(deps: Deps, upload: Upload, found: ReadObject): Promise<MediaItem> {
   const fields: ItemFields = checkFields(upload.fields, upload.userId);
   const home = upload.home !== undefined && deps.stores.has(upload.home) ? deps.stores.get(upload.home) : undefined;
   return commitItem(deps, {

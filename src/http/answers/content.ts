@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DeliveredItem } from '../../db/items/delivery-row.ts';
 import type { Location } from '../../db/objects/locations.ts';
-import { type Access, chooseContent, redirectUrl } from '../../domain/delivery/choose-content.ts';
-import { type ReadItem, openHotContent } from '../../domain/delivery/open-content.ts';
+import { type ReadAccess, chooseContent, redirectUrl } from '../../domain/delivery/choose-content.ts';
+import { type ReadItem, openCachedContent } from '../../domain/delivery/open-content.ts';
 import { openOriginal } from '../../domain/delivery/open-original.ts';
 import { openStripped } from '../../domain/delivery/open-stripped.ts';
 import { AppError } from '../../errors.ts';
@@ -18,7 +18,7 @@ export interface ContentOptions {
   proxy: boolean;
   /** Without what the file says beside its picture. */
   strip: boolean;
-  access: Access;
+  access: ReadAccess;
 }
 
 /** Scripts never run, nothing is loaded, and the type is what we say: an SVG opened on its own is a picture and no page. */
@@ -79,7 +79,13 @@ export async function sendContent(
   if (request.method === 'HEAD')
     return reply.header('content-length', size).header('x-storage-provider', locations[0]?.store).send();
   const signal = abortSignal(request, reply);
-  const content = await openHotContent(deps, item, locations, asked.type === 'part' ? asked.range : undefined, signal);
+  const content = await openCachedContent(
+    deps,
+    item,
+    locations,
+    asked.type === 'part' ? asked.range : undefined,
+    signal,
+  );
   if (asked.type === 'part')
     reply.code(206).header('content-range', `bytes ${asked.range.start}-${asked.range.end}/${size}`);
   reply.header('content-length', content.bytes).header('x-storage-provider', content.store);

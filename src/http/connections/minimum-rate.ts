@@ -13,7 +13,7 @@ export const BODY_RATE: BodyRate = { windowMs: 30_000, minBytes: 8 * 1024 };
  * Holds one body to its rate: a sender that drips a byte now and then holds a connection, a lease and a temporary file
  * for hours, and an inactivity timeout never fires. Time in which nobody waits for the body does not count.
  */
-export interface Pace {
+export interface BodyPace {
   /** Passes the result of `work` on. @throws AppError request_timeout when too little has arrived for too long. */
   wait<T>(work: Promise<T>): Promise<T>;
   arrived(bytes: number): void;
@@ -21,7 +21,7 @@ export interface Pace {
   refuse(error: AppError): void;
 }
 
-export function createPace({ windowMs, minBytes }: BodyRate): Pace {
+export function createBodyPace({ windowMs, minBytes }: BodyRate): BodyPace {
   /** Milliseconds waited in this window before the present wait, which began at `since`. */
   let waited = 0;
   let since = 0;
@@ -93,7 +93,7 @@ export interface BodyWatch {
 /** Passes a body on while it keeps its pace. @throws AppError request_timeout */
 export async function* paced(
   body: AsyncIterable<Uint8Array>,
-  pace: Pace,
+  pace: BodyPace,
   { begin, arrived, end }: BodyWatch = {},
 ): AsyncGenerator<Uint8Array> {
   begin?.();

@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream';
 import { AppError } from '../../errors.ts';
-import { type BodyRate, createPace } from '../connections/minimum-rate.ts';
+import { type BodyRate, createBodyPace } from '../connections/minimum-rate.ts';
 
 /**
  * Waits for the first byte of a body and puts it back; false when the body ends without one.
  * @throws AppError request_timeout; what the stream failed with
  */
 export async function firstByte(body: Readable, rate: BodyRate): Promise<boolean> {
-  return createPace(rate).wait(
+  return createBodyPace(rate).wait(
     new Promise((resolve, reject) => {
       const settle = (settled: () => void) => {
         body.off('readable', look).off('end', end).off('error', fail).off('close', cut);

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { AppError, codeOf } from '../../errors.ts';
 import { watchDigest } from './content-digest.ts';
 import { checkDecoded } from './decoded-text.ts';
-import { type Pace, createPace, paced } from '../connections/minimum-rate.ts';
+import { type BodyPace, createBodyPace, paced } from '../connections/minimum-rate.ts';
 
 /** Fields that decide where the file goes, so they cannot come after it. */
 const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);
@@ -32,7 +32,7 @@ export interface IngestForm {
  */
 export async function openForm(request: FastifyRequest): Promise<IngestForm> {
   const { maxFileBytes, rate } = request.server.bodyOptions;
-  const pace = createPace(rate);
+  const pace = createBodyPace(rate);
   const watch = watchDigest(request);
   const most = maxFileBytes + BESIDE_FILE_BYTES;
   if (Number(request.headers['content-length'] ?? 0) > most) throw formTooLarge(maxFileBytes);
@@ -117,7 +117,11 @@ function formTooLarge(maxFileBytes: number): AppError {
 }
 
 /** @throws AppError invalid_multipart for whatever the parser says; only its limits have codes of their own. */
-async function nextPart(iterator: AsyncIterator<Multipart>, pace: Pace, gap: Gap): Promise<IteratorResult<Multipart>> {
+async function nextPart(
+  iterator: AsyncIterator<Multipart>,
+  pace: BodyPace,
+  gap: Gap,
+): Promise<IteratorResult<Multipart>> {
   gap.open = true;
   gap.bytes = 0;
   let next: IteratorResult<Multipart>;
@@ -142,7 +146,7 @@ async function nextPart(iterator: AsyncIterator<Multipart>, pace: Pace, gap: Gap
 async function readRest(
   iterator: AsyncIterator<Multipart>,
   request: FastifyRequest,
-  { sha256, watch, pace, gap }: { sha256: string; watch: ReturnType<typeof watchDigest>; pace: Pace; gap: Gap },
+  { sha256, watch, pace, gap }: { sha256: string; watch: ReturnType<typeof watchDigest>; pace: BodyPace; gap: Gap },
 ): Promise<FormFields> {
   const late: FormFields = {};
   for (;;) {

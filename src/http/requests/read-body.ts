@@ -9,7 +9,7 @@ import type { BodyMemory, BodyRoom } from './body-memory.ts';
 import { digestBody, watchDigest } from './content-digest.ts';
 import { continueOnDemand, sendContinue } from '../connections/expect-continue.ts';
 import { firstByte } from './first-byte.ts';
-import { type BodyRate, createPace, paced } from '../connections/minimum-rate.ts';
+import { type BodyRate, createBodyPace, paced } from '../connections/minimum-rate.ts';
 import { type BodyForm, TAKEN, formOf, mayHaveBody, requireRouteBodies } from './route-body.ts';
 
 export interface BodyOptions {
@@ -135,7 +135,7 @@ function fileBody(
   payload: Readable,
   rate: BodyRate,
 ): AsyncIterable<Uint8Array> {
-  const pace = createPace(rate);
+  const pace = createBodyPace(rate);
   const digest = watchDigest(request);
   return paced(payload, pace, {
     begin: () => sendContinue(request, reply),
@@ -196,7 +196,7 @@ async function collect(
   if (announced !== undefined) await hold(announced);
   let buffer = Buffer.allocUnsafeSlow(announced ?? FIRST_BUFFER);
   let length = 0;
-  const pace = createPace(rate);
+  const pace = createBodyPace(rate);
   for await (const chunk of paced(payload, pace)) {
     pace.arrived(chunk.length);
     if (length + chunk.length > maxJsonBytes) throw bodyTooLarge(maxJsonBytes);

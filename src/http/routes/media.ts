@@ -11,7 +11,7 @@ import { present } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { binaryContent, empty } from '../schemas/delivery.ts';
-import { IngestFields, IngestForm, IngestJson } from '../../shapes/ingest.ts';
+import { IngestFields, IngestFormSchema, IngestJson } from '../../shapes/ingest.ts';
 import { IdParams, MediaPatch, itemAnswer, itemDetailsAnswer } from '../schemas/media.ts';
 
 const tags = ['Media'];
@@ -39,7 +39,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       body: {
         content: {
           'application/json': { schema: ref(IngestJson) },
-          'multipart/form-data': { schema: ref(IngestForm) },
+          'multipart/form-data': { schema: ref(IngestFormSchema) },
           ...binaryContent,
         },
       },

@@ -13,7 +13,7 @@ import type { RouteDeps } from '../route-deps.ts';
 import { toRunMediaRequest } from '../requests/run-media-request.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { binaryContent } from '../schemas/delivery.ts';
-import { IngestFields, IngestForm } from '../../shapes/ingest.ts';
+import { IngestFields, IngestFormSchema } from '../../shapes/ingest.ts';
 import {
   RunCompletion,
   RunMediaJson,
@@ -95,7 +95,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       body: {
         content: {
           'application/json': { schema: ref(RunMediaJson) },
-          'multipart/form-data': { schema: ref(IngestForm) },
+          'multipart/form-data': { schema: ref(IngestFormSchema) },
           ...binaryContent,
         },
       },

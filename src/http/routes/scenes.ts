@@ -9,7 +9,7 @@ import { present, sendPage } from '../answers/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { BatchRequest, batchAnswer, binaryContent } from '../schemas/delivery.ts';
-import { IngestFields, IngestForm, IngestJson } from '../../shapes/ingest.ts';
+import { IngestFields, IngestFormSchema, IngestJson } from '../../shapes/ingest.ts';
 import { itemAnswer, pageAnswer } from '../schemas/media.ts';
 import { ProjectParams, RollBack, SceneParams, VersionsQuery } from '../schemas/scenes.ts';
 import { batchOf, withItemsUnchecked } from './batches.ts';
@@ -53,7 +53,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       body: {
         content: {
           'application/json': { schema: ref(IngestJson) },
-          'multipart/form-data': { schema: ref(IngestForm) },
+          'multipart/form-data': { schema: ref(IngestFormSchema) },
           ...binaryContent,
         },
       },

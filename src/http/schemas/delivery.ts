@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { component, ItemId, Problem, ref } from '../../shapes/common.ts';
+import { component, ItemId, ProblemSchema, ref } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 const ttl = Type.Optional(
@@ -55,7 +55,7 @@ const SignedUrlResult = component(
     status: Type.Integer({ description: 'HTTP status for this item.', examples: [200] }),
     url: Type.Optional(Type.String({ description: 'Needs no token until it expires.' })),
     expiresAt: Type.Optional(Type.String({ format: 'date-time', description: 'From then on it is refused.' })),
-    problem: Type.Optional(ref(Problem)),
+    problem: Type.Optional(ref(ProblemSchema)),
   },
   { description: 'A URL, or why there is none.' },
 );
@@ -83,7 +83,7 @@ const BatchResult = component(
   {
     status: Type.Integer({ description: 'HTTP status for this item.', examples: [201] }),
     item: Type.Optional(ref(MediaItem)),
-    problem: Type.Optional(ref(Problem)),
+    problem: Type.Optional(ref(ProblemSchema)),
   },
   { description: 'The item, or why there is none.' },
 );

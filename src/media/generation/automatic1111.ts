@@ -1,11 +1,11 @@
-import type { DialectReader, Found } from './generation-data.ts';
+import type { DialectReader, FoundTexts } from './generation-data.ts';
 
 const NEGATIVE = 'Negative prompt:';
 /** The line of settings. It is the last line and always names the steps. */
 const SETTINGS = /(?:^|\n)[ \t]*Steps: ?\d+/g;
 
 /** Settings that map to a field of the generation data. */
-const KNOWN: Readonly<Record<string, keyof Found>> = {
+const KNOWN: Readonly<Record<string, keyof FoundTexts>> = {
   Steps: 'steps',
   Sampler: 'sampler',
   'Schedule type': 'scheduler',
@@ -36,13 +36,13 @@ export const readAutomatic1111: DialectReader = (texts) => {
 };
 
 /** Parses an infotext. Fooocus files may hold one too. */
-export function parseInfotext(text: string): Found | undefined {
+export function parseInfotext(text: string): FoundTexts | undefined {
   const unix = text.replace(/\r\n?/g, '\n');
   const start = [...unix.matchAll(SETTINGS)].at(-1)?.index;
   if (start === undefined) return undefined;
   const settings = readSettings(unix.slice(start).trimStart());
   const prompts = splitPrompts(unix.slice(0, start));
-  const found: Found = { source: 'automatic1111', ...prompts, loras: lorasIn(prompts.prompt) };
+  const found: FoundTexts = { source: 'automatic1111', ...prompts, loras: lorasIn(prompts.prompt) };
   const rest = new Map<string, string>();
   for (const [name, value] of settings) {
     const known = Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined;

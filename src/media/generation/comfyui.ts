@@ -1,7 +1,7 @@
 import { readAutomatic1111 } from './automatic1111.ts';
 import { Graph, graphOfWorkflow, type GraphNode } from './comfyui-graph.ts';
 import { comfyuiTexts } from './comfyui-texts.ts';
-import type { DialectReader, Found } from './generation-data.ts';
+import type { DialectReader, FoundTexts } from './generation-data.ts';
 import { asLoose, get, MAX_GRAPH, parseObject } from './loose-json.ts';
 
 /** Reads ComfyUI's graph: from the sampler's inputs to seed, texts and model. */
@@ -20,7 +20,7 @@ export const readComfyui: DialectReader = (texts) => {
   return { ...added, ...known, source: 'comfyui', hasWorkflow: true };
 };
 
-function readGraph(graph: Graph): Found {
+function readGraph(graph: Graph): FoundTexts {
   const sampler = findSampler(graph);
   if (!sampler) return readWithoutSampler(graph);
   const latent = graph.link(sampler, 'latent_image')?.node ?? graph.link(sampler, 'latent')?.node;
@@ -74,7 +74,7 @@ function isSampler(graph: Graph, { inputs, ...node }: GraphNode): boolean {
 }
 
 /** Finds an all-in-one node of a service or extension, which has both a text and a seed. */
-function readWithoutSampler(graph: Graph): Found {
+function readWithoutSampler(graph: Graph): FoundTexts {
   const encoders = graph.nodes.filter((node) => node.type.startsWith('CLIPTextEncode'));
   const seeded = graph.nodes.find((node) => graph.value(node, 'seed', 'noise_seed') !== undefined);
   const own = graph.nodes.find((node) => typeof graph.value(node, 'prompt') === 'string');

@@ -49,10 +49,10 @@ export type GenerationData = {
 };
 
 /** The result of a dialect's reader. Its values are unchecked; `tidy.ts` checks and shortens them. */
-export type Found = { [Key in keyof Omit<GenerationData, 'loras' | 'size'>]?: unknown } & {
+export type FoundTexts = { [Key in keyof Omit<GenerationData, 'loras' | 'size'>]?: unknown } & {
   source: Dialect;
   loras?: { name: unknown; weight?: unknown }[];
 };
 
 /** Reads one dialect; undefined when the texts are in another. May throw on malformed texts. */
-export type DialectReader = (texts: EmbeddedTexts['texts']) => Found | undefined;
+export type DialectReader = (texts: EmbeddedTexts['texts']) => FoundTexts | undefined;

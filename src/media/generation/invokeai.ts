@@ -1,4 +1,4 @@
-import type { DialectReader, Found } from './generation-data.ts';
+import type { DialectReader, FoundTexts } from './generation-data.ts';
 import { asList, asLoose, asText, get, type Loose, parseObject } from './loose-json.ts';
 
 /** Reads InvokeAI: `invokeai_metadata` since version 3, `sd-metadata` before. */
@@ -9,7 +9,7 @@ export const readInvokeai: DialectReader = (texts) => {
   return old && readOldMetadata(old);
 };
 
-function readMetadata(metadata: Loose): Found {
+function readMetadata(metadata: Loose): FoundTexts {
   const model = asLoose(get(metadata, 'model'));
   const vae = asLoose(get(metadata, 'vae'));
   return {
@@ -37,7 +37,7 @@ function readMetadata(metadata: Loose): Found {
   };
 }
 
-function readOldMetadata(metadata: Loose): Found {
+function readOldMetadata(metadata: Loose): FoundTexts {
   const image = asLoose(get(metadata, 'image'));
   const prompts = get(image, 'prompt');
   const prompt = asList(prompts)

@@ -3,7 +3,7 @@ import { readAutomatic1111 } from './automatic1111.ts';
 import { readComfyui } from './comfyui.ts';
 import { readDrawThings } from './drawthings.ts';
 import { readFooocus } from './fooocus.ts';
-import type { DialectReader, Found, GenerationData } from './generation-data.ts';
+import type { DialectReader, FoundTexts, GenerationData } from './generation-data.ts';
 import { readInvokeai } from './invokeai.ts';
 import { parseObject } from './loose-json.ts';
 import { readNovelai } from './novelai.ts';
@@ -32,7 +32,7 @@ export function readGeneration(texts: EmbeddedTexts): GenerationData | null {
   const notes = [...texts.notes];
   const c2pa = texts.c2pa ? { c2pa: true } : {};
   for (const [name, read] of DIALECTS) {
-    let found: Found | undefined;
+    let found: FoundTexts | undefined;
     try {
       found = read(texts.texts);
     } catch {

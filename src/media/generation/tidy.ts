@@ -1,4 +1,4 @@
-import type { Found, GenerationData, Lora } from './generation-data.ts';
+import type { FoundTexts, GenerationData, Lora } from './generation-data.ts';
 import { asNumber } from './loose-json.ts';
 
 /** Most characters of the long texts, and of the others. A UTF-16 unit takes up to 3 bytes in UTF-8. */
@@ -14,7 +14,7 @@ const MAX_BYTES = 48 * 1024;
 const UNSAFE_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** Makes a reader's result storable: checks types, replaces characters that PostgreSQL cannot store, limits sizes. */
-export function tidy(found: Found, extraNotes: readonly string[]): GenerationData {
+export function tidy(found: FoundTexts, extraNotes: readonly string[]): GenerationData {
   const notes: string[] = [];
   const text = (name: string, value: unknown, most = MAX_SHORT): string | undefined => {
     if (typeof value !== 'string') return undefined;

@@ -1,7 +1,7 @@
 import { hasText, u16be, u24be, u32be, u8 } from '../byte-order.ts';
 import type { Findings, FormatParser } from './findings.ts';
 import { adtsFrame, id3TagBytes, mpegAudioFrame } from './mpeg-audio-frame.ts';
-import { skip, take, takeUpTo, type Pull, type Source } from '../pull-reader.ts';
+import { skip, take, takeUpTo, type Pull, type ReadSource } from '../pull-reader.ts';
 import { addVorbisComments } from '../vorbis-comments.ts';
 
 /** Audio can start some bytes after a tag, because of padding or a wrong length in the tag. */
@@ -19,7 +19,7 @@ interface AfterTags {
 }
 
 /** Skips any ID3v2 tags and takes `most` bytes after them, fewer at the end of the file. */
-function* skipTags(found: Findings, source: Source, most: number): Pull<AfterTags> {
+function* skipTags(found: Findings, source: ReadSource, most: number): Pull<AfterTags> {
   let head = yield* takeUpTo(10);
   for (let tags = 0; tags < 16 && id3TagBytes(head, 0) > 0; tags++) {
     const bytes = id3TagBytes(head, 0);

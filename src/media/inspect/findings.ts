@@ -1,5 +1,5 @@
 import { EmbeddedTexts } from '../embedded-texts.ts';
-import type { Pull, Source } from '../pull-reader.ts';
+import type { Pull, ReadSource } from '../pull-reader.ts';
 
 /** The results of a format's parser so far. They are raw header values, checked once at the end. */
 export interface Findings {
@@ -16,7 +16,7 @@ export interface Findings {
   atEnd: ((totalBytes: number) => void) | null;
 }
 
-export type FormatParser = (found: Findings, source: Source) => Pull;
+export type FormatParser = (found: Findings, source: ReadSource) => Pull;
 
 export function noFindings(): Findings {
   return {

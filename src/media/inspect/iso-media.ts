@@ -3,7 +3,7 @@ import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
 import { keepLarger, MAX_ELEMENTS, type Findings, type FormatParser } from './findings.ts';
 import { itemPlaces, itemType, type ItemPlace } from '../heif-items.ts';
-import { skip, take, type Pull, type Source } from '../pull-reader.ts';
+import { skip, take, type Pull, type ReadSource } from '../pull-reader.ts';
 
 /** Most bytes of image properties and item lists, which are read whole. Real ones have a few hundred bytes. */
 const MAX_ITEM_LIST_BYTES = 1024 * 1024;
@@ -26,7 +26,7 @@ interface Images {
 
 interface Walk {
   found: Findings;
-  source: Source;
+  source: ReadSource;
   movie: Movie;
   images: Images;
   boxes: number;
@@ -224,7 +224,7 @@ function* readUuid(walk: Walk, end: number): Pull {
   walk.found.texts.c2pa ||= hasText(yield* takeBody(walk, end, 16), 0, C2PA_UUID);
 }
 
-function startWalk(found: Findings, source: Source): Walk {
+function startWalk(found: Findings, source: ReadSource): Walk {
   const images: Images = {
     primary: Number.NaN,
     properties: new Map(),

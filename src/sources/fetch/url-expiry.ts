@@ -5,7 +5,7 @@ import { findProvider } from '../providers/registry.ts';
  * @param options `provider`: its name; `since`: when the job ended, from which the lifetime counts
  * @returns undefined when that is unknown
  */
-export function urlDiesAt(
+export function urlExpiresAt(
   url: string,
   { provider, since = new Date() }: { provider?: string | undefined; since?: Date | undefined } = {},
 ): Date | undefined {

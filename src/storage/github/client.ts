@@ -3,7 +3,7 @@ import type { Octokit } from '@octokit/core';
 import { unlessAborted } from '../streams/abortable.ts';
 import { GithubError, asGithubError } from './errors.ts';
 import type { GithubPlace } from './options.ts';
-import { createPace } from './pacing.ts';
+import { createRequestPace } from './pacing.ts';
 
 export interface GithubRequest {
   /** Placeholders escape what is put in for them. `owner` and `repo` are filled in. */
@@ -44,7 +44,7 @@ export async function createGithubClient(
     import('@octokit/core'),
     import('@octokit/plugin-throttling'),
   ]);
-  const pace = createPace(writesPerMinute);
+  const pace = createRequestPace(writesPerMinute);
   const common = {
     baseUrl: apiUrl,
     userAgent: 'mediakeep',

@@ -67,7 +67,7 @@ function limitedFor(status: number, message: string, headers: Record<string, str
 }
 
 /** What the service and its operators hear of a failure while the store is in use. */
-export function asStorageError(error: unknown, place: GithubPlace): unknown {
+export function asGithubFailure(error: unknown, place: GithubPlace): unknown {
   if (!(error instanceof GithubError)) return error;
   if (error.status === 413 || (error.status === 422 && /too large/i.test(error.message)))
     return new StorageError('TOO_LARGE', 'GitHub takes no object of that size', { cause: error });

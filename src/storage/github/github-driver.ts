@@ -2,12 +2,12 @@ import { type Driver, type DriverContext, type ListPage, StorageError } from '..
 import { checkGithub } from './check.ts';
 import { createGithubClient } from './client.ts';
 import { createCommitter } from './committer.ts';
-import { GithubError, asStorageError } from './errors.ts';
+import { GithubError, asGithubFailure } from './errors.ts';
 import { isDotGit } from './names.ts';
 import { type GithubOptions, githubPlace } from './options.ts';
 import { createGate } from './pacing.ts';
 import { blobStream } from './read.ts';
-import { type Found, createGithubRepository } from './repository.ts';
+import { type FoundPath, createGithubRepository } from './repository.ts';
 import { createTrees, lookUp, walk } from './trees.ts';
 
 /** Blobs that go up at once. Each is held in memory three times over: as bytes, in base64, and on its way. */
@@ -37,7 +37,7 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
   const { maxObjectBytes } = options;
 
   /** The file of a key; undefined when there is none in a branch that is there. */
-  async function find(key: string, signal?: AbortSignal): Promise<Found | undefined> {
+  async function find(key: string, signal?: AbortSignal): Promise<FoundPath | undefined> {
     const found = await repository.find(pathOf(key), { signal });
     // The answer is the same when the repository or the branch is gone, which must not be taken for a missing object.
     if (!found) await repository.head();
@@ -139,7 +139,7 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
     const base = `${options.rawUrl.replace(/(?<!\/)\/+$/, '')}/${escapePath(`${owner}/${repo}/${branch}/${directory}`)}`;
     driver.publicUrl = (key) => `${base}/${escapePath(key)}`;
   }
-  return withStorageErrors(driver, (error) => asStorageError(error, place));
+  return withStorageErrors(driver, (error) => asGithubFailure(error, place));
 }
 
 function escapePath(path: string): string {

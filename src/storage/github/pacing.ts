@@ -6,7 +6,7 @@ import { unlessAborted } from '../streams/abortable.ts';
 const MAX_QUEUE_SECONDS = 60;
 
 /** Spaces writing requests out. */
-export interface Pace {
+export interface RequestPace {
   /** Returns when the next write may be sent. */
   next(): Promise<void>;
   /** @throws StorageError UNAVAILABLE when `queued` further writes would wait for more than a minute. */
@@ -17,11 +17,11 @@ export interface Pace {
  * A token bucket of `perMinute` writes in the worst minute: a quarter of them at once, the rest evenly. GitHub asks for a
  * second between writes and allows 80 a minute; a single upload should not have to wait for the second.
  */
-export function createPace(
+export function createRequestPace(
   perMinute: number,
   now: () => number = Date.now,
   wait: (milliseconds: number) => Promise<unknown> = sleep,
-): Pace {
+): RequestPace {
   if (perMinute === 0) return { next: async () => {}, assertRoom: () => {} };
   const burst = Math.max(1, Math.floor(perMinute / 4));
   const interval = 60_000 / Math.max(1, perMinute - burst);

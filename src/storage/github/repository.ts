@@ -26,7 +26,7 @@ export interface Tree {
 }
 
 /** What lies at a path of the branch. */
-export interface Found {
+export interface FoundPath {
   type: string;
   sha: string;
   size: number;
@@ -46,7 +46,7 @@ export interface GithubRepository {
   head(): Promise<Commit | undefined>;
   tree(sha: string, recursive: boolean): Promise<Tree>;
   /** What lies at `path` in the branch, or in the commit `at`. */
-  find(path: string, options: { at?: string; signal?: AbortSignal | undefined }): Promise<Found | undefined>;
+  find(path: string, options: { at?: string; signal?: AbortSignal | undefined }): Promise<FoundPath | undefined>;
   /** When the newest commit was made that changed `path`. */
   changedAt(path: string): Promise<Date | undefined>;
   blob(sha: string, signal: AbortSignal | undefined): Promise<ReadableStream<Uint8Array>>;

@@ -4,7 +4,7 @@ import { codeOf } from '../../errors.ts';
 import { type GetOptions, type GetResult, StorageError } from '../driver.ts';
 import { FileStream } from '../streams/file-stream.ts';
 import { assertInside, ignoreMissing } from './paths.ts';
-import { Whole } from '../streams/buffered-object.ts';
+import { BufferedObject } from '../streams/buffered-object.ts';
 
 /** A file up to this size is read in one go: a stream would cost more than the reading. */
 const READ_AT_ONCE = 256 * 1024;
@@ -24,14 +24,14 @@ export async function readFrom(
     signal?.throwIfAborted();
     if (data) {
       close();
-      return new Whole(data, data.length);
+      return new BufferedObject(data, data.length);
     }
     const found = await statOfFile(handle);
     const { size } = found;
     // A file that has become shorter is no failure of the volume: whoever asks learns its size, and that these bytes are not there.
     if (range && range.end >= size) {
       close();
-      return new Whole(Buffer.alloc(0), size);
+      return new BufferedObject(Buffer.alloc(0), size);
     }
     const { start, end } = range ?? { start: 0, end: size - 1 };
     const bytes = Math.max(0, end - start + 1);
@@ -43,7 +43,7 @@ export async function readFrom(
     const part = await readPart(handle, start, bytes);
     signal?.throwIfAborted();
     close();
-    return new Whole(part, size);
+    return new BufferedObject(part, size);
   } catch (error) {
     await handle.close();
     throw error;

@@ -4,7 +4,7 @@ import { codeOf } from '../../errors.ts';
 import { type PutOptions, StorageError } from '../driver.ts';
 import { type DurableFolders, assertInside, prepareFolder } from './paths.ts';
 import { type Temporary, openTemporary } from './temporary.ts';
-import { type Part, gather, gatherBytes, writeParts } from './write.ts';
+import { type WritePart, gather, gatherBytes, writeParts } from './write.ts';
 import { linkAsNew } from './new-file.ts';
 import { SharedFolders } from './shared-folders.ts';
 
@@ -12,8 +12,8 @@ import { SharedFolders } from './shared-folders.ts';
 const STILL_MOUNTED_MS = 20;
 
 interface Parts {
-  first: Part;
-  parts: AsyncGenerator<Part, undefined>;
+  first: WritePart;
+  parts: AsyncGenerator<WritePart, undefined>;
 }
 
 /**
@@ -86,7 +86,7 @@ export function createLocalPut(
       // A volume that is away is told at once, however slowly the body comes.
       const [first] = await Promise.all([parts.next(), checkMounted()]);
       if (performance.now() - began > STILL_MOUNTED_MS) await checkMounted();
-      return await write(final, { first: first.value as Part, parts }, options);
+      return await write(final, { first: first.value as WritePart, parts }, options);
     } finally {
       writers -= 1;
       // Whoever sends it is told to stop; not awaited, because a sender may hang.

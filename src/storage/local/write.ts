@@ -17,7 +17,7 @@ export function gatherBytes(writers: number, first: boolean): number {
 }
 
 /** What is written at once. */
-export interface Part {
+export interface WritePart {
   chunks: Uint8Array[];
   bytes: number;
   /** Nothing comes after it. */
@@ -32,7 +32,7 @@ export interface Part {
 export async function* gather(
   body: AsyncIterable<Uint8Array>,
   { most }: { most: (first: boolean) => number },
-): AsyncGenerator<Part, undefined> {
+): AsyncGenerator<WritePart, undefined> {
   let gathered = new Gathered();
   let first = true;
   for await (const chunk of body) {
@@ -64,7 +64,7 @@ class Gathered {
     } else if (this.#small.push(chunk) === MOST_SMALL) this.#join();
   }
 
-  asPart(last: boolean): Part {
+  asPart(last: boolean): WritePart {
     this.#join();
     return { chunks: this.#chunks, bytes: this.bytes, last };
   }
@@ -79,15 +79,15 @@ class Gathered {
 /** Writes parts one after the other from where the file ends; answers their bytes. @throws what `parts` throws, or the file system's error. */
 export async function writeParts(
   handle: FileHandle,
-  first: Part,
-  parts: AsyncGenerator<Part, undefined>,
+  first: WritePart,
+  parts: AsyncGenerator<WritePart, undefined>,
 ): Promise<number> {
   const ahead = new SyncAhead(handle);
   let written = 0;
-  for (let part: Part | undefined = first; part;) {
+  for (let part: WritePart | undefined = first; part;) {
     const writing = writeChunks(handle, part.chunks);
     // The file must not be closed under a write, and whoever waits for it hears of a failure.
-    const next: Promise<IteratorResult<Part, undefined>> | undefined = part.last ? undefined : parts.next();
+    const next: Promise<IteratorResult<WritePart, undefined>> | undefined = part.last ? undefined : parts.next();
     next?.catch(() => {});
     written += await writing;
     ahead.wrote(written);

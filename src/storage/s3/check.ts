@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { StorageError } from '../driver.ts';
 import type { S3Bucket } from './client.ts';
-import { asStorageError, isCredentialProblem, isMissing, nameOf, reasonOf, statusOf } from './errors.ts';
+import { asS3Failure, isCredentialProblem, isMissing, nameOf, reasonOf, statusOf } from './errors.ts';
 import type { S3Options } from './settings.ts';
 
 /** Begins the names of objects that the start check makes and removes; no key of ours begins like that. */
@@ -56,7 +56,7 @@ function wording(s3: S3Bucket, options: S3Options): Wording {
           error,
         );
       if (statusOf(error) === undefined) return say.unreachable(error);
-      const failure = asStorageError(error, `${s3.setting('BUCKET')}: ${action} in ${bucket}`);
+      const failure = asS3Failure(error, `${s3.setting('BUCKET')}: ${action} in ${bucket}`);
       return failure instanceof StorageError ? failure : say.unreachable(error);
     },
     unreachable(error) {

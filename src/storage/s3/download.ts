@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { StorageError } from '../driver.ts';
 import { buffersPassed } from '../streams/minor-gc.ts';
-import { asStorageError } from './errors.ts';
+import { asS3Failure } from './errors.ts';
 
 export interface Announced {
   /** Bytes that the answer must have. */
@@ -58,7 +58,7 @@ export function watchedDownload(source: Readable, { bytes, stallMs, signal }: An
     if (received === bytes) download.push(null);
     else download.destroy(wrongLength(received, bytes));
   });
-  source.on('error', (error) => download.destroy(asStorageError(error, 'Reading an object')));
+  source.on('error', (error) => download.destroy(asS3Failure(error, 'Reading an object')));
   source.on('close', () => {
     if (received < bytes) download.destroy(wrongLength(received, bytes));
   });

@@ -84,7 +84,7 @@ export function reasonOf(error: unknown): string {
  * Gives a failure of the SDK its code. What is not known to be something else counts as "cannot be used just now".
  * @param doing what was tried, for operators
  */
-export function asStorageError(error: unknown, doing: string): StorageError | AppError {
+export function asS3Failure(error: unknown, doing: string): StorageError | AppError {
   if (error instanceof StorageError || error instanceof AppError) return error;
   const status = statusOf(error);
   const name = nameOf(error);

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type PutResult, StorageError } from '../driver.ts';
 import type { S3Bucket } from './client.ts';
-import { asStorageError, isAmbiguous, isMissing, nameOf, reasonOf, statusOf } from './errors.ts';
+import { asS3Failure, isAmbiguous, isMissing, nameOf, reasonOf, statusOf } from './errors.ts';
 import { PUT_ID, removeOwn } from './object.ts';
-import type { Part } from './parts.ts';
+import type { UploadPart } from './parts.ts';
 import { type Put, digestOf, ifNoneMatch, refuseExisting, refuseWrong, requireStored, settle } from './settle.ts';
 
 /** Bytes of one upload that may be on their way at a time, beside the part that is being gathered. */
@@ -23,8 +23,8 @@ interface Upload {
 export async function putMultipart(
   s3: S3Bucket,
   put: Put,
-  first: Part,
-  rest: AsyncGenerator<Part>,
+  first: UploadPart,
+  rest: AsyncGenerator<UploadPart>,
   failed: AbortController,
 ): Promise<PutResult> {
   const upload = await begin(s3, put).catch(async (error: unknown) => {
@@ -60,7 +60,7 @@ function logLeft(s3: S3Bucket, key: string): (error: unknown) => void {
     });
 }
 
-async function* prepend(first: Part, rest: AsyncGenerator<Part>): AsyncGenerator<Part> {
+async function* prepend(first: UploadPart, rest: AsyncGenerator<UploadPart>): AsyncGenerator<UploadPart> {
   try {
     yield first;
     yield* rest;
@@ -86,7 +86,7 @@ async function begin(s3: S3Bucket, put: Put): Promise<Upload> {
   } catch (error) {
     if (isAmbiguous(error)) await abortUploads(s3, put.key).catch(logLeft(s3, put.key));
     put.signal?.throwIfAborted();
-    throw asStorageError(error, 'Beginning an upload');
+    throw asS3Failure(error, 'Beginning an upload');
   }
 }
 
@@ -95,7 +95,7 @@ async function sendParts(
   s3: S3Bucket,
   put: Put,
   upload: Upload,
-  parts: AsyncIterable<Part>,
+  parts: AsyncIterable<UploadPart>,
   failed: AbortController,
 ): Promise<{ etags: string[]; bytes: number }> {
   const signal = put.signal ? AbortSignal.any([put.signal, failed.signal]) : failed.signal;
@@ -129,7 +129,13 @@ async function sendParts(
   }
 }
 
-async function sendPart(s3: S3Bucket, put: Put, upload: Upload, part: Part, signal: AbortSignal): Promise<string> {
+async function sendPart(
+  s3: S3Bucket,
+  put: Put,
+  upload: Upload,
+  part: UploadPart,
+  signal: AbortSignal,
+): Promise<string> {
   const md5 = createHash('md5').update(part.bytes).digest();
   let unread = false;
   try {
@@ -157,7 +163,7 @@ async function sendPart(s3: S3Bucket, put: Put, upload: Upload, part: Part, sign
   } catch (error) {
     if (nameOf(error) === 'NoSuchUpload')
       throw new StorageError('UNAVAILABLE', 'The upload was given up while it was written', { cause: error });
-    throw asStorageError(error, 'Storing a part');
+    throw asS3Failure(error, 'Storing a part');
   } finally {
     part.giveBack(unread);
   }
@@ -188,7 +194,7 @@ async function complete(
     // A second attempt does not find the upload when the first one has worked and its answer got lost.
     const unknown = nameOf(error) === 'NoSuchUpload' ? new Error('the upload is gone', { cause: error }) : error;
     const found = await settle(s3, put, unknown, 'Completing an upload');
-    if (found === 'again') throw asStorageError(error, 'Completing an upload');
+    if (found === 'again') throw asS3Failure(error, 'Completing an upload');
     if (found.bytes !== bytes) await refuseWrong(s3, put, `it has ${found.bytes} of ${bytes} bytes`);
     return undefined;
   }

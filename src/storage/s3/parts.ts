@@ -30,7 +30,7 @@ export function largestUpload(smallest: number, largest: number): number {
   return bytes;
 }
 
-export interface Part {
+export interface UploadPart {
   /** From 1. */
   number: number;
   bytes: Buffer;
@@ -57,7 +57,7 @@ export interface Cut {
 export async function* cutParts(
   body: AsyncIterable<Uint8Array>,
   { memory, smallest, size, signal }: Cut,
-): AsyncGenerator<Part> {
+): AsyncGenerator<UploadPart> {
   let number = 1;
   let room: Room | undefined;
   let gathered = 0;

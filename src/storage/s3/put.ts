@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type PutOptions, type PutResult, StorageError } from '../driver.ts';
 import { abortable } from '../streams/abortable.ts';
 import type { S3Bucket } from './client.ts';
-import { asStorageError } from './errors.ts';
+import { asS3Failure } from './errors.ts';
 import { putMultipart } from './multipart.ts';
 import { PUT_ID } from './object.ts';
-import { type Part, cutParts } from './parts.ts';
+import { type UploadPart, cutParts } from './parts.ts';
 import { type Put, digestOf, ifNoneMatch, refuseExisting, refuseWrong, requireStored, settle } from './settle.ts';
 
 /** Stores a body: in one request when it fits into one part, else in parts; nothing is sent as whole before it has ended. */
@@ -35,7 +35,7 @@ export async function putObject(
 /** Conflicts that a server may report while another request for the same key is under way. */
 const MAX_CONFLICTS = 5;
 
-async function putSingle(s3: S3Bucket, put: Put, part: Part): Promise<PutResult> {
+async function putSingle(s3: S3Bucket, put: Put, part: UploadPart): Promise<PutResult> {
   let unread = false;
   try {
     const { attempts, ...stored } = await sendSingle(s3, put, part.bytes);
@@ -80,7 +80,7 @@ async function sendSingle(
       if (error instanceof StorageError) throw error;
       const settled = await settle(s3, put, error, 'Storing an object');
       if (settled === 'again' && conflicts < MAX_CONFLICTS) await sleep(50 * 2 ** conflicts * (0.5 + Math.random()));
-      else if (settled === 'again') throw asStorageError(error, 'Storing an object');
+      else if (settled === 'again') throw asS3Failure(error, 'Storing an object');
       else if (settled.bytes === bytes.length) return { bytes: bytes.length };
       else await refuseWrong(s3, put, `it has ${settled.bytes} bytes`);
     }

@@ -3,7 +3,7 @@ import { type Driver, type DriverContext, type GetResult, type ListPage, Storage
 import { PROBE, checkBucket } from './check.ts';
 import { type S3Bucket, openBucket } from './client.ts';
 import { watchedDownload } from './download.ts';
-import { asStorageError, isMissing, statusOf } from './errors.ts';
+import { asS3Failure, isMissing, statusOf } from './errors.ts';
 import { abortUploads } from './multipart.ts';
 import { deleteObject, headObject } from './object.ts';
 import { largestUpload } from './parts.ts';
@@ -61,7 +61,7 @@ export async function createS3Driver(options: S3Options, context: DriverContext)
         await headBucket(s3);
         return undefined;
       } catch (error) {
-        throw asStorageError(error, 'Looking for an object');
+        throw asS3Failure(error, 'Looking for an object');
       }
     },
 
@@ -71,7 +71,7 @@ export async function createS3Driver(options: S3Options, context: DriverContext)
         await abortUploads(s3, key);
         await deleteObject(s3, key);
       } catch (error) {
-        throw asStorageError(error, 'Deleting an object');
+        throw asS3Failure(error, 'Deleting an object');
       }
     },
 
@@ -88,7 +88,7 @@ async function headBucket(s3: S3Bucket): Promise<void> {
   } catch (error) {
     if (isMissing(error))
       throw new StorageError('UNAVAILABLE', `The bucket '${s3.name}' does not exist (any more)`, { cause: error });
-    throw asStorageError(error, `Looking for the bucket '${s3.name}'`);
+    throw asS3Failure(error, `Looking for the bucket '${s3.name}'`);
   }
 }
 
@@ -134,7 +134,7 @@ async function getObject(
       throw new StorageError('UNAVAILABLE', `The S3 server did not answer within ${s3.limits.stallMs} ms`, {
         cause: error,
       });
-    throw asStorageError(error, 'Reading an object');
+    throw asS3Failure(error, 'Reading an object');
   } finally {
     clearTimeout(timer);
   }
@@ -164,6 +164,6 @@ async function listObjects(s3: S3Bucket, prefix: string, cursor?: string): Promi
       cursor: page.IsTruncated ? found.at(-1)?.key : undefined,
     };
   } catch (error) {
-    throw asStorageError(error, 'Listing objects');
+    throw asS3Failure(error, 'Listing objects');
   }
 }

@@ -1,6 +1,6 @@
 import { StorageError } from '../driver.ts';
 import type { S3Bucket } from './client.ts';
-import { asStorageError, isAmbiguous, nameOf, reasonOf, statusOf } from './errors.ts';
+import { asS3Failure, isAmbiguous, nameOf, reasonOf, statusOf } from './errors.ts';
 import { type FoundObject, headObject, removeOwn } from './object.ts';
 
 /** One put on its way. */
@@ -31,7 +31,7 @@ export function ifNoneMatch(s3: S3Bucket, put: Put): { IfNoneMatch?: '*' } {
 export async function refuseExisting(s3: S3Bucket, put: Put): Promise<void> {
   const found = await headObject(s3, put.key, put.signal).catch((error: unknown) => {
     put.signal?.throwIfAborted();
-    throw asStorageError(error, 'Looking for an object');
+    throw asS3Failure(error, 'Looking for an object');
   });
   if (found) throw new StorageError('EXISTS', 'There is an object of that key already');
 }
@@ -40,7 +40,7 @@ export async function refuseExisting(s3: S3Bucket, put: Put): Promise<void> {
 export async function requireStored(s3: S3Bucket, put: Put, bytes: number): Promise<void> {
   const found = await headObject(s3, put.key, put.signal).catch((error: unknown) => {
     put.signal?.throwIfAborted();
-    throw asStorageError(error, 'Checking an object');
+    throw asS3Failure(error, 'Checking an object');
   });
   if (found?.putId === put.id && found.bytes === bytes) return;
   if (found && found.putId !== put.id && !put.overwrite)
@@ -64,7 +64,7 @@ export async function settle(s3: S3Bucket, put: Put, error: unknown, doing: stri
   const status = statusOf(error);
   const conflict = status === 409 && nameOf(error) !== 'BucketAlreadyExists';
   const aborted = put.signal?.aborted ?? false;
-  if (!aborted && !conflict && status !== 412 && !isAmbiguous(error)) throw asStorageError(error, doing);
+  if (!aborted && !conflict && status !== 412 && !isAmbiguous(error)) throw asS3Failure(error, doing);
   const signal = AbortSignal.timeout(s3.limits.settleMs);
   if (aborted) {
     await removeOwn(s3, put.key, put.id).catch((cause: unknown) =>
@@ -76,11 +76,11 @@ export async function settle(s3: S3Bucket, put: Put, error: unknown, doing: stri
     throw put.signal?.reason;
   }
   const found = await headObject(s3, put.key, signal).catch(() => {
-    throw asStorageError(error, doing);
+    throw asS3Failure(error, doing);
   });
   if (found?.putId === put.id) return found;
   if (found && !put.overwrite)
     throw new StorageError('EXISTS', 'There is an object of that key already', { cause: error });
   if (conflict) return 'again';
-  throw asStorageError(error, doing);
+  throw asS3Failure(error, doing);
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { GetResult } from '../driver.ts';
 
 /** What a driver has read at once. Its stream is made only for those who want one. */
-export class Whole implements GetResult {
+export class BufferedObject implements GetResult {
   readonly data: Buffer;
   readonly totalBytes: number;
   #stream: Readable | undefined;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 import { startEmbeddedPostgres } from '../../../src/db/embedded/embedded-postgres.ts';
-import { isAlive } from '../../../src/db/embedded/file-lock.ts';
+import { isProcessAlive } from '../../../src/db/embedded/file-lock.ts';
 import { createDataFolder } from '../../support/data-folder.ts';
 
 test('a server that was killed is started again where those who used it look for it', async () => {
@@ -16,7 +16,7 @@ test('a server that was killed is started again where those who used it look for
   const notes = await readFile(path.join(rows[0]?.folder ?? '', 'postmaster.pid'), 'utf8');
   const pid = Number(notes.split('\n')[0]);
   process.kill(pid, 'SIGKILL');
-  await expect.poll(() => isAlive(pid)).toBe(false);
+  await expect.poll(() => isProcessAlive(pid)).toBe(false);
   const second = await startEmbeddedPostgres({ dataDir: folder.path, durable: false });
   await client.end().catch(() => {});
   await first.stop();

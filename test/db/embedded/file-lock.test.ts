@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { isAlive, withFileLock } from '../../../src/db/embedded/file-lock.ts';
+import { isProcessAlive, withFileLock } from '../../../src/db/embedded/file-lock.ts';
 import { type DataFolder, createDataFolder } from '../../support/data-folder.ts';
 
 let folder: DataFolder;
@@ -35,7 +35,7 @@ test('the lock of a process that died is taken over', async () => {
   const child = spawn(process.execPath, ['-e', '']);
   await new Promise((resolve) => child.on('exit', resolve));
   await writeFile(lock('b'), String(child.pid));
-  expect(isAlive(child.pid ?? 0)).toBe(false);
+  expect(isProcessAlive(child.pid ?? 0)).toBe(false);
   expect(await withFileLock(lock('b'), async () => 'done')).toBe('done');
 });
 

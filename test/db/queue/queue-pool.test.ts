@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { PatientJobPool } from '../../../src/db/queue/queue-pool.ts';
+import { QueuePool } from '../../../src/db/queue/queue-pool.ts';
 import { type TestDatabase, createTestDatabase } from '../../support/database/test-database.ts';
 import { until } from '../../support/until.ts';
 
@@ -21,7 +21,7 @@ const terminate = () =>
   admin.query(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()",
   );
-const ask = async (pool: PatientJobPool, name: string | undefined) => {
+const ask = async (pool: QueuePool, name: string | undefined) => {
   const client = await pool.connect();
   try {
     const statement = { ...(name !== undefined && { name }), text: 'SELECT pg_sleep(0.4), 7 AS answer' };
@@ -33,7 +33,7 @@ const ask = async (pool: PatientJobPool, name: string | undefined) => {
 
 test('a statement that notes the end of a job survives the loss of its connection, any other does not', async () => {
   const lost: unknown[] = [];
-  const pool = new PatientJobPool(database.connectionString, 3, (error) => lost.push(error));
+  const pool = new QueuePool(database.connectionString, 3, (error) => lost.push(error));
   const answers = Promise.allSettled([
     ask(pool, 'complete_job/graphile_worker'),
     ask(pool, 'get_job/x'),
@@ -55,7 +55,7 @@ test('connect waits for a database that is unavailable, until the pool gives up'
   away.searchParams.delete('host');
   away.host = '127.0.0.1:9';
   const lost: unknown[] = [];
-  const pool = new PatientJobPool(away.href, 1, (error) => lost.push(error));
+  const pool = new QueuePool(away.href, 1, (error) => lost.push(error));
   const waiting = pool.connect().catch((error: unknown) => error);
   await until(async () => lost.length > 2);
   pool.giveUp();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Location } from '../../../src/db/objects/locations.ts';
-import { createHotBodies } from '../../../src/domain/bytes/body-cache.ts';
+import { createBodyCache } from '../../../src/domain/bytes/body-cache.ts';
 
 const MIB = 1024 * 1024;
 const at = (key: string, bytes: number, owned = true): Location => ({
@@ -14,7 +14,7 @@ const at = (key: string, bytes: number, owned = true): Location => ({
 });
 
 test('a small body is kept from its second request on, under its own store and key', () => {
-  const bodies = createHotBodies(MIB);
+  const bodies = createBodyCache(MIB);
   const location = at('a', 3);
   expect([bodies.get(location), bodies.wants(location), bodies.wants(location)]).toEqual([undefined, false, true]);
   bodies.keep(location, Buffer.from('abc'));
@@ -24,17 +24,17 @@ test('a small body is kept from its second request on, under its own store and k
 });
 
 test("large bodies, somebody else's objects and cut bodies are never kept, and 0 keeps nothing", () => {
-  const bodies = createHotBodies(64 * MIB);
+  const bodies = createBodyCache(64 * MIB);
   for (const location of [at('large', MIB + 1), at('theirs', 3, false)])
     expect([bodies.wants(location), bodies.wants(location)]).toEqual([false, false]);
   bodies.keep(at('cut', 4), Buffer.from('abc'));
   expect(bodies.get(at('cut', 4))).toBeUndefined();
-  const none = createHotBodies(0);
+  const none = createBodyCache(0);
   expect([none.wants(at('a', 3)), none.wants(at('a', 3))]).toEqual([false, false]);
 });
 
 test('what is kept stays within its bound, and whoever reads everything once drives nothing out', () => {
-  const bodies = createHotBodies(10);
+  const bodies = createBodyCache(10);
   for (const key of ['a', 'b', 'c']) bodies.keep(at(key, 4), Buffer.alloc(4));
   expect(['a', 'b', 'c'].map((key) => bodies.get(at(key, 4)) !== undefined)).toEqual([false, true, true]);
   for (let round = 0; round < 2; round += 1)

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { locationsOf } from '../../../src/db/objects/locations.ts';
-import { itemForReading, openContent, openHotContent } from '../../../src/domain/delivery/open-content.ts';
+import { itemForReading, openContent, openCachedContent } from '../../../src/domain/delivery/open-content.ts';
 import { transferItems } from '../../../src/domain/copies/transfer.ts';
 import { AppError } from '../../../src/errors.ts';
 import { readAll } from '../../support/bodies.ts';
@@ -46,7 +46,7 @@ test('a reader that has gone away before the file was opened is told as no failu
   const item = await itemForReading(t.deps, { type: 'signature' }, { id });
   const reason = new AppError('invalid_request', 'The client closed the connection.');
   for (const range of [undefined, { start: 1, end: 2 }])
-    await expect(openHotContent(t.deps, item, locations, range, AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(openCachedContent(t.deps, item, locations, range, AbortSignal.abort(reason))).rejects.toBe(reason);
   expect(unreadable()).toBe(0);
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { urlDiesAt } from '../../../src/sources/fetch/url-expiry.ts';
+import { urlExpiresAt } from '../../../src/sources/fetch/url-expiry.ts';
 
 const HOST = 'https://cdn.example.com/a.png';
 const since = new Date('2026-11-21T08:00:00Z');
@@ -12,7 +12,7 @@ test.each([
   ['CloudFront', `${HOST}?Expires=1795248000&Signature=x&Key-Pair-Id=y`, '2026-11-21T08:00:00.000Z'],
   ['Azure', `${HOST}?sv=2024-11-04&se=2026-11-21T09%3A30%3A00Z&sr=b&sig=x`, '2026-11-21T09:30:00.000Z'],
 ])('the expiry in a URL signed by %s is read', (_name, url, expected) => {
-  expect(urlDiesAt(url, { provider: 'replicate', since })?.toISOString()).toBe(expected);
+  expect(urlExpiresAt(url, { provider: 'replicate', since })?.toISOString()).toBe(expected);
 });
 
 test.each([
@@ -22,7 +22,7 @@ test.each([
   ['fal', undefined],
   ['constructor', undefined],
 ])('a URL of %s without an expiry lives as long as the provider keeps it', (provider, expected) => {
-  expect(urlDiesAt(HOST, { provider, since })?.toISOString()).toBe(expected);
+  expect(urlExpiresAt(HOST, { provider, since })?.toISOString()).toBe(expected);
 });
 
 test.each([
@@ -32,12 +32,12 @@ test.each([
   'X-Amz-Expires=60',
   'X-Amz-Date=1&X-Amz-Expires=60',
   'X-Amz-Date=20269921T080000Z&X-Amz-Expires=1',
-])('a query of %j has no expiry', (query) => expect(urlDiesAt(`${HOST}?${query}`)).toBeUndefined());
+])('a query of %j has no expiry', (query) => expect(urlExpiresAt(`${HOST}?${query}`)).toBeUndefined());
 
 test('any text gives a valid date or undefined', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.webUrl({ withQueryParameters: true })), (text) => {
-      const dies = urlDiesAt(text);
+      const dies = urlExpiresAt(text);
       expect(dies === undefined || Number.isFinite(dies.getTime())).toBe(true);
     }),
   );

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SETTINGS } from '../../../src/config/settings.ts';
-import { urlDiesAt } from '../../../src/sources/fetch/url-expiry.ts';
+import { urlExpiresAt } from '../../../src/sources/fetch/url-expiry.ts';
 import type { ProviderDescriptor } from '../../../src/sources/providers/descriptor.ts';
 import {
   IMPORT_PROVIDERS,
@@ -88,7 +88,7 @@ test('every provider is reached by an import or a webhook', () => {
 
 test.each(descriptors)('$name: its URLs expire after the lifetime that its descriptor states', (provider) => {
   const since = new Date('2026-01-01T00:00:00Z');
-  const expires = urlDiesAt('https://cdn.example.com/a.png', { provider: provider.name, since });
+  const expires = urlExpiresAt('https://cdn.example.com/a.png', { provider: provider.name, since });
   expect(expires?.getTime()).toBe(
     provider.urlLifetimeMs === undefined ? undefined : since.getTime() + provider.urlLifetimeMs,
   );

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { GithubOptions } from '../../../src/storage/github/options.ts';
 import { isDotGit } from '../../../src/storage/github/names.ts';
-import { createPace } from '../../../src/storage/github/pacing.ts';
+import { createRequestPace } from '../../../src/storage/github/pacing.ts';
 import { chunked, readAll } from '../../support/bodies.ts';
 import { type FakeGithub, READ_ONLY_TOKEN, createFakeGithub } from '../../support/github/fake-github.ts';
 import { type GithubStores, createGithubStores } from '../../support/github/github-store.ts';
@@ -198,7 +198,7 @@ test('an App finds its installation, signs for a token once, and asks for anothe
 test('writes are let through at once up to a quarter of a minute’s, then one a second, and a long queue is refused', async () => {
   let now = 0;
   const waits: number[] = [];
-  const pace = createPace(
+  const pace = createRequestPace(
     80,
     () => now,
     async (milliseconds) => waits.push(milliseconds),

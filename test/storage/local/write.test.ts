@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { createLocalPut } from '../../../src/storage/local/put.ts';
 import { hasDurableWrites, openTemporary } from '../../../src/storage/local/temporary.ts';
-import { type Part, gather, gatherBytes, writeParts } from '../../../src/storage/local/write.ts';
+import { type WritePart, gather, gatherBytes, writeParts } from '../../../src/storage/local/write.ts';
 import { SharedFolders } from '../../../src/storage/local/shared-folders.ts';
 
 /** Folders of which the descriptors are counted; whatever they are called, it is one that is there. */
@@ -132,7 +132,7 @@ test('parts hold the body in order, as large as is asked for, and the last one s
       fc.array(fc.uint8Array({ maxLength: 20 })),
       fc.integer({ min: 1, max: 50 }),
       async (chunks, most) => {
-        const parts: Part[] = [];
+        const parts: WritePart[] = [];
         for await (const part of gather(Readable.from(chunks, { objectMode: true }), { most: () => most }))
           parts.push(part);
         expect(Buffer.concat(parts.flatMap((part) => part.chunks))).toEqual(Buffer.concat(chunks));
@@ -168,11 +168,11 @@ test('a writer gathers more than a megabyte at first, then half of one, and less
 test('a large file is synced while it is written, a failed sync is told at the latest at the end, and all of it is written', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-ahead-'));
   const MIB = 1024 ** 2;
-  const part = (bytes: number, last: boolean): Part => ({ chunks: [Buffer.alloc(bytes)], bytes, last });
+  const part = (bytes: number, last: boolean): WritePart => ({ chunks: [Buffer.alloc(bytes)], bytes, last });
   const write = async (parts: number, datasync: () => Promise<void>) => {
     const handle = await open(path.join(folder, 'file'), 'w');
     handle.datasync = datasync;
-    async function* further(): AsyncGenerator<Part, undefined> {
+    async function* further(): AsyncGenerator<WritePart, undefined> {
       for (let left = parts - 1; left > 0; left -= 1) yield part(9 * MIB, left === 1);
     }
     try {

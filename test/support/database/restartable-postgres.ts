@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../../src/db/embedded/embedded-postgres.ts';
-import { isAlive } from '../../../src/db/embedded/file-lock.ts';
+import { isProcessAlive } from '../../../src/db/embedded/file-lock.ts';
 import { until } from '../until.ts';
 
 export interface RestartablePostgres {
@@ -48,7 +48,7 @@ export async function startRestartablePostgres(dataDir: string): Promise<Restart
     async stop(mode) {
       const pid = await pidOf();
       process.kill(pid, SIGNALS[mode]);
-      await until(async () => !isAlive(pid), 30);
+      await until(async () => !isProcessAlive(pid), 30);
     },
     async start() {
       const user = process.getuid?.() === 0 ? { uid, gid } : {};

@@ -7,10 +7,10 @@ import {
   run as startRunner,
 } from 'graphile-worker';
 import type { Logger } from 'pino';
-import type { Run } from '../background/keep-running.ts';
+import type { RunPart } from '../background/keep-running.ts';
 import { within } from '../background/repeat.ts';
 import { failureOf } from '../db/failure.ts';
-import { PatientJobPool } from '../db/queue/queue-pool.ts';
+import { QueuePool } from '../db/queue/queue-pool.ts';
 import { isAppError } from '../errors.ts';
 
 export interface RunnerOptions {
@@ -41,14 +41,14 @@ const SUCCESSES = ['worker:getJob:empty', 'job:start'] as const;
  * - `nudge` and `doNext` in worker.js assert that their worker is active, the former in an event of the connection: likewise.
  * - `gracefulShutdown` in main.js, cron.js and `runner.promise` end in handlers of their own, and reject into none of ours.
  */
-export async function runJobs(
+export async function runTasks(
   { connectionString, slots, taskList, watches, log }: RunnerOptions,
-  { signal, worked, failed }: Run,
+  { signal, worked, failed }: RunPart,
 ): Promise<void> {
   const events: WorkerEvents = new EventEmitter();
   for (const name of FAILURES) events.on(name, ({ error }: { error: unknown }) => failed(error));
   for (const name of SUCCESSES) events.on(name, worked);
-  const pool = new PatientJobPool(connectionString, slots + 2, (error) => {
+  const pool = new QueuePool(connectionString, slots + 2, (error) => {
     if (!signal.aborted) failed(error);
   });
   const giveUp = () => pool.giveUp();
@@ -99,7 +99,7 @@ export async function runJobs(
   }
 }
 
-/** What graphile-worker says goes where everything goes; its chatter about each job, and about a database that is away, only on request. */
+/** What graphile-worker says goes where everything goes; its chatter about each task, and about a database that is away, only on request. */
 function jobLogger(log: Logger): JobLogger {
   return new JobLogger((scope) => (level, message, meta) => {
     const error = meta?.['error'];

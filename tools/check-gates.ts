@@ -13,15 +13,25 @@ const FIXTURES: readonly { rule: string; files: Record<string, string> }[] = [
     },
   },
   ...Object.entries({
-    'src/domain/x.ts': '../http/auth.ts',
-    'src/db/x.ts': '../storage/keys.ts',
-    'src/storage/x.ts': '../db/media.ts',
-    'src/sources/x.ts': '../domain/ingest.ts',
-    'src/media/x.ts': '../domain/ingest.ts',
-    'src/background/x.ts': '../domain/ingest.ts',
-    'src/domain/y.ts': '../process/uncaught-errors.ts',
-    'src/storage/y.ts': '../background/repeat.ts',
-    'src/http/x.ts': 'kysely',
+    'src/errors.ts': './json/json.ts',
+    'src/json/x.ts': '../db/tables.ts',
+    'src/media/inspect/x.ts': '../../errors.ts',
+    'src/background/x.ts': '../domain/ingest/ingest.ts',
+    'src/sources/fetch/x.ts': '../../domain/ingest/ingest.ts',
+    'src/storage/s3/x.ts': '../../db/items/items.ts',
+    'src/storage/stores/y.ts': '../../background/repeat.ts',
+    'src/db/items/x.ts': '../../storage/keys.ts',
+    'src/shapes/x.ts': '../http/auth/auth.ts',
+    'src/domain/ingest/x.ts': '../../http/auth/auth.ts',
+    'src/domain/ingest/y.ts': '../../process/uncaught-errors.ts',
+    'src/domain/ingest/z.ts': 'fastify',
+    'src/telemetry/x.ts': '../http/logging.ts',
+    'src/http/routes/x.ts': 'kysely',
+    'src/http/routes/y.ts': '../../config/load-config.ts',
+    'src/config/x.ts': '../domain/deps.ts',
+    'src/workers/x.ts': '../http/logging.ts',
+    'src/cli/x.ts': '../http/logging.ts',
+    'src/process/x.ts': '../cli/main.ts',
     'migrations/x.ts': '../src/db/tables.ts',
   }).map(([file, target]) => ({
     rule: 'eslint(no-restricted-imports)',
@@ -38,6 +48,23 @@ const REGEXES: readonly { says: string; code: string }[] = [
   { says: 'not known here', code: 'export const any = (text: string) => new RegExp(text);' },
 ];
 
+/** Layouts that must be reported, with what the report says. */
+const LAYOUTS: readonly { says: string; files: Record<string, string> }[] = [
+  {
+    says: 'a circle of folders: src/db → src/db/items',
+    files: {
+      'src/db/a.ts': "import { b } from './items/b.ts';\nexport const a = () => b;\n",
+      'src/db/items/b.ts': "import type { C } from '../c.ts';\nexport const b = (c: C) => c;\n",
+      'src/db/c.ts': 'export type C = string;\n',
+    },
+  },
+  {
+    says: 'src/db has 21 files',
+    files: Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`src/db/f${n}.ts`, 'export {};\n'])),
+  },
+  { says: 'has no folder src/nowhere', files: { 'test/nowhere/a.test.ts': 'export {};\n' } },
+];
+
 let silent = 0;
 for (const { rule, files } of FIXTURES) {
   const folder = await write(files);
@@ -49,16 +76,8 @@ for (const { rule, files } of FIXTURES) {
   }
   await rm(folder, { recursive: true, force: true });
 }
-for (const { says, code } of REGEXES) {
-  const folder = await write({ 'src/x.ts': `${code}\n` });
-  const tool = new URL('check-regexes.ts', import.meta.url).pathname;
-  const { status, stderr } = spawnSync(process.execPath, [tool, folder], { encoding: 'utf8' });
-  if (status !== 1 || !stderr.includes(says)) {
-    process.stderr.write(`tools/check-regexes.ts did not report ${code}\n${stderr}`);
-    silent += 1;
-  }
-  await rm(folder, { recursive: true, force: true });
-}
+for (const { says, code } of REGEXES) await mustReport('check-regexes.ts', { 'src/x.ts': `${code}\n` }, says);
+for (const { says, files } of LAYOUTS) await mustReport('check-house.ts', files, says);
 process.exitCode = silent > 0 ? 1 : 0;
 
 async function write(files: Record<string, string>): Promise<string> {
@@ -68,4 +87,16 @@ async function write(files: Record<string, string>): Promise<string> {
     await writeFile(path.join(folder, name), text);
   }
   return folder;
+}
+
+/** Runs one of our own tools on these files. */
+async function mustReport(name: string, files: Record<string, string>, says: string): Promise<void> {
+  const folder = await write(files);
+  const tool = new URL(name, import.meta.url).pathname;
+  const { status, stderr } = spawnSync(process.execPath, [tool, folder], { encoding: 'utf8' });
+  if (status !== 1 || !stderr.includes(says)) {
+    process.stderr.write(`tools/${name} did not report ${says}\n${stderr}`);
+    silent += 1;
+  }
+  await rm(folder, { recursive: true, force: true });
 }

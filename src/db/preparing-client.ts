@@ -4,6 +4,20 @@ import { codeOf } from '../errors.ts';
 /** Names of the statements that connections keep prepared, by their text. */
 const names = new Map<string, string>();
 
+/** Shapes that are kept prepared: each takes memory in every connection, and callers choose them. */
+const MAX_SHAPES = 64;
+let shapes = 0;
+
+/**
+ * The same for a statement whose text depends on what is asked for, of which the first so many different ones are kept. Only where one
+ * plan is right for all values of a shape.
+ */
+export function nameShape(prefix: string, text: string): void {
+  if (names.has(text) || shapes === MAX_SHAPES) return;
+  shapes += 1;
+  names.set(text, `${prefix}_${shapes}`);
+}
+
 /** Every connection prepares this statement once, under its name. */
 export function nameStatement(text: string, name: string): void {
   names.set(text, name);

@@ -2,27 +2,18 @@ import type { MediaItem } from '../item-columns.ts';
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from '../database.ts';
 import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
-import { WEIGHT, rowsThatFit } from '../items/item-pages.ts';
+import { rowsThatFit } from '../items/item-pages.ts';
 import { itemColumns, rowVersion, toItem } from '../items/item-row.ts';
 import { prepared } from '../prepared.ts';
 import type { Tables } from '../tables.ts';
-import { findInWindows, needsWindows, walkedItems } from './windowed-search.ts';
+import { HIT_COLUMNS, type SearchHit } from './search-hit.ts';
+import { findInWindows, needsWindows, walk } from './windowed-search.ts';
 
 export interface PageRequest {
   filter: ItemFilter;
   order: 'asc' | 'desc';
   limit: number;
   after?: Position | undefined;
-}
-
-/** An item that a search has found: what its place, its weight and its state are, and nothing that costs to read. */
-export interface SearchHit {
-  id: string;
-  created_at: string;
-  /** Another one after each change of what an item shows. */
-  row_version: string;
-  /** Bytes of the texts and objects that have no small bound. */
-  weight: number;
 }
 
 /** The query of one page; exported so that its plan can be read. */
@@ -34,12 +25,7 @@ export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) 
 /** The first of some items in order. */
 function pageOf(items: SelectQueryBuilder<Tables, 'generated_images', object>, order: 'asc' | 'desc', limit: number) {
   return items
-    .select((eb) => [
-      'generated_images.id',
-      'generated_images.created_at',
-      rowVersion(eb).as('row_version'),
-      WEIGHT.as('weight'),
-    ])
+    .select(HIT_COLUMNS)
     .orderBy('generated_images.created_at', order)
     .orderBy('generated_images.id', order)
     .limit(limit);
@@ -106,17 +92,16 @@ function pageRows(db: Db, request: PageRequest): Promise<SearchHit[]> {
 
 async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[]> {
   const { order, limit } = request;
-  const walk = (db: Db) => pageOf(walkedItems(db, request), order, limit).execute();
-  const walked = await walk(db);
-  if (walked.length === limit) return walked;
+  const walked = await walk(db, request);
+  if (walked.hits.length === limit || walked.ended) return walked.hits;
   // One snapshot, so that an item that comes or goes meanwhile is neither skipped nor ends the listing early.
   return db
     .transaction()
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute(async (trx) => {
-      const ids = await findInWindows(trx, request, walked.length);
-      if (!ids) return walk(trx);
+      const ids = await findInWindows(trx, request, walked.hits.length);
+      if (!ids) return (await walk(trx, request)).hits;
       if (ids.length === 0) return [];
       const items = trx.selectFrom('generated_images').where('generated_images.id', 'in', ids);
       return pageOf(items, order, limit).execute();

@@ -1,7 +1,10 @@
-import { type SelectQueryBuilder, sql } from 'kysely';
+import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
 import type { Db, Trx } from '../database.ts';
 import { EXACT_FIELDS, type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
+import { type ColumnName, columnOf } from '../item-columns.ts';
+import { nameShape } from '../preparing-client.ts';
 import type { Tables } from '../tables.ts';
+import { type SearchHit, hitColumns } from './search-hit.ts';
 
 /**
  * Searches by tags, metadata and text. Their GIN indexes know nothing of the order: all matches have to be read and sorted for the
@@ -46,16 +49,60 @@ export interface WindowedRequest {
 
 type Items = SelectQueryBuilder<Tables, 'generated_images', object>;
 
-/** The first rows of the order, of which a search may find enough. */
-export function walkedItems(db: Db, request: WindowedRequest): Items {
-  // The LIMIT inside keeps the conditions outside: not more rows than that are looked at.
-  const rows = path(db, request)
-    .selectAll()
-    // Which no `*` holds.
-    .select(sql`generated_images.xmin`.as('xmin'))
-    .limit(walkLength(request.filter))
-    .as('generated_images');
-  return filtered(db.selectFrom(rows) as unknown as Items, request.filter);
+/** The columns by which a filter decides, beside those of the order. */
+function columnsOf(filter: ItemFilter): ColumnName[] {
+  const columns = new Set<ColumnName>(['id', 'created_at', 'deleted_at']);
+  for (const [field] of EXACT_FIELDS) if (filter[field] !== undefined) columns.add(columnOf(field));
+  if (filter.tags !== undefined) columns.add('tags');
+  if (filter.metadata !== undefined) columns.add('metadata');
+  if (filter.q !== undefined) columns.add('search_text').add('prompt');
+  if (filter.seed !== undefined || filter.sampler !== undefined) columns.add('generation');
+  if (filter.failed === true) columns.add('status');
+  return [...columns];
+}
+
+export interface Walked {
+  /** The matches among the first rows of the order; the order is theirs. */
+  hits: SearchHit[];
+  /** There are no rows behind these. */
+  ended: boolean;
+}
+
+/**
+ * Looks through the first rows of the order, in which most searches find enough. The rows are read one by one, and counted only when
+ * too few of them match: `UNION ALL` comes to its second half when the first has ended.
+ */
+export async function walk(db: Db, request: WindowedRequest): Promise<Walked> {
+  const query = walkQuery(db, request).compile(db);
+  // Along which index it goes does not depend on the values, and planning it costs as much as walking.
+  nameShape('walk', query.sql);
+  const { rows } = await db.executeQuery<SearchHit & { walked: string | null }>(query);
+  const count = rows.find(({ walked }) => walked !== null)?.walked;
+  return {
+    hits: rows.flatMap(({ walked, ...hit }) => (walked === null ? [hit] : [])),
+    ended: count !== undefined && Number(count) < walkLength(request.filter),
+  };
+}
+
+/** The statement of `walk`; exported so that its plan can be read. */
+export function walkQuery(db: Db, request: WindowedRequest): RawBuilder<SearchHit & { walked: string | null }> {
+  const { filter, order, limit } = request;
+  const names = columnsOf(filter).map((name) => `generated_images.${name}` as const);
+  const rows = path(db, request).select(names).limit(sql.lit(walkLength(filter)));
+  const walked = db.selectFrom(sql`walked`.as('generated_images')) as unknown as Items;
+  const direction = sql.raw(order);
+  return sql`
+    WITH walked AS MATERIALIZED ${rows}, hit AS (
+      SELECT id, NULL::bigint AS walked FROM ${filtered(walked, filter).select('generated_images.id')} AS matching
+      UNION ALL SELECT NULL, count(*) FROM walked
+      LIMIT ${limit}
+    )
+    SELECT found.*, hit.walked
+    FROM hit LEFT JOIN LATERAL (
+      -- OFFSET 0: a look-up for each hit, where a join would read the table.
+      SELECT ${hitColumns} FROM generated_images WHERE generated_images.id = hit.id OFFSET 0
+    ) AS found ON TRUE
+    ORDER BY found.created_at ${direction}, found.id ${direction}`;
 }
 
 /**

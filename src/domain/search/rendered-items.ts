@@ -1,7 +1,8 @@
+import type { SearchHit } from '../../db/search/search-hit.ts';
 import type { MediaItem } from '../../db/item-columns.ts';
 import { LRUCache } from 'lru-cache';
 import type { Db } from '../../db/database.ts';
-import { type SearchHit, readFound } from '../../db/search/search.ts';
+import { readFound } from '../../db/search/search.ts';
 
 /** Items of usual size take 1 to 2 KB each. */
 const MAX_KEPT = 16 * 1024 * 1024;

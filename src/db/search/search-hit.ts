@@ -1,0 +1,27 @@
+import { expressionBuilder, sql } from 'kysely';
+import { WEIGHT } from '../items/item-pages.ts';
+import { rowVersion } from '../items/item-row.ts';
+import type { Tables } from '../tables.ts';
+
+/** An item that a search has found: its place in the order, its weight and its state, and nothing that costs to read. */
+export interface SearchHit {
+  id: string;
+  created_at: string;
+  /** Another one after each change of what an item shows. */
+  row_version: string;
+  /** Bytes of the texts and objects that have no small bound. */
+  weight: number;
+}
+
+const eb = expressionBuilder<Tables, 'generated_images'>();
+
+/** The columns of a hit, for `select`. */
+export const HIT_COLUMNS = [
+  'generated_images.id',
+  'generated_images.created_at',
+  rowVersion(eb).as('row_version'),
+  WEIGHT.as('weight'),
+] as const;
+
+/** The same for a statement that is written out. */
+export const hitColumns = sql`generated_images.id, generated_images.created_at, ${rowVersion(eb)} AS row_version, ${WEIGHT} AS weight`;

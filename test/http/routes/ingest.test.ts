@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';

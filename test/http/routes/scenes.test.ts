@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';

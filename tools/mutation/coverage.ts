@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { HITS_MODULE, instrumented } from './instrument.ts';
+import { runTests } from './test-run.ts';
+import { CHECKOUT, type WorkFolder, filesOfCheckout } from './work-folder.ts';
+
+/** What one file of tests reaches. */
+export interface Reach {
+  /** Of the file, so that a changed one is looked at again. */
+  hash: string;
+  seconds: number;
+  /** False: it fails as the code is, so it says nothing about a changed one. */
+  passes: boolean;
+  /** `file:offset` of the pieces of code that ran. */
+  pieces: string[];
+}
+
+/** By the file of tests. */
+export type Coverage = Map<string, Reach>;
+
+const CACHE = path.join(CHECKOUT, 'node_modules/.cache/mediakeep/mutation');
+const HITS = 'mutation-hits.mjs';
+const LIMIT_MS = 300_000;
+
+/** The files of tests that a mutant is shown to: those of the projects `unit` and `main`. */
+export function testFiles(): string[] {
+  return filesOfCheckout().filter((file) => file.endsWith('.test.ts') && !file.endsWith('.long.test.ts'));
+}
+
+/** Runs each file of tests alone, unless what it reaches is known, and keeps what it has reached for the next time. */
+export async function collectCoverage(
+  folders: readonly WorkFolder[],
+  sources: readonly string[],
+  env: Readonly<Record<string, string>>,
+  onProgress: (done: number, of: number) => void,
+): Promise<Coverage> {
+  const cacheFile = path.join(CACHE, `${await hashOf(everythingElse())}.json`);
+  const known = await readFile(cacheFile, 'utf8').catch(() => '[]');
+  const coverage: Coverage = new Map(JSON.parse(known) as [string, Reach][]);
+  const wanted: string[] = [];
+  for (const file of testFiles()) if (coverage.get(file)?.hash !== (await hashOf([file]))) wanted.push(file);
+  if (wanted.length > 0) {
+    await mkdir(CACHE, { recursive: true });
+    const queue = wanted.values();
+    let done = 0;
+    await Promise.all(
+      folders.map(async (folder) => {
+        const originals = await instrumentAll(folder, sources);
+        for (const file of queue) {
+          coverage.set(file, await reachOf(folder, file, env));
+          await writeFile(cacheFile, JSON.stringify([...coverage]));
+          onProgress((done += 1), wanted.length);
+        }
+        for (const [file, text] of originals) await folder.write(file, text);
+      }),
+    );
+  }
+  const present = new Set(testFiles());
+  return new Map([...coverage].filter(([file]) => present.has(file)));
+}
+
+async function instrumentAll(folder: WorkFolder, sources: readonly string[]): Promise<Map<string, string>> {
+  const originals = new Map<string, string>();
+  await folder.write(HITS, HITS_MODULE);
+  for (const file of sources) {
+    const text = await folder.read(file);
+    originals.set(file, text);
+    await folder.write(file, instrumented(file, text, path.posix.relative(path.posix.dirname(file), HITS)));
+  }
+  return originals;
+}
+
+async function reachOf(folder: WorkFolder, file: string, env: Readonly<Record<string, string>>): Promise<Reach> {
+  const hits = path.join(folder.path, 'hits.txt');
+  await rm(hits, { force: true });
+  const started = performance.now();
+  const { state } = await runTests({ folder: folder.path, files: [file], env, limitMs: LIMIT_MS });
+  const lines = (await readFile(hits, 'utf8').catch(() => '')).split('\n');
+  return {
+    hash: await hashOf([file]),
+    seconds: (performance.now() - started) / 1000,
+    passes: state === 'passed',
+    pieces: [...new Set(lines)].filter((line) => line !== ''),
+  };
+}
+
+/** What decides about the reach of every file of tests. */
+function everythingElse(): string[] {
+  return filesOfCheckout().filter(
+    (file) =>
+      /^(src|migrations)\//.test(file) ||
+      (file.startsWith('test/') && !file.endsWith('.test.ts')) ||
+      ['vitest.config.ts', 'package-lock.json'].includes(file),
+  );
+}
+
+async function hashOf(files: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of files) {
+    hash.update(`${file}\0`);
+    hash.update(await readFile(path.join(CHECKOUT, file)));
+  }
+  return hash.digest('hex').slice(0, 24);
+}

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { FetchSource } from '../../../src/db/jobs/fetches.ts';
 import { fetchPending } from '../../../src/domain/pending/fetch-pending.ts';
 import { DRIVERS } from '../../../src/storage/stores/registry.ts';
@@ -12,7 +13,7 @@ let t: TestApp;
 let main: MemoryStore;
 let origin: Origin;
 
-beforeEach(async () => {
+beforeAll(async () => {
   const { kind, made } = memoryKind();
   origin = await startOrigin();
   t = await createTestApp(
@@ -27,7 +28,13 @@ beforeEach(async () => {
   );
   main = made.get('main') as MemoryStore;
 });
-afterEach(async () => {
+beforeEach(async () => {
+  main.down = false;
+  origin.down = false;
+  main.objects.clear();
+  await t.deps.db.deleteFrom('fetches').execute();
+});
+afterAll(async () => {
   await t.close();
   origin.close();
 });
@@ -35,7 +42,7 @@ afterEach(async () => {
 /** An item that waits for the bytes in the webhook of its job; no worker runs. */
 async function told(file: Buffer): Promise<string> {
   const output = { images: [{ filename: 'a.png', data: file.toString('base64') }] };
-  const payload = { id: 'job-1', status: 'COMPLETED', user_id: 'a', output };
+  const payload = { id: randomUUID(), status: 'COMPLETED', user_id: 'a', output };
   const answer = await t.app.inject({ method: 'POST', url: '/v1/webhooks/runpod?secret=hook', payload });
   expect(answer.json()).toMatchObject({ state: 'accepted' });
   return answer.json<{ items: string[] }>().items[0] ?? '';

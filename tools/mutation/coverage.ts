@@ -24,7 +24,7 @@ const HITS = 'mutation-hits.mjs';
 const LIMIT_MS = 300_000;
 
 /** The files of tests that a mutant is shown to: those of the projects `unit` and `main`. */
-export function testFiles(): string[] {
+function testFiles(): string[] {
   return filesOfCheckout().filter((file) => file.endsWith('.test.ts') && !file.endsWith('.long.test.ts'));
 }
 

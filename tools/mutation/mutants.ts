@@ -76,7 +76,7 @@ export function mutantsOf(file: string, text: string): Mutant[] {
     if (type === 'UnaryExpression' && node['operator'] === '!')
       add('negation left out', node, source(node['argument'] as Node), piece);
     if (type === 'Literal' && typeof node['value'] === 'boolean')
-      add('boolean turned', node, String(node['value'] !== true), piece);
+      add('boolean turned', node, String(!node['value']), piece);
     if (type === 'Literal' && typeof node['value'] === 'string' && !hasSql && isValue(node, parent))
       add('text changed', node, node['value'] === '' ? "'mutant'" : "''", piece);
     if (type === 'CallExpression') swapMethod(node, piece);
@@ -117,8 +117,8 @@ function isMessage(child: Node, parent: Node): boolean {
   if (parent.type === 'TaggedTemplateExpression' || parent.type === 'TemplateLiteral')
     return child.type === 'TemplateElement';
   if (parent.type !== 'NewExpression') return false;
-  const callee = parent['callee'] as Node;
-  return /Error$/.test(String(callee['name'] ?? '')) && (child.type === 'TemplateLiteral' || isText(child));
+  const { name } = parent['callee'] as { name?: string };
+  return name?.endsWith('Error') === true && (child.type === 'TemplateLiteral' || isText(child));
 }
 
 function isText({ type, value }: Node): boolean {

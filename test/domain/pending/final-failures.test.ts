@@ -52,7 +52,7 @@ const places = (...sources: FetchSource[]) =>
   sql`UPDATE fetches SET sources = ${JSON.stringify(sources)}::jsonb`.execute(t.deps.db);
 const attempt = (id: string) => fetchPending(t.deps, { mediaId: id });
 const item = async (id: string) => (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
-const failsForGood = async (id: string, reason: RegExp) => {
+const expectFailure = async (id: string, reason: RegExp) => {
   expect(await attempt(id)).toMatchObject({ state: 'failed', reason: expect.stringMatching(reason) });
   expect(await item(id)).toMatchObject({ status: 'failed', error: expect.stringMatching(reason) });
   // Nobody tries it again.
@@ -62,14 +62,14 @@ const failsForGood = async (id: string, reason: RegExp) => {
 test('an item whose bytes were in a webhook that is not kept any more fails at the first attempt', async () => {
   const id = await told(png());
   await t.deps.db.deleteFrom('webhook_deliveries').execute();
-  await failsForGood(id, /not kept any more/);
+  await expectFailure(id, /not kept any more/);
 });
 
 test('an item whose bytes were in a webhook whose body has gone from its store fails at the first attempt', async () => {
   const id = await told(bigPng(100_000));
   expect([...main.objects.keys()]).toEqual([expect.stringMatching(/^webhooks\/runpod\//)]);
   main.objects.clear();
-  await failsForGood(id, /no longer has these bytes/);
+  await expectFailure(id, /no longer has these bytes/);
 });
 
 test('an item whose webhook does not hold the bytes that it is said to fails at the first attempt', async () => {
@@ -78,7 +78,7 @@ test('an item whose webhook does not hold the bytes that it is said to fails at 
   const [first] = sources as unknown as Extract<FetchSource, { type: 'delivery' }>[];
   if (!first) throw new Error('no place is known');
   await places({ ...first, output: 7 });
-  await failsForGood(id, /does not hold those bytes/);
+  await expectFailure(id, /does not hold those bytes/);
 });
 
 test('while the store that has the body of the webhook is down the item waits, and is stored when it is back', async () => {
@@ -110,7 +110,7 @@ test.each<[string, () => FetchSource, RegExp]>([
 ])('an item whose only place is %s fails at the first attempt', async (_what, place, reason) => {
   const id = await told(png());
   await places(place());
-  await failsForGood(id, reason);
+  await expectFailure(id, reason);
 });
 
 test('an item whose bytes are no media fails at the first attempt', async () => {
@@ -119,14 +119,14 @@ test('an item whose bytes are no media fails at the first attempt', async () => 
   const id = await told(png());
   put('page.png', Buffer.from('<html>no picture</html>'));
   await places({ type: 'object', store: 'main', key: 'page.png' });
-  await failsForGood(id, /./);
+  await expectFailure(id, /./);
 });
 
 test('an object that a volume does not show yet is looked for three times more before the item fails', async () => {
   const id = await told(png());
   await places({ type: 'object', store: 'main', key: 'late.png' });
   for (let time = 0; time < 3; time += 1) expect(await attempt(id)).toMatchObject({ state: 'later' });
-  await failsForGood(id, /has no object of that key/);
+  await expectFailure(id, /has no object of that key/);
 });
 
 test('an attempt that is broken off by the end of its process is made again after a second', async () => {

@@ -78,7 +78,7 @@ async function reachOf(folder: WorkFolder, file: string, env: Readonly<Record<st
   const { state } = await runTests({ folder: folder.path, files: [file], env, limitMs: LIMIT_MS });
   const lines = (await readFile(hits, 'utf8').catch(() => '')).split('\n');
   return {
-    hash: await hashOf([file]),
+    hash: await hashOf([file], folder.path),
     seconds: (performance.now() - started) / 1000,
     passes: state === 'passed',
     pieces: [...new Set(lines)].filter((line) => line !== ''),
@@ -95,11 +95,11 @@ function everythingElse(): string[] {
   );
 }
 
-async function hashOf(files: readonly string[]): Promise<string> {
+async function hashOf(files: readonly string[], folder = CHECKOUT): Promise<string> {
   const hash = createHash('sha256');
   for (const file of files) {
     hash.update(`${file}\0`);
-    hash.update(await readFile(path.join(CHECKOUT, file)));
+    hash.update(await readFile(path.join(folder, file)));
   }
   return hash.digest('hex').slice(0, 24);
 }

@@ -13,7 +13,7 @@ function run(code: string): Promise<{ output: string; exit: number }> {
     import { keepRunning } from ${moduleAt('background/keep-running.ts')};
     import { repeat } from ${moduleAt('background/repeat.ts')};
     import { AppError } from ${moduleAt('errors.ts')};
-    import { closeOnSignal } from ${moduleAt('close-on-signal.ts')};
+    import { closeOnSignal } from ${moduleAt('process/close-on-signal.ts')};
     const log = pino({ level: 'silent' });
     const parts = new BackgroundParts(log);
     const say = (text) => process.stdout.write(text + '\\n');

@@ -58,12 +58,14 @@ async function firstFailure(report: string, folder: string): Promise<string | un
       assertionResults: { status: string; fullName: string }[];
     }[];
   };
-  for (const { name, status, message, assertionResults } of testResults) {
-    const file = path.relative(folder, name);
+  const place = (name: string) => path.relative(folder, name);
+  for (const { name, assertionResults } of testResults) {
     const failed = assertionResults.find((one) => one.status === 'failed');
-    if (failed) return `${file}: ${failed.fullName}`;
-    if (status === 'failed') return `${file}: ${message.split('\n')[0] ?? 'could not be loaded'}`;
+    if (failed) return `${place(name)}: ${failed.fullName}`;
   }
+  // What the end of the run has cut off is reported as failed, too, without a word.
+  const broken = testResults.find(({ status, message }) => status === 'failed' && message !== '');
+  if (broken) return `${place(broken.name)}: ${broken.message.split('\n')[0]}`;
   return undefined;
 }
 
@@ -82,7 +84,8 @@ function run(
     // A group of its own, so that it can be killed with its workers.
     const child = spawn(command, words, {
       cwd: folder,
-      env: { ...process.env, NO_COLOR: '1', ...env },
+      // What a killed run leaves goes with the folder.
+      env: { ...process.env, NO_COLOR: '1', TMPDIR: path.join(folder, 'tmp'), ...env },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -24,6 +24,9 @@ export function filesOfCheckout(): string[] {
 export async function createWorkFolder(): Promise<WorkFolder> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-mutation-'));
   const at = (file: string) => path.join(folder, file);
+  // Others may enter: root's PostgreSQL runs as another user, and has its folders below `tmp`.
+  await chmod(folder, 0o755);
+  await mkdir(at('tmp'));
   for (const file of filesOfCheckout()) {
     await mkdir(path.dirname(at(file)), { recursive: true });
     await cp(path.join(CHECKOUT, file), at(file));

@@ -29,6 +29,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '40' },
     folder: { type: 'string', multiple: true, default: FOLDERS },
     budget: { type: 'string', default: '60' },
+    long: { type: 'boolean', default: false },
     lanes: { type: 'string', default: String(availableParallelism()) },
   },
 });
@@ -44,7 +45,7 @@ const say = (text: string) => void process.stdout.write(`${text}\n`);
 const inFolders = (folders: readonly string[]) => (file: string) =>
   file.endsWith('.ts') &&
   !LEFT_OUT.has(file) &&
-  folders.some((folder) => file.startsWith(`${folder.replace(/\/$/, '')}/`));
+  folders.some((folder) => file === folder || file.startsWith(`${folder.replace(/\/$/, '')}/`));
 
 const sources = filesOfCheckout().filter(inFolders(FOLDERS));
 const wanted = sources.filter(inFolders(values.folder));
@@ -73,11 +74,17 @@ async function run(): Promise<void> {
   const mutants: Mutant[] = [];
   for (const file of wanted) mutants.push(...mutantsOf(file, await first.read(file)));
   say(`${mutants.length} mutants in ${wanted.length} files; ${sample} of them with seed ${seed}`);
-  const coverage = await collectCoverage(folders, sources, env, (done, of) => {
-    if (done % 20 === 0 || done === of) say(`learnt what ${done} of ${of} files of tests reach`);
+  const coverage = await collectCoverage(folders, sources, {
+    env,
+    long: values.long,
+    signal: ending.signal,
+    onProgress: (done, of) => {
+      if (done % 20 === 0 || done === of) say(`learnt what ${done} of ${of} files of tests reach`);
+    },
   });
+  if (ending.signal.aborted) return;
   const broken = [...coverage].filter(([, { passes }]) => !passes).map(([file]) => file);
-  if (broken.length > 0) say(`left out, for they fail without any mutant: ${broken.join(', ')}`);
+  if (broken.length > 0) say(`left out, for they fail without any mutant or take too long: ${broken.join(', ')}`);
   for (const folder of folders) {
     await folder.write('tsconfig.mutation.json', COMPILER_SETTINGS);
     if (!(await compiles(folder.path))) throw new Error('src does not compile as it is');

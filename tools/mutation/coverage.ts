@@ -19,27 +19,42 @@ export interface Reach {
 /** By the file of tests. */
 export type Coverage = Map<string, Reach>;
 
+export interface CoverageOptions {
+  env: Readonly<Record<string, string>>;
+  /** Long tests, too. */
+  long: boolean;
+  /** Ends it before the next file of tests; what was learnt until then is kept. */
+  signal: AbortSignal;
+  onProgress: (done: number, of: number) => void;
+}
+
 const CACHE = path.join(CHECKOUT, 'node_modules/.cache/mediakeep/mutation');
 const HITS = 'mutation-hits.mjs';
-const LIMIT_MS = 300_000;
+/** A file of tests that takes longer is left out. */
+const LIMIT_MS = 180_000;
 
-/** The files of tests that a mutant is shown to: those of the projects `unit` and `main`. */
-function testFiles(): string[] {
-  return filesOfCheckout().filter((file) => file.endsWith('.test.ts') && !file.endsWith('.long.test.ts'));
+/** Long tests that take many minutes, or look at how long others are held up. */
+const TOO_LONG = /^test\/(hostile|bench)\/|crash/;
+
+/** The files of tests that a mutant is shown to: those of the projects `unit` and `main`, and of `long` if that is wanted. */
+function testFiles({ long }: { long: boolean }): string[] {
+  return filesOfCheckout().filter(
+    (file) => file.endsWith('.test.ts') && (!file.endsWith('.long.test.ts') || (long && !TOO_LONG.test(file))),
+  );
 }
 
 /** Runs each file of tests alone, unless what it reaches is known, and keeps what it has reached for the next time. */
 export async function collectCoverage(
   folders: readonly WorkFolder[],
   sources: readonly string[],
-  env: Readonly<Record<string, string>>,
-  onProgress: (done: number, of: number) => void,
+  { env, long, signal, onProgress }: CoverageOptions,
 ): Promise<Coverage> {
   const cacheFile = path.join(CACHE, `${await hashOf(everythingElse())}.json`);
   const known = await readFile(cacheFile, 'utf8').catch(() => '[]');
   const coverage: Coverage = new Map(JSON.parse(known) as [string, Reach][]);
   const wanted: string[] = [];
-  for (const file of testFiles()) if (coverage.get(file)?.hash !== (await hashOf([file]))) wanted.push(file);
+  const files = testFiles({ long });
+  for (const file of files) if (coverage.get(file)?.hash !== (await hashOf([file]))) wanted.push(file);
   if (wanted.length > 0) {
     await mkdir(CACHE, { recursive: true });
     const queue = wanted.values();
@@ -48,6 +63,7 @@ export async function collectCoverage(
       folders.map(async (folder) => {
         const originals = await instrumentAll(folder, sources);
         for (const file of queue) {
+          if (signal.aborted) break;
           coverage.set(file, await reachOf(folder, file, env));
           await writeFile(cacheFile, JSON.stringify([...coverage]));
           onProgress((done += 1), wanted.length);
@@ -56,7 +72,7 @@ export async function collectCoverage(
       }),
     );
   }
-  const present = new Set(testFiles());
+  const present = new Set(files);
   return new Map([...coverage].filter(([file]) => present.has(file)));
 }
 

@@ -20,7 +20,8 @@ export interface TestRun {
 export async function runTests({ folder, files, env, limitMs }: TestRun): Promise<Outcome> {
   const report = path.join(folder, 'mutation-report.json');
   await rm(report, { force: true });
-  const words = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit', '--project', 'main', '--bail', '1'];
+  const projects = ['unit', 'main', 'long'].flatMap((project) => ['--project', project]);
+  const words = ['node_modules/vitest/vitest.mjs', 'run', ...projects, '--bail', '1'];
   const where = ['--maxWorkers', '1', '--reporter', 'json', '--outputFile', report, ...files];
   const { code, output } = await run(process.execPath, [...words, ...where], { folder, env, limitMs });
   if (code === undefined) return { state: 'timed out' };

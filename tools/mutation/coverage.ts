@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { HITS_MODULE, instrumented } from './instrument.ts';
 import { runTests } from './test-run.ts';
@@ -65,7 +66,8 @@ export async function collectCoverage(
         for (const file of queue) {
           if (signal.aborted) break;
           coverage.set(file, await reachOf(folder, file, env));
-          await writeFile(cacheFile, JSON.stringify([...coverage]));
+          // At once, for another lane may write, too.
+          writeFileSync(cacheFile, JSON.stringify([...coverage]));
           onProgress((done += 1), wanted.length);
         }
         for (const [file, text] of originals) await folder.write(file, text);

@@ -96,3 +96,15 @@ test('a target that refuses the bytes says nothing against the locations that we
   store('three').down = false;
   expect(await copyTo('three')).toMatchObject({ copied: 1, failed: [] });
 });
+
+test('an item that is larger than the target takes is not sent there, and the reason names both sizes', async () => {
+  Object.assign(store('three').capabilities, { maxObjectBytes: 1000 });
+  expect(await copyTo('three')).toMatchObject({
+    copied: 0,
+    failed: [
+      { id, reason: `It has ${file.length} bytes; the store 'three' takes at most 1000. It stays where it is.` },
+    ],
+  });
+  expect(store('three').received).toBe(0);
+  expect(await states()).toEqual(['one stored', 'two stored']);
+});

@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import { mkdtemp, rename, rm } from 'node:fs/promises';

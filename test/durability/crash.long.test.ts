@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { expect, test } from 'vitest';
 import { runCrashRounds } from './crash-rounds.ts';
 

@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { JWT_SECRET, type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 import { expectNoSecretsLogged, traces } from '../support/traces.ts';

@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SVG_WITH_SCRIPT, multipart, png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asUser, createTestApp } from '../support/test-app.ts';
@@ -124,7 +125,7 @@ test.each([
     'model/stl',
     'a.stl',
   ],
-])('case 86: a 3D model (%s) is never shown inline', async (_name, bytes, type, filename) => {
+])('a 3D model (%s) is never shown inline', async (_name, bytes, type, filename) => {
   const stored = await upload(bytes, type, `?filename=${filename}`);
   expect(stored.statusCode).toBe(201);
   const response = await content(stored.json().id);

@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Part, multipart, png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asUser, createTestApp } from '../support/test-app.ts';

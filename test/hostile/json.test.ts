@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { multipart, png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
@@ -53,19 +54,19 @@ async function expectRefused(response: { json(): unknown }, status: number, ...c
 }
 
 test.each([
-  ['31: white space', (text: string) => ` ${text.replace(/(.{7})/g, '$1\r\n\t ')}\n`, 201],
-  ['31: the URL-safe alphabet', (text: string) => text.replaceAll('+', '-').replaceAll('/', '_'), 201],
-  ['31: no padding', (text: string) => text.replace(/=+$/, ''), 201],
-  ['31: too much padding', (text: string) => `${text.replace(/=+$/, '')}===`, 400],
-  ['31: padding in the middle', (text: string) => `${text.slice(0, 10)}==${text.slice(10)}`, 400],
-  ['31: a length that no bytes have', (text: string) => `${text.replace(/=+$/, '')}AAAAA`.slice(0, 41), 400],
-  ['31: a NUL in it', (text: string) => `${text.slice(0, 8)}\u0000${text.slice(8)}`, 400],
-  ['31: a non-breaking space in it', (text: string) => `${text.slice(0, 8)}\u00a0${text.slice(8)}`, 400],
-  ['31: a data URI whose type lies', (text: string) => `data:text/html;charset=utf-8;base64,${text}`, 201],
-  ['31: a data URI without a comma', (text: string) => `data:image/png;base64${text}`, 400],
-  ['31: an empty data URI', () => 'data:image/png;base64,', 400],
-  ['31: nothing but white space', () => ' \n', 400],
-])('case %s', async (_name, encode, status) => {
+  ['31: base64 with white space', 201, (text: string) => ` ${text.replace(/(.{7})/g, '$1\r\n\t ')}\n`],
+  ['31: base64 with the URL-safe alphabet', 201, (text: string) => text.replaceAll('+', '-').replaceAll('/', '_')],
+  ['31: base64 without padding', 201, (text: string) => text.replace(/=+$/, '')],
+  ['31: base64 with too much padding', 400, (text: string) => `${text.replace(/=+$/, '')}===`],
+  ['31: base64 with padding in the middle', 400, (text: string) => `${text.slice(0, 10)}==${text.slice(10)}`],
+  ['31: base64 of a length that no bytes have', 400, (text: string) => `${text.replace(/=+$/, '')}AAAAA`.slice(0, 41)],
+  ['31: base64 with a NUL in it', 400, (text: string) => `${text.slice(0, 8)}\u0000${text.slice(8)}`],
+  ['31: base64 with a non-breaking space in it', 400, (text: string) => `${text.slice(0, 8)}\u00a0${text.slice(8)}`],
+  ['31: a data URI whose type lies', 201, (text: string) => `data:text/html;charset=utf-8;base64,${text}`],
+  ['31: a data URI without a comma', 400, (text: string) => `data:image/png;base64${text}`],
+  ['31: an empty data URI', 400, () => 'data:image/png;base64,'],
+  ['31: base64 of nothing but white space', 400, () => ' \n'],
+])('case %s is answered %i', async (_name, status, encode) => {
   const before = await traces(t);
   const response = await t.app.inject({
     method: 'POST',

@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { head, sendRaw } from '../support/raw-http.ts';
@@ -179,7 +180,7 @@ test('case 85: If-None-Match answers 304 without a body, and before any range is
     expect((await get({ 'if-none-match': given })).statusCode).toBe(200);
 });
 
-test('case 86: HEAD has the headers of GET and no body', async () => {
+test('HEAD has the headers of GET and no body', async () => {
   const volatile = new Set(['date', 'x-request-id', 'connection', 'keep-alive']);
   const lasting = (headers: Record<string, unknown>) =>
     Object.fromEntries(Object.entries(headers).filter(([name]) => !volatile.has(name)));
@@ -201,7 +202,7 @@ test('case 86: HEAD has the headers of GET and no body', async () => {
   }
 });
 
-test('case 86: HEAD ignores Range, and answers 304 like GET', async () => {
+test('HEAD ignores Range, and answers 304 like GET', async () => {
   const part = await get({ range: 'bytes=0-1' }, 'HEAD');
   expect(part.statusCode).toBe(200);
   expect(part.headers['content-length']).toBe(String(size));

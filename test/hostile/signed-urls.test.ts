@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Grant, type SigningKey, createSigner } from '../../src/domain/delivery/signing.ts';
 import { png } from '../support/sample-files.ts';
@@ -74,7 +75,7 @@ test('case 68: parts left out, doubled, exchanged or re-encoded are refused', as
     expect((await get(`/v1/signed/${text}`)).json()).toMatchObject({ status: 403, code: 'signature_invalid' });
 });
 
-test('case 68: it cannot be turned from showing into saving, or into another item, and a query changes nothing', async () => {
+test('case 68: a signed URL cannot be turned from showing into saving, or into another item, and a query changes nothing', async () => {
   const path = await signedPath(await makeItem(), { download: false });
   expect((await get(path)).headers['content-disposition']).toMatch(/^inline/);
   expect((await get(`${path}?download=1`)).headers['content-disposition']).toMatch(/^inline/);
@@ -82,7 +83,7 @@ test('case 68: it cannot be turned from showing into saving, or into another ite
   expect((await get(`${saving}?download=0`)).headers['content-disposition']).toMatch(/^attachment/);
 });
 
-test('case 68: it reads, and does nothing else', async () => {
+test('case 68: a signed URL reads its item, and no other method or route takes it', async () => {
   const path = await signedPath(await makeItem());
   for (const method of ['PUT', 'POST', 'PATCH', 'DELETE'] as const)
     expect((await t.app.inject({ method, url: path })).statusCode).toBe(405);
@@ -100,7 +101,7 @@ test.each([{ method: 'PUT' }, { method: 'DELETE' }, { variant: 'thumbnail' }, { 
   },
 );
 
-test('case 68: it holds until the very second of its expiry, and not in it', async () => {
+test('case 68: a signed URL holds until the second in which it expires, and not in it', async () => {
   const id = await makeItem();
   const signed = await t.app.inject({
     method: 'POST',
@@ -120,7 +121,7 @@ test('case 68: it holds until the very second of its expiry, and not in it', asy
   clock = now;
 });
 
-test('case 68: it survives the rotation of keys while its key verifies, and no longer', async () => {
+test('case 68: a signed URL holds while its key verifies, and not after that key was retired', async () => {
   const path = await signedPath(await makeItem());
   keys = [NEW, OLD];
   expect((await get(path)).statusCode).toBe(200);
@@ -135,7 +136,7 @@ test('case 68: it survives the rotation of keys while its key verifies, and no l
   keys = [OLD];
 });
 
-test('case 68: it opens nothing after the item was deleted or purged, and again after it was restored', async () => {
+test('case 68: a signed URL opens nothing once its item was deleted or purged, and opens it again once restored', async () => {
   const id = await makeItem();
   const path = await signedPath(id);
   const remove = (query: string) => t.app.inject({ method: 'DELETE', url: `/v1/media/${id}${query}`, headers: alice });

@@ -88,7 +88,9 @@ export async function walk(db: Db, request: WindowedRequest): Promise<Walked> {
 export function walkQuery(db: Db, request: WindowedRequest): RawBuilder<SearchHit & { walked: string | null }> {
   const { filter, order, limit } = request;
   const names = columnsOf(filter).map((name) => `generated_images.${name}` as const);
-  const rows = path(db, request).select(names).limit(sql.lit(walkLength(filter)));
+  const rows = path(db, request)
+    .select(names)
+    .limit(sql.lit(walkLength(filter)));
   const walked = db.selectFrom(sql`walked`.as('generated_images')) as unknown as Items;
   const direction = sql.raw(order);
   return sql`

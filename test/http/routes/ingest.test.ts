@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -521,4 +522,21 @@ test('a repeated request whose item has been deleted does not say that it is sto
   // Of what is gone for good nothing is known any more: it is stored anew.
   const again = (await send()).json();
   expect(again.id).not.toBe(id);
+});
+
+test.each([
+  ['neither bytes nor a source', { prompt: 'a fox' }, 'file_missing', 'source'],
+  ['a failure without its reason', { status: 'failed' }, 'invalid_request', 'error'],
+  ['a failure with an empty reason', { status: 'failed', error: '' }, 'invalid_request', 'error'],
+  [
+    'a failure with bytes',
+    { status: 'failed', error: 'out of memory', source: { type: 'base64', data: png().toString('base64') } },
+    'invalid_request',
+    'status',
+  ],
+])('%s is refused, and nothing is recorded', async (_what, payload, code, field) => {
+  const alice = asUser('refused');
+  const response = await t.app.inject({ method: 'POST', url: '/v1/media', headers: alice, payload });
+  expect(response.json()).toMatchObject({ status: 400, code, field });
+  expect((await t.app.inject({ url: '/v1/media', headers: alice })).json().items).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -151,6 +151,58 @@ test('for a service, the run says whose its media are, in every form of body', a
     answers.map(() => [201, 'a']),
   );
   expect(answers[0]?.json().items[0]).toMatchObject({ prompt: 'after the file', sha256: sha256(png(1, 1, 21)) });
+});
+
+test('the path says which run: a field that names another run or user is refused before the file, and has no effect after it', async () => {
+  const [runId, other] = [await begin(), await begin()];
+  const url = `/v1/runs/${runId}/media`;
+  const file = (salt: number) => ({ name: 'file', filename: 'a.png', type: 'image/png', value: png(1, 1, salt) });
+  const send = (parts: Parameters<typeof multipart>[0], query = '', headers = asUser('a')) => {
+    const form = multipart(parts);
+    return t.app.inject({
+      method: 'POST',
+      url: `${url}${query}`,
+      headers: { ...headers, ...form.headers },
+      payload: form.payload,
+    });
+  };
+  const refused = { status: 400, code: 'invalid_request' };
+  const asked = { ...asUser('a'), 'content-type': 'image/png' };
+  const raw = (query: string) => t.app.inject({ method: 'POST', url: url + query, headers: asked, payload: png() });
+  expect((await send([{ name: 'runId', value: other }, file(41)])).json()).toMatchObject({
+    ...refused,
+    field: 'runId',
+  });
+  expect((await send([file(42)], `?runId=${other}`)).json()).toMatchObject({ ...refused, field: 'runId' });
+  expect((await raw(`?runId=${other}`)).json()).toMatchObject({ ...refused, field: 'runId' });
+  expect((await add(runId, png(1, 1, 43), { runId: other })).json()).toMatchObject({ ...refused, field: 'runId' });
+  expect((await add(runId, png(1, 1, 44), { userId: 'b' }, asAdmin())).json()).toMatchObject({
+    ...refused,
+    field: 'userId',
+  });
+  expect((await raw('?userId=b')).json()).toMatchObject({ ...refused, field: 'userId' });
+  for (const late of [other, 'my own label']) {
+    const sent = await send([file(45), { name: 'runId', value: late }]);
+    expect([sent.statusCode, sent.json().items]).toMatchObject([201, [{ runId, userId: 'a' }]]);
+    expect(sent.json().items[0].storageKey).toMatch(new RegExp(`^runs/${runId}/output_image`));
+  }
+  // The name of the run itself may be repeated.
+  expect((await send([{ name: 'runId', value: runId }, file(46)])).statusCode).toBe(201);
+  const items = async (id: string) =>
+    (await t.app.inject({ url: `/v1/runs/${id}`, headers: asUser('a') })).json().items;
+  expect([(await items(runId)).length, (await items(other)).length]).toEqual([3, 0]);
+  expect((await metadata(runId)).outputs).toHaveLength(3);
+});
+
+test('a ComfyUI prompt for a run that names another run or user is refused', async () => {
+  const [runId, other] = [await begin(), await begin()];
+  const prompt = { source: { type: 'comfyui', promptId: randomUUID() } };
+  for (const [field, value] of Object.entries({ runId: other, userId: 'b' }))
+    expect((await post(`/v1/runs/${runId}/media`, { ...prompt, [field]: value }, asAdmin())).json()).toMatchObject({
+      status: 400,
+      code: 'invalid_request',
+      field,
+    });
 });
 
 test('an item that names its run elsewhere lies in its folder, too; after the file the name comes too late', async () => {

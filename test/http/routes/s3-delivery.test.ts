@@ -1,5 +1,6 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { TEST_KEYS, startS3Server } from '../../support/s3/server.ts';
 import { type S3Settings, s3Settings } from '../../support/s3/service.ts';
 import { SVG_WITH_SCRIPT, bigPng, png } from '../../support/sample-files.ts';
 import { type TestApp, asAdmin, asUser, createTestApp, token } from '../../support/test-app.ts';
@@ -93,6 +94,90 @@ test('signed URLs are presigned ones, for one item and for many, and no longer t
   const { results } = batch.json();
   expect(results.map((result: { status: number }) => result.status)).toEqual([200, 404, 200]);
   expect((await (await fetch(results[0].url)).arrayBuffer()).byteLength).toBe(png(3, 3).length);
+});
+
+test('a redirect from a signed URL leads to an address that expires no later than the signed URL', async () => {
+  const { id } = await post(bytes);
+  // Such a URL is one that was signed before the item moved to S3, or while no signature could be had for it.
+  const signed = (seconds: number) => {
+    const expires = Math.floor(Date.now() / 1000) + seconds;
+    return t.deps.signer.sign({ method: 'GET', itemId: id, variant: 'content', download: false, expires });
+  };
+  const redirected = async (url: string, headers: Record<string, string> = {}) => {
+    const response = await get(url, headers);
+    expect([response.statusCode, response.headers['cache-control']]).toEqual([302, 'private, no-cache']);
+    const { searchParams } = new URL(response.headers.location ?? '');
+    return {
+      seconds: Number(searchParams.get('X-Amz-Expires')),
+      cacheControl: searchParams.get('response-cache-control') ?? '',
+      location: response.headers.location ?? '',
+    };
+  };
+  const short = await redirected(`/v1/signed/${signed(40)}`);
+  expect(short.seconds).toBeGreaterThan(30);
+  expect(short.seconds).toBeLessThanOrEqual(40);
+  // What the browser may keep of it expires with it, too.
+  const maxAge = Number(/^private, max-age=(\d+)$/.exec(short.cacheControl)?.[1]);
+  expect(maxAge).toBeGreaterThan(30);
+  expect(maxAge).toBeLessThanOrEqual(40);
+  expect(Buffer.from(await (await fetch(short.location)).arrayBuffer()).equals(bytes)).toBe(true);
+  // One that holds longer than a presigned URL may is redirected for as long as those hold.
+  const long = await redirected(`/v1/signed/${signed(86_400)}`);
+  expect([long.seconds, long.cacheControl]).toEqual([t.deps.urlTtlSeconds, 'private, max-age=3600']);
+  expect((await redirected(`/v1/media/${id}/content`, asUser('a'))).seconds).toBe(t.deps.urlTtlSeconds);
+  expect((await get(`/v1/signed/${signed(-1)}`, {})).json()).toMatchObject({ status: 403, code: 'signature_expired' });
+});
+
+test('a presigned URL is made for as long as it was asked for, and its copies in caches for an hour at most', async () => {
+  const { id } = await post(bytes);
+  const ask = async (payload: object) => {
+    const answer = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: asUser('a'), payload });
+    const { searchParams } = new URL(answer.json<{ url: string }>().url);
+    const seconds = (Date.parse(answer.json().expiresAt) - Date.now()) / 1000;
+    return { searchParams, seconds };
+  };
+  const brief = await ask({ expiresIn: 90 });
+  expect(brief.searchParams.get('X-Amz-Expires')).toBe('90');
+  expect(brief.searchParams.get('response-cache-control')).toBe('private, max-age=90');
+  expect(brief.seconds).toBeGreaterThan(60);
+  const usual = await ask({});
+  expect(usual.searchParams.get('X-Amz-Expires')).toBe(String(t.deps.urlTtlSeconds));
+  expect(usual.seconds).toBeLessThanOrEqual(t.deps.urlTtlSeconds);
+  const days = await ask({ expiresIn: 200_000 });
+  expect(days.searchParams.get('response-cache-control')).toBe('private, max-age=3600');
+  expect(days.seconds).toBeGreaterThan(199_000);
+});
+
+test('content whose copy is marked damaged is checked on its way through the service, not redirected to', async () => {
+  const { id } = await post(bytes);
+  const mark = (state: 'corrupt' | 'stored') =>
+    t.deps.db.updateTable('media_locations').set({ state }).where('media_id', '=', id).execute();
+  await mark('corrupt');
+  // Read and checked on its way through the service, and found sound.
+  const checked = await get(`/v1/media/${id}/content`);
+  expect([checked.statusCode, checked.rawPayload.equals(bytes)]).toEqual([200, true]);
+  expect((await get(`/v1/media/${id}/content`)).statusCode).toBe(302);
+});
+
+test('nobody is redirected to a store that is known to be down', async () => {
+  const server = await startS3Server();
+  const place = { kind: 'strict', endpoint: server.endpoint, ...TEST_KEYS, region: 'us-east-1' } as const;
+  const own = await s3Settings({ ...place, bucket: undefined });
+  const app = await createTestApp(own.env);
+  try {
+    const { id } = await post(bytes, '', app);
+    const read = () => app.app.inject({ url: `/v1/media/${id}/content`, headers: asUser('a') });
+    await server.close();
+    // Nothing is known of that yet.
+    expect((await read()).statusCode).toBe(302);
+    await expect(app.deps.stores.get('s3').healthy()).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect((await read()).json()).toMatchObject({ status: 503, code: 'store_unavailable' });
+    const signed = await app.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: asUser('a') });
+    expect(signed.json().url).toMatch(/^http:\/\/media\.test\/v1\/signed\//);
+  } finally {
+    await app.close();
+    own.client.destroy();
+  }
 });
 
 test('the token decides before anybody is redirected', async () => {

@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -72,6 +73,51 @@ test('bytes and forms are versions, too; the path says which scene', async () =>
     sceneId: 'scene_1',
     projectId: project,
   });
+});
+
+test('the path says which scene: no field before the file, in the query or after the file puts an item into another one', async () => {
+  const other = randomUUID();
+  const names = [
+    { name: 'projectId', value: other },
+    { name: 'sceneId', value: 'other' },
+  ];
+  const file = (salt: number) => ({ name: 'file', filename: 'a.png', type: 'image/png', value: png(1, 1, salt) });
+  const send = (query: string, headers: Record<string, string>, payload: Buffer) =>
+    t.app.inject({ method: 'POST', url: `${scene()}${query}`, headers: { ...asUser('a'), ...headers }, payload });
+  const query = `?projectId=${other}&sceneId=other`;
+  const before = multipart([...names, file(31)]);
+  const beside = multipart([file(32)]);
+  const answers = [
+    await send('', before.headers, before.payload),
+    await send(query, beside.headers, beside.payload),
+    await send(query, { 'content-type': 'image/png' }, png(1, 1, 33)),
+    await store(34, { projectId: other, sceneId: 'other' }),
+  ];
+  for (const [index, answer] of answers.entries()) {
+    expect(answer.statusCode).toBe(201);
+    expect(answer.json()).toMatchObject({ projectId: project, sceneId: 'scene_1', version: index + 1 });
+    expect(answer.json().storageKey).toMatch(new RegExp(`^projects/${project}/scenes/scene_1_`));
+  }
+  for (const late of names) {
+    const after = multipart([file(35), late]);
+    expect((await send('', after.headers, after.payload)).json()).toMatchObject({
+      status: 400,
+      code: 'field_after_file',
+      field: late.name,
+    });
+  }
+  expect((await get(`/v1/projects/${other}/scenes/other`)).statusCode).toBe(404);
+  expect((await get(`${scene()}/versions`)).json().items).toHaveLength(4);
+});
+
+test('several scenes at once belong to the project of the path, whatever their items name', async () => {
+  const other = randomUUID();
+  const url = `/v1/projects/${project}/scenes`;
+  const payload = { items: [{ sceneId: 'scene_1', projectId: other, source: base64(36) }] };
+  const { results } = (await t.app.inject({ method: 'POST', url, headers: asUser('a'), payload })).json();
+  expect(results).toMatchObject([{ status: 201 }]);
+  expect((await get(scene())).json()).toMatchObject({ projectId: project, version: 1 });
+  expect((await get(`/v1/projects/${other}/scenes/scene_1`)).statusCode).toBe(404);
 });
 
 test('case 92: of twenty writers at once each gets its own version, 1 to 20 without gaps, and one is current', async () => {

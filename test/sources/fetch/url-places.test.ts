@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { connect } from 'node:net';
 import { buildConnector } from 'undici';
 import { describe, expect, test, vi } from 'vitest';

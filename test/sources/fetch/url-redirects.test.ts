@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import type { IncomingHttpHeaders } from 'node:http';
 import { describe, expect, test, vi } from 'vitest';
 import { type LocalServer, readAll, refusal, serveHttp, testFetcher } from './local-server.ts';

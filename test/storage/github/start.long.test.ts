@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { GithubOptions } from '../../../src/storage/github/options.ts';
 import { isDotGit } from '../../../src/storage/github/names.ts';

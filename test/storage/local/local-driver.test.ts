@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {

@@ -204,7 +204,7 @@ test('whoever has no S3 store does not pay for the SDK', async () => {
     const loaded = [];
     registerHooks({ resolve: (name, context, next) => (loaded.push(name), next(name, context)) });
     await import('./src/process/open-database.ts');
-    console.log(loaded.includes('../s3/s3-driver.ts'), loaded.some((name) => name.startsWith('@aws-sdk')));
+    console.log(loaded.some((name) => name.endsWith('/s3-driver.ts')), loaded.some((name) => name.startsWith('@aws-sdk')));
   `;
   const words = ['--input-type=module', '--eval', program];
   const { stdout } = await promisify(execFile)(process.execPath, words, { cwd: CHECKOUT });

@@ -4,7 +4,7 @@ import type { Db } from '../../../src/db/database.ts';
 /** Makes each row take so long, so that a test meets work that is under way however fast or busy the machine is. Answers how to end that. */
 export async function slowRows(
   db: Db,
-  { table, on, seconds }: { table: string; on: 'INSERT' | 'DELETE'; seconds: number },
+  { table, on, seconds }: { table: string; on: 'INSERT' | 'UPDATE' | 'DELETE'; seconds: number },
 ): Promise<() => Promise<void>> {
   await sql`
     CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS ${sql.lit(`

@@ -48,13 +48,18 @@ export function checkCases(document: string, run: Run): string[] {
 function checkEntry(number: number, { file, title, needsMount }: Entry, run: Run): string[] {
   if (!new RegExp(`^case ${number}\\b`).test(title))
     return [`case ${number}: '${title}' does not begin with its number`];
-  const project = file.endsWith('.long.test.ts') ? 'long' : 'main';
-  if (!run.projects.includes(project) || (needsMount && !run.canMount)) return [];
+  if (!run.projects.includes(projectOf(file)) || (needsMount && !run.canMount)) return [];
   const tests = run.tests.filter((test) => test.file === file && test.title.includes(title));
   if (tests.length === 0) return [`case ${number}: ${file} has no test '${title}'`];
   return tests
     .filter(({ state }) => state !== 'passed')
     .map((test) => `case ${number}: ${file}: '${test.title}' has ${test.state === 'failed' ? 'failed' : 'not run'}`);
+}
+
+/** The project of vitest.config.ts that runs a file. */
+function projectOf(file: string): string {
+  const [, project] = /\.(unit|long)\.test\.ts$/.exec(file) ?? [];
+  return project ?? 'main';
 }
 
 /** The rows of the table by their numbers, and the numbers in the list below it. */

@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isAppError } from '../../src/errors.ts';

@@ -272,3 +272,17 @@ test('stores are found by name; an unknown one is named with those that there ar
 test('an error that the driver can name keeps its code inside', () => {
   expect(new StorageError('OUTSIDE', 'x')).toMatchObject({ code: 'OUTSIDE', name: 'StorageError' });
 });
+
+test.each(['../a.png', '/a.png', 'a//b.png', '.git/config', ''])(
+  'no URL is signed for the key %j, which would lead out of the store',
+  async (key) => {
+    let asked = 0;
+    const signing = { presignGet: async () => `signed ${(asked += 1)}`, presignPut: async () => undefined };
+    const made = createStore('s', 's', { ...driver, ...signing });
+    const put = { expiresIn: 60, contentType: 'image/png', bytes: 1 };
+    await expect(made.presignGet?.(key, { expiresIn: 60 })).rejects.toMatchObject({ code: 'invalid_key' });
+    await expect(made.presignPut?.(key, put)).rejects.toMatchObject({ code: 'invalid_key' });
+    expect(asked).toBe(0);
+    expect(await made.presignGet?.('a.png', { expiresIn: 60 })).toBe('signed 1');
+  },
+);

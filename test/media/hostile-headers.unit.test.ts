@@ -1,3 +1,4 @@
+// Case numbers in titles are those of the table in docs/threat-model.md.
 import { describe, expect, test } from 'vitest';
 
 import { createInspector } from '../../src/media/inspect/inspect.ts';

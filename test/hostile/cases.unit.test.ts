@@ -6,6 +6,7 @@ import { LAST_CASE, type ReportedTest, type Run, checkCases } from '../support/r
 import { CHECKOUT } from '../support/service-process.ts';
 
 const FILE = 'test/hostile/paths.test.ts';
+const UNIT = 'test/hostile/keys.unit.test.ts';
 const LONG = 'test/durability/clock.long.test.ts';
 
 /** A document with these rows, in which all other numbers are listed as not yet tested. */
@@ -71,6 +72,16 @@ test('a test of a project that has not run is not asked for', () => {
   expect(checkCases(long, run([clock], { projects: ['long'] }))).toEqual([]);
   expect(checkCases(long, run([GOOD, clock], { projects: ['main', 'long'] }))).toEqual([]);
   expect(checkCases(long, run([], { projects: ['long'] }))).toEqual([`case 102: ${LONG} has no test 'case 102:'`]);
+});
+
+test('a unit test is asked for in a run of the unit tests, and in no other', () => {
+  const unit = documentOf({ 9: `\`${UNIT}\`: case 9:…` });
+  expect(checkCases(unit, run([], { projects: ['main', 'long'] }))).toEqual([]);
+  expect(checkCases(unit, run([], { projects: ['unit'] }))).toEqual([`case 9: ${UNIT} has no test 'case 9:'`]);
+  const keys = reported('case 9: a long word', 'passed', UNIT);
+  expect(checkCases(unit, run([keys], { projects: ['unit', 'main'] }))).toEqual([]);
+  // Those of the other projects have not run.
+  expect(checkCases(document, run([], { projects: ['unit'] }))).toEqual([]);
 });
 
 test('a test that needs a mounted volume is asked for where there can be one', () => {

@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { locationsOf } from '../../../src/db/objects/locations.ts';
+import { type TransferSummary, transferItems } from '../../../src/domain/copies/transfer.ts';
+import { DRIVERS } from '../../../src/storage/stores/registry.ts';
+import { bigPng } from '../../support/sample-files.ts';
+import { type MemoryStore, memoryKind } from '../../support/storage/memory-driver.ts';
+import { type TestApp, asUser, createTestApp } from '../../support/test-app.ts';
+
+let t: TestApp;
+let stores: Map<string, MemoryStore>;
+let id: string;
+const file = bigPng(200_000, 8);
+
+/** An item with a copy in each of the stores 'one', its home, and 'two'; 'three' is empty. */
+beforeEach(async () => {
+  const { kind, made } = memoryKind();
+  stores = made;
+  const env = { STORES: 'one:memory,two:memory,three:memory', STORAGE_PRIMARY: 'one' };
+  t = await createTestApp({ ...env, CONTENT_CACHE_BYTES: '0' }, {}, { ...DRIVERS, memory: kind });
+  const headers = { ...asUser('alice'), 'content-type': 'image/png' };
+  const response = await t.app.inject({ method: 'POST', url: '/v1/media', headers, payload: file });
+  ({ id } = response.json<{ id: string }>());
+  expect(await copyTo('two')).toMatchObject({ copied: 1, failed: [] });
+});
+afterEach(() => t.close());
+
+const store = (name: string): MemoryStore => {
+  const found = stores.get(name);
+  if (!found) throw new Error(`no store ${name}`);
+  return found;
+};
+const copyTo = (to: string): Promise<TransferSummary> =>
+  transferItems(t.deps, {
+    from: undefined,
+    to,
+    filter: {},
+    keep: true,
+    concurrency: 1,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  });
+const states = async () =>
+  (await locationsOf(t.deps.db, id, null)).map(({ store: name, state }) => `${name} ${state}`).toSorted();
+const copied = () => [...store('three').objects.values()].map(({ bytes }) => bytes.equals(file));
+const flip = (name: string) => {
+  for (const { bytes } of store(name).objects.values()) bytes[1000] = (bytes[1000] ?? 0) ^ 1;
+};
+
+test('a copy is made from the next location when an object has gone, and that location is marked missing', async () => {
+  store('one').objects.clear();
+  expect(await copyTo('three')).toMatchObject({ copied: 1, failed: [] });
+  expect(copied()).toEqual([true]);
+  expect(await states()).toEqual(['one missing', 'three stored', 'two stored']);
+});
+
+test('a copy is made from the next location when an object is damaged, and that location is marked damaged', async () => {
+  flip('one');
+  expect(await copyTo('three')).toMatchObject({ copied: 1, failed: [] });
+  expect(copied()).toEqual([true]);
+  expect(await states()).toEqual(['one corrupt', 'three stored', 'two stored']);
+});
+
+test('a copy is made from the next location when a store does not answer, and nothing is said against that location', async () => {
+  store('one').down = true;
+  expect(await copyTo('three')).toMatchObject({ copied: 1, failed: [] });
+  expect(copied()).toEqual([true]);
+  expect(await states()).toEqual(['one stored', 'three stored', 'two stored']);
+});
+
+test('a location that is marked damaged is not copied from', async () => {
+  await t.deps.db.updateTable('media_locations').set({ state: 'corrupt' }).where('store', '=', 'one').execute();
+  flip('one');
+  expect(await copyTo('three')).toMatchObject({ copied: 1 });
+  expect(copied()).toEqual([true]);
+  expect(t.logged()).not.toContain('a location is no good');
+});
+
+test('when no location has the bytes the copy fails with the reason, the last location keeps its state, and nothing is left behind', async () => {
+  store('one').objects.clear();
+  store('two').objects.clear();
+  expect(await copyTo('three')).toMatchObject({
+    copied: 0,
+    failed: [{ id, reason: expect.stringContaining('no longer has these bytes') }],
+  });
+  expect(await states()).toEqual(['one missing', 'two stored']);
+  expect([store('three').objects.size, await t.deps.db.selectFrom('storage_intents').selectAll().execute()]).toEqual([
+    0,
+    [],
+  ]);
+});
+
+test('a target that refuses the bytes says nothing against the locations that were read', async () => {
+  store('three').down = true;
+  expect(await copyTo('three')).toMatchObject({ copied: 0, failed: [{ id }] });
+  expect(await states()).toEqual(['one stored', 'two stored']);
+  store('three').down = false;
+  expect(await copyTo('three')).toMatchObject({ copied: 1, failed: [] });
+});
+
+test('an item that is larger than the target takes is not sent there, and the reason names both sizes', async () => {
+  Object.assign(store('three').capabilities, { maxObjectBytes: 1000 });
+  expect(await copyTo('three')).toMatchObject({
+    copied: 0,
+    failed: [
+      { id, reason: `It has ${file.length} bytes; the store 'three' takes at most 1000. It stays where it is.` },
+    ],
+  });
+  expect(store('three').received).toBe(0);
+  expect(await states()).toEqual(['one stored', 'two stored']);
+});

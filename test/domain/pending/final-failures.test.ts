@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { FetchSource } from '../../../src/db/jobs/fetches.ts';
+import { fetchPending } from '../../../src/domain/pending/fetch-pending.ts';
+import { DRIVERS } from '../../../src/storage/stores/registry.ts';
+import { type Origin, startOrigin } from '../../support/origin.ts';
+import { bigPng, png } from '../../support/sample-files.ts';
+import { type MemoryStore, memoryKind } from '../../support/storage/memory-driver.ts';
+import { type TestApp, asUser, createTestApp } from '../../support/test-app.ts';
+
+let t: TestApp;
+let main: MemoryStore;
+let origin: Origin;
+
+beforeAll(async () => {
+  const { kind, made } = memoryKind();
+  origin = await startOrigin();
+  t = await createTestApp(
+    {
+      STORES: 'main:memory',
+      STORAGE_PRIMARY: 'main',
+      FETCH_TRUSTED_HOSTS: '127.0.0.1',
+      WEBHOOK_SECRET_RUNPOD: 'hook',
+    },
+    {},
+    { ...DRIVERS, memory: kind },
+  );
+  main = made.get('main') as MemoryStore;
+});
+beforeEach(async () => {
+  main.down = false;
+  origin.down = false;
+  main.objects.clear();
+  await t.deps.db.deleteFrom('fetches').execute();
+});
+afterAll(async () => {
+  await t.close();
+  origin.close();
+});
+
+/** An item that waits for the bytes in the webhook of its job; no worker runs. */
+async function told(file: Buffer): Promise<string> {
+  const output = { images: [{ filename: 'a.png', data: file.toString('base64') }] };
+  const payload = { id: randomUUID(), status: 'COMPLETED', user_id: 'a', output };
+  const answer = await t.app.inject({ method: 'POST', url: '/v1/webhooks/runpod?secret=hook', payload });
+  expect(answer.json()).toMatchObject({ state: 'accepted' });
+  return answer.json<{ items: string[] }>().items[0] ?? '';
+}
+/** As if the item's webhooks had named these places and no others. */
+const places = (...sources: FetchSource[]) =>
+  sql`UPDATE fetches SET sources = ${JSON.stringify(sources)}::jsonb`.execute(t.deps.db);
+const attempt = (id: string) => fetchPending(t.deps, { mediaId: id });
+const item = async (id: string) => (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
+const expectFailure = async (id: string, reason: RegExp) => {
+  expect(await attempt(id)).toMatchObject({ state: 'failed', reason: expect.stringMatching(reason) });
+  expect(await item(id)).toMatchObject({ status: 'failed', error: expect.stringMatching(reason) });
+  // Nobody tries it again.
+  expect(await attempt(id)).toBeUndefined();
+};
+
+test('an item whose bytes were in a webhook that is not kept any more fails at the first attempt', async () => {
+  const id = await told(png());
+  await t.deps.db.deleteFrom('webhook_deliveries').execute();
+  await expectFailure(id, /not kept any more/);
+});
+
+test('an item whose bytes were in a webhook whose body has gone from its store fails at the first attempt', async () => {
+  const id = await told(bigPng(100_000));
+  expect([...main.objects.keys()]).toEqual([expect.stringMatching(/^webhooks\/runpod\//)]);
+  main.objects.clear();
+  await expectFailure(id, /no longer has these bytes/);
+});
+
+test('an item whose webhook does not hold the bytes that it is said to fails at the first attempt', async () => {
+  const id = await told(png());
+  const { sources } = await t.deps.db.selectFrom('fetches').select('sources').executeTakeFirstOrThrow();
+  const [first] = sources as unknown as Extract<FetchSource, { type: 'delivery' }>[];
+  if (!first) throw new Error('no place is known');
+  await places({ ...first, output: 7 });
+  await expectFailure(id, /does not hold those bytes/);
+});
+
+test('while the store that has the body of the webhook is down the item waits, and is stored when it is back', async () => {
+  const id = await told(bigPng(100_000));
+  main.down = true;
+  expect(await attempt(id)).toMatchObject({ state: 'later' });
+  expect((await item(id)).status).toBe('pending');
+  main.down = false;
+  expect(await attempt(id)).toMatchObject({ state: 'stored' });
+  expect((await item(id)).status).toBe('success');
+});
+
+test('one place that has gone for good ends nothing while another one may still give the bytes', async () => {
+  const id = await told(png());
+  const { sources } = await t.deps.db.selectFrom('fetches').select('sources').executeTakeFirstOrThrow();
+  await places(...(sources as unknown as FetchSource[]), { type: 'url', url: `${origin.url}/ok/a.png` });
+  await t.deps.db.deleteFrom('webhook_deliveries').execute();
+  origin.down = true;
+  expect(await attempt(id)).toMatchObject({ state: 'later' });
+  origin.down = false;
+  expect(await attempt(id)).toMatchObject({ state: 'stored' });
+});
+
+test.each<[string, () => FetchSource, RegExp]>([
+  ['an address that answers 404', () => ({ type: 'url', url: `${origin.url}/nowhere` }), /status 404/],
+  ['an address that may not be fetched', () => ({ type: 'url', url: 'http://10.0.0.1/a.png' }), /./],
+  ['an object in a store that is not configured', () => ({ type: 'object', store: 'none', key: 'a.png' }), /none/],
+  ['an object under a key that no store takes', () => ({ type: 'object', store: 'main', key: '../a.png' }), /./],
+])('an item whose only place is %s fails at the first attempt', async (_what, place, reason) => {
+  const id = await told(png());
+  await places(place());
+  await expectFailure(id, reason);
+});
+
+test('an item whose bytes are no media fails at the first attempt', async () => {
+  const put = (key: string, bytes: Buffer) =>
+    main.objects.set(key, { bytes, contentType: 'image/png', modifiedAt: new Date() });
+  const id = await told(png());
+  put('page.png', Buffer.from('<html>no picture</html>'));
+  await places({ type: 'object', store: 'main', key: 'page.png' });
+  await expectFailure(id, /./);
+});
+
+test('an object that a volume does not show yet is looked for three times more before the item fails', async () => {
+  const id = await told(png());
+  await places({ type: 'object', store: 'main', key: 'late.png' });
+  for (let time = 0; time < 3; time += 1) expect(await attempt(id)).toMatchObject({ state: 'later' });
+  await expectFailure(id, /has no object of that key/);
+});
+
+test('an attempt that is broken off by the end of its process is made again after a second', async () => {
+  const id = await told(png());
+  await t.deps.db.deleteFrom('webhook_deliveries').execute();
+  const { signal } = new AbortController();
+  expect(await fetchPending(t.deps, { mediaId: id }, { signal: AbortSignal.abort() })).toEqual({
+    state: 'later',
+    seconds: 1,
+  });
+  expect(await fetchPending(t.deps, { mediaId: id }, { signal })).toMatchObject({ state: 'failed' });
+});

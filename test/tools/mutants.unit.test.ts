@@ -1,0 +1,114 @@
+import { runInNewContext } from 'node:vm';
+import { expect, test } from 'vitest';
+import { instrumented } from '../../tools/mutation/instrument.ts';
+import { type Mutant, mutantsOf, mutated } from '../../tools/mutation/mutants.ts';
+import { summaryOf } from '../../tools/mutation/report.ts';
+import { shuffled } from '../../tools/mutation/sample.ts';
+import { parse } from '../../tools/mutation/tree.ts';
+
+const FILE = 'src/domain/x.ts';
+/** What a text becomes, by each of its mutants. */
+const becomes = (text: string, file = FILE) => mutantsOf(file, text).map((mutant) => mutated(text, mutant));
+
+test.each<[string, string, string[]]>([
+  ['a condition', 'if (a) b = 1; else c = 1;', ['if (!(a)) b = 1; else c = 1;']],
+  ['a guard', 'if (a) throw b;', ['if (!(a)) throw b;', 'if (false) throw b;']],
+  ['a choice', 'const x = a ? b : c;', ['const x = !(a) ? b : c;']],
+  ['and, or', 'const x = a && b || c;', ['const x = a && b && c;', 'const x = a || b || c;']],
+  ['a bound', 'const x = a < b;', ['const x = a <= b;']],
+  ['equality', 'const x = a !== b;', ['const x = a === b;']],
+  ['a sum', 'x += a - b;', ['x -= a - b;', 'x += a + b;']],
+  ['a default', 'const x = a ?? b;', ['const x = a;', 'const x = b;']],
+  ['a negation', 'const x = !a;', ['const x = a;']],
+  ['a boolean', 'const f = () => true;', ['const f = () => false;']],
+  ['a text', "f = 'a'; g = '';", ["f = ''; g = '';", "f = 'a'; g = 'mutant';"]],
+  ['a call', 'check(a);', [';']],
+  ['a call that is awaited', 'await a.check?.(b);', [';']],
+  ['a call whose promise is nobody’s', 'void send();', [';']],
+  ['the smaller and the larger', 'const x = Math.min(a, b);', ['const x = Math.max(a, b);']],
+  ['any and all', 'const x = a.some(f);', ['const x = a.every(f);']],
+])('%s is changed in each of its ways, and nothing else is', (_what, text, expected) => {
+  expect(becomes(text).toSorted()).toEqual(expected.toSorted());
+});
+
+test.each([
+  ['types', "type A = 'a' | 'b'; interface B { c: true } const d: 'e' | undefined = f as 'g';"],
+  [
+    'imports and exports of modules',
+    "import a from 'a'; export * from 'b'; export { c } from 'd'; const e = import('f');",
+  ],
+  [
+    'what is logged or measured',
+    "deps.log.warn({ a: 'b', c: d && e }, 'f'); metrics.seen('g', !h); this.#log?.error('i');",
+  ],
+  ['what an error says', "x = new AppError(a, 'b', c); y = new Error(`d ${e}`);"],
+  ['SQL', 'x = sql`SELECT 1 WHERE ${a} = 2`;'],
+  ['names of properties', "x = { 'a-b': c };"],
+])('%s: left alone', (_what, text) => {
+  expect(becomes(text)).toEqual([]);
+});
+
+test('joined texts are not taken for a sum', () => {
+  expect(becomes("x = 'a' + b;")).toEqual(["x = '' + b;"]);
+});
+
+test('texts are left alone where they are names of columns', () => {
+  expect(becomes("const x = db.selectFrom('media').where('a', '=', b);", 'src/db/x.ts')).toEqual([]);
+});
+
+test('a mutant knows its line, and the piece of code that runs or does not run with it', () => {
+  const text = 'const f = (a) => {\n  if (a) {\n    check();\n  }\n};\nconst g = (b) => !b;';
+  const places = mutantsOf(FILE, text).map(({ kind, line, piece }) => [kind, line, text.slice(piece, piece + 2)]);
+  expect(places).toEqual([
+    ['condition negated', 2, '{\n'],
+    ['guard left out', 2, '{\n'],
+    ['call left out', 3, '{\n'],
+    ['negation left out', 6, '!b'],
+  ]);
+  const [outer, , inner] = mutantsOf(FILE, text);
+  expect(outer?.piece).toBeLessThan(inner?.piece ?? 0);
+});
+
+test('code that notes what of it runs does the same as before, and notes it under the names that mutants have', async () => {
+  const text = `
+    const double = (a) => a * 2;
+    const later = (a) => (b) => ({ sum: a + b });
+    function pick(a) { if (a > 1) { return double(a); } return later(a)(1).sum; }
+    const results = [pick(1), pick(3)];`;
+  const noted: string[] = [];
+  const code = instrumented(FILE, text, './hits.mjs').replace(/^import.*?;/, '');
+  const results: unknown = runInNewContext(`${code}; results.join()`, { __hit: (id: string) => noted.push(id) });
+  expect(results).toBe('2,6');
+  const pieces = new Set(mutantsOf(FILE, text).map(({ file, piece }) => `${file}:${piece}`));
+  expect([...pieces].filter((piece) => !noted.includes(piece))).toEqual([]);
+  expect(noted).toContain(`${FILE}:0`);
+});
+
+test('a mutant is TypeScript, and what is none is told', () => {
+  const text = 'export async function f(a?: number): Promise<boolean> { await g(a ?? 1); return a !== 2 && !h; }';
+  for (const mutant of mutantsOf(FILE, text)) expect(() => parse(FILE, mutated(text, mutant))).not.toThrow();
+  expect(() => parse(FILE, 'if (')).toThrow('cannot be parsed');
+});
+
+test('a sample is the same for the same seed, another one for another, and leaves nothing out', () => {
+  const items = Array.from({ length: 100 }, (_value, index) => index);
+  expect(shuffled(items, 7)).toEqual(shuffled(items, 7));
+  expect(shuffled(items, 8)).not.toEqual(shuffled(items, 7));
+  expect(shuffled(items, 7).toSorted((a, b) => a - b)).toEqual(items);
+});
+
+test('what does not compile counts as neither, what no test reaches has survived, an endless loop was noticed', () => {
+  const mutant: Mutant = { file: FILE, line: 1, kind: '', start: 0, end: 0, replacement: '', original: '', piece: 0 };
+  const judged = (
+    [
+      { state: 'killed', by: 'a test' },
+      { state: 'timed out' },
+      { state: 'survived', ran: 1, reaching: 2 },
+      { state: 'not reached' },
+      { state: 'invalid' },
+    ] as const
+  ).map((verdict) => ({ mutant, verdict, seconds: 1 }));
+  expect(summaryOf(judged)).toContain('4 mutants judged');
+  expect(summaryOf(judged)).toContain('50.0 %');
+  expect(summaryOf(judged.slice(4))).toContain('no score');
+});

@@ -1,0 +1,118 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { startEmbeddedPostgres } from '../src/db/embedded/embedded-postgres.ts';
+import { createDataFolder } from '../test/support/data-folder.ts';
+import { collectCoverage } from './mutation/coverage.ts';
+import { judge } from './mutation/judge.ts';
+import { type Mutant, mutantsOf } from './mutation/mutants.ts';
+import { type Judged, lineOf, summaryOf } from './mutation/report.ts';
+import { shuffled } from './mutation/sample.ts';
+import { COMPILER_SETTINGS, compiles } from './mutation/test-run.ts';
+import { CHECKOUT, type WorkFolder, createWorkFolder, filesOfCheckout } from './mutation/work-folder.ts';
+
+// Changes the code in one small place at a time and sees whether a test notices: `npm run mutate`. CONTRIBUTING.md tells more.
+
+const FOLDERS = ['src/domain', 'src/storage', 'src/db'];
+/** Generated or declared: nothing of that decides anything. */
+const LEFT_OUT = new Set([
+  'src/db/tables.ts',
+  'src/db/schema/expected-columns.ts',
+  'src/db/schema/expected-indexes.ts',
+]);
+
+const { values } = parseArgs({
+  options: {
+    sample: { type: 'string', default: '100' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
+    minutes: { type: 'string', default: '40' },
+    folder: { type: 'string', multiple: true, default: FOLDERS },
+    budget: { type: 'string', default: '60' },
+    long: { type: 'boolean', default: false },
+    lanes: { type: 'string', default: String(availableParallelism()) },
+  },
+});
+const [sample, seed, minutes, budgetSeconds, lanes] = (['sample', 'seed', 'minutes', 'budget', 'lanes'] as const).map(
+  (name) => {
+    const number = Number(values[name]);
+    if (!Number.isFinite(number) || number < 0) throw new Error(`--${name} must be a number, not '${values[name]}'`);
+    return number;
+  },
+) as [number, number, number, number, number];
+
+const say = (text: string) => void process.stdout.write(`${text}\n`);
+const inFolders = (folders: readonly string[]) => (file: string) =>
+  file.endsWith('.ts') &&
+  !LEFT_OUT.has(file) &&
+  folders.some((folder) => file === folder || file.startsWith(`${folder.replace(/\/$/, '')}/`));
+
+const sources = filesOfCheckout().filter(inFolders(FOLDERS));
+const wanted = sources.filter(inFolders(values.folder));
+if (wanted.length === 0) throw new Error(`--folder must lie in ${FOLDERS.join(', ')}`);
+
+const data = await createDataFolder('mutation');
+const postgres = await startEmbeddedPostgres({ dataDir: data.path, durable: false });
+// The strict server in memory starts at once with each run.
+const env = { TEST_DATABASE_URL: postgres.connectionString, TEST_S3: 'strict' };
+const folders: WorkFolder[] = [];
+const ending = new AbortController();
+process.once('SIGINT', () => ending.abort());
+process.once('SIGTERM', () => ending.abort());
+try {
+  for (let lane = 0; lane < Math.max(1, lanes); lane += 1) folders.push(await createWorkFolder());
+  await run();
+} finally {
+  await Promise.all(folders.map((folder) => folder.remove()));
+  await postgres.stop();
+  await data.remove();
+}
+
+async function run(): Promise<void> {
+  const first = folders[0];
+  if (!first) return;
+  const mutants: Mutant[] = [];
+  for (const file of wanted) mutants.push(...mutantsOf(file, await first.read(file)));
+  say(`${mutants.length} mutants in ${wanted.length} files; ${sample} of them with seed ${seed}`);
+  const coverage = await collectCoverage(folders, sources, {
+    env,
+    long: values.long,
+    signal: ending.signal,
+    onProgress: (done, of) => {
+      if (done % 20 === 0 || done === of) say(`learnt what ${done} of ${of} files of tests reach`);
+    },
+  });
+  if (ending.signal.aborted) return;
+  const broken = [...coverage].filter(([, { passes }]) => !passes).map(([file]) => file);
+  if (broken.length > 0) say(`left out, for they fail without any mutant or take too long: ${broken.join(', ')}`);
+  for (const folder of folders) {
+    await folder.write('tsconfig.mutation.json', COMPILER_SETTINGS);
+    if (!(await compiles(folder.path))) throw new Error('src does not compile as it is');
+  }
+  const judged: Judged[] = [];
+  const end = Date.now() + minutes * 60_000;
+  const queue = shuffled(mutants, seed).values();
+  const missing = () => sample - judged.filter(({ verdict }) => verdict.state !== 'invalid').length - underWay;
+  let underWay = 0;
+  await Promise.all(
+    folders.map(async (folder) => {
+      while (!ending.signal.aborted && Date.now() < end && missing() > 0) {
+        const mutant = queue.next().value;
+        if (!mutant) return;
+        const started = performance.now();
+        underWay += 1;
+        const verdict = await judge(mutant, { folder, coverage, env, budgetSeconds });
+        underWay -= 1;
+        const one = { mutant, verdict, seconds: (performance.now() - started) / 1000 };
+        judged.push(one);
+        say(lineOf(one));
+      }
+    }),
+  );
+  const alive = judged.filter(({ verdict }) => verdict.state === 'survived' || verdict.state === 'not reached');
+  say(`\nNoticed by no test:\n${alive.map(lineOf).join('\n') || 'none'}\n\n${summaryOf(judged)}`);
+  const report = path.join(CHECKOUT, 'node_modules/.cache/mediakeep/mutation', `report-${seed}.json`);
+  await mkdir(path.dirname(report), { recursive: true });
+  await writeFile(report, JSON.stringify({ seed, folders: values.folder, judged }, null, 1));
+  say(`All of them: ${path.relative(CHECKOUT, report)}`);
+}

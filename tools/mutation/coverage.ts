@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { HITS_MODULE, instrumented } from './instrument.ts';
+import { runTests } from './test-run.ts';
+import { CHECKOUT, type WorkFolder, filesOfCheckout } from './work-folder.ts';
+
+/** What one file of tests reaches. */
+export interface Reach {
+  /** Of the file, so that a changed one is looked at again. */
+  hash: string;
+  seconds: number;
+  /** False: it fails as the code is, so it says nothing about a changed one. */
+  passes: boolean;
+  /** `file:offset` of the pieces of code that ran. */
+  pieces: string[];
+}
+
+/** By the file of tests. */
+export type Coverage = Map<string, Reach>;
+
+export interface CoverageOptions {
+  env: Readonly<Record<string, string>>;
+  /** Long tests, too. */
+  long: boolean;
+  /** Ends it before the next file of tests; what was learnt until then is kept. */
+  signal: AbortSignal;
+  onProgress: (done: number, of: number) => void;
+}
+
+const CACHE = path.join(CHECKOUT, 'node_modules/.cache/mediakeep/mutation');
+const HITS = 'mutation-hits.mjs';
+/** A file of tests that takes longer is left out. */
+const LIMIT_MS = 180_000;
+
+/** Long tests that take many minutes, or look at how long others are held up. */
+const TOO_LONG = /^test\/(hostile|bench)\/|crash/;
+
+/** The files of tests that a mutant is shown to: those of the projects `unit` and `main`, and of `long` if that is wanted. */
+function testFiles({ long }: { long: boolean }): string[] {
+  return filesOfCheckout().filter(
+    (file) => file.endsWith('.test.ts') && (!file.endsWith('.long.test.ts') || (long && !TOO_LONG.test(file))),
+  );
+}
+
+/** Runs each file of tests alone, unless what it reaches is known, and keeps what it has reached for the next time. */
+export async function collectCoverage(
+  folders: readonly WorkFolder[],
+  sources: readonly string[],
+  { env, long, signal, onProgress }: CoverageOptions,
+): Promise<Coverage> {
+  const cacheFile = path.join(CACHE, `${await hashOf(everythingElse())}.json`);
+  const known = await readFile(cacheFile, 'utf8').catch(() => '[]');
+  const coverage: Coverage = new Map(JSON.parse(known) as [string, Reach][]);
+  const wanted: string[] = [];
+  const files = testFiles({ long });
+  for (const file of files) if (coverage.get(file)?.hash !== (await hashOf([file]))) wanted.push(file);
+  if (wanted.length > 0) {
+    await mkdir(CACHE, { recursive: true });
+    const queue = wanted.values();
+    let done = 0;
+    await Promise.all(
+      folders.map(async (folder) => {
+        const originals = await instrumentAll(folder, sources);
+        for (const file of queue) {
+          if (signal.aborted) break;
+          coverage.set(file, await reachOf(folder, file, env));
+          // At once, for another lane may write, too.
+          writeFileSync(cacheFile, JSON.stringify([...coverage]));
+          onProgress((done += 1), wanted.length);
+        }
+        for (const [file, text] of originals) await folder.write(file, text);
+      }),
+    );
+  }
+  const present = new Set(files);
+  return new Map([...coverage].filter(([file]) => present.has(file)));
+}
+
+async function instrumentAll(folder: WorkFolder, sources: readonly string[]): Promise<Map<string, string>> {
+  const originals = new Map<string, string>();
+  await folder.write(HITS, HITS_MODULE);
+  for (const file of sources) {
+    const text = await folder.read(file);
+    originals.set(file, text);
+    await folder.write(file, instrumented(file, text, path.posix.relative(path.posix.dirname(file), HITS)));
+  }
+  return originals;
+}
+
+async function reachOf(folder: WorkFolder, file: string, env: Readonly<Record<string, string>>): Promise<Reach> {
+  const hits = path.join(folder.path, 'hits.txt');
+  await rm(hits, { force: true });
+  const started = performance.now();
+  const { state } = await runTests({ folder: folder.path, files: [file], env, limitMs: LIMIT_MS });
+  const lines = (await readFile(hits, 'utf8').catch(() => '')).split('\n');
+  return {
+    hash: await hashOf([file], folder.path),
+    seconds: (performance.now() - started) / 1000,
+    passes: state === 'passed',
+    pieces: [...new Set(lines)].filter((line) => line !== ''),
+  };
+}
+
+/** What decides about the reach of every file of tests. */
+function everythingElse(): string[] {
+  return filesOfCheckout().filter(
+    (file) =>
+      /^(src|migrations)\//.test(file) ||
+      (file.startsWith('test/') && !file.endsWith('.test.ts')) ||
+      ['vitest.config.ts', 'package-lock.json'].includes(file),
+  );
+}
+
+async function hashOf(files: readonly string[], folder = CHECKOUT): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of files) {
+    hash.update(`${file}\0`);
+    hash.update(await readFile(path.join(folder, file)));
+  }
+  return hash.digest('hex').slice(0, 24);
+}

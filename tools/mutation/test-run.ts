@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+
+export type Outcome =
+  | { state: 'passed' }
+  /** The test, or what kept a file of tests from being loaded. */
+  | { state: 'failed'; by: string }
+  | { state: 'timed out' };
+
+export interface TestRun {
+  folder: string;
+  /** Relative to the folder. */
+  files: readonly string[];
+  env: Readonly<Record<string, string>>;
+  limitMs: number;
+}
+
+/** Runs files of tests until the first one fails. */
+export async function runTests({ folder, files, env, limitMs }: TestRun): Promise<Outcome> {
+  const report = path.join(folder, 'mutation-report.json');
+  await rm(report, { force: true });
+  const projects = ['unit', 'main', 'long'].flatMap((project) => ['--project', project]);
+  const words = ['node_modules/vitest/vitest.mjs', 'run', ...projects, '--bail', '1'];
+  const where = ['--maxWorkers', '1', '--reporter', 'json', '--outputFile', report, ...files];
+  const { code, output } = await run(process.execPath, [...words, ...where], { folder, env, limitMs });
+  if (code === undefined) return { state: 'timed out' };
+  if (code === 0) return { state: 'passed' };
+  return { state: 'failed', by: (await firstFailure(report, folder)) ?? `the runner: ${output.trim().slice(-300)}` };
+}
+
+/** Whether the types of `src` are right, by an incremental run of the compiler. */
+export async function compiles(folder: string): Promise<boolean> {
+  const words = ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.mutation.json'];
+  return (await run(process.execPath, words, { folder, env: {}, limitMs: 120_000 })).code === 0;
+}
+
+/** For `compiles`. What a change leaves unused, or out of reach, is no fault of it. */
+export const COMPILER_SETTINGS = JSON.stringify({
+  extends: './tsconfig.json',
+  include: ['src'],
+  compilerOptions: {
+    incremental: true,
+    tsBuildInfoFile: './mutation.tsbuildinfo',
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+    allowUnreachableCode: true,
+  },
+});
+
+async function firstFailure(report: string, folder: string): Promise<string | undefined> {
+  const text = await readFile(report, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const { testResults } = JSON.parse(text) as {
+    testResults: {
+      name: string;
+      status: string;
+      message: string;
+      assertionResults: { status: string; fullName: string }[];
+    }[];
+  };
+  const place = (name: string) => path.relative(folder, name);
+  for (const { name, assertionResults } of testResults) {
+    const failed = assertionResults.find((one) => one.status === 'failed');
+    if (failed) return `${place(name)}: ${failed.fullName}`;
+  }
+  // What the end of the run has cut off is reported as failed, too, without a word.
+  const broken = testResults.find(({ status, message }) => status === 'failed' && message !== '');
+  if (broken) return `${place(broken.name)}: ${broken.message.split('\n')[0]}`;
+  return undefined;
+}
+
+interface Ended {
+  /** Undefined: it took too long, and was killed with all of its children. */
+  code: number | undefined;
+  output: string;
+}
+
+function run(
+  command: string,
+  words: readonly string[],
+  { folder, env, limitMs }: Pick<TestRun, 'folder' | 'env' | 'limitMs'>,
+): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    // A group of its own, so that it can be killed with its workers.
+    const child = spawn(command, words, {
+      cwd: folder,
+      // What a killed run leaves goes with the folder.
+      env: { ...process.env, NO_COLOR: '1', TMPDIR: path.join(folder, 'tmp'), ...env },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const collect = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-10_000);
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    }, limitMs);
+    child.once('error', reject);
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      resolve({ code: late ? undefined : (code ?? 1), output });
+    });
+  });
+}

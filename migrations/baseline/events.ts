@@ -15,11 +15,7 @@ export const EVENT_TABLES: readonly Table[] = [
   {
     // Written in the transaction of the change, so an event exists exactly when its change does.
     name: 'media_event_outbox',
-    columns: [
-      'id BIGINT GENERATED ALWAYS AS IDENTITY',
-      ...EVENT,
-      'made_at TIMESTAMPTZ NOT NULL DEFAULT now()',
-    ],
+    columns: ['id BIGINT GENERATED ALWAYS AS IDENTITY', ...EVENT, 'made_at TIMESTAMPTZ NOT NULL DEFAULT now()'],
     constraints: ['CONSTRAINT media_event_outbox_pkey PRIMARY KEY (id)'],
     storage: VACUUMED_OFTEN,
   },

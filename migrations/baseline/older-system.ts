@@ -12,7 +12,7 @@ export async function refuseForeignView(db: Db): Promise<void> {
   const view = rows[0]?.view ?? null;
   if (view !== null && !view.includes('generated_images')) {
     throw new Error(
-      'The database has a view current_scene_images of another system; rename it (ALTER VIEW current_scene_images RENAME TO ...) with its function get_scene_image_url, or give mediakeep a schema or database of its own',
+      'The database has a view current_scene_images of another system; rename it (ALTER VIEW current_scene_images RENAME TO ...) with its function get_scene_image_url, or give mediakeep a separate schema or database',
     );
   }
 }

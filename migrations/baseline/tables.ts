@@ -54,7 +54,7 @@ export async function refuseForeignTable(db: Db, { name, columns }: Table): Prom
   const existing = await columnsOf(db, name);
   if (existing.length > 0 && !columns.every((column) => existing.includes(nameOf(column)))) {
     throw new Error(
-      `The database has a table ${name} of another system; rename it, or give mediakeep a schema or database of its own`,
+      `The database has a table ${name} of another system; rename it, or give mediakeep a separate schema or database`,
     );
   }
 }

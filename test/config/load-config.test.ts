@@ -29,6 +29,11 @@ test('every setting has a default', () => {
   expect(Object.isFrozen(config)).toBe(true);
 });
 
+test('text becomes the type of its setting, and spaces around it are dropped', () => {
+  const config = loadConfig({ PORT: ' 9000 ', AUTO_MIGRATE: 'false', HOST: ' ::1 ', DELIVERY: 'proxy' });
+  expect(config).toMatchObject({ PORT: 9000, AUTO_MIGRATE: false, HOST: '::1', DELIVERY: 'proxy' });
+});
+
 test('an empty value counts as not set', () => {
   expect(loadConfig({ PORT: '', DATABASE_URL: ' ' }).PORT).toBe(8080);
 });

@@ -90,7 +90,7 @@ async function takeOver(locked: Db, db: Db): Promise<string[]> {
   const { applied, unknown } = await migrationState(locked);
   if (unknown.length > 0) {
     throw new Error(
-      `The database was migrated by a newer version (${unknown.join(', ')}); start that version, or restore a backup of before`,
+      `The database was migrated by a newer version (${unknown.join(', ')}); start that version, or restore an earlier backup`,
     );
   }
   if (!applied.some(isFormerMigration)) return [];

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, expect, test } from 'vitest';
 import { openDatabase } from '../../../src/db/database.ts';
-import { migrate } from '../../../src/db/schema/migrator.ts';
+import { migrate, migrationState } from '../../../src/db/schema/migrator.ts';
 import { verifySchema } from '../../../src/db/schema/verify.ts';
 import { readCatalogue } from '../../support/database/catalogue.ts';
 import { createTestDatabase } from '../../support/database/test-database.ts';
@@ -103,6 +103,29 @@ test('the catalogue of a new database has objects of every kind, and notices an 
     expect((await readCatalogue(client))[section]).not.toEqual(catalogue[section]);
     await client.query('ROLLBACK');
   }
+});
+
+test('a database of the former migrations lacks the baseline, but is neither empty nor of a newer version', async () => {
+  const { connectionString } = await emptyDatabase();
+  await loadDump(connectionString, 'eleven');
+  const open = openDatabase({ connectionString, poolMax: 1, statementTimeoutMs: 10_000 });
+  closers.push(() => open.close());
+  expect(await migrationState(open.db)).toEqual({
+    applied: expect.arrayContaining(['0001_core', '0011_run_files']),
+    missing: [BASELINE],
+    unknown: [],
+  });
+});
+
+test('a takeover of the eleven migrations does not wait for readers', async () => {
+  const { client, connectionString } = await emptyDatabase();
+  await loadDump(connectionString, 'eleven');
+  const { rows } = await client.query<{ tables: string }>(
+    `SELECT string_agg(tablename, ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'kysely%'`,
+  );
+  await client.query(`BEGIN; LOCK TABLE ${rows[0]?.tables} IN ACCESS SHARE MODE`);
+  expect((await migrate(connectionString)).applied).toEqual([BASELINE]);
+  await client.query('ROLLBACK');
 });
 
 test('a takeover that was interrupted keeps the former names and is repeated', async () => {

@@ -1,8 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv';
-import { envSchema } from 'env-schema';
 import type { TObject, TSchema } from 'typebox';
 
-/** The words of a list with commas. */
+/** Splits a list at its commas; empty words are dropped. */
 export function words(list: string | undefined): string[] {
   return (list ?? '')
     .split(',')
@@ -10,33 +9,29 @@ export function words(list: string | undefined): string[] {
     .filter(Boolean);
 }
 
-/** Validates `values` against a schema whose property names, behind `prefix`, are environment variables. */
+/**
+ * Checks settings: converts their text to the schema's types and fills in defaults.
+ * @param schema its property names are environment variables, without `prefix`
+ * @param values the environment
+ * @param problems gets one line for each wrong or missing setting. The answer must not be used then.
+ */
 export function check<T>(
   schema: TObject,
   values: Readonly<Record<string, string>>,
   prefix: string,
   problems: string[],
 ): T {
-  const data: Record<string, unknown> = {};
+  const given: Record<string, unknown> = {};
   for (const name of Object.keys(schema.properties)) {
     const value = values[prefix + name];
-    if (value !== undefined) data[name] = typeof value === 'string' ? value.trim() : value;
+    if (value !== undefined) given[name] = typeof value === 'string' ? value.trim() : value;
   }
-  const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true, strict: false });
-  try {
-    return envSchema<T & Record<string, unknown>>({
-      schema: { ...schema },
-      data,
-      env: false,
-      ajv,
-    });
-  } catch (error) {
-    const errors = (error as { errors?: ErrorObject[] }).errors;
-    if (!errors) throw error;
-    for (const problem of errors) describe(problem, schema, data, prefix, problems);
-    // Never used: a problem has been noted, so loadConfig throws in the end.
-    return data as T;
-  }
+  const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false });
+  const settings = { ...given };
+  const validate = ajv.compile<T>(schema);
+  if (validate(settings)) return settings;
+  for (const problem of validate.errors ?? []) describe(problem, schema, given, prefix, problems);
+  return given as T;
 }
 
 function describe(

@@ -27,18 +27,18 @@ type Parsed =
   | AccountSetting
   | 'TRUSTED_PROXIES';
 
-/** All settings, checked and typed; frozen. Names are those of the environment. */
+/** All settings, checked, typed and frozen. Names are those of the environment variables. */
 export type Config = Readonly<
   Omit<Settings, Parsed> & {
     production: boolean;
     /** Absolute. */
     DATA_DIR: string;
-    /** Without a slash at the end; undefined: `http://{HOST}:{PORT}`. */
+    /** Without a trailing slash. Undefined: the default, `http://{HOST}:{PORT}`. */
     PUBLIC_BASE_URL: string | undefined;
     STORAGE_FALLBACKS: readonly string[];
     STORAGE_MIRRORS: readonly string[];
     stores: readonly StoreConfig[];
-    /** The first one signs, all of them verify. Empty: derived from the JWT secret. */
+    /** The first key signs, all of them verify. Empty: the key is derived from the JWT secret. */
     URL_SIGNING_KEYS: readonly ConfiguredKey[];
     CORS_ORIGINS: readonly string[];
     EXTERNAL_URL_HOSTS: readonly string[];
@@ -47,7 +47,7 @@ export type Config = Readonly<
   } & Record<AccountSetting, readonly string[]>
 >;
 
-/** Settings that are wrong or missing: one line each, with the name, the problem and what is allowed. Never a value of a secret. */
+/** Wrong or missing settings. Each problem is one line that names the setting and what is allowed; it never shows a secret. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
@@ -60,13 +60,13 @@ export class ConfigError extends Error {
 
 /**
  * Reads and checks the configuration.
- * @throws ConfigError naming every wrong or missing setting at once.
+ * @throws ConfigError that names every wrong or missing setting
  */
 export function loadConfig(
   env: Readonly<Record<string, string | undefined>>,
   drivers: Readonly<Record<string, DriverKind>> = DRIVERS,
 ): Config {
-  // An empty value is what `FOO=${FOO:-}` in a compose file gives; it means "not set".
+  // `FOO=${FOO:-}` in a compose file gives an empty value, which means "not set".
   const given = Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]?.trim()),
   );

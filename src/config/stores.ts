@@ -12,7 +12,7 @@ export interface StoreConfig {
 
 const STORE_NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
-/** The stores that are set up or routed to; what is wrong with them is added to `problems`. */
+/** Reads the configured stores and those that a setting routes to. Adds one line to `problems` for each mistake. */
 export function loadStores(
   {
     settings,
@@ -44,7 +44,7 @@ export function loadStores(
     const given = new Set(Object.keys(defaultsOf(driver)));
     return required.every((name) => given.has(name) || env[`${driver.toUpperCase()}_${name}`] !== undefined);
   };
-  // A default store exists when something routes to it, and when all that it needs is set: items may still lie there.
+  // A default store exists when a setting routes to it, or when all its settings are set: it may still hold items.
   const routed = [
     settings.STORAGE_PRIMARY ?? 'local',
     ...words(settings.STORAGE_FALLBACKS),
@@ -65,7 +65,7 @@ export function loadStores(
   });
 }
 
-/** The settings of one kind of store, for the documentation. */
+/** The settings of each kind of store, for docs/configuration.md. */
 export function storeSettings(): Record<string, TObject> {
   return Object.fromEntries(
     Object.entries(DRIVERS).map(([name, kind]) => [name, Type.Object(kind.settings.properties)]),

@@ -7,7 +7,7 @@ import { repeatWith } from '../background/repeat.ts';
 import { type Config, ConfigError } from '../config/load-config.ts';
 import { type Database, openDatabase } from '../db/database.ts';
 import { failureOf } from '../db/failure.ts';
-import { migrate, migrationNames, migrationState } from '../db/schema/migrator.ts';
+import { migrate, migrationState } from '../db/schema/migrator.ts';
 import { takeLease } from '../db/leases.ts';
 import { registerIdentity, registeredIdentity } from '../db/objects/store-identities.ts';
 import { codeOf } from '../errors.ts';
@@ -96,10 +96,10 @@ export async function openServices(
   }
 }
 
-/** Without a first schema nothing works; a schema that is only older is shown by readiness, until it has been migrated. */
+/** Nothing works without a schema. An older schema only turns readiness red until it has been migrated. */
 async function requireSchema({ db }: Database): Promise<void> {
-  const { missing } = await migrationState(db);
-  if (missing.length === (await migrationNames()).length) {
+  const { applied } = await migrationState(db);
+  if (applied.length === 0) {
     throw new Error('The database has no schema yet and AUTO_MIGRATE is false; run: mediakeep migrate');
   }
 }

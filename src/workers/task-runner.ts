@@ -34,7 +34,7 @@ const SUCCESSES = ['worker:getJob:empty', 'job:start'] as const;
 /**
  * Runs graphile-worker 0.18 until `signal` fires or it ends by itself. Its promises that nothing awaits, and what becomes of them:
  * - `completeJob` and `failJob` in worker.js, when a job has ended. With a batch delay they reject into a handler of main.js, which
- *   emits `pool:fatalError` and shuts the pool down: this run ends, and the next one begins. PatientJobPool keeps them from failing
+ *   emits `pool:fatalError` and shuts the pool down: this run ends, and the next one begins. QueuePool keeps them from failing
  *   for the loss of a connection alone.
  * - `release` in main.js, when the connection that listens fails while it is being given back ("already been released"): cannot be
  *   caught. The handler of unhandled rejections gives it to this part, which starts again.

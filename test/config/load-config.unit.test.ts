@@ -11,7 +11,7 @@ function problems(env: Record<string, string>): readonly string[] {
   }
 }
 
-test('without any setting there are defaults for all', () => {
+test('every setting has a default', () => {
   const config = loadConfig({});
   expect(config).toMatchObject({
     HOST: '127.0.0.1',
@@ -27,6 +27,11 @@ test('without any setting there are defaults for all', () => {
     { name: 'database', driver: 'database', settings: {} },
   ]);
   expect(Object.isFrozen(config)).toBe(true);
+});
+
+test('text becomes the type of its setting, and spaces around it are dropped', () => {
+  const config = loadConfig({ PORT: ' 9000 ', AUTO_MIGRATE: 'false', HOST: ' ::1 ', DELIVERY: 'proxy' });
+  expect(config).toMatchObject({ PORT: 9000, AUTO_MIGRATE: false, HOST: '::1', DELIVERY: 'proxy' });
 });
 
 test('an empty value counts as not set', () => {
@@ -54,29 +59,29 @@ test.each([
   ['EXTERNAL_URL_HOSTS', 'http://x/', 'without https://'],
   ['MAX_UPLOAD_BYTES', '-1', 'a whole number'],
   ['URL_TTL_SECONDS', '604801', 'a whole number from 1 to 604800'],
-])('%s=%s is refused with its name and what is allowed', (name, value, allowed) => {
+])('%s=%s is refused, and the error names the setting and what is allowed', (name, value, allowed) => {
   const found = problems({ [name]: value });
   expect(found).toHaveLength(1);
   expect(found[0]).toContain(`${name}:`);
   expect(found[0]).toContain(allowed);
 });
 
-test('the value of a secret is never shown', () => {
+test('an error never shows the value of a secret', () => {
   expect(problems({ JWT_SECRET: 'hunter2', DATABASE_URL: 'mysql://u:hunter2@h' }).join()).not.toContain('hunter2');
 });
 
-test('all problems are told at once', () => {
+test('an error lists every problem', () => {
   expect(problems({ PORT: 'x', LOG_LEVEL: 'y', STORES: 'archive:local' })).toHaveLength(3);
 });
 
-test('production refuses the embedded database and a made-up secret by name', () => {
+test('production refuses the embedded database and a generated secret, by name', () => {
   const found = problems({ NODE_ENV: 'production' }).join('\n');
   expect(found).toContain('DATABASE_URL');
   expect(found).toContain('JWT_SECRET');
   expect(problems({ NODE_ENV: 'production', DATABASE_URL: 'postgres://h/d', JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
 });
 
-test('a named store reads its own settings', () => {
+test('a named store reads the settings that begin with its name', () => {
   const config = loadConfig({ STORES: 'my-archive:local', MY_ARCHIVE_ROOT: '/mnt/a', STORAGE_PRIMARY: 'my-archive' });
   expect(config.stores.map((store) => [store.name, store.settings['ROOT']])).toContainEqual(['my-archive', '/mnt/a']);
   expect(problems({ STORES: 'my-archive:local' }).join()).toContain('MY_ARCHIVE_ROOT is missing');

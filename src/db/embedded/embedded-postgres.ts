@@ -9,16 +9,16 @@ import { isProcessAlive, withFileLock } from './file-lock.ts';
 import { freePort } from './free-port.ts';
 
 export interface EmbeddedPostgresOptions {
-  /** The service's data folder; the cluster lies below it where PostgreSQL's user can reach it. */
+  /** The service's data folder. It holds the cluster, unless PostgreSQL's user cannot reach it. */
   dataDir: string;
-  /** False gives up crash safety for speed; for tests alone. */
+  /** False trades crash safety for speed, for tests. */
   durable?: boolean;
   log?: (message: string) => void;
 }
 
 export interface EmbeddedPostgres {
   connectionString: string;
-  /** Leaves the cluster; it is stopped when no other live process uses it. */
+  /** Releases the cluster, and stops it when no other live process uses it. */
   stop(): Promise<void>;
 }
 
@@ -26,8 +26,9 @@ const USER = 'mediakeep';
 const START_TIMEOUT_MS = 30_000;
 
 /**
- * Starts the PostgreSQL that comes from npm, or joins the one that already runs on the same data folder:
- * a second copy of the service, a command of the CLI, or one left behind by a process that was killed.
+ * Starts the PostgreSQL that npm installed, or joins the one that already runs on the same data folder: another replica
+ * or a CLI command started it, or a killed process left it running.
+ * @throws an Error that names the log's folder when PostgreSQL does not start within 30 s
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const log = options.log ?? (() => {});
@@ -49,7 +50,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const server = { port, password, durable: options.durable ?? true };
     const socket = socketFolder(home, port);
     const launched = () => launchAfter(killed, home, { ...server, socket });
-    // Not every file system can hold a socket.
+    // Some file systems cannot hold a socket.
     return socket === undefined ? launched() : launched().catch(() => launch(home, { ...server, socket: undefined }));
   });
   return {
@@ -66,19 +67,19 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   };
 }
 
-/** A path beyond this is no name for a socket, on any system. */
+/** Longer paths cannot name a socket on every system. */
 const MAX_SOCKET_PATH = 100;
 
-/** The setting is a list with quotes of its own. */
+/** Other characters would need quotes in the setting, which is a list. */
 const PLAIN_PATH = /^[\w./@+-]+$/;
 
-/** Folder of the server's socket: a third cheaper than TCP for each statement. Undefined where there can be none. */
+/** Folder of the server's socket, which makes a statement a third cheaper than TCP. Undefined where a socket is impossible. */
 function socketFolder({ base }: PostgresHome, port: number): string | undefined {
   const tooLong = Buffer.byteLength(path.join(base, `.s.PGSQL.${port}`)) > MAX_SOCKET_PATH;
   return process.platform === 'win32' || tooLong || !PLAIN_PATH.test(base) ? undefined : base;
 }
 
-/** Connection strings of the server, the better first. One that an older version has started has no socket. */
+/** Connection strings of the server, the faster first. A server that an older version started has no socket. */
 function addresses(home: PostgresHome, port: number, password: string): string[] {
   const folder = socketFolder(home, port);
   const tcp = tcpAddress(port, password);
@@ -116,7 +117,7 @@ async function passwordOf(home: PostgresHome): Promise<string> {
 }
 
 async function initialise(home: PostgresHome, password: string, durable: boolean): Promise<void> {
-  // An initdb that was cut off leaves a folder that the next one refuses.
+  // An interrupted initdb leaves a folder that the next one refuses.
   await rm(home.cluster, { recursive: true, force: true });
   await mkdir(home.cluster, { recursive: true });
   await chmod(home.cluster, 0o700);
@@ -143,7 +144,7 @@ async function initialise(home: PostgresHome, password: string, durable: boolean
 }
 
 function processOptions(user: PostgresUser | undefined, stdio: ('ignore' | 'pipe')[]) {
-  // Detached: Ctrl-C reaches the whole process group, and the database must outlive the service's own close.
+  // Detached: Ctrl-C signals the whole process group, and the database must run until the service has closed.
   const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', TZ: 'UTC' };
   return { ...(user && { uid: user.uid, gid: user.gid }), stdio, detached: true, env, cwd: '/' };
 }
@@ -155,7 +156,7 @@ interface ServerSettings {
   socket: string | undefined;
 }
 
-/** What is left of a server that was killed ends by itself, and keeps the next one from starting until then. */
+/** The child processes of a killed server end within this time. No new server can start before that. */
 const LEFTOVERS_MS = 5000;
 
 async function launchAfter(killed: { pid: number }, home: PostgresHome, settings: ServerSettings): Promise<string> {
@@ -170,7 +171,7 @@ async function launchAfter(killed: { pid: number }, home: PostgresHome, settings
   }
 }
 
-/** Answers the connection string. */
+/** Starts the server and waits for it. Answers its connection string. */
 async function launch(home: PostgresHome, { port, password, durable, socket }: ServerSettings): Promise<string> {
   const settings = [
     'listen_addresses=127.0.0.1',
@@ -216,14 +217,14 @@ async function answers(connectionString: string): Promise<boolean> {
     await client.query('select 1');
     return true;
   } catch {
-    // Not there yet, or somebody else's server on a port that was used before: either way, not ours.
+    // No server yet, or another program's server on a port that was ours before.
     return false;
   } finally {
     await client.end().catch(() => {});
   }
 }
 
-/** What a server has noted of itself; 0: nothing. One that was killed leaves its notes. */
+/** The process id and port in postmaster.pid, each 0 when unknown. A killed server leaves this file behind. */
 async function notedServer(cluster: string): Promise<{ pid: number; port: number }> {
   const text = await readFile(path.join(cluster, 'postmaster.pid'), 'utf8').catch(() => '');
   const [pid, , , port] = text.split('\n');
@@ -235,7 +236,7 @@ async function runningServer(cluster: string): Promise<{ pid: number; port: numb
   return noted.pid > 0 && noted.port > 0 && isProcessAlive(noted.pid) ? noted : undefined;
 }
 
-/** The port that it had when it was killed: copies of the service that still run look for it there. */
+/** Prefers the port that the killed server had, where other replicas still look for it. */
 async function portFor({ port }: { port: number }): Promise<number> {
   return freePort('127.0.0.1', port).catch(() => freePort());
 }

@@ -2,7 +2,7 @@ import { open, readFile, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../errors.ts';
 
-/** Whether a process of that id lives on this machine (one of another user counts). */
+/** Whether a process with this id runs on this machine, of any user. */
 export function isProcessAlive(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
@@ -14,14 +14,15 @@ export function isProcessAlive(pid: number): boolean {
 }
 
 const TIMEOUT_MS = 60_000;
-/** Its owner writes its id at once; a lock that is still empty after this long belongs to one that died in between. */
+/** An owner writes its id at once. A lock that stays empty for this long belongs to a process that died in between. */
 const NAMELESS_MS = 5000;
-/** In a container that is started again, the process has the id that the killed one had: only this tells them apart. */
+/** Locks that this process holds. A restarted container may give a process the id of the killed one; only this tells them apart. */
 const held = new Map<string, symbol>();
 
 /**
- * Runs `work` while no other process holds `file`. A lock whose owner is dead is taken over.
- * Serves processes on one machine only: the embedded PostgreSQL. Everything else is serialised by PostgreSQL.
+ * Runs `work` while this process holds the lock `file`. A lock whose owner is dead is taken over. It works between
+ * processes on one machine, which the embedded PostgreSQL needs; all other locks are PostgreSQL's.
+ * @throws an Error after 60 s, when another process still holds the lock
  */
 export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + TIMEOUT_MS;
@@ -47,12 +48,12 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>): Pro
     return await work();
   } finally {
     await rm(file, { force: true });
-    // The next one of this process may have it already.
+    // Another call in this process may hold it already.
     if (held.get(file) === mine) held.delete(file);
   }
 }
 
-/** 0 while the lock is still empty, or not there any more. */
+/** The process id in the lock file; 0 when the file is empty or gone. */
 async function ownerOf(file: string): Promise<number> {
   return Number(await readFile(file, 'utf8').catch(() => ''));
 }
@@ -66,8 +67,8 @@ async function isAbandoned(file: string): Promise<boolean> {
 }
 
 /**
- * Removes a lock whose owner is dead; false while another process is about to. One at a time, and after another look: several see the same
- * dead owner when they start together, and a second one would remove the lock that the first has taken since.
+ * Removes a lock whose owner is dead. Answers false while another process does that. Processes take turns and check the
+ * owner again: several that start together see the same dead owner, and the second would remove the new lock of the first.
  */
 async function removeAbandoned(file: string): Promise<boolean> {
   const claim = `${file}.takeover`;
@@ -75,7 +76,7 @@ async function removeAbandoned(file: string): Promise<boolean> {
     await (await open(claim, 'wx')).close();
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
-    // Of one that died in between.
+    // Its process died before it removed the claim.
     if (await isAbandoned(claim)) await rm(claim, { force: true });
     return false;
   }

@@ -2,15 +2,15 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { codeOf } from '../../errors.ts';
 
-/** Below what systems hand out to outgoing connections (Linux from 32768, others from 49152): nobody takes one of these by chance. */
+/** Below the ports that systems assign to outgoing connections (Linux from 32768, others from 49152), which could take one by chance. */
 const FROM = 20_000;
 const TO = 30_000;
 const TRIES = 50;
 
 /**
- * A port that nothing listens on just now, `wanted` or any. Another program may take it before it is used, which is
- * unlikely: it would have to choose it.
- * @throws EADDRINUSE for one that is wanted, EADDRNOTAVAIL for a host that is not this machine's
+ * Finds a port that nothing listens on: `wanted`, or any port when it is 0. Another program could still take it before
+ * it is used, but only by choosing this number.
+ * @throws EADDRINUSE when `wanted` is in use, EADDRNOTAVAIL when `host` is not an address of this machine
  */
 export async function freePort(host = '127.0.0.1', wanted = 0): Promise<number> {
   if (wanted !== 0) return probe(host, wanted);

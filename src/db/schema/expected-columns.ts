@@ -1,6 +1,6 @@
 import { STORED_FIELDS, columnOf, sqlTypeOf } from '../item-columns.ts';
 
-/** An event, before and after it has its number. */
+/** Columns of an event, before and after it gets its position. */
 const EVENT = {
   kind: 'text',
   user_id: 'text',
@@ -12,7 +12,7 @@ const EVENT = {
   made_at: 'timestamp with time zone',
 };
 
-/** Columns and their types, by table; what the code relies on. */
+/** The columns that the code relies on and their types, by table. */
 export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   generated_images: Object.fromEntries(STORED_FIELDS.map(([field, column]) => [columnOf(field), sqlTypeOf(column)])),
   media_locations: {

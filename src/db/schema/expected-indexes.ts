@@ -80,7 +80,7 @@ export const INDEXES = [
   'stored_blob_writes_replaced',
 ];
 
-/** Without one of these the totals would no longer follow the rows. */
+/** The triggers that keep the totals up to date. */
 export const TRIGGERS = ['generated_images', 'media_locations'].flatMap((table) =>
   ['insert', 'update', 'delete', 'truncate'].map((event) => ({ table, name: `media_rollup_${event}` })),
 );

@@ -3,7 +3,7 @@ import type { Db } from '../database.ts';
 import { COLUMNS } from './expected-columns.ts';
 import { INDEXES, TRIGGERS } from './expected-indexes.ts';
 
-/** Compares the database with what this version needs; one sentence for each thing that is missing or different. */
+/** Compares the database with the schema that this version needs. Answers one line for each difference. */
 export async function verifySchema(db: Db): Promise<string[]> {
   const columns = await sql<{ table: string; column: string; type: string }>`
     SELECT c.relname AS table, a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type
@@ -37,7 +37,7 @@ export async function verifySchema(db: Db): Promise<string[]> {
   const valid = new Map(indexes.rows.map((row) => [row.name, row.valid]));
   for (const name of INDEXES) {
     if (!valid.has(name)) problems.push(`index ${name} is missing`);
-    else if (valid.get(name) === false) problems.push(`index ${name} is not valid: its making was interrupted`);
+    else if (valid.get(name) === false) problems.push(`index ${name} is not valid: its creation was interrupted`);
   }
   for (const { table, name } of TRIGGERS) {
     const found = triggers.rows.find((row) => row.table === table && row.name === name);

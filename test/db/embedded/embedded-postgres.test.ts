@@ -6,7 +6,7 @@ import { startEmbeddedPostgres } from '../../../src/db/embedded/embedded-postgre
 import { isProcessAlive } from '../../../src/db/embedded/file-lock.ts';
 import { createDataFolder } from '../../support/data-folder.ts';
 
-test('a server that was killed is started again where those who used it look for it', async () => {
+test('a killed server starts again at the same connection string', async () => {
   const folder = await createDataFolder('killed-postgres');
   const first = await startEmbeddedPostgres({ dataDir: folder.path, durable: false });
   const client = new pg.Client({ connectionString: first.connectionString });

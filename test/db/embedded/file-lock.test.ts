@@ -13,7 +13,7 @@ afterAll(() => folder.remove());
 
 const lock = (name: string) => path.join(folder.path, name);
 
-/** Work that fails when it is run while it runs. */
+/** Work that fails when two calls overlap. */
 function alone(): () => Promise<void> {
   let inside = 0;
   return async () => {
@@ -24,14 +24,14 @@ function alone(): () => Promise<void> {
   };
 }
 
-test('work under one lock never overlaps, and the lock is gone afterwards, also when the work fails', async () => {
+test('work under one lock never overlaps, and the lock is removed afterwards, even when the work fails', async () => {
   const work = alone();
   await Promise.all(Array.from({ length: 5 }, () => withFileLock(lock('a'), work)));
   await expect(withFileLock(lock('a'), () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
   await expect(readFile(lock('a'))).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
-test('the lock of a process that died is taken over', async () => {
+test('the lock of a dead process is taken over', async () => {
   const child = spawn(process.execPath, ['-e', '']);
   await new Promise((resolve) => child.on('exit', resolve));
   await writeFile(lock('b'), String(child.pid));
@@ -39,7 +39,7 @@ test('the lock of a process that died is taken over', async () => {
   expect(await withFileLock(lock('b'), async () => 'done')).toBe('done');
 });
 
-test('many that come upon the lock of a process that died at the same moment have it one after the other', async () => {
+test('processes that find the lock of a dead process at the same moment take turns', async () => {
   const child = spawn(process.execPath, ['-e', '']);
   await new Promise((resolve) => child.on('exit', resolve));
   for (let round = 0; round < 20; round += 1) {
@@ -51,7 +51,7 @@ test('many that come upon the lock of a process that died at the same moment hav
   expect((await readdir(folder.path)).filter((name) => name.startsWith('together'))).toEqual([]);
 });
 
-test('a takeover that was cut off holds nobody up for long', async () => {
+test('an interrupted takeover does not block the next one', async () => {
   await writeFile(lock('e'), '999999999');
   await writeFile(lock('e.takeover'), '');
   const earlier = new Date(Date.now() - 60_000);
@@ -59,14 +59,14 @@ test('a takeover that was cut off holds nobody up for long', async () => {
   expect(await withFileLock(lock('e'), async () => 'done')).toBe('done');
 });
 
-test('the lock of a killed process whose id this one was given again is taken over at once', async () => {
+test('the lock of a killed process with the same process id is taken over at once', async () => {
   await writeFile(lock('c'), String(process.pid));
   const started = performance.now();
   expect(await withFileLock(lock('c'), async () => 'done')).toBe('done');
   expect(performance.now() - started).toBeLessThan(2000);
 });
 
-test('the lock of a process that was killed before it wrote its id is taken over after a few seconds', async () => {
+test('an empty lock is taken over after a few seconds: its process was killed before it wrote its id', async () => {
   await writeFile(lock('d'), '');
   const earlier = new Date(Date.now() - 60_000);
   await utimes(lock('d'), earlier, earlier);

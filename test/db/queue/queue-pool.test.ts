@@ -31,7 +31,7 @@ const ask = async (pool: QueuePool, name: string | undefined) => {
   }
 };
 
-test('a statement that notes the end of a job survives the loss of its connection, any other does not', async () => {
+test('a statement that records the result of a job is retried when its connection is lost; other statements fail', async () => {
   const lost: unknown[] = [];
   const pool = new QueuePool(database.connectionString, 3, (error) => lost.push(error));
   const answers = Promise.allSettled([

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { migrate, migrationNames } from '../../../src/db/schema/migrator.ts';
 import { createTestDatabase } from '../../support/database/test-database.ts';
 
-/** Lets a migration run into a table that somebody reads in a long transaction; it waits ten seconds for the lock. */
+/** Migrates while a long transaction reads the table. The migration waits 10 s for the lock. */
 export async function runBlockedMigration(): Promise<void> {
   const database = await createTestDatabase('empty');
   const client = new pg.Client({ connectionString: database.connectionString });

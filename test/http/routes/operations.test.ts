@@ -74,9 +74,9 @@ test('readiness is red while the database, the schema or the primary store fails
     return { status: answer.statusCode, failed: failed.map((check) => check.name) };
   };
   expect(await ready()).toEqual({ status: 200, failed: [] });
-  await sql`UPDATE kysely_migration SET name = '9999_future' WHERE name = '0001_core'`.execute(t.deps.db);
+  await sql`UPDATE kysely_migration SET name = '9999_future' WHERE name = '0001_baseline'`.execute(t.deps.db);
   expect(await ready()).toEqual({ status: 503, failed: ['schema'] });
-  await sql`UPDATE kysely_migration SET name = '0001_core' WHERE name = '9999_future'`.execute(t.deps.db);
+  await sql`UPDATE kysely_migration SET name = '0001_baseline' WHERE name = '9999_future'`.execute(t.deps.db);
   const { rename } = await import('node:fs/promises');
   await rename(t.volume, `${t.volume}-away`);
   expect(await ready()).toEqual({ status: 503, failed: ['store:local'] });

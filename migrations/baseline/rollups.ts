@@ -69,6 +69,8 @@ export const ROLLUP_TABLES: readonly Table[] = [
 
 /** The setting that holds the id of the item that this transaction marked last. A rollback to a savepoint resets it. */
 const MARKED = 'mediakeep.marked';
+/** The setting in which a statement that inserts items with their locations names them: `,1,2,3,`. */
+const INSERTED = 'mediakeep.inserted';
 
 /**
  * The trigger functions. They name the schema and run with their owner's rights: everyone who may change an item leaves
@@ -115,9 +117,10 @@ const TRIGGERS = [
   `media_rollup_delete AFTER DELETE ON generated_images FOR EACH ROW WHEN (OLD.deleted_at IS NULL) EXECUTE FUNCTION mark_media_item()`,
   `media_rollup_truncate AFTER TRUNCATE ON generated_images FOR EACH STATEMENT EXECUTE FUNCTION mark_all_media()`,
   // An earlier statement of this transaction may have marked the location's item; that mark covers both. When one
-  // statement writes both, PostgreSQL checks this condition before the item's trigger runs: a harmless second mark.
+  // statement writes both, PostgreSQL checks this condition before the item's trigger runs, so such a statement names its items.
   `media_rollup_insert AFTER INSERT ON media_locations FOR EACH ROW WHEN (NEW.state <> 'pending'
-    AND current_setting('${MARKED}', TRUE) IS DISTINCT FROM NEW.media_id::text) EXECUTE FUNCTION mark_media_location()`,
+    AND current_setting('${MARKED}', TRUE) IS DISTINCT FROM NEW.media_id::text
+    AND strpos(coalesce(current_setting('${INSERTED}', TRUE), ''), ',' || NEW.media_id || ',') = 0) EXECUTE FUNCTION mark_media_location()`,
   `media_rollup_update AFTER UPDATE ON media_locations FOR EACH ROW WHEN (${LOCATION_CHANGED}) EXECUTE FUNCTION mark_media_location()`,
   `media_rollup_delete AFTER DELETE ON media_locations FOR EACH ROW WHEN (OLD.state <> 'pending') EXECUTE FUNCTION mark_media_location()`,
   `media_rollup_truncate AFTER TRUNCATE ON media_locations FOR EACH STATEMENT EXECUTE FUNCTION mark_all_media()`,

@@ -46,6 +46,9 @@ const COLUMNS = INSERTED_FIELDS.map(([field, column]) => ({
   default: column.default,
 }));
 const NAMES = COLUMNS.map(({ name }) => name);
+/** What the database makes of a new item, or writes in its own way; all else is as it was given. */
+const MADE = ['id', 'storage_url', 'version', 'generated_at', 'expires_at', 'created_at', 'updated_at'] as const;
+type MadeRow = Pick<ItemRow, (typeof MADE)[number]> & { place: number; ended: boolean };
 
 /*
  * The only statement that inserts items, in any number:
@@ -61,8 +64,8 @@ const insertAll = prepared(
     const values = sql.join(
       NAMES.map((name) => (name === 'version' ? sql`coalesce(scene.last_version, version)` : sql.ref(name))),
     );
-    const answered = sql.join(ITEM_COLUMNS.map((name) => sql.ref(`item.${name}`)));
-    return sql<ItemRow & { place: number; ended: boolean }>`
+    const made = sql.join(MADE.map((name) => sql.ref(`item.${name}`)));
+    return sql<MadeRow>`
     WITH given AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${items}::jsonb) AS given (place int, former bigint, before text, after text, ends boolean,
         store text, key text, locations jsonb, versioned boolean, event text, ${shapes})
@@ -85,10 +88,13 @@ const insertAll = prepared(
       SELECT id, before || coalesce(id::text || after, ''), ${values}
       FROM numbered LEFT JOIN scene ON current_item_id = id WHERE versioned IS NULL OR last_version IS NOT NULL
       RETURNING *
+    ), marked AS MATERIALIZED (
+      -- The items' own marks cover their locations, see the triggers of the totals.
+      SELECT set_config('mediakeep.inserted', ',' || string_agg(id::text, ',') || ',', TRUE) FROM numbered
     ), location AS (
       INSERT INTO media_locations (media_id, store, key, bytes, sha256, owned, state, purpose, next_attempt_at)
       SELECT item.id, at.store, at.key, item.bytes, item.sha256, at.owned, at.state, at.purpose, CASE at.state WHEN 'pending' THEN now() END
-      FROM item JOIN numbered USING (id), jsonb_to_recordset(numbered.locations)
+      FROM marked, item JOIN numbered USING (id), jsonb_to_recordset(numbered.locations)
         AS at (store text, key text, owned boolean, state text, purpose text)
     ), begun AS (${insertOfIntents({ stores, keys })}
     ), event AS (
@@ -96,8 +102,7 @@ const insertAll = prepared(
       SELECT numbered.event, item.user_id, item.id, item.provider, item.job_id, item.run_id, item.status
       FROM item JOIN numbered USING (id) WHERE numbered.event IS NOT NULL
     )
-    SELECT given.place, given.place IN (SELECT place FROM ended) AS ended, given.key AS storage_key, ${answered},
-      CASE WHEN item.version IS NOT NULL THEN coalesce(given.versioned, FALSE) END AS is_current
+    SELECT given.place, given.place IN (SELECT place FROM ended) AS ended, ${made}
     FROM given LEFT JOIN numbered USING (place) LEFT JOIN item ON item.id = numbered.id`;
   },
 );
@@ -111,13 +116,13 @@ export async function insertItems(
   items: readonly ItemRecord[],
   intents: readonly IntentKey[] = [],
 ): Promise<(MediaItem | Error)[]> {
-  const records = items.map((item, place) => `{"place":${place},${item.slice(1)}`);
+  const records = items.map((item, place) => `{"place":${place},${item.json.slice(1)}`);
   const rows = await insertAll(db, { items: `[${records.join(',')}]`, ...keysOf(intents) });
   const byPlace = new Map(rows.map((row) => [row.place, row]));
   return items.map((item, place) => {
-    const row = byPlace.get(place);
-    if (row?.id) return toItem(row);
-    return row?.ended === true || !item.includes('"ends":true') ? new SceneTaken() : new IntentLost();
+    const made = byPlace.get(place);
+    if (made?.id) return toItem({ ...item.row, ...made });
+    return made?.ended === true || item.ends !== true ? new SceneTaken() : new IntentLost();
   });
 }
 
@@ -132,22 +137,29 @@ export async function insertItem(trx: Trx, item: NewItem): Promise<MediaItem> {
   return inserted;
 }
 
-/** A new item as JSON, written before it meets others: a value that cannot be written fails nobody else. */
-export type ItemRecord = string & { readonly [RECORD]: true };
-declare const RECORD: unique symbol;
+/** A new item on its way: written as JSON before it meets others, so that a value that cannot be written fails nobody else. */
+export interface ItemRecord {
+  json: string;
+  /** Its intent has to be there. */
+  ends: boolean;
+  /** The row as it will be, but for what the database makes. */
+  row: ItemRow;
+}
 
 /** Stands for the id while a URL is made: no URL holds it otherwise. */
 const ID = '\0';
 
 export function itemRecord(item: NewItem): ItemRecord {
-  const { row, storageUrl, location, copies = [], endsIntent, takesVersion, event, formerId } = item;
+  const { row, storageUrl, location, copies = [], endsIntent: ends = false, takesVersion, event, formerId } = item;
   const [before, after] = storageUrl(ID).split(ID);
-  const record: Record<string, unknown> = {
+  const values: Record<string, unknown> = {};
+  for (const { name, default: initial } of COLUMNS) values[name] = row[name] ?? initial ?? null;
+  const json = JSON.stringify({
     before,
     after,
     event,
     former: formerId,
-    ...(endsIntent === true && { ends: true }),
+    ...(ends && { ends: true }),
     ...(takesVersion === true && { versioned: true }),
     ...(location && {
       store: location.store,
@@ -157,7 +169,11 @@ export function itemRecord(item: NewItem): ItemRecord {
         ...copies.map((copy) => ({ ...copy, owned: true, state: 'pending' })),
       ],
     }),
-  };
-  for (const { name, default: initial } of COLUMNS) record[name] = row[name] ?? initial;
-  return JSON.stringify(record) as ItemRecord;
+    ...values,
+  });
+  const shown = { ...ABSENT, ...values, storage_key: location?.key ?? null, is_current: takesVersion === true || null };
+  return { json, ends, row: shown as ItemRow };
 }
+
+/** The columns that no insert writes. */
+const ABSENT = Object.fromEntries(ITEM_COLUMNS.map((name) => [name, null]));

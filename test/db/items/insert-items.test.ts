@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findItem } from '../../../src/db/items/items.ts';
 import { markIntent } from '../../../src/db/objects/intents.ts';
 import { insertIntent, commitNewItem } from '../../../src/db/items/upload-commits.ts';
 import { type TestApp, createTestApp } from '../../support/test-app.ts';
@@ -63,6 +64,10 @@ test('uploads that end together each get their own row, location, address and ev
   const events = await t.deps.db.selectFrom('media_event_outbox').select(['media_id', 'user_id', 'kind']).execute();
   expect(events.filter(({ kind }) => kind === 'item.stored')).toHaveLength(40);
   expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
+  // One for each item: its location needs none of its own.
+  expect(await t.deps.db.selectFrom('media_rollup_marks').selectAll().execute()).toHaveLength(40);
+  // What is answered is what is stored.
+  for (const item of items) expect(await findItem(t.deps.db, item.id)).toEqual(item);
 });
 
 test('an upload whose intent was swept, or whose row is refused, fails alone, and leaves nothing', async () => {

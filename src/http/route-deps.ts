@@ -1,8 +1,10 @@
 import type { DeliveryDeps } from '../domain/delivery/delivery-deps.ts';
 import type { SearchDeps } from '../domain/search/search.ts';
+import type { RenderedItems } from './answers/rendered-items.ts';
 import type { WebhookTrust } from './webhooks/webhook-sender.ts';
 
 /** What the routes need from around them. */
 export interface RouteDeps extends SearchDeps, DeliveryDeps {
   webhooks: WebhookTrust;
+  rendered: RenderedItems;
 }

@@ -15,7 +15,7 @@ import { type ItemInput, checkFields } from '../items/item-fields.ts';
 import { unpark } from '../webhooks/parked-webhooks.ts';
 import { assertOpen, checkDestination, findRunOf } from '../staging/destination.ts';
 import { checkScene } from '../scenes/scenes.ts';
-import { type SearchDeps, type SearchResult, search } from '../search/search.ts';
+import { type SearchDeps, type SearchPage, search } from '../search/search.ts';
 import { checkText } from '../items/text-limits.ts';
 
 function notFound(): AppError {
@@ -65,7 +65,7 @@ export async function jobItems(
   caller: Caller,
   name: JobName,
   page: { limit: number; cursor: string | undefined },
-): Promise<SearchResult> {
+): Promise<SearchPage> {
   const job = await readJob(deps, caller, name);
   return search(deps, caller, {
     filter: { ofJob: { provider: job.provider, jobId: job.jobId }, userId: job.userId },

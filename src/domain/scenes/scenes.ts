@@ -6,7 +6,7 @@ import { type Caller, mayReach } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { type IngestRequest, type IngestResult, ingest } from '../ingest/ingest.ts';
 import { withDecided } from '../ingest/with-decided.ts';
-import { type SearchDeps, type SearchResult, search } from '../search/search.ts';
+import { type SearchDeps, type SearchPage, search } from '../search/search.ts';
 import type { ItemInput } from '../items/item-fields.ts';
 import { checkText } from '../items/text-limits.ts';
 
@@ -55,7 +55,7 @@ export async function sceneVersions(
   caller: Caller,
   name: SceneName,
   page: { limit: number; cursor: string | undefined },
-): Promise<SearchResult> {
+): Promise<SearchPage> {
   const { owner } = await ownedScene(deps, caller, name);
   const filter = { projectId: name.projectId.toLowerCase(), sceneId: name.sceneId, userId: owner };
   return search(deps, caller, { filter, order: 'desc', ...page });

@@ -1,14 +1,14 @@
 import type { ItemFilter, Position } from '../../db/search/item-filter.ts';
-import { countItems, searchItems } from '../../db/search/search.ts';
+import { countItems, readFound, searchItems } from '../../db/search/search.ts';
+import type { SearchHit } from '../../db/search/search-hit.ts';
+import type { MediaItem } from '../../db/item-columns.ts';
 import { toIsoTime } from '../../db/timestamps.ts';
 import { type Stats, readStats, readTagCounts } from '../../db/search/stats.ts';
 import { AppError } from '../../errors.ts';
-import { countThatFits } from './answer-size.ts';
 import { type Caller, isAdmin } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { fingerprintOf } from '../idempotency.ts';
 import { canonicalTag, checkTime } from '../items/item-fields.ts';
-import type { RenderedItems } from './rendered-items.ts';
 import { freshenRollups } from './rollups.ts';
 import type { Signer } from '../delivery/signing.ts';
 import { checkJsonObject, checkText } from '../items/text-limits.ts';
@@ -24,13 +24,16 @@ export interface SearchRequest {
 /** What a search needs from around it. */
 export interface SearchDeps extends Deps {
   signer: Signer;
-  rendered: RenderedItems;
 }
 
-export interface SearchResult {
-  /** As `RenderedItems` writes them, in UTF-8. */
-  items: Buffer[];
-  nextCursor: string | null;
+/** One page of a search. Its items are read by whoever writes the answer, which may know some of them already. */
+export interface SearchPage {
+  /** In order. */
+  hits: readonly SearchHit[];
+  /** Reads some of them, in any order; without those that were deleted since. */
+  read(hits: readonly SearchHit[]): Promise<{ item: MediaItem; rowVersion: string }[]>;
+  /** The cursor of the next page when only the first `count` hits are shown; null: there is none. */
+  cursorAfter(count: number): string | null;
   total?: number;
 }
 
@@ -48,21 +51,19 @@ export function scopeOf(caller: Caller, userId: string | undefined): string | un
 }
 
 /** One page of the items that the caller may see. @throws AppError invalid_cursor, invalid_request, user_mismatch */
-export async function search(deps: SearchDeps, caller: Caller, request: SearchRequest): Promise<SearchResult> {
+export async function search(deps: SearchDeps, caller: Caller, request: SearchRequest): Promise<SearchPage> {
   const filter = checkFilter({ ...request.filter, userId: scopeOf(caller, request.filter.userId) });
   const about = fingerprintOf({ filter, order: request.order, sub: caller.sub }).slice(0, 22);
   const after = request.cursor === undefined ? undefined : readCursor(deps.signer, request.cursor, about);
   const { found, more } = await searchItems(deps.db, { filter, order: request.order, limit: request.limit, after });
-  const texts = await deps.rendered.of(deps.db, found);
-  // Escapes make more of a text than its bytes in the row, by which the page was measured.
-  const fitting = countThatFits(texts, (text) => text?.length ?? 0);
-  const last = found[fitting - 1];
   return {
-    items: texts.slice(0, fitting).filter((text) => text !== undefined),
-    nextCursor:
-      (more || fitting < found.length) && last
-        ? deps.signer.seal(`${about} ${timeInCursor(last.created_at)} ${last.id}`)
-        : null,
+    hits: found,
+    read: (hits) => readFound(deps.db, hits),
+    cursorAfter(count) {
+      const last = found[count - 1];
+      if (!last || (!more && count === found.length)) return null;
+      return deps.signer.seal(`${about} ${timeInCursor(last.created_at)} ${last.id}`);
+    },
     ...(request.includeTotal === true && { total: await countItems(deps.db, filter) }),
   };
 }

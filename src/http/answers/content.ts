@@ -6,7 +6,7 @@ import { type ReadItem, openCachedContent } from '../../domain/delivery/open-con
 import { openOriginal } from '../../domain/delivery/open-original.ts';
 import { openStripped } from '../../domain/delivery/open-stripped.ts';
 import { AppError } from '../../errors.ts';
-import type { RouteDeps } from '../route-deps.ts';
+import type { DeliveryDeps } from '../../domain/delivery/delivery-deps.ts';
 import { contentHeaders } from '../../domain/delivery/content-headers.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { sendableStream } from './sendable-stream.ts';
@@ -26,7 +26,7 @@ const CONTENT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; 
 
 /** Answers the bytes of an item: whole, a part, not modified, or a redirect to where they lie. @throws AppError */
 export async function sendContent(
-  deps: RouteDeps,
+  deps: DeliveryDeps,
   request: FastifyRequest,
   reply: FastifyReply,
   item: ReadItem,
@@ -101,7 +101,7 @@ export async function sendContent(
 
 /** A pending item is read from where it came; nothing of that may be cached. */
 async function sendOriginal(
-  deps: RouteDeps,
+  deps: DeliveryDeps,
   request: FastifyRequest,
   reply: FastifyReply,
   item: DeliveredItem & { originalUrl: string },
@@ -122,7 +122,7 @@ async function sendOriginal(
 
 /** Answers the whole file without its metadata; its length is not known beforehand, and there are no parts of it. */
 async function sendStripped(
-  deps: RouteDeps,
+  deps: DeliveryDeps,
   request: FastifyRequest,
   reply: FastifyReply,
   item: DeliveredItem,

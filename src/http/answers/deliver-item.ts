@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ReadItem, Reader } from '../../domain/delivery/open-content.ts';
 import { sendContent } from './content.ts';
-import type { RouteDeps } from '../route-deps.ts';
+import type { DeliveryDeps } from '../../domain/delivery/delivery-deps.ts';
 
 /** Who asks for bytes on a route where a token is optional. */
 export function readerOf(request: FastifyRequest): Reader {
@@ -10,7 +10,7 @@ export function readerOf(request: FastifyRequest): Reader {
 
 /** Sends the bytes of an item that the reader may have, as the query wants them (`ContentQuery`). */
 export function deliverItem(
-  deps: RouteDeps,
+  deps: DeliveryDeps,
   request: FastifyRequest,
   reply: FastifyReply,
   item: ReadItem,

@@ -1,7 +1,8 @@
 import type { MediaItem } from '../../db/item-columns.ts';
 import type { FastifyReply } from 'fastify';
-import { RenderedItems } from '../../domain/search/rendered-items.ts';
-import type { SearchResult } from '../../domain/search/search.ts';
+import { countThatFits } from '../../domain/search/answer-size.ts';
+import { RenderedItems } from './rendered-items.ts';
+import type { SearchPage } from '../../domain/search/search.ts';
 
 /** An item as it goes out, the same object: with its permanent address, which is made from the configuration and from nothing else. */
 export function present<T extends MediaItem>(item: T, publicBaseUrl: string): T & { url: string | null } {
@@ -19,9 +20,19 @@ export function createRenderedItems(publicBaseUrl: string): RenderedItems {
 const BEGIN = Buffer.from('{"items":[');
 const COMMA = Buffer.from(',');
 
-/** Answers a page. Its items are bytes already, so the type that the route's schema asks for is none of it. */
-export function sendPage(reply: FastifyReply, { items, ...rest }: SearchResult): never {
+/** Sends a page, shorter than it was found where its items would make the answer too large. */
+export async function sendPage(
+  { rendered }: { rendered: RenderedItems },
+  reply: FastifyReply,
+  page: SearchPage,
+): Promise<never> {
+  const texts = await rendered.of(page);
+  // Escapes make more of a text than its bytes in the row, by which the page was measured.
+  const fitting = countThatFits(texts, (text) => text?.length ?? 0);
+  const items = texts.slice(0, fitting).filter((text) => text !== undefined);
+  const rest = { nextCursor: page.cursorAfter(fitting), ...(page.total !== undefined && { total: page.total }) };
   reply.type('application/json; charset=utf-8');
   const parts = items.flatMap((item, index) => (index === 0 ? [item] : [COMMA, item]));
+  // Bytes already, so the type that the route's schema asks for is none of it.
   return Buffer.concat([BEGIN, ...parts, Buffer.from(`],${JSON.stringify(rest).slice(1)}`)]) as never;
 }

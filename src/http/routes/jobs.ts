@@ -71,7 +71,7 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     handler: async (request, reply) => {
       const { limit, cursor } = request.query;
       const result = await jobItems(deps, callerOf(request), request.params, { limit, cursor });
-      return sendPage(reply, result);
+      return sendPage(deps, reply, result);
     },
   });
 

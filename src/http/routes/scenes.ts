@@ -86,7 +86,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     handler: async (request, reply) => {
       const { limit, cursor } = request.query;
       const result = await sceneVersions(deps, callerOf(request), request.params, { limit, cursor });
-      return sendPage(reply, result);
+      return sendPage(deps, reply, result);
     },
   });
 

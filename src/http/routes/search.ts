@@ -24,7 +24,7 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       cursor,
       includeTotal,
     });
-    return sendPage(reply, result);
+    return sendPage(deps, reply, result);
   };
 
   app.route({

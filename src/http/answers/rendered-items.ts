@@ -1,8 +1,6 @@
-import type { SearchHit } from '../../db/search/search-hit.ts';
 import type { MediaItem } from '../../db/item-columns.ts';
 import { LRUCache } from 'lru-cache';
-import type { Db } from '../../db/database.ts';
-import { readFound } from '../../db/search/search.ts';
+import type { SearchPage } from '../../domain/search/search.ts';
 
 /** Items of usual size take 1 to 2 KB each. */
 const MAX_KEPT = 16 * 1024 * 1024;
@@ -26,18 +24,18 @@ export class RenderedItems {
     this.#render = render;
   }
 
-  /** Their texts in the order of `found`; undefined: it has been deleted since. */
-  async of(db: Db, found: readonly SearchHit[]): Promise<(Buffer | undefined)[]> {
-    const known = found.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
-    const unknown = found.filter((_item, index) => known[index] === undefined);
+  /** Their texts in the order of the hits; undefined: it has been deleted since. */
+  async of({ hits, read }: Pick<SearchPage, 'hits' | 'read'>): Promise<(Buffer | undefined)[]> {
+    const known = hits.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
+    const unknown = hits.filter((_hit, index) => known[index] === undefined);
     if (unknown.length === 0) return known;
-    const read = new Map<string, Buffer>();
-    for (const { item, rowVersion } of await readFound(db, unknown)) {
+    const texts = new Map<string, Buffer>();
+    for (const { item, rowVersion } of await read(unknown)) {
       const { id } = item;
       const text = Buffer.from(this.#render(item));
-      read.set(id, text);
+      texts.set(id, text);
       this.#texts.set(`${id} ${rowVersion}`, text);
     }
-    return found.map(({ id }, index) => known[index] ?? read.get(id));
+    return hits.map(({ id }, index) => known[index] ?? texts.get(id));
   }
 }

@@ -122,7 +122,7 @@ export async function insertItems(
   return items.map((item, place) => {
     const made = byPlace.get(place);
     if (made?.id) return toItem({ ...item.row, ...made });
-    return made?.ended === true || item.ends !== true ? new SceneTaken() : new IntentLost();
+    return made?.ended === true || !item.ends ? new SceneTaken() : new IntentLost();
   });
 }
 

@@ -84,8 +84,8 @@ export async function walk(db: Db, request: WindowedRequest): Promise<Walked> {
   };
 }
 
-/** The statement of `walk`; exported so that its plan can be read. */
-export function walkQuery(db: Db, request: WindowedRequest): RawBuilder<SearchHit & { walked: string | null }> {
+/** The statement of `walk`. */
+function walkQuery(db: Db, request: WindowedRequest): RawBuilder<SearchHit & { walked: string | null }> {
   const { filter, order, limit } = request;
   const names = columnsOf(filter).map((name) => `generated_images.${name}` as const);
   const rows = path(db, request)

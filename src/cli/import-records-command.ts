@@ -1,11 +1,7 @@
+import type { ImportRecord } from '../domain/imports/import-record.ts';
 import { createJsonCheck } from '../shapes/validator.ts';
 import { Type } from 'typebox';
-import {
-  type ImportRecord,
-  type ImportRecordsSummary,
-  type Line,
-  importRecords,
-} from '../domain/imports/import-records.ts';
+import { type ImportRecordsSummary, type Line, importRecords } from '../domain/imports/import-records.ts';
 import { isAppError } from '../errors.ts';
 import { ref } from '../shapes/common.ts';
 import { IngestJson } from '../shapes/ingest.ts';

@@ -1,5 +1,5 @@
+import type { Made } from './made.ts';
 import { be16, be32, be64, bytes, le16, le32, zeros } from './bytes.ts';
-import type { Made } from './made-images.ts';
 import { oggPage } from './made-video.ts';
 
 /** MPEG-1 layer III, 128 kbit/s, 44.1 kHz, stereo: 417 bytes of 1152 samples. */

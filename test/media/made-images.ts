@@ -1,16 +1,6 @@
+import type { Made } from './made.ts';
 import { be16, be32, bytes, le16, le24, le32, utf8, zeros } from './bytes.ts';
 import { box, fullBox } from './made-video.ts';
-
-/** A small file, what it is, and what its headers say. */
-export interface Made {
-  name: string;
-  file: Uint8Array<ArrayBuffer>;
-  ext: string;
-  width?: number;
-  height?: number;
-  durationMs?: number;
-  filename?: string;
-}
 
 export function pngChunk(type: string, data: Uint8Array): Uint8Array {
   return bytes(be32(data.length), type, data, zeros(4));

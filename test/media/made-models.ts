@@ -1,5 +1,5 @@
+import type { Made } from './made.ts';
 import { bytes, le16, le32, utf8, zeros } from './bytes.ts';
-import type { Made } from './made-images.ts';
 
 const triangle = bytes(
   zeros(8),

@@ -1,5 +1,5 @@
+import type { Made } from './made.ts';
 import { be16, be32, be64, bytes, le32, zeros } from './bytes.ts';
-import type { Made } from './made-images.ts';
 
 type Part = string | number | Uint8Array | number[];
 

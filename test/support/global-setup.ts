@@ -1,9 +1,10 @@
+import type { S3ForTests } from './s3/chosen-s3.ts';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/db/embedded/embedded-postgres.ts';
 import { migrate } from '../../src/db/schema/migrator.ts';
 import { createDataFolder } from './data-folder.ts';
-import { type S3ForTests, chooseS3 } from './s3/choice.ts';
+import { chooseS3 } from './s3/choice.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,3 +1,4 @@
+import type { ImportRecord } from './import-record.ts';
 import type { MediaItem } from '../../db/item-columns.ts';
 import { createHash } from 'node:crypto';
 import { type KnownFile, filesByExternalId } from '../../db/items/item-names.ts';
@@ -6,7 +7,6 @@ import { findItem } from '../../db/items/items.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import { decodeData } from '../../sources/base64.ts';
 import type { Deps } from '../deps.ts';
-import type { ImportRecord } from './import-records.ts';
 import { urlIdentity } from '../answers/output-identity.ts';
 import { readObject } from '../bytes/read-object.ts';
 import type { Source } from '../bytes/source.ts';

@@ -3,6 +3,9 @@ export class MalformedFile extends Error {
   override readonly name = 'MalformedFile';
 }
 
+/** Opens a file from its start; may be called several times. */
+export type OpenFile = () => Promise<AsyncIterable<Uint8Array>>;
+
 /** Most bytes that one `take` may request. */
 const MAX_TAKE = 1024 * 1024;
 const EMPTY = new Uint8Array(0);

@@ -1,11 +1,8 @@
-import { ByteSource } from './byte-source.ts';
+import { ByteSource, type OpenFile } from './byte-source.ts';
 import { stripGif } from './strip-gif.ts';
 import { stripJpeg } from './strip-jpeg.ts';
 import { stripPng } from './strip-png.ts';
 import { stripWebp } from './strip-webp.ts';
-
-/** Opens the file from its start; may be called several times. */
-export type OpenFile = () => Promise<AsyncIterable<Uint8Array>>;
 
 /**
  * Removes everything from a file that is not part of the picture: texts, EXIF except the orientation, XMP, manifests,

@@ -1,8 +1,7 @@
 import { hasText, latin1, u32le } from '../byte-order.ts';
 import { exifOrientation, orientationOnly } from '../exif.ts';
-import { ByteSource, MalformedFile } from './byte-source.ts';
+import { ByteSource, MalformedFile, type OpenFile } from './byte-source.ts';
 import { PROFILE_HEAD_BYTES, profileSize } from './colour-profile.ts';
-import type { OpenFile } from './strip-metadata.ts';
 
 /** Chunks that affect how the picture looks. Unknown chunks may occur anywhere and could contain text. */
 const KEPT: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM']);

@@ -1,5 +1,5 @@
+import { asObject, asArray, nonBlankText } from './json-access.ts';
 import type { Json } from '../../json/json.ts';
-import { asArray, asObject, nonBlankText } from './answer.ts';
 
 /** An error of a provider. `class` is its name for this kind of error, such as `RuntimeError`, `TIMED_OUT` or `moderation_blocked`. */
 export interface AnswerError {

@@ -1,7 +1,7 @@
+import { asObject } from './json-access.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { EmbeddedTexts } from '../../media/embedded-texts.ts';
 import { readGeneration } from '../../media/generation/read-generation.ts';
-import { asObject } from './answer.ts';
 
 /** Facts from text that generators usually embed in their files, here sent beside a file. */
 export interface EmbeddedFacts {

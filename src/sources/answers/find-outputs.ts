@@ -1,7 +1,8 @@
+import { nonBlankText } from './json-access.ts';
 import type { Json, JsonObject } from '../../json/json.ts';
 import { looksLikeBase64 } from '../base64.ts';
 import { mediaTypeByExtension } from '../../media/media-type.ts';
-import { type AnswerOutput, type OutputBytes, nonBlankText, bytesOf } from './answer.ts';
+import { type AnswerOutput, type OutputBytes, bytesOf } from './answer.ts';
 
 const MAX_DEPTH = 12;
 const MAX_VALUES = 20_000;

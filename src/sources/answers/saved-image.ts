@@ -1,5 +1,5 @@
+import { asObject, asArray, nonBlankText } from './json-access.ts';
 import type { Json, JsonObject } from '../../json/json.ts';
-import { asArray, asObject, nonBlankText } from './answer.ts';
 
 /** Images that a front end received in parts and sends to be stored. */
 export interface SavedImages {

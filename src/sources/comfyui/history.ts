@@ -1,5 +1,5 @@
+import { asObject, asArray, nonBlankText } from '../answers/json-access.ts';
 import type { Json, JsonObject } from '../../json/json.ts';
-import { asArray, asObject, nonBlankText } from '../answers/answer.ts';
 
 /** An output file of a node of a ComfyUI workflow. */
 export interface ComfyFile {

@@ -1,6 +1,7 @@
+import { asObject, asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { errorOf } from '../answers/answer-error.ts';
-import { type ProviderAnswer, asArray, asObject, nonBlankText, withoutNulls } from '../answers/answer.ts';
+import { type ProviderAnswer } from '../answers/answer.ts';
 import { type EmbeddedFacts, factsOfInfotext } from '../answers/embedded-facts.ts';
 import type { ProviderDescriptor } from './descriptor.ts';
 

@@ -1,13 +1,6 @@
+import { asObject, asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import { errorOf } from '../answers/answer-error.ts';
-import {
-  type AnswerOutput,
-  type ProviderAnswer,
-  asArray,
-  asObject,
-  nonBlankText,
-  bytesOf,
-  withoutNulls,
-} from '../answers/answer.ts';
+import { type AnswerOutput, type ProviderAnswer, bytesOf } from '../answers/answer.ts';
 import { factsOfGraph } from '../answers/embedded-facts.ts';
 import { findOutputs } from '../answers/find-outputs.ts';
 import type { ProviderDescriptor } from './descriptor.ts';

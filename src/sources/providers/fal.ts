@@ -1,7 +1,8 @@
+import { asObject, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import { createHash, verify } from 'node:crypto';
 import type { JsonObject } from '../../json/json.ts';
 import { type AnswerError, errorOf } from '../answers/answer-error.ts';
-import { type ProviderAnswer, asObject, nonBlankText, withoutNulls } from '../answers/answer.ts';
+import { type ProviderAnswer } from '../answers/answer.ts';
 import { findOutputs } from '../answers/find-outputs.ts';
 import type { KeySource } from '../webhooks/key-source.ts';
 import { type WebhookProof, checkRecent, hashInPieces, webhookRefused } from '../webhooks/webhook-proof.ts';

@@ -1,3 +1,4 @@
+import { asObject, asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import type { Json } from '../../json/json.ts';
 import { errorOf } from '../answers/answer-error.ts';
 import {
@@ -5,11 +6,7 @@ import {
   type AnswerState,
   type OutputBytes,
   type ProviderAnswer,
-  asArray,
-  asObject,
-  nonBlankText,
   bytesOf,
-  withoutNulls,
   progressOf,
 } from '../answers/answer.ts';
 import { findOutputs } from '../answers/find-outputs.ts';

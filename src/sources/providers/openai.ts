@@ -1,5 +1,6 @@
+import { asObject, asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import { errorOf } from '../answers/answer-error.ts';
-import { type ProviderAnswer, asArray, asObject, nonBlankText, bytesOf, withoutNulls } from '../answers/answer.ts';
+import { type ProviderAnswer, bytesOf } from '../answers/answer.ts';
 import { findOutputs } from '../answers/find-outputs.ts';
 import type { ProviderDescriptor } from './descriptor.ts';
 

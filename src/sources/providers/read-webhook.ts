@@ -1,7 +1,8 @@
+import { asObject, nonBlankText } from '../answers/json-access.ts';
 import type { Json } from '../../json/json.ts';
 import { parseProviderJson } from '../../json/parse-json.ts';
 import type { JsonLimits } from '../../json/scan.ts';
-import { type ProviderAnswer, asObject, nonBlankText } from '../answers/answer.ts';
+import { type ProviderAnswer } from '../answers/answer.ts';
 import { providerOfWebhook } from './registry.ts';
 
 /** The content of a webhook. */

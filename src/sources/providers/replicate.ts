@@ -1,6 +1,7 @@
+import { asObject, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import type { Json } from '../../json/json.ts';
 import { errorOf } from '../answers/answer-error.ts';
-import { type AnswerState, type ProviderAnswer, asObject, nonBlankText, withoutNulls } from '../answers/answer.ts';
+import { type AnswerState, type ProviderAnswer } from '../answers/answer.ts';
 import type { ProviderDescriptor } from './descriptor.ts';
 
 export const replicate = {

@@ -1,3 +1,4 @@
+import { asObject, asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { looksLikeBase64 } from '../base64.ts';
 import { type AnswerError, errorOf } from '../answers/answer-error.ts';
@@ -6,11 +7,7 @@ import {
   type AnswerState,
   type OutputBytes,
   type ProviderAnswer,
-  asArray,
-  asObject,
-  nonBlankText,
   bytesOf,
-  withoutNulls,
   progressOf,
 } from '../answers/answer.ts';
 import { findOutputs } from '../answers/find-outputs.ts';

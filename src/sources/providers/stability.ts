@@ -1,12 +1,6 @@
+import { asObject, asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import { errorOf } from '../answers/answer-error.ts';
-import {
-  type AnswerOutput,
-  type ProviderAnswer,
-  asArray,
-  asObject,
-  nonBlankText,
-  withoutNulls,
-} from '../answers/answer.ts';
+import { type AnswerOutput, type ProviderAnswer } from '../answers/answer.ts';
 import type { ProviderDescriptor } from './descriptor.ts';
 
 export const stability = {

@@ -1,8 +1,14 @@
 import type { Driver } from '../driver.ts';
-import type { Store } from './store.ts';
+
+export interface Mounts {
+  /** The key of an object that is named by an absolute path, here or where others have mounted the volume; undefined: not below either. */
+  keyAt(path: string): string | undefined;
+  /** The absolute path of an object where others have mounted the volume; undefined: nobody has. */
+  mountedPath(key: string): string | undefined;
+}
 
 /** Keys of objects that are named by the paths at which a volume is mounted, and the other way round. */
-export function mountsOf({ mounts }: Pick<Driver, 'mounts'>): Pick<Store, 'keyAt' | 'mountedPath'> {
+export function mountsOf({ mounts }: Pick<Driver, 'mounts'>): Mounts {
   const { own = [], aliases = [] } = mounts ?? {};
   const bases = [...own, ...aliases].toSorted((a, b) => b.length - a.length).map(asFolder);
   const [alias] = aliases.map(asFolder);

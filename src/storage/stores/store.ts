@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { AppError, codeOf } from '../../errors.ts';
+import { AppError } from '../../errors.ts';
 import { abortable } from '../streams/abortable.ts';
 import { createBreaker } from './breaker.ts';
-import { mountsOf } from './mounts.ts';
+import { asAppFailure, wrongSize } from './app-failure.ts';
+import { type Mounts, mountsOf } from './mounts.ts';
 import {
   type Capabilities,
   type Driver,
@@ -36,17 +37,13 @@ export interface Stored {
 }
 
 /** A named store: a driver behind key checks, error codes, hashing, a circuit breaker and measurements. */
-export interface Store {
+export interface Store extends Mounts {
   readonly name: string;
   readonly driver: string;
   readonly capabilities: Capabilities;
   /** Others write into it, see `Driver`. */
   readonly shared: boolean;
   readonly inDatabase: boolean;
-  /** The key of an object that is named by an absolute path, here or where others have mounted the volume; undefined: not below either. */
-  keyAt(path: string): string | undefined;
-  /** The absolute path of an object where others have mounted the volume; undefined: nobody has. */
-  mountedPath(key: string): string | undefined;
   put(key: string, put: StorePut): Promise<Stored>;
   /** @throws AppError content_missing when there is no such object. */
   get(key: string, options?: GetOptions): Promise<GetResult>;
@@ -103,7 +100,7 @@ export function createStore(
         observe(name, operation, 'body_failed', (performance.now() - started) / 1000);
         throw error.cause;
       }
-      const wrapped = wrap(name, error);
+      const wrapped = asAppFailure(name, error);
       if (wrapped instanceof AppError && wrapped.code === 'storage_full') refusedAt = now();
       // A body that broke off, a full disk or a wrong key says nothing about whether the store answers.
       if (operation === 'healthy') {
@@ -181,7 +178,7 @@ function withAddresses(
       try {
         return await within(PRESIGN_MS, work(key, options));
       } catch (error) {
-        throw wrap(name, error);
+        throw asAppFailure(name, error);
       }
     };
   return {
@@ -260,61 +257,4 @@ function measure(put: StorePut, maxBytes = Infinity): Measured {
     }
   }
   return { body: body(), bytes: () => bytes, sha256: () => digest, failure: () => failure };
-}
-
-function wrongSize(cause?: unknown): AppError {
-  return new AppError('length_mismatch', 'Not as many bytes arrived as were announced; nothing was kept.', { cause });
-}
-
-const UNAVAILABLE = new Set([
-  'EROFS',
-  'EACCES',
-  'EPERM',
-  'EIO',
-  'ENOTCONN',
-  'ESTALE',
-  'ETIMEDOUT',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'ENODEV',
-  'ENXIO',
-  'EBUSY',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'UNAVAILABLE',
-  'MISCONFIGURED',
-]);
-
-/** The key runs through or into something that is no regular file in the store. */
-const BAD_PATH = new Set(['OUTSIDE', 'NOT_A_FILE', 'ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'ELOOP']);
-
-function wrap(store: string, error: unknown): unknown {
-  if (error instanceof AppError) return error;
-  const code = codeOf(error) ?? '';
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'NO_SPACE' || code === 'EFBIG') {
-    return new AppError('storage_full', `The store '${store}' has no room left; nothing was kept.`, {
-      cause: error,
-      retryAfter: 60,
-    });
-  }
-  if (code === 'EMFILE' || code === 'ENFILE') {
-    return new AppError('overloaded', 'Too many files are open; try again shortly.', { cause: error, retryAfter: 2 });
-  }
-  if (UNAVAILABLE.has(code)) {
-    return new AppError('store_unavailable', `The store '${store}' cannot be used at the moment.`, {
-      cause: error,
-      retryAfter: (error instanceof StorageError ? error.retryAfter : undefined) ?? 5,
-    });
-  }
-  if (code === 'SIZE') return wrongSize(error);
-  if (code === 'EXISTS')
-    return new AppError('object_taken', `The store '${store}' has an object of that key already.`, { cause: error });
-  if (code === 'TOO_LARGE')
-    return new AppError('too_large', `The store '${store}' takes no object of that size.`, { cause: error });
-  if (BAD_PATH.has(code)) {
-    return new AppError('invalid_key', 'The key does not lead to a regular file inside of the store.', {
-      cause: error,
-    });
-  }
-  return error;
 }

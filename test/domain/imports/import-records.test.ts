@@ -1,6 +1,7 @@
+import type { ImportRecord } from '../../../src/domain/imports/import-record.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase } from '../../../src/db/database.ts';
-import { type ImportRecord, type Line, importRecords } from '../../../src/domain/imports/import-records.ts';
+import { type Line, importRecords } from '../../../src/domain/imports/import-records.ts';
 import { freePort } from '../../../src/db/embedded/free-port.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { png } from '../../support/sample-files.ts';

@@ -1,22 +1,7 @@
+import type { ChosenS3 } from './chosen-s3.ts';
 import { startContainer } from './container.ts';
 import { startRadosGateway } from './radosgw.ts';
 import { TEST_KEYS, startS3Server } from './server.ts';
-
-/** An S3 server for tests, as they learn of it. */
-export interface S3ForTests {
-  kind: 'given' | 'minio' | 'radosgw' | 'strict';
-  endpoint: string;
-  accessKeyId: string;
-  secretAccessKey: string;
-  region: string;
-  /** The only bucket that may be used; undefined: each test makes one. */
-  bucket: string | undefined;
-}
-
-export interface ChosenS3 {
-  s3: S3ForTests;
-  stop(): Promise<void>;
-}
 
 /**
  * The best S3 server at hand, unless TEST_S3=strict asks for the last of these: TEST_S3_ENDPOINT, MinIO in a container, a RADOS gateway that is installed, else the strict one

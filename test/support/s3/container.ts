@@ -1,7 +1,7 @@
+import type { ChosenS3 } from './chosen-s3.ts';
 import { connect } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import type { ChosenS3 } from './choice.ts';
 
 const IMAGE = 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z';
 const PORT = 9000;

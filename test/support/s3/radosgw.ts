@@ -1,3 +1,4 @@
+import type { ChosenS3 } from './chosen-s3.ts';
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -6,7 +7,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { ChosenS3 } from './choice.ts';
 import { freePort } from '../../../src/db/embedded/free-port.ts';
 
 const run = promisify(execFile);

@@ -5,19 +5,8 @@ import { isAppError } from '../../errors.ts';
 import type { SearchDeps } from '../../domain/search/search.ts';
 import { type WebhookTrust, proveSender } from './webhook-sender.ts';
 
-/** The same for every path under which a webhook may come. */
-export async function takeWebhook(...args: Parameters<typeof take>): Promise<FastifyReply> {
-  const [deps, request, , provider] = args;
-  try {
-    return await take(...args);
-  } catch (error) {
-    deps.metrics.webhook(provider, isAppError(error) ? error.code : 'error');
-    if (isAppError(error, 'webhook_refused')) await request.server.countRequest(request);
-    throw error;
-  }
-}
-
-async function take(
+/** Takes a webhook in, the same for every path under which one may come. */
+export async function takeWebhook(
   deps: SearchDeps & { webhooks: WebhookTrust },
   request: FastifyRequest,
   reply: FastifyReply,
@@ -25,12 +14,18 @@ async function take(
   named: { jobId?: string } = {},
 ): Promise<FastifyReply> {
   const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  const { provesAddress, ...sender } = await proveSender(deps.webhooks, provider, request, raw);
   const { userId, jobId } = request.query as { userId?: string; jobId?: string };
-  const address = { proven: provesAddress, pathJobId: named.jobId, jobId, userId };
-  const outcome = await receiveWebhook(deps, { provider, ...sender, raw, address });
-  deps.metrics.webhook(provider, outcome.state);
-  return reply
-    .code(outcome.state === 'parked' ? 202 : 200)
-    .send({ received: true, state: outcome.state, jobId: outcome.jobId, items: outcome.itemIds });
+  try {
+    const { provesAddress, ...sender } = await proveSender(deps.webhooks, provider, request, raw);
+    const address = { proven: provesAddress, pathJobId: named.jobId, jobId, userId };
+    const outcome = await receiveWebhook(deps, { provider, ...sender, raw, address });
+    deps.metrics.webhook(provider, outcome.state);
+    return reply
+      .code(outcome.state === 'parked' ? 202 : 200)
+      .send({ received: true, state: outcome.state, jobId: outcome.jobId, items: outcome.itemIds });
+  } catch (error) {
+    deps.metrics.webhook(provider, isAppError(error) ? error.code : 'error');
+    if (isAppError(error, 'webhook_refused')) await request.server.countRequest(request);
+    throw error;
+  }
 }

@@ -11,7 +11,7 @@ import { objectSources } from '../ingest/object-references.ts';
 import { rollBack } from '../scenes/scenes.ts';
 import { type Source, base64Source } from '../bytes/source.ts';
 
-/** One line of a file of records: what POST /v1/media takes as JSON, and a little more. */
+/** One line of a file of records: the JSON body of POST /v1/media, with some additions. */
 export interface ImportRecord extends ItemInput {
   source?:
     | { type: 'base64'; data: string }
@@ -21,7 +21,7 @@ export interface ImportRecord extends ItemInput {
     | { type: 'path'; path: string }
     | { type: 'external'; storageUrl: string; storageProvider: string }
     | undefined;
-  /** Of the versions of a scene, the one that is to be current in the end; else it is the last. */
+  /** Whether this version of its scene becomes the current one; by default the last does. */
   isCurrent?: boolean | undefined;
 }
 
@@ -35,7 +35,7 @@ export interface ImportRecordsOptions {
 export interface ImportRecordsSummary {
   records: number;
   stored: number;
-  /** Their bytes could not be had just now; a worker goes on. */
+  /** Their bytes were unavailable; a worker retries. */
   pending: number;
   /** Stored by an earlier run. */
   present: number;
@@ -46,12 +46,13 @@ export interface ImportRecordsSummary {
 
 const IMPORTER: Caller = { sub: 'mediakeep import-records', scopes: new Set(['media:admin']) };
 
-/** A record, or why its line is none. */
+/** A record, or why its line is invalid. */
 export type Line = { line: number } & ({ record: ImportRecord } | { problem: string });
 
 /**
- * Stores records, each in a transaction of its own: a run can be cut off anywhere and repeated, for a record is known again by its
- * externalId, or by its whole line. Versions of one scene are stored one after the other, in the order of the file.
+ * Stores records, each in a separate transaction. A run may be interrupted and repeated: a record is recognised by its
+ * externalId, or
+ * else by its whole line. Versions of one scene are stored one after the other, in the order of the file.
  */
 export async function importRecords(
   deps: Deps,
@@ -70,7 +71,7 @@ export async function importRecords(
   };
   const currents = new Map<string, MediaItem>();
   const running = new Set<Promise<void>>();
-  /** The last record under way of each scene, and of each externalId. */
+  /** The last running record of each scene, and of each externalId. */
   const last = new Map<string, Promise<void>>();
   let failure: { error: unknown } | undefined;
   for await (const line of lines) {
@@ -99,7 +100,7 @@ export async function importRecords(
     for (const name of names) last.set(name, work);
     if (running.size >= options.concurrency) await Promise.race(running);
   }
-  // Those that are under way end, also when one of them has met what ends the run.
+  // Running records finish, even when one of them has met an error that ends the run.
   await Promise.all(running);
   if (failure) throw failure.error;
   for (const item of currents.values()) await makeCurrent(deps, item);
@@ -114,7 +115,7 @@ function sequencesOf(line: Line): string[] {
   return [...(scene === undefined ? [] : [`scene ${scene}`]), ...(own === undefined ? [] : [own])];
 }
 
-/** What a record is known again by: the id that it had, or all that it says. */
+/** A record's identity: its externalId, or all of its content. */
 function externalIdOf({ isCurrent: _isCurrent, ...record }: ImportRecord): string {
   return record.externalId ?? `record:${createHash('sha256').update(JSON.stringify(record)).digest('hex')}`;
 }
@@ -142,7 +143,7 @@ async function importOne(
     if (isCurrent === true && scene !== undefined) currents.set(scene, item);
   } catch (thrown) {
     const error = asAppError(thrown);
-    // What concerns all of them ends the run, so that nobody has to read it once for each.
+    // An error that affects every record ends the run instead of being reported for each.
     if (isAppError(error, 'database_unavailable', 'storage_full')) throw error;
     summary.failed.push({ line: line.line, reason: error instanceof Error ? error.message : String(error) });
   }

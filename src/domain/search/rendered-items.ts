@@ -4,14 +4,16 @@ import { LRUCache } from 'lru-cache';
 import type { Db } from '../../db/database.ts';
 import { readFound } from '../../db/search/search.ts';
 
-/** Items of usual size take 1 to 2 KB each. */
+/** Bytes; items of usual size take 1 to 2 KB each. */
 const MAX_KEPT = 16 * 1024 * 1024;
 const MAX_ITEM = 64 * 1024;
 
 /**
- * Items as texts of an answer, kept by the version of their rows. A listing asks the database which items it has in which version, each
- * time, and reads only those that it does not know: reading and writing a hundred items costs several times what finding them does.
- * As bytes, because a page of strings would be made, encoded and collected again for each answer.
+ * A cache of items as JSON, by the version of their rows. Each listing asks the database only for ids and versions, and reads
+ * only
+ * uncached items: reading and serialising a hundred items costs several times what finding them does. Kept as bytes, because a
+ * page
+ * of strings would be built, encoded and collected again for each response.
  */
 export class RenderedItems {
   readonly #render: (item: MediaItem) => string;
@@ -21,12 +23,12 @@ export class RenderedItems {
     sizeCalculation: (text) => text.length,
   });
 
-  /** @param render depends on nothing but the item */
+  /** @param render must depend on the item alone */
   constructor(render: (item: MediaItem) => string) {
     this.#render = render;
   }
 
-  /** Their texts in the order of `found`; undefined: it has been deleted since. */
+  /** Their texts in the order of `found`; undefined for an item that was deleted since. */
   async of(db: Db, found: readonly SearchHit[]): Promise<(Buffer | undefined)[]> {
     const known = found.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
     const unknown = found.filter((_item, index) => known[index] === undefined);

@@ -3,8 +3,7 @@ import { AppError } from '../errors.ts';
 
 /**
  * Maps a database failure to an AppError: the caller must change a value that PostgreSQL refuses, and may retry while the
- * database
- * is unavailable. Any other error is returned unchanged.
+ * database is unavailable. Any other error is returned unchanged.
  */
 export function asAppError(error: unknown): unknown {
   if (error instanceof IntentLost)

@@ -1,7 +1,6 @@
 /**
  * Processes `source` in order, at most `concurrency` entries at a time; starts none after `signal` fires. The first failure of
- * `work`
- * is thrown at once, while running entries go on.
+ * `work` is thrown at once, while running entries go on.
  */
 export async function workThrough<T>(
   source: Iterable<T> | AsyncIterable<T>,

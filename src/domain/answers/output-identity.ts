@@ -8,10 +8,10 @@ import { openData } from '../../sources/base64.ts';
 type Base64Bytes = Extract<AnswerOutput['from'][number], { type: 'base64' }>;
 
 /**
- * The identities by which each output of an answer is recognised when its provider reports it again in another form:
- * `object:` its store and key, `place:` its subfolder and name, `url:` its URL without the signature, `sha256:` its bytes, and
- * `name:` its name alone, which is only a hint.
- * Hashes the bytes in the answer, so call it outside of a transaction; it yields to other requests between pieces.
+ * The identities by which each output of an answer is recognised when its provider reports it again in another form: `object:`
+ * its store and key, `place:` its subfolder and name, `url:` its URL without the signature, `sha256:` its bytes, and `name:` its
+ * name alone, which is only a hint. Hashes the bytes in the answer, so call it outside of a transaction; it yields to other
+ * requests between pieces.
  */
 export async function identifyOutputs(outputs: readonly AnswerOutput[]): Promise<string[][]> {
   const hashes = new Map<Base64Bytes, string>();

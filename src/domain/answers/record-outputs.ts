@@ -143,8 +143,7 @@ async function extendItem(trx: Trx, id: string, { wanted, fields }: NewOutput): 
 
 /**
  * Records the failure of a job with no outputs, or with only earlier ones (`partial`), as one item, also when it is reported
- * again.
- * Returns undefined when the job has outputs.
+ * again. Returns undefined when the job has outputs.
  */
 export async function recordFailure(
   deps: Deps,

@@ -8,8 +8,7 @@ const RECENT = 500;
 
 /**
  * An in-memory cache of small, frequently requested bodies. The content of our keys never changes, so no entry goes stale; access
- * is
- * checked on each request before.
+ * is checked on each request before.
  */
 export interface BodyCache {
   get(location: Location): Buffer | undefined;

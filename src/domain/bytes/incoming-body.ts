@@ -6,8 +6,7 @@ import { AppError } from '../../errors.ts';
  *   remembering ── more than `replayBytes` read, while it is being passed on ──> passing (a chunk is released once it is taken)
  *
  * Only one read of the source runs at a time, shared by all attempts: one that was given up may still wait for the chunk that the
- * next
- * attempt needs.
+ * next attempt needs.
  */
 
 export interface Head {

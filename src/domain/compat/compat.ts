@@ -26,8 +26,7 @@ const MAX_RUN_BYTES = 4 * 1024 * 1024;
 
 /**
  * Lists items newest first by offset, as older systems page; the database reads the skipped rows too. Items beyond 8 MiB are
- * abridged,
- * because leaving them out would shift every later page. @throws AppError user_mismatch
+ * abridged, because leaving them out would shift every later page. @throws AppError user_mismatch
  */
 export async function imagesByOffset(
   deps: Deps,

@@ -32,8 +32,7 @@ export interface CopyOptions {
 /**
  * Copies an item's bytes into another store under an intent: streamed, read back, compared by sha256, and only then recorded. The
  * old copy is dropped in the same transaction, and its object deleted after it. Each attempt has a separate key, so attempts do
- * not
- * interfere and one's leftovers do not affect the next.
+ * not interfere and one's leftovers do not affect the next.
  * @throws AppError content_missing, digest_mismatch, object_taken (the store has a copy by now), store_unavailable, storage_full,
  * not_found; then the item is unchanged
  */

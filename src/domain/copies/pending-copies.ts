@@ -28,8 +28,7 @@ const LONGEST_DELAY_SECONDS = 300;
 
 /**
  * Makes the copies that are due: failback of items that were written to a fallback, and copies for mirrors. Safe to run in
- * several
- * processes. Returns when none is due, and starts none after the time `end`, in milliseconds.
+ * several processes. Returns when none is due, and starts none after the time `end`, in milliseconds.
  */
 export async function makePendingCopies(deps: CopiesDeps, signal?: AbortSignal, end = Infinity): Promise<CopyReport> {
   const report: CopyReport = { home: 0, mirrored: 0, failed: 0, down: [] };

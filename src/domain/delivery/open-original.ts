@@ -14,8 +14,7 @@ export function hasOriginal<T extends DeliveredItem>(item: T): item is T & { ori
 
 /**
  * Reads a pending item from its original URL, under the same rules as every fetch. These bytes were never validated, so their
- * type
- * is detected anew.
+ * type is detected anew.
  * @throws AppError store_unavailable: the URL fails at the moment; not_stored: it has failed for good
  */
 export async function openOriginal(

@@ -37,8 +37,7 @@ const IMPORTER: Caller = { sub: 'mediakeep import-blobs', scopes: new Set(['medi
 
 /**
  * Stores the bytes of a column of another table. The old id becomes `externalId`, by which a later run recognises the row; the
- * table
- * is only read.
+ * table is only read.
  */
 export async function importBlobs(deps: Deps, options: ImportBlobsOptions): Promise<ImportBlobsSummary> {
   const started = performance.now();

@@ -51,8 +51,7 @@ export type Line = { line: number } & ({ record: ImportRecord } | { problem: str
 
 /**
  * Stores records, each in a separate transaction. A run may be interrupted and repeated: a record is recognised by its
- * externalId, or
- * else by its whole line. Versions of one scene are stored one after the other, in the order of the file.
+ * externalId, or else by its whole line. Versions of one scene are stored one after the other, in the order of the file.
  */
 export async function importRecords(
   deps: Deps,

@@ -10,8 +10,8 @@ export interface Adopted extends ReadObject {
 }
 
 /**
- * Reads an object that another system wrote into a store: it must exist and be media; its size and hash are recorded.
- * Nothing is written, and the object is never deleted by this service.
+ * Reads an object that another system wrote into a store: it must exist and be media; its size and hash are recorded. Nothing is
+ * written, and the object is never deleted by this service.
  * @throws AppError unknown_store, invalid_key, not_found, unsupported_media, digest_mismatch
  */
 export async function adoptObject(

@@ -30,8 +30,7 @@ export interface NewMedia {
 
 /**
  * Commits an ingest: the item, its locations, its event, the end of its intent and the idempotent response, or nothing. The
- * statement
- * is always the same; on its own it shares a commit with others, and with dependent rows it runs in a transaction.
+ * statement is always the same; on its own it shares a commit with others, and with dependent rows it runs in a transaction.
  */
 export async function commitItem(
   deps: Deps,

@@ -6,8 +6,7 @@ import type { Deps } from '../deps.ts';
 
 /**
  * Possible locations of an object that a back end names by an absolute path below a store's mount point, or by a key, which may
- * be in
- * any store that others write into, the primary first. Empty: this service cannot reach it.
+ * be in any store that others write into, the primary first. Empty: this service cannot reach it.
  */
 export function objectSources({ stores }: Pick<Deps, 'stores'>, named: string): FetchSource[] {
   const shared = stores.all.filter((store) => store.shared || store === stores.primary);
@@ -34,8 +33,7 @@ const ESCAPE = /^([a-z0-9-]|_[0-9a-f]{2})*$|^_h[0-9a-f]*$/i;
 
 /**
  * Whether a caller may adopt an object: a service any, a user only objects in a folder of that user. Back ends name such folders
- * by
- * the bare id; but a bare id that could be the escaped form of another (`_41`: the folder of `A`) grants no folder.
+ * by the bare id; but a bare id that could be the escaped form of another (`_41`: the folder of `A`) grants no folder.
  */
 export function mayAdopt(caller: Caller, userId: string, key: string): boolean {
   if (isAdmin(caller)) return true;

@@ -45,10 +45,9 @@ const PATIENCE_MS = 7 * 24 * 60 * 60_000;
 
 /**
  * Fetches the bytes of the pending item whose URL expires first, or of a named item. Each place is tried, the best first. Errors
- * that
- * may pass are retried with growing pauses until the last URL has expired; then the item fails with the reason.
- * Items whose bytes are at hand, in a webhook's body or a store, are taken separately from those that need the network. Returns
- * undefined when none is due. Safe to run in several processes.
+ * that may pass are retried with growing pauses until the last URL has expired; then the item fails with the reason. Items whose
+ * bytes are at hand, in a webhook's body or a store, are taken separately from those that need the network. Returns undefined
+ * when none is due. Safe to run in several processes.
  * @param held bytes that the caller has in memory, better than any URL
  */
 export async function fetchPending(
@@ -108,8 +107,7 @@ async function attempt(
 
 /**
  * If an object is already an item of the same user (reported concurrently by another job, or twice in one answer), that item is
- * used.
- * The pending one, which has no bytes and is no version of a scene, is deleted.
+ * used. The pending one, which has no bytes and is no version of a scene, is deleted.
  */
 async function mergeIntoOwn(deps: Deps, item: MediaItem, fetch: Fetch): Promise<MediaItem | undefined> {
   if (item.version !== null) return undefined;

@@ -41,8 +41,7 @@ const LONGEST_DELAY_SECONDS = 300;
 /**
  * Brings the files of a run up to date, after a commit that changed it. Never throws: a failure is recorded and a worker retries.
  * If another writer is active, it writes this change as well, or leaves it to a worker. A large metadata.json is left to a
- * worker,
- * which writes it once for many changes; with `even` it is written here, because the run has ended.
+ * worker, which writes it once for many changes; with `even` it is written here, because the run has ended.
  */
 export async function refreshRun(
   deps: RunFilesDeps,

@@ -21,10 +21,8 @@ const PAGE = 500;
 
 /**
  * A run as a zip: its texts, its outputs uncompressed (media are compressed already), and the current metadata.json. One file is
- * open
- * at a time and nothing is buffered. Outputs whose bytes no store has are listed in `missing.txt`; when a store is unavailable
- * the
- * stream fails.
+ * open at a time and nothing is buffered. Outputs whose bytes no store has are listed in `missing.txt`; when a store is
+ * unavailable the stream fails.
  * @throws AppError not_found
  */
 export async function exportRun(deps: Deps, caller: Caller, id: string, signal: AbortSignal): Promise<RunExport> {

@@ -48,8 +48,8 @@ const MAX_METADATA_BYTES = 64 * 1024;
 
 /**
  * Restores the rows of runs and their items from the folders in a store. Each folder is one transaction, after its files have
- * been
- * read and compared. Existing rows are left unchanged, so a run may be interrupted and repeated. No file is changed or moved.
+ * been read and compared. Existing rows are left unchanged, so a run may be interrupted and repeated. No file is changed or
+ * moved.
  * @throws AppError unknown_store, store_unavailable (listing)
  */
 export async function rebuildRuns(deps: Deps, options: RebuildOptions): Promise<RebuildSummary> {

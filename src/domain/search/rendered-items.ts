@@ -10,10 +10,8 @@ const MAX_ITEM = 64 * 1024;
 
 /**
  * A cache of items as JSON, by the version of their rows. Each listing asks the database only for ids and versions, and reads
- * only
- * uncached items: reading and serialising a hundred items costs several times what finding them does. Kept as bytes, because a
- * page
- * of strings would be built, encoded and collected again for each response.
+ * only uncached items: reading and serialising a hundred items costs several times what finding them does. Kept as bytes, because
+ * a page of strings would be built, encoded and collected again for each response.
  */
 export class RenderedItems {
   readonly #render: (item: MediaItem) => string;

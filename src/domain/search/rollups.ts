@@ -24,8 +24,7 @@ export async function freshenRollups({ db, log }: RollupDeps): Promise<void> {
 
 /**
  * Counts all changes, batch by batch, until none is left, the signal fires or another process is found to be counting. Returns
- * the
- * number of changes counted.
+ * the number of changes counted.
  */
 export async function keepRollups(
   { db }: Pick<RollupDeps, 'db'>,

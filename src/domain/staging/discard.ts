@@ -8,8 +8,8 @@ type DiscardDeps = Pick<Deps, 'db' | 'log' | 'stores'>;
 
 /**
  * Removes an object that was written under an intent, and the intent, unless an item uses it. If the failure leaves open what the
- * store will still do, the intent stays and a sweep deletes once more. True: the key is known to hold no object.
- * Never throws: the sweeper removes what is left.
+ * store will still do, the intent stays and a sweep deletes once more. True: the key is known to hold no object. Never throws:
+ * the sweeper removes what is left.
  */
 export async function discard(
   deps: Pick<Deps, 'db' | 'log'>,

@@ -20,10 +20,9 @@ import { keepLease } from './intent-lease.ts';
  *    └── a crash, a failed deletion ─> swept       when the lease expires: intent marked, object deleted, intent deleted
  *
  * A marked intent can no longer be committed, so the object of a live item is never deleted. After an unclear answer of the
- * store,
- * the marked intent stays for another 15 minutes, because the write may still arrive.
- * The next store is tried after store_unavailable or storage_full, if the body can be replayed and the client is still connected.
- * After a fallback took the bytes, `home` names the wanted store; the commit then requests the failback (wanted-copies.ts).
+ * store, the marked intent stays for another 15 minutes, because the write may still arrive. The next store is tried after
+ * store_unavailable or storage_full, if the body can be replayed and the client is still connected. After a fallback took the
+ * bytes, `home` names the wanted store; the commit then requests the failback (wanted-copies.ts).
  */
 
 export interface StageRequest {
@@ -61,16 +60,15 @@ export interface Staged extends IntentKey {
 
 /**
  * Bodies up to 8 MiB are buffered until a store has acknowledged them, so that another store can get them. The extra 512 KiB is
- * for
- * larger bodies: an S3 store that is down fails at the first part, which is 8 MiB plus the chunk that shows that it is not the
- * last.
+ * for larger bodies: an S3 store that is down fails at the first part, which is 8 MiB plus the chunk that shows that it is not
+ * the last.
  */
 const REPLAY_BYTES = (8 * 1024 + 512) * 1024;
 
 /**
  * Detects the type, chooses a key, and streams the body into the first store that accepts it, under an intent.
- * @throws AppError unsupported_media, too_large, digest_mismatch, length_mismatch, store_unavailable, storage_full;
- * then nothing is left behind
+ * @throws AppError unsupported_media, too_large, digest_mismatch, length_mismatch, store_unavailable, storage_full; then nothing
+ * is left behind
  */
 export async function stage(deps: Deps, request: StageRequest): Promise<Staged> {
   const [wanted] = request.stores;

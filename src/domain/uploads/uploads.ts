@@ -151,8 +151,7 @@ export async function receiveUpload(
 
 /**
  * Creates the item of an upload whose bytes have arrived, once they match what was announced; bytes that do not match are
- * removed.
- * Repeated, it returns the same item.
+ * removed. Repeated, it returns the same item.
  * @throws AppError not_found, upload_incomplete, upload_expired, length_mismatch, digest_mismatch, unsupported_media
  */
 export async function completeUpload(

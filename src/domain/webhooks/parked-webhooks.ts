@@ -22,8 +22,7 @@ const AT_ONCE = 1000;
 
 /**
  * Processes the webhooks parked for a job's owner: those that name no user, or this one. Holds one body at a time in memory.
- * Returns
- * the ids of its items.
+ * Returns the ids of its items.
  */
 export async function unpark(deps: Deps, job: GenerationJob): Promise<string[]> {
   const itemIds: string[] = [];
@@ -91,8 +90,7 @@ export async function parkedWebhooks(
 
 /**
  * Processes a parked webhook for a user, who then owns its job. Fields that another user has registered for the job, or sent
- * about it,
- * do not affect the new owner's items.
+ * about it, do not affect the new owner's items.
  * @throws AppError not_found: no such webhook is parked; content_missing, store_unavailable: its body cannot be read
  */
 export async function releaseWebhook(

@@ -23,8 +23,7 @@ const PARKED_DAYS = 30;
 
 /**
  * Receives a webhook: its raw body becomes durable, and its job and items are updated. It waits for no download; a worker does
- * those.
- * A webhook without a known owner, or about a job that another user has registered, is parked.
+ * those. A webhook without a known owner, or about a job that another user has registered, is parked.
  * @throws AppError invalid_json, invalid_request: it names no job; store_unavailable
  */
 export async function receiveWebhook(deps: Deps, incoming: IncomingWebhook): Promise<WebhookOutcome> {

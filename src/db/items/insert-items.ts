@@ -17,26 +17,26 @@ import { prepared } from '../prepared.ts';
 import { ITEM_COLUMNS, type ItemRow, toItem } from './item-row.ts';
 
 type JsonColumn = ColumnName<FieldWith<{ kind: 'object' }>>;
-/** The columns of a new item that its writer knows; objects as they are. */
+/** The columns of a new item that its writer knows; objects unserialised. */
 export type NewRow = Omit<Insertable<GeneratedImagesTable>, 'id' | 'storage_url' | JsonColumn> & {
   [C in JsonColumn]?: JsonObject | undefined;
 };
 
 export interface NewItem {
   row: NewRow;
-  /** The permanent URL of an item with such an id. */
+  /** Returns the permanent URL of an item with this id. */
   storageUrl: (id: string) => string;
   /** Where its bytes lie. */
   location?: { store: string; key: string; owned: boolean } | undefined;
-  /** Its bytes were written under an intent, which ends with the insert. */
+  /** Its bytes were written under an intent, which the insert ends. */
   endsIntent?: boolean | undefined;
-  /** Copies that a worker has to make. */
+  /** Copies that a worker must make. */
   copies?: readonly WantedCopy[] | undefined;
   /** Becomes the next version of the scene that its row names, and its current one. */
   takesVersion?: boolean | undefined;
-  /** The event that tells of it. */
+  /** The event to record. */
   event?: 'item.stored' | 'item.failed' | undefined;
-  /** The id that it had before its row was lost; another one when that is in use. */
+  /** The id that it had before its row was lost; it gets another one if that is in use. */
   formerId?: string | undefined;
 }
 
@@ -49,9 +49,11 @@ const NAMES = COLUMNS.map(({ name }) => name);
 
 /*
  * The only statement that inserts items, in any number:
- *   given ── the intent of its bytes ends ── it gets its id ── its scene counts on ── item ── locations, copies, event
- * An item whose intent the sweeper has marked, or whose scene is another user's, is left out with all that belongs to it. Intents
- * that begin in the same commit are inserted beside them.
+ *
+ *   given ── end its intent ── assign an id ── count the scene's version ── item ── locations, copies, event
+ *
+ * An item whose intent the sweeper has marked, or whose scene is another user's, is left out with all its rows. Intents that
+ * begin in the same commit are inserted as well.
  */
 const insertAll = prepared(
   'insert_items',
@@ -103,8 +105,8 @@ const insertAll = prepared(
 );
 
 /**
- * Inserts items with all that belongs to them, and begins intents. Answers the items in order; an error for each that is left out.
- * In one call at most one item of a scene.
+ * Inserts items with all their rows, and begins intents. Returns the items in order, with an error for each that is left out. One
+ * call may hold at most one item of a scene.
  */
 export async function insertItems(
   db: Db,
@@ -132,11 +134,11 @@ export async function insertItem(trx: Trx, item: NewItem): Promise<MediaItem> {
   return inserted;
 }
 
-/** A new item as JSON, written before it meets others: a value that cannot be written fails nobody else. */
+/** A new item as JSON, serialised separately, so that a value that cannot be serialised fails only its own item. */
 export type ItemRecord = string & { readonly [RECORD]: true };
 declare const RECORD: unique symbol;
 
-/** Stands for the id while a URL is made: no URL holds it otherwise. */
+/** Placeholder for the id while a URL is built; no URL contains it otherwise. */
 const ID = '\0';
 
 export function itemRecord(item: NewItem): ItemRecord {

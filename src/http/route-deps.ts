@@ -2,7 +2,7 @@ import type { DeliveryDeps } from '../domain/delivery/delivery-deps.ts';
 import type { SearchDeps } from '../domain/search/search.ts';
 import type { WebhookTrust } from './webhooks/webhook-sender.ts';
 
-/** What the routes need from around them. */
+/** Dependencies of the routes. */
 export interface RouteDeps extends SearchDeps, DeliveryDeps {
   webhooks: WebhookTrust;
 }

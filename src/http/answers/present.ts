@@ -3,15 +3,15 @@ import type { FastifyReply } from 'fastify';
 import { RenderedItems } from '../../domain/search/rendered-items.ts';
 import type { SearchResult } from '../../domain/search/search.ts';
 
-/** An item as it goes out, the same object: with its permanent address, which is made from the configuration and from nothing else. */
+/** Adds an item's permanent URL, in place; the URL is derived from the configuration alone. */
 export function present<T extends MediaItem>(item: T, publicBaseUrl: string): T & { url: string | null } {
-  // A pending one is read from where it came.
+  // A pending one is read from its original URL.
   const hasBytes =
     (item.status !== 'failed' && item.storageUrl !== '') || (item.status === 'pending' && item.originalUrl !== null);
   return Object.assign(item, { url: hasBytes ? `${publicBaseUrl}/v1/media/${item.id}/content` : null });
 }
 
-/** Items of listings as texts, kept by row version. */
+/** Items of listings as JSON, cached by row version. */
 export function createRenderedItems(publicBaseUrl: string): RenderedItems {
   return new RenderedItems((item) => JSON.stringify(present(item, publicBaseUrl)));
 }
@@ -19,7 +19,7 @@ export function createRenderedItems(publicBaseUrl: string): RenderedItems {
 const BEGIN = Buffer.from('{"items":[');
 const COMMA = Buffer.from(',');
 
-/** Answers a page. Its items are bytes already, so the type that the route's schema asks for is none of it. */
+/** Sends a page. Its items are bytes already, so the route's response type does not apply. */
 export function sendPage(reply: FastifyReply, { items, ...rest }: SearchResult): never {
   reply.type('application/json; charset=utf-8');
   const parts = items.flatMap((item, index) => (index === 0 ? [item] : [COMMA, item]));

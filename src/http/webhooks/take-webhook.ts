@@ -5,7 +5,7 @@ import { isAppError } from '../../errors.ts';
 import type { SearchDeps } from '../../domain/search/search.ts';
 import { type WebhookTrust, proveSender } from './webhook-sender.ts';
 
-/** The same for every path under which a webhook may come. */
+/** Handles a webhook, whatever its path. */
 export async function takeWebhook(...args: Parameters<typeof take>): Promise<FastifyReply> {
   const [deps, request, , provider] = args;
   try {

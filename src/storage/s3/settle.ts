@@ -57,8 +57,8 @@ export async function refuseWrong(s3: S3Bucket, put: Put, problem: string): Prom
 }
 
 /**
- * Finds out what a failed request has done (states: put.ts). Returns the object if it was stored after all, 'again' if another attempt is due;
- * otherwise throws and leaves nothing of ours.
+ * Finds out what a failed request has done (states: put.ts). Returns the object if it was stored after all, 'again' if another
+ * attempt is due; otherwise throws and leaves nothing of ours.
  */
 export async function settle(s3: S3Bucket, put: Put, error: unknown, doing: string): Promise<FoundObject | 'again'> {
   const status = statusOf(error);

@@ -96,7 +96,7 @@ function hold(request: FastifyRequest, { value }: Exclude<Multipart, MultipartFi
   request.formRoom?.grow(bytes);
 }
 
-/** Bytes since the last part other than a file's. */
+/** Bytes that have arrived since the last part, outside of a file. */
 interface Gap {
   open: boolean;
   bytes: number;

@@ -47,7 +47,7 @@ for (const test of globSync('test/**/*.test.ts', { cwd: root })) {
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 process.exitCode = problems.length > 0 ? 1 : 0;
 
-/** The shortest import cycle of each folder that has one. */
+/** Import cycles of folders, the first found of each. */
 function circles(): string[][] {
   const found: string[][] = [];
   const done = new Set<string>();

@@ -32,10 +32,10 @@ async function store(user: string, tag: string): Promise<void> {
 }
 const get = async (url: string, headers = asAdmin()) => (await t.app.inject({ url, headers })).json();
 
-test('without workers an upload is counted when somebody asks, and nobody sees the totals of another', async () => {
+test("without workers an upload is counted when totals are read, and users do not see each other's totals", async () => {
   await store('ann', 'sea');
   await store('bob', 'hill');
-  // Two for each: an upload's row and its location are written by one statement, whose conditions are looked at before its triggers run.
+  // Two for each: one statement writes an upload's row and its location, and checks its conditions before its triggers run.
   expect(await countBehind(t.deps.db)).toBe(4);
   expect(await get('/v1/stats', asUser('ann'))).toMatchObject({ total: 1, uniqueUsers: 1, behind: 0 });
   expect(await get('/v1/tags', asUser('ann'))).toEqual({ tags: [{ tag: 'sea', count: 1 }], behind: 0 });
@@ -43,14 +43,14 @@ test('without workers an upload is counted when somebody asks, and nobody sees t
   expect((await get('/v1/stats?userId=ann', asUser('bob'))).code).toBe('user_mismatch');
 });
 
-test('the gauge tells how much is not counted, and background work counts it', async () => {
+test('the gauge shows how many changes are uncounted, and background work counts them', async () => {
   await sql`INSERT INTO generated_images (prompt, storage_url, user_id) SELECT '', '', 'many' FROM generate_series(1, 3000)`.execute(
     t.deps.db,
   );
   const gauge = async () =>
     /^mediakeep_uncounted_changes (\d+)$/m.exec((await t.app.inject({ url: '/metrics' })).body)?.[1];
   expect(await gauge()).toBe('3000');
-  // Who asks does not wait for so many, and is told.
+  // A reader does not wait for so many, and is told how many are missing.
   expect(await get('/v1/stats?userId=many')).toMatchObject({ total: 200, behind: 2800 });
   const worker = startWorker(t.deps, { connectionString: t.connectionString, concurrency: 1 });
   try {

@@ -115,13 +115,13 @@ test('case 102: a signed URL of one replica is good at the other while both cloc
     const answer = await ask(service, target, { headers: {} });
     return answer.status === 200 ? 200 : answer.body['code'];
   };
-  // By its own clock, in each case.
+  // By each replica's own clock.
   expect(await read(behind, await sign(behind, 60))).toBe(200);
   expect(await read(ahead, await sign(ahead, 60))).toBe(200);
-  // More than the clocks differ by.
+  // Longer than the clocks differ by.
   expect(await read(ahead, await sign(behind, 25 * MINUTE))).toBe(200);
   expect(await read(behind, await sign(ahead, 60))).toBe(200);
-  // Less: the other clock says that it is over.
+  // Shorter: by the other clock it has expired.
   expect(await read(ahead, await sign(behind, 15 * MINUTE))).toBe('signature_expired');
 });
 
@@ -216,7 +216,7 @@ test('case 102: what replicas with clocks 20 minutes apart have acknowledged is 
     Array.from({ length: 10 }, (_value, index) => upload(index % 2 === 0 ? ahead : behind, png(4, 4, 9), keyed)),
   );
   expect(new Set(same.map(({ status, body }) => `${status} ${body.id}`)).size).toBe(1);
-  // The order of a listing is that of the database's clock, not that of the replicas'.
+  // Listings are ordered by the database's clock, not the replicas'.
   const first = await upload(ahead, png(2, 2, 1));
   const second = await upload(behind, png(2, 2, 2));
   const { body } = await ask(behind, '/v1/media?limit=2');
@@ -244,7 +244,7 @@ test('case 102: a direct upload that one replica has begun is received and compl
   }
 });
 
-/** A URL that says when it expires, as those of S3 do. */
+/** A URL that contains its expiry, as those of S3 do. */
 function expiring(name: string, seconds: number): string {
   const date = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
   return `${origin.url}/ok/${name}?X-Amz-Date=${date}&X-Amz-Expires=${seconds}`;
@@ -260,7 +260,7 @@ test('case 102: a pending item is tried until its URL has expired in the databas
       expect([answer.status, answer.body['status']]).toEqual([201, 'pending']);
       pending.push(answer.body.id);
     }
-    // Both replicas take their turn at both, and fail.
+    // Both replicas try both, and fail.
     await until(async () => {
       const { rows } = await client.query('SELECT 1 FROM fetches WHERE attempts >= 2');
       return rows.length === pending.length;

@@ -49,7 +49,7 @@ interface Upload {
   answer: Promise<{ status: number; body: { id: string; code?: string } }>;
 }
 
-/** An upload whose bytes go out when the test says so; waits until its file is being written. */
+/** An upload whose remaining bytes the test releases; resolves once its file is being written. */
 async function slowUpload(): Promise<Upload> {
   const headers = { 'content-type': 'image/png', 'transfer-encoding': 'chunked', ...asUser('a') };
   const request = http.request(`${address}/v1/media`, { method: 'POST', headers });

@@ -11,7 +11,7 @@ const now = () => Math.floor(Date.now() / 1000);
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const hs256 = (text: string, secret: string) => createHmac('sha256', secret).update(text).digest('base64url');
 const good = () => ({ sub: 'alice', scope: 'media:read', exp: now() + 600, iss: ISSUER, aud: AUDIENCE });
-/** A token put together by hand, HS256 with the given secret. */
+/** A token built by hand, HS256 with the given secret. */
 const forge = (header: object, claims: object, secret = JWT_SECRET) => {
   const text = `${part(header)}.${part(claims)}`;
   return `${text}.${hs256(text, secret)}`;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   const jwks = { ...required, JWT_JWKS_URL: server.url };
   const signing = `k1:${'s'.repeat(32)}`;
   apps.secret = await createTestApp(required);
-  // An empty setting is one that is not set.
+  // An empty setting counts as unset.
   apps.keys = await createTestApp({ ...jwks, JWT_SECRET: '', URL_SIGNING_KEYS: signing });
   apps.both = await createTestApp(jwks);
 });

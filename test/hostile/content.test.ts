@@ -32,7 +32,7 @@ const pngWith = (chunk: string, text: string) => {
   const head = Buffer.alloc(8);
   head.writeUInt32BE(data.length, 0);
   head.write('tEXt', 4);
-  // Behind IHDR (8 + 25 bytes); readers of text chunks do not look at the check sum.
+  // After IHDR (8 + 25 bytes); readers of text chunks ignore the checksum.
   return Buffer.concat([base.subarray(0, 33), head, data, Buffer.alloc(4), base.subarray(33)]);
 };
 const zip = Buffer.from(
@@ -40,7 +40,7 @@ const zip = Buffer.from(
   'hex',
 );
 
-/** Whatever was taken is served in a way that no browser runs it. */
+/** Whatever was accepted is served so that no browser runs it. */
 async function expectHarmless(id: string): Promise<void> {
   const response = await content(id);
   expect(response.statusCode).toBe(200);

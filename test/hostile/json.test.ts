@@ -16,7 +16,7 @@ afterAll(async () => {
 
 const alice = asUser('alice');
 const data = () => png(1, 1, (salt += 1)).toString('base64');
-/** A body exactly as written: what JSON.stringify could not say. `SOURCE` stands for a picture. */
+/** Sends a body verbatim: what JSON.stringify cannot write. `SOURCE` stands for a picture. */
 const postText = (text: string | Buffer, headers: Record<string, string> = alice) =>
   t.app.inject({
     method: 'POST',

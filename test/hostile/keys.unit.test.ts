@@ -5,7 +5,7 @@ import { isAppError } from '../../src/errors.ts';
 import { checkKey, cutBytes, outputKey, safeSegment, sceneKey, userFolder } from '../../src/storage/keys.ts';
 
 const anyText = (maxLength = 260) => fc.string({ unit: 'binary', maxLength });
-/** Texts that differ little: where an escape that is not injective shows. */
+/** Texts that differ little, which reveal an escape that is not injective. */
 const nearTexts = fc
   .array(fc.constantFrom('a', 'A', '_', '-', '.', '/', '61', '_61', '5f', 'h', 'é', 'e\u0301', 'con', ' '), {
     maxLength: 6,
@@ -83,7 +83,7 @@ test('case 9: a word is cut at whole characters and to its limit', () => {
       expect(text.startsWith(cut)).toBe(true);
       expect(bytesOf(cut)).toBeLessThanOrEqual(maxBytes);
       if (text.isWellFormed()) expect(cut.isWellFormed()).toBe(true);
-      // A name of a device of Windows is made longer by one.
+      // A Windows device name gets one byte longer.
       expect(bytesOf(safeSegment(text, maxBytes))).toBeLessThanOrEqual(maxBytes + 1);
     }),
     { numRuns: 2000 },

@@ -22,7 +22,7 @@ const postJson = (payload: object, headers: Record<string, string> = asUser('ali
   t.app.inject({ method: 'POST', url: '/v1/media', headers: { ...json, ...headers }, payload });
 const bytesOf = (text: string) => Buffer.byteLength(text);
 
-/** Cases 1 to 12, by number: what somebody may put where a path is made of it. */
+/** Cases 1 to 12, by number: values that a caller may put where a path is built from them. */
 const HOSTILE: readonly (readonly [number, string])[] = [
   [1, '../../../../etc/passwd'],
   [1, '../'],
@@ -53,7 +53,7 @@ const HOSTILE: readonly (readonly [number, string])[] = [
   [18, '{a,b}'],
 ];
 
-/** A key that was made: valid, below its folder, and nothing of a caller's in it but letters, digits, - and _. */
+/** A generated key: valid, below its folder, with only letters, digits, - and _ of the caller's text. */
 function expectOwnKey(key: string, folder: RegExp): void {
   expect(() => checkKey(key)).not.toThrow();
   expect(key).toMatch(folder);

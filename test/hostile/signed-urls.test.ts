@@ -9,7 +9,7 @@ const OLD: SigningKey = { id: 'old', secret: 'o'.repeat(32) };
 const NEW: SigningKey = { id: 'new', secret: 'n'.repeat(32) };
 let clock = Date.now();
 let keys = [OLD];
-/** The service's own signer under a clock and keys that the tests turn. */
+/** The service's own signer with a clock and keys that the tests change. */
 const signer = {
   sign: (grant: Grant) => createSigner(keys, () => clock).sign(grant),
   verify: (text: string) => createSigner(keys, () => clock).verify(text),

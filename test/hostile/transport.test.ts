@@ -26,7 +26,7 @@ afterAll(async () => {
 beforeEach(async () => {
   before = await traces(t);
 });
-/** Whatever was sent: nothing half-stored, and the same process answers on. */
+/** Whatever was sent: nothing is half stored, and the same process still responds. */
 afterEach(async () => {
   await expectTraces(t, before);
   expect((await fetch(`${address}/health/ready`)).status).toBe(200);

@@ -19,7 +19,7 @@ const store = (key: string, row: Partial<Parameters<typeof commitNewItem>[1]['ro
     storageUrl: (id) => (byId ? `http://media.test/v1/media/${id}/content` : `http://media.test/uploads/${key}`),
   });
 
-test('uploads that end together each get their own row, location, address and event, with all values as they were given', async () => {
+test('concurrent uploads each get their own row, location, URL and event, with all given values', async () => {
   const keys = Array.from({ length: 40 }, (_, n) => `outputs/k-${n}`);
   await Promise.all(keys.map(begin));
   const awkward = {
@@ -65,7 +65,7 @@ test('uploads that end together each get their own row, location, address and ev
   expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
 });
 
-test('an upload whose intent was swept, or whose row is refused, fails alone, and leaves nothing', async () => {
+test('an upload whose intent was swept, or whose row is refused, fails alone and leaves nothing', async () => {
   const keys = ['outputs/good-1', 'outputs/swept', 'outputs/refused', 'outputs/good-2'];
   await Promise.all(keys.map(begin));
   await markIntent(t.deps.db, { store: 'local', key: 'outputs/swept' });

@@ -2,14 +2,14 @@ import { startContainer } from './container.ts';
 import { startRadosGateway } from './radosgw.ts';
 import { TEST_KEYS, startS3Server } from './server.ts';
 
-/** An S3 server for tests, as they learn of it. */
+/** An S3 server as tests see it. */
 export interface S3ForTests {
   kind: 'given' | 'minio' | 'radosgw' | 'strict';
   endpoint: string;
   accessKeyId: string;
   secretAccessKey: string;
   region: string;
-  /** The only bucket that may be used; undefined: each test makes one. */
+  /** The only bucket that may be used; undefined: each test creates one. */
   bucket: string | undefined;
 }
 
@@ -19,8 +19,9 @@ export interface ChosenS3 {
 }
 
 /**
- * The best S3 server at hand, unless TEST_S3=strict asks for the last of these: TEST_S3_ENDPOINT, MinIO in a container, a RADOS gateway that is installed, else the strict one
- * of this repository. What is not there is passed over, with the reason when there is one to tell.
+ * The best available S3 server, unless TEST_S3=strict asks for the last of these: TEST_S3_ENDPOINT, MinIO in a container, an
+ * installed RADOS gateway, else the strict one of this repository. An unavailable one is skipped, with the reason if there is
+ * one.
  */
 export async function chooseS3(env: Readonly<Record<string, string | undefined>>): Promise<ChosenS3> {
   const told = (message: string) => void process.stdout.write(`${message}\n`);

@@ -298,7 +298,7 @@ test('case 66: the routes of the documentation take no body and show nothing tha
 });
 
 test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) => [route, token as Token] as const)))(
-  'case 66: %s with the token %s passes in its allowed cells alone',
+  'case 66: %s with the token %s passes only where the table allows it',
   async (route, token) => {
     const row = TABLE[route] as Row;
     for (const [index, kind] of ITEMS.entries()) {
@@ -334,7 +334,7 @@ test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) 
   },
 );
 
-test("case 66: another's item and one that does not exist are answered alike, word for word", async () => {
+test("case 66: another user's item and a missing one get the same response, word for word", async () => {
   const { id, storageKey } = await makeItem("another's private");
   const alice = asUser('alice');
   const pairs = [
@@ -355,7 +355,7 @@ test("case 66: another's item and one that does not exist are answered alike, wo
   }
 });
 
-test('case 66: a listing shows its own user’s items and no others, a service’s token all', async () => {
+test('case 66: a listing shows only the user’s own items, and a service’s token all', async () => {
   await makeItem('own');
   await makeItem("another's public");
   const owners = async (headers: Record<string, string>) => {

@@ -135,7 +135,7 @@ test('cases 45 to 58: no JSON in any field of an upload makes the service fail',
   );
 });
 
-test('cases 45 to 58: each text of an upload that is taken is answered and found as it was given', async () => {
+test('cases 45 to 58: each accepted text of an upload is returned and found unchanged', async () => {
   const kept = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
   await fc.assert(
     fc.asyncProperty(kept, kept, kept, async (model, externalId, tag) => {
@@ -249,7 +249,7 @@ test('cases 30 to 58: no body of any bytes and no Content-Type make an upload fa
   );
 });
 
-test('cases 45 to 58: what was refused has left no intent and no file without a row', async () => {
+test('cases 45 to 58: refused requests leave no intent and no file without a row', async () => {
   const { intents, files, locations } = await traces(t);
   expect(intents).toBe(0);
   expect(files).toBe(locations);

@@ -152,7 +152,7 @@ test('case 91: one key in two transports is two contents, and the second is refu
   });
 });
 
-test('case 93: twenty uploads of one file name at once are twenty items with twenty keys, each with its own bytes', async () => {
+test('case 93: twenty concurrent uploads of one file name are twenty items with twenty keys, each with its own bytes', async () => {
   const files = Array.from({ length: 20 }, (_value, salt) => bigPng(70_000, salt));
   const answers = await Promise.all(
     files.map((value, index) => {

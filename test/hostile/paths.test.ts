@@ -201,7 +201,7 @@ test('case 11: NFC and NFD twins of a userId are two users with two folders', as
   expect(other.statusCode).toBe(404);
 });
 
-test('case 13: users that differ in capitals alone get folders that differ also where capitals do not count', async () => {
+test('case 13: users that differ only in case get folders that differ even where case is ignored', async () => {
   const folders = await Promise.all(
     ['Bob', 'bob', 'BOB', '_42ob'].map(async (sub) => (await postJson({ source: source() }, asUser(sub))).json()),
   );
@@ -209,7 +209,7 @@ test('case 13: users that differ in capitals alone get folders that differ also 
   expect(new Set(names).size).toBe(4);
 });
 
-test('case 13: the same file name in other capitals never meets the first file', async () => {
+test('case 13: the same file name in another case never collides with the first file', async () => {
   const first = (await postJson({ filename: 'Fox.png', source: source() })).json();
   const second = (await postJson({ filename: 'fOX.PNG', source: source() })).json();
   expect(first.storageKey.toLowerCase()).not.toBe(second.storageKey.toLowerCase());

@@ -84,7 +84,7 @@ export async function walk(db: Db, request: WindowedRequest): Promise<Walked> {
   };
 }
 
-/** The statement of `walk`; exported so that tests can read its plan. */
+/** The statement of `walk`. */
 export function walkQuery(db: Db, request: WindowedRequest): RawBuilder<SearchHit & { walked: string | null }> {
   const { filter, order, limit } = request;
   const names = columnsOf(filter).map((name) => `generated_images.${name}` as const);

@@ -264,9 +264,9 @@ test.each([
   ['no JSON', 'nope', 'not valid JSON'],
   ['a list', '[1]', 'no JSON object'],
   ['an unknown field', '{"userId":"u","colour":1}', 'colour'],
-  ['nobody', '{"source":{"type":"url","url":"https://h/a.png"}}', 'userId'],
+  ['no owner', '{"source":{"type":"url","url":"https://h/a.png"}}', 'userId'],
   [
-    'a path out of the volume',
+    'a path outside of the volume',
     '{"userId":"u","source":{"type":"path","path":"/runpod-volume/../etc/passwd"}}',
     'No store',
   ],

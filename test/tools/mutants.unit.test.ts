@@ -24,7 +24,7 @@ test.each<[string, string, string[]]>([
   ['a text', "f = 'a'; g = '';", ["f = ''; g = '';", "f = 'a'; g = 'mutant';"]],
   ['a call', 'check(a);', [';']],
   ['a call that is awaited', 'await a.check?.(b);', [';']],
-  ['a call whose promise is nobody’s', 'void send();', [';']],
+  ['a call whose promise is not awaited', 'void send();', [';']],
   ['the smaller and the larger', 'const x = Math.min(a, b);', ['const x = Math.max(a, b);']],
   ['any and all', 'const x = a.some(f);', ['const x = a.every(f);']],
 ])('%s is changed in each possible way, and nothing else is', (_what, text, expected) => {

@@ -33,7 +33,7 @@ test.each([
   ],
   ['equal names in different folders', [[object('x/a.png')], [object('y/a.png')]], 2],
   [
-    'a URL signed anew',
+    'a URL with a new signature',
     [[url('https://h/a.png?X-Amz-Signature=1&X-Amz-Date=2')], [url('https://h/a.png?X-Amz-Signature=3')]],
     1,
   ],
@@ -50,7 +50,7 @@ test.each([
     2,
   ],
   [
-    'a file of a node and the address that shows it',
+    'a file of a node and the URL that shows it',
     [[bytes('x', 'a.png', 's')], [url('http://c/view?filename=a.png&subfolder=s&type=output')]],
     1,
   ],
@@ -61,7 +61,7 @@ test.each([
   ],
   ['a chunk by its name, then a path', [[bytes('x', 'a.png')], [object('/v/outputs/u/a.png')]], 1],
   [
-    'a name that two bear decides nothing',
+    'a name that two items have decides nothing',
     [[bytes('x', 'a.png', '1'), bytes('y', 'a.png', '2')], [object('/v/u/a.png')]],
     3,
   ],

@@ -103,10 +103,10 @@ test('a place that is gone for good does not fail the item while another place m
 });
 
 test.each<[string, () => FetchSource, RegExp]>([
-  ['an address that answers 404', () => ({ type: 'url', url: `${origin.url}/nowhere` }), /status 404/],
-  ['an address that may not be fetched', () => ({ type: 'url', url: 'http://10.0.0.1/a.png' }), /./],
+  ['a URL that returns 404', () => ({ type: 'url', url: `${origin.url}/nowhere` }), /status 404/],
+  ['a URL that may not be fetched', () => ({ type: 'url', url: 'http://10.0.0.1/a.png' }), /./],
   ['an object in a store that is not configured', () => ({ type: 'object', store: 'none', key: 'a.png' }), /none/],
-  ['an object under a key that no store takes', () => ({ type: 'object', store: 'main', key: '../a.png' }), /./],
+  ['an object under an invalid key', () => ({ type: 'object', store: 'main', key: '../a.png' }), /./],
 ])('an item whose only place is %s fails at the first attempt', async (_what, place, reason) => {
   const id = await told(png());
   await places(place());

@@ -214,11 +214,11 @@ describe('nothing of a body is read before the caller is authenticated', () => {
   test.each([
     ['an unknown path', 'POST', '/v1/nothing', 404, undefined],
     ['an unknown path below a known one', 'PUT', '/v1/media/1/nothing', 404, undefined],
-    ['a method that the path does not take', 'POST', '/v1/media/1', 405, 'DELETE, GET, PATCH'],
+    ['a method that the path does not have', 'POST', '/v1/media/1', 405, 'DELETE, GET, PATCH'],
     ['a method of a path with a wildcard', 'POST', '/uploads/a/b.png', 405, 'GET, HEAD'],
-    ['a method that nothing takes', 'PROPFIND', '/v1/media', 405, 'GET, POST'],
+    ['a method that no path has', 'PROPFIND', '/v1/media', 405, 'GET, POST'],
     ['a method of the documentation', 'DELETE', '/openapi.json', 405, 'GET'],
-    ['a provider that there is none', 'POST', '/v1/webhooks/nobody', 400, undefined],
+    ['an unknown provider', 'POST', '/v1/webhooks/nobody', 400, undefined],
   ])('%s is refused at the head, token or not', async (_name, method, path, status, allow) => {
     for (const headers of [[], [admin]] as [string, string][][]) {
       const answer = await sendRaw(

@@ -160,7 +160,7 @@ test('case 67: another user can neither complete an upload nor name a parent tha
 });
 
 test.each([
-  ['no type of ours', { contentType: 'text/html', bytes: 10 }, 415, 'unsupported_media'],
+  ['an unsupported type', { contentType: 'text/html', bytes: 10 }, 415, 'unsupported_media'],
   ['no size', { contentType: 'image/png' }, 400, 'invalid_request'],
   ['no byte', { contentType: 'image/png', bytes: 0 }, 400, 'invalid_request'],
   ['too many bytes', { contentType: 'image/png', bytes: 2 ** 50 }, 413, 'too_large'],

@@ -260,7 +260,7 @@ test('a thousand outputs are accepted, more are refused with the limit', { timeo
 
 test.each([
   ['a subfolder that no key can have', { subfolder: '../up' }, 'invalid_request'],
-  ['a store that there is none', { store: 'nowhere' }, 'unknown_store'],
+  ['an unknown store', { store: 'nowhere' }, 'unknown_store'],
 ])('a job with %s is refused when it is registered, not when its bytes arrive', async (_name, fields, code) => {
   expect((await register('runpod/place', fields)).json()).toMatchObject({ status: 400, code });
   expect((await t.app.inject({ url: '/v1/jobs/runpod/place', headers: asAdmin() })).statusCode).toBe(404);

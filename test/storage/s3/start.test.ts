@@ -113,7 +113,7 @@ test('another store’s settings are reported by their own names', async () => {
 test.each([
   ['another secret', { S3_SECRET_ACCESS_KEY: 'wrong-and-secret' }, 'SignatureDoesNotMatch'],
   ['an unknown key', { S3_ACCESS_KEY_ID: 'unknown-and-secret' }, 'InvalidAccessKeyId'],
-  ['a token that nobody has given', { S3_SESSION_TOKEN: 'token-and-secret' }, 'InvalidToken'],
+  ['an invalid session token', { S3_SESSION_TOKEN: 'token-and-secret' }, 'InvalidToken'],
 ])('%s is reported as refused credentials, and never shown', async (_name, more, reason) => {
   const { code, message } = await failure(more);
   expect(code).toBe('MISCONFIGURED');

@@ -5,20 +5,20 @@ import pg from 'pg';
 import { startEmbeddedPostgres } from '../src/db/embedded/embedded-postgres.ts';
 
 export interface BenchServer {
-  /** The address of a new, empty database of that name. */
+  /** Creates an empty database of that name; returns its URL. */
   createDatabase(name: string): Promise<string>;
-  /** The address of a database that is there already, or undefined. */
+  /** The URL of an existing database, or undefined. */
   findDatabase(name: string): Promise<string | undefined>;
-  /** Stops the server; its databases stay for the next one. */
+  /** Stops the server; its databases stay for the next run. */
   close(): Promise<void>;
-  /** Stops it and removes what it kept. */
+  /** Stops it and removes its data. */
   remove(): Promise<void>;
 }
 
 const PREFIX = 'mediakeep_bench_';
 const FOLDER = path.join(tmpdir(), 'mediakeep-bench-rows');
 
-/** The server that DATABASE_URL names, or an embedded one in a folder of its own that stays between runs. Names get a prefix. */
+/** The server of DATABASE_URL, or an embedded one in a separate folder that stays between runs. Names get a prefix. */
 export async function openBenchServer(): Promise<BenchServer> {
   const given = process.env['DATABASE_URL'];
   if (given === undefined) {

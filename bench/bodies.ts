@@ -5,12 +5,12 @@ import { BYTES, type Size } from './jobs.ts';
 
 export const BOUNDARY = 'mediakeep-bench-boundary';
 
-/** A picture in the middle of a multipart body; the two share their memory. */
+/** A picture inside a multipart body; the two share their memory. */
 export interface MadeBody {
   type: 'image/png' | 'image/jpeg';
   multipart: Buffer;
   raw: Buffer;
-  /** Makes this picture different from all that were ever sent; it stays valid. */
+  /** Makes this picture differ from all that were sent before; it stays valid. */
   vary(): void;
   sha256(): string;
 }
@@ -18,7 +18,7 @@ export interface MadeBody {
 const COUNT: Record<Size, number> = { '10 KB': 100, '100 KB': 400, '1 MB': 60, '50 MB': 12 };
 const made = new Map<Size, Promise<MadeBody[]>>();
 
-/** Pictures of noise, half of them PNG and half JPEG, made once for each process. */
+/** Pictures of noise, half PNG and half JPEG, made once per process. */
 export function bodiesOf(size: Size): Promise<MadeBody[]> {
   const kept = made.get(size) ?? makeBodies(size);
   made.set(size, kept);
@@ -32,7 +32,7 @@ async function makeBodies(size: Size): Promise<MadeBody[]> {
   return bodies;
 }
 
-/** Bytes of a pixel of noise, in a PNG that is not compressed and in a JPEG of quality 100: both come close to the wanted size. */
+/** Bytes per pixel of noise, in an uncompressed PNG and in a JPEG of quality 100: both come close to the requested size. */
 const PER_PIXEL = { 'image/png': 3.004, 'image/jpeg': 2.93 };
 const STAMP = 16;
 
@@ -63,7 +63,7 @@ interface Stamp {
   stamp(place: Buffer): void;
 }
 
-/** A private chunk that readers skip, behind the header chunk. */
+/** A private chunk that readers skip, after the header chunk. */
 const PNG_STAMP: Stamp = {
   at: 33,
   room: 12 + STAMP,
@@ -75,7 +75,7 @@ const PNG_STAMP: Stamp = {
   },
 };
 
-/** A comment behind the first segment. */
+/** A comment after the first segment. */
 function jpegStamp(file: Buffer): Stamp {
   return {
     at: 4 + file.readUInt16BE(4),

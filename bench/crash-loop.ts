@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runCrashRounds } from '../test/durability/crash-rounds.ts';
 
-/** `node bench/crash-loop.ts --rounds 100`: exit code 1 when anything that was acknowledged is lost or anything partial is seen. */
+/** `node bench/crash-loop.ts --rounds 100`: exit code 1 when acknowledged data is lost or partial data is visible. */
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '100' } } });
 const rounds = Number(values.rounds);
 if (!Number.isInteger(rounds) || rounds < 1) {

@@ -6,7 +6,7 @@ const FILE = new URL('../docs/benchmarks.md', import.meta.url);
 const begin = (name: string) => `<!-- bench:${name} (written by 'npm run bench -- ${name}') -->`;
 const end = (name: string) => `<!-- /bench:${name} -->`;
 
-/** Without a ratio to tell, the details alone. */
+/** Without ratios, only the details. */
 function tables(rows: readonly Row[]): Table[] {
   if (rows.length === 0) return [];
   return rows.some(({ ratios }) => ratios.length > 0) ? [ratioTable(rows), detailTable(rows)] : [detailTable(rows)];
@@ -20,7 +20,7 @@ export function printed({ title, rows = [], text }: Section): string {
   return `\n${parts.join('\n\n')}\n`;
 }
 
-/** Puts a section in the place of its older self, or behind all others; text outside of the markers stays. */
+/** Replaces a section, or appends a new one; text outside of the markers stays. */
 export async function writeSection(name: string, section: Section, circumstances: string): Promise<void> {
   const { title, about, rows = [], text } = section;
   const parts = [begin(name), `## ${title}`, about, `*${circumstances}*`];

@@ -16,10 +16,10 @@ export interface DownloadServers {
 }
 
 const MIB = 1024 ** 2;
-/** The yardstick without the listing of its folder that its static route makes for each request. */
+/** The reference server without its static route, which lists the folder for each request. */
 const BY_NAME = 'yardstick, by name';
 
-/** Files for the cold set: four times what the service keeps in memory by default; 256 MiB as long as it keeps nothing. */
+/** Files of the cold set: four times the service's default cache; 256 MiB if it has none. */
 function coldFiles(): number {
   const settings = Object.entries(SETTINGS.properties as Record<string, { default?: unknown }>);
   const cache = settings.find(([name]) => /CACHE.*BYTES|BYTES.*CACHE/.test(name))?.[1].default;

@@ -6,9 +6,9 @@ export interface Plan {
   path: string;
   headers: Record<string, string>;
   body?: Buffer | string;
-  /** Keep the answer's body. */
+  /** Keep the response's body. */
   keep?: boolean;
-  /** Compute the answer's SHA-256. */
+  /** Compute the response's SHA-256. */
   digest?: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface Answer {
   sha256: string;
 }
 
-/** One request; what comes back is counted, and kept only where the plan says so. */
+/** Sends one request; counts the response's bytes, and keeps them only if the plan says so. */
 export function exchange(client: Client, { method, path, headers, body, keep, digest }: Plan): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let status = 0;
@@ -47,7 +47,7 @@ export function exchange(client: Client, { method, path, headers, body, keep, di
   });
 }
 
-/** What a bad answer says, the same for the same fault: without the id of the request. */
+/** The text of a failed response, without the request's id, so that equal faults have equal texts. */
 export function problemOf(status: number, body: string): string {
   try {
     const { code, detail } = JSON.parse(body) as { code?: string; detail?: string };

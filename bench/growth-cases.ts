@@ -17,18 +17,18 @@ import { SPREAD } from './seed-rows.ts';
 export interface Case {
   group: string;
   name: string;
-  /** `rolled back`: changes rows, so it runs in a transaction that is undone. */
+  /** `rolled back`: changes rows, so it runs in a transaction that is rolled back. */
   kind: 'reads' | 'rolled back';
   work: (db: Db) => Promise<unknown>;
 }
 
-/** An item in the middle of a database, and places in the order there. */
+/** An item in the middle of a database, and positions in its order. */
 export interface Landmarks {
   run: { id: string; userId: string };
   job: string;
   scene: { projectId: string; sceneId: string };
   seed: string;
-  /** After so many parts of a thousand of all items, newest first. */
+  /** Positions after that many thousandths of all items, newest first. */
   deep: Record<10 | 500 | 990, Position>;
   deepOfUser: Position;
   lastEvent: number;
@@ -37,7 +37,7 @@ export interface Landmarks {
 const { biggestUser, middlingUser, tags, metadata, words } = SPREAD;
 const STORES = ['local', 's3', 'archive'];
 
-/** Everything that is asked of the tables that grow. */
+/** Every query on the tables that grow. */
 export function casesOf(marks: Landmarks): Case[] {
   const page = (group: string, name: string, filter: ItemFilter, after?: Position): Case => ({
     group,

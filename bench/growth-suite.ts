@@ -4,7 +4,7 @@ import type { Section } from './suite.ts';
 
 const FILE = new URL('growth.ts', import.meta.url);
 
-/** How queries fare as the table grows; measured by bench/growth.ts, with databases of its own. */
+/** How queries scale as the table grows; measured by bench/growth.ts, with separate databases. */
 export async function growthSuite(stage: Stage): Promise<Section> {
   const title = 'Growth';
   if (!existsSync(FILE)) return { title, about: 'Not measured yet.' };

@@ -13,16 +13,16 @@ import { type BenchServer, openBenchServer } from './bench-server.ts';
 import { type Case, type Landmarks, casesOf } from './growth-cases.ts';
 import { SPREAD, seedRows } from './seed-rows.ts';
 
-// How listings, searches, totals and queues behave as the tables grow: time of one call, alone, and pages read.
+// How listings, searches, totals and queues scale as the tables grow: time of a single call, and pages read.
 //   node bench/growth.ts [--rows 1000,100000,1000000] [--ms 1500] [--keep]
-// Databases of earlier runs are used again; without --keep they are removed in the end. Prints Markdown.
+// Databases of earlier runs are reused; without --keep they are removed at the end. Prints Markdown.
 
 export interface GrowthOptions {
   /** Items in each database. */
   rows?: readonly number[];
-  /** Milliseconds for each figure, at most. */
+  /** Maximum milliseconds per figure. */
   ms?: number;
-  /** Leaves the databases for the next run. */
+  /** Keep the databases for the next run. */
   keep?: boolean;
   onProgress?: (message: string) => void;
 }
@@ -37,7 +37,7 @@ const MAX_CALLS = 300;
 const SECRET = 'growth-growth-growth-growth-growth-growth';
 const CHECKOUT = fileURLToPath(new URL('../', import.meta.url));
 
-/** Fills what is missing, measures everything, and answers Markdown: a table of calls into the database, one of requests. */
+/** Fills missing databases, measures everything, and returns Markdown: a table of database calls, and one of requests. */
 export async function growth({
   rows = [1000, 100_000, 1_000_000],
   ms = 1500,
@@ -71,7 +71,7 @@ async function filled(server: BenchServer, rows: number, onProgress: (message: s
   return address;
 }
 
-/** Calls, one after the other, for so long or until there are enough; the first ones, which fill caches, do not count. */
+/** Repeats a call until the time is over or there are enough; the first calls, which fill caches, do not count. */
 async function timed(ms: number, call: () => Promise<unknown>): Promise<Figure> {
   const times: number[] = [];
   const end = performance.now() + ms;
@@ -116,7 +116,7 @@ async function measureQueries(address: string, ms: number): Promise<[string, Fig
   }
 }
 
-/** Pages of 8 KiB that the statements of a call touch, in PostgreSQL's cache or not. */
+/** Pages of 8 KiB that the statements of a call read, from PostgreSQL's cache or not. */
 async function buffersOf({ pool }: Database, { kind, work }: Case): Promise<number> {
   const seen: { sql: string; parameters: readonly unknown[] }[] = [];
   const db: Db = new Kysely({ dialect: new PostgresDialect({ pool }), log: ({ query }) => void seen.push(query) });
@@ -193,7 +193,7 @@ const ROUTES: readonly (readonly [name: string, path: string])[] = [
 
 interface Requests {
   latencies: Map<string, Figure[]>;
-  /** Requests a second of the first route with 8 at once, by round and database. */
+  /** Requests per second of the first route with 8 connections, by round and database. */
   rates: number[][];
 }
 
@@ -206,7 +206,7 @@ async function measureRequests(addresses: readonly string[], ms: number): Promis
     for (const [name, path] of ROUTES)
       for (const service of services)
         latencies.set(name, [...(latencies.get(name) ?? []), await timed(ms, () => service.get(path))]);
-    // In turns, so that whatever else the machine does befalls all of them.
+    // In turns, so that other load on the machine affects all of them.
     for (let round = 0; round < 3; round += 1) {
       const rate: number[] = [];
       for (const service of services) rate.push(await requestRate(service, ROUTES[0]?.[1] ?? '', 2 * ms));
@@ -229,7 +229,7 @@ async function requestRate({ get }: { get(path: string): Promise<void> }, path: 
   return (done * 1000) / ms;
 }
 
-/** The service itself, on a database, without work in the background. */
+/** Starts the service on a database, without background work. */
 async function startService(address: string): Promise<{ get(path: string): Promise<void>; stop(): Promise<void> }> {
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;

@@ -11,7 +11,7 @@ import type { Job, Outcome, Work } from './jobs.ts';
 
 const CHUNK = randomFillSync(Buffer.allocUnsafe(1024 ** 2));
 
-/** A video of so many bytes: one large box, which every reader skips. */
+/** Header of a video of so many bytes: one large box, which every reader skips. */
 export function videoHead(bytes: number): Buffer {
   const type = Buffer.from('000000186674797069736f6d0000020069736f6d6d703431', 'hex');
   const box = Buffer.alloc(16);
@@ -21,7 +21,7 @@ export function videoHead(bytes: number): Buffer {
   return Buffer.concat([type, box]);
 }
 
-/** Made as it is sent; `seen` gets every piece. */
+/** Generated while it is sent; `seen` gets every chunk. */
 function* video(bytes: number, seen: (piece: Buffer) => void): Generator<Buffer> {
   const head = videoHead(bytes);
   seen(head);
@@ -37,7 +37,7 @@ function* joined(...parts: Iterable<Buffer>[]): Generator<Buffer> {
   for (const part of parts) yield* part;
 }
 
-/** One upload of a file that is larger than anybody wants to hold. The answer is kept. */
+/** One upload of a file that is too large to hold in memory. The response is kept. */
 export async function hugeUpload(
   { form, bytes, path }: Extract<Work, { kind: 'huge' }>,
   { origins, token }: Job,
@@ -98,7 +98,7 @@ async function send(
   body: Iterable<Buffer>,
 ): Promise<{ status: number; body: string }> {
   const call = request(url, options);
-  // Caught at once: the answer may come, or the connection fail, while the body is still being sent.
+  // A handler at once: the response may come, or the connection fail, while the body is still being sent.
   const answered = once(call, 'response') as Promise<[IncomingMessage]>;
   const [[response]] = await Promise.all([
     answered,
@@ -107,7 +107,7 @@ async function send(
   return { status: response.statusCode ?? 0, body: await text(response) };
 }
 
-/** Serves the file at an address of this machine while `use` runs. */
+/** Serves the file at a local URL while `use` runs. */
 async function viaUrl<T>(bytes: number, seen: (piece: Buffer) => void, use: (url: string) => Promise<T>): Promise<T> {
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': bytes });

@@ -5,7 +5,7 @@ import { prepare } from './measure.ts';
 import { type Server, USER } from './servers.ts';
 import type { Stage } from './stage.ts';
 
-/** What the service answers to an upload, as far as it matters here. */
+/** The relevant part of the response to an upload. */
 interface Item {
   id: string;
   storageKey: string;
@@ -23,14 +23,14 @@ export function uploadWork(server: Server, size: Size, form: 'multipart' | 'raw'
   return { kind: 'upload', path, form, size };
 }
 
-/** Puts so many different files there. @throws on any error */
+/** Uploads so many different files. @throws on any error */
 export async function fill(stage: Stage, server: Server, size: Size, count: number): Promise<Uploaded[]> {
   const work = { ...uploadWork(server, size, 'multipart'), keep: true } as Work;
   const { kept } = await prepare(stage, server, work, { maxRequests: count });
   return itemsOf(server.name, kept);
 }
 
-/** What the answers to uploads tell. */
+/** Parses the responses to uploads. */
 export function itemsOf(name: string, kept: readonly Kept[]): Uploaded[] {
   return kept.map(({ body, bytes, sha256 }) => {
     if (name === 'yardstick') {
@@ -42,7 +42,7 @@ export function itemsOf(name: string, kept: readonly Kept[]): Uploaded[] {
   });
 }
 
-/** Removes all files below a folder, and keeps the folders, which servers remember. */
+/** Removes all files below a folder, but keeps the folders, which servers cache. */
 export async function clearFiles(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
   const files = entries.filter((entry) => entry.isFile() && entry.name !== '.mediakeep-volume');

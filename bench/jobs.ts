@@ -1,9 +1,9 @@
-/** What the load process is told to do, and what it answers; both go through the channel between the two processes. */
+/** Jobs of the load process and their outcomes; both are sent over the channel between the two processes. */
 
 export type Size = '10 KB' | '100 KB' | '1 MB' | '50 MB';
 export const BYTES: Record<Size, number> = { '10 KB': 1e4, '100 KB': 1e5, '1 MB': 1e6, '50 MB': 5e7 };
 
-/** One file that a server should deliver. */
+/** A file that a server delivers. */
 export interface Target {
   path: string;
   bytes: number;
@@ -11,15 +11,15 @@ export interface Target {
 }
 
 export type Work =
-  /** Sends made files, each different from all before. */
+  /** Uploads generated files, each different from all before. */
   | { kind: 'upload'; path: string; form: 'multipart' | 'raw'; size: Size; keep?: boolean }
-  /** Fetches the targets in turn, each once before any comes again; `digest`: compares the SHA-256 too. */
+  /** Fetches the targets in turn, each once before any is repeated; `digest`: also checks the SHA-256. */
   | { kind: 'get'; targets: readonly Target[]; digest?: boolean }
-  /** Reads or sends JSON; an answer with fewer bytes than `leastBytes` is an error. */
+  /** Reads or sends JSON; a response with fewer bytes than `leastBytes` is an error. */
   | { kind: 'json'; paths: readonly string[]; body?: string; leastBytes: number; keep?: boolean }
-  /** One upload of a file that is made as it is sent; by URL the load process serves it. The answer is kept. */
+  /** One upload of a file that is generated while it is sent; with `url` the load process serves it. The response is kept. */
   | { kind: 'huge'; form: 'multipart' | 'raw' | 'url'; bytes: number; path: string }
-  /** So many connections at once, each reading a target or writing a file of `seconds` × 4 × `bytesPerTick`, a tick being 250 ms. */
+  /** So many concurrent connections, each reading a target or writing a file of `seconds` × 4 × `bytesPerTick`, a tick being 250 ms. */
   | {
       kind: 'slow';
       readers: number;
@@ -29,7 +29,7 @@ export type Work =
       seconds: number;
       bytesPerTick: number;
     }
-  /** Signs so many URLs a time with the SDK in the load process itself; no server has a part in it. */
+  /** Signs so many URLs at a time with the SDK in the load process itself, without a server. */
   | { kind: 'presign'; bucket: string; keys: readonly string[] };
 
 export interface Job {
@@ -37,13 +37,13 @@ export interface Job {
   /** Connection i goes to origin i modulo their number. */
   origins: readonly string[];
   concurrency: number;
-  /** Ends with whichever comes first; what has begun is carried through. */
+  /** Ends with whichever comes first; running requests are completed. */
   maxRequests: number;
   maxSeconds: number;
   token: string;
 }
 
-/** An answer to an upload or a JSON request, when they were to be kept. */
+/** The response to an upload or a JSON request, if requested. */
 export interface Kept {
   body: string;
   bytes: number;
@@ -58,7 +58,7 @@ export interface Outcome {
   /** Milliseconds. */
   p50: number;
   p99: number;
-  /** What went wrong, and how often. */
+  /** Errors and their number. */
   errors: Record<string, number>;
   kept: Kept[];
 }

@@ -4,12 +4,12 @@ import type { Job, Outcome } from './jobs.ts';
 
 export interface Load {
   pid: number;
-  /** One at a time. @throws when the load itself fails; what the server does wrong is in the outcome */
+  /** One at a time. @throws when the load itself fails; errors of the server are in the outcome */
   run(job: Job): Promise<Outcome>;
   stop(): void;
 }
 
-/** Starts the process that makes the load. */
+/** Starts the process that generates the load. */
 export function startLoad(): Load {
   const child: ChildProcess = fork(fileURLToPath(new URL('load.ts', import.meta.url)));
   return {

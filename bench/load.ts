@@ -6,19 +6,19 @@ import type { Job, Kept, Outcome, Work } from './jobs.ts';
 import { presign } from './presign.ts';
 import { slowClients } from './slow.ts';
 
-// The load, in a process of its own: takes jobs from its parent, one after the other, and answers what came of them.
+// The load generator, in a separate process: takes jobs from its parent, one after the other, and returns their outcomes.
 
-/** A request, and what its answer has to be. */
+/** A request, and its expected response. */
 interface Attempt extends Plan {
   check(answer: Answer): string | undefined;
   kept?(answer: Answer): Kept;
   sent: number;
-  /** Gives back what was borrowed for it. */
+  /** Returns borrowed objects. */
   done?(): void;
 }
 
 const TIMEOUT_MS = 60_000;
-/** A server that answers nothing but errors is left alone. */
+/** A server that returns only errors gets no further requests. */
 const MAX_ERRORS = 200;
 
 async function run(job: Job): Promise<Outcome> {
@@ -139,6 +139,6 @@ process.on('message', (job: Job) => {
     (error: unknown) => process.send?.({ problem: error instanceof Error ? (error.stack ?? error.message) : error }),
   );
 });
-// Ends with its parent, however that ends; Ctrl-C reaches both, and the parent clears up.
+// Ends with its parent, however that ends; Ctrl-C reaches both, and the parent cleans up.
 process.on('disconnect', () => process.exit());
 process.on('SIGINT', () => {});

@@ -9,7 +9,7 @@ import { findNginx } from './nginx.ts';
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 
-/** What a figure depends on: machine, versions, commit and date, in one line of Markdown. */
+/** What figures depend on: machine, versions, commit and date, in one line of Markdown. */
 export async function describeMachine(): Promise<string> {
   const nginx = await findNginx();
   const [commit, nginxVersion, postgres, fastify] = await Promise.all([
@@ -37,7 +37,7 @@ async function describeCommit(): Promise<string> {
 }
 
 async function versionOf(name: string): Promise<string> {
-  // Not every package lets its package.json be imported.
+  // Some packages do not export their package.json.
   const entry = require.resolve(name);
   const root = entry.slice(0, entry.lastIndexOf(`node_modules/${name}/`) + `node_modules/${name}/`.length);
   return (JSON.parse(await readFile(`${root}package.json`, 'utf8')) as { version: string }).version;

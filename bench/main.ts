@@ -12,8 +12,8 @@ import { openStage } from './stage.ts';
 import type { Suite } from './suite.ts';
 import { uploadSuite } from './upload.ts';
 
-// npm run bench [-- suite …] [--rounds 5] [--seconds 3] [--bytes 2147483648] [--no-write]
-// Without a suite: all of them but `quick`. Prints the tables and writes those sections of docs/benchmarks.md.
+// npm run bench [-- suite …] [--rounds 5] [--seconds 3] [--bytes 2147483648] [--no-write] Without a suite: all but `quick`.
+// Prints the tables and writes those sections of docs/benchmarks.md.
 
 const SUITES: Record<string, Suite> = {
   upload: uploadSuite,
@@ -72,7 +72,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     void stage.end().then(() => process.exit(130));
   });
 }
-// Nothing is left running or lying about by a fault of the harness either.
+// Cleans up processes and files, even after an error of the harness.
 process.on('uncaughtException', (error) => {
   process.stderr.write(`${error.stack ?? error.message}\n`);
   void stage.end().then(() => process.exit(1));
@@ -89,7 +89,7 @@ try {
     if (values.write && !stopped && name !== 'quick') await writeSection(name, section, circumstances);
   }
 } catch (error) {
-  // What is torn down below a measurement fails it.
+  // A measurement fails when its servers are stopped.
   if (!stopped) {
     process.exitCode = 1;
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

@@ -5,19 +5,19 @@ import type { Stage } from './stage.ts';
 import { type Usage, snapshot, usageBetween, watchMemory } from './usage.ts';
 
 export interface Contender {
-  /** As the tables call it. */
+  /** Name in the tables. */
   name: string;
-  /** Where the requests go; several are one service in several processes. None: the load does the work itself. */
+  /** Targets of the requests; several are processes of one service. None: the load process does the work itself. */
   servers: readonly Server[];
   origins?: readonly string[];
   work: Work;
-  /** What the turn has made and nobody needs is cleared away. */
+  /** Removes what the turn has made and no later one needs. */
   after?: () => Promise<void>;
 }
 
 export interface Bounds {
   concurrency: number;
-  /** Of one turn; default: the seconds of the run, without limit in count. */
+  /** Of one turn; default: the seconds of the run, without a limit of requests. */
   maxSeconds?: number;
   maxRequests?: number;
 }
@@ -25,7 +25,7 @@ export interface Bounds {
 export interface Turn extends Outcome, Usage {
   /** Highest resident memory of the server, MiB. */
   peakMib: number;
-  /** Noisy turns before this one that were thrown away. */
+  /** Discarded noisy turns before this one. */
   repeated: number;
 }
 
@@ -34,13 +34,13 @@ export interface Measured {
   turns: Turn[];
 }
 
-/** Processors that others may keep busy before a turn counts as noisy. */
+/** Processors used by others above which a turn counts as noisy. */
 const NOISE = 0.25;
 const WARM_UP_SECONDS = 1;
 
 /**
- * Lets the contenders take turns, A B C A B C, after a warm-up of each. A turn during which others used the machine is repeated,
- * twice at most. Errors and noise are told as they come.
+ * Lets the contenders take turns, A B C A B C, after a warm-up of each. A turn during which other processes used the machine is
+ * repeated, at most twice. Errors and noise are reported as they occur.
  */
 export async function measure(
   stage: Stage,
@@ -88,7 +88,7 @@ async function turn(stage: Stage, contender: Contender, bounds: Required<Bounds>
   const usage = usageBetween(before, snapshot(), parts);
   const { peak } = memory();
   await contender.after?.();
-  // The next one does not start beside what this one has left to do.
+  // The next one must not run beside the aftermath of this one.
   await sleep(50);
   return { ...outcome, ...usage, peakMib: peak, repeated: 0 };
 }
@@ -101,7 +101,7 @@ export function isNoisy(turn: Turn): boolean {
   return turn.others > NOISE;
 }
 
-/** Runs a job that is not measured. @throws on any error of the server */
+/** Runs a job without measuring it. @throws on any error of the server */
 export async function prepare(
   stage: Stage,
   server: Server,

@@ -13,15 +13,15 @@ const MIB = 1024 ** 2;
 const WANTED_MIB = 64;
 const WANTED_SLOW_MIB = 200;
 const SLOW = 200;
-/** Enough to have been everywhere once, too little to fill what a large one fills. */
+/** Enough to run every code path once, too little to fill what a large one fills. */
 const WARM_UP_BYTES = 8 * MIB;
-/** What has just been let go of does not count as the level before. */
+/** Lets garbage be freed before the baseline is read. */
 const SETTLE_MS = 1000;
 
-/** How far bytes that pass through move the service's resident memory. */
+/** How much streaming bytes increases the service's resident memory. */
 export async function memorySuite(stage: Stage): Promise<Section> {
   const lines: string[][] = [];
-  // What is fetched from the load process is allowed to take as long as it takes.
+  // A fetch from the load process may take as long as it needs.
   const fetches = { FETCH_TRUSTED_HOSTS: '127.0.0.1', FETCH_TIMEOUT_SECONDS: '3600' };
   const local = await startMediakeep(stage, { name: 'mediakeep-local', env: fetches });
   await hugeFiles(stage, local, 'local', lines);
@@ -33,7 +33,7 @@ export async function memorySuite(stage: Stage): Promise<Section> {
   if (gateway) {
     stage.atEnd(() => gateway.stop());
     const { env } = await s3Settings(gateway.s3);
-    // Else the bytes of a download would not pass through the service.
+    // Otherwise the bytes of a download would bypass the service.
     const s3 = await startMediakeep(stage, { name: 'mediakeep-s3', env: { ...env, ...fetches, DELIVERY: 'proxy' } });
     await hugeFiles(stage, s3, 'S3', lines);
     await s3.stop();

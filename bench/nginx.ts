@@ -3,7 +3,7 @@ import path from 'node:path';
 
 const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 
-/** Finds nginx and writes what it needs below `folder`; undefined where it is not installed. */
+/** Finds nginx and writes its configuration below `folder`; undefined where it is not installed. */
 export async function writeNginxConfig(
   folder: string,
   files: string,

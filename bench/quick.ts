@@ -6,10 +6,10 @@ import type { Stage } from './stage.ts';
 import type { Section } from './suite.ts';
 import { startBoth, stopBoth, uploadRow } from './upload.ts';
 
-/** What has not begun by then is left out. */
+/** Measurements that have not begun by then are skipped. */
 const SECONDS = 85;
 
-/** A first look in under two minutes: short turns, noise told and not waited out. Nothing to decide by. */
+/** A first look in under two minutes: short turns, noise reported but not repeated. Not precise enough for decisions. */
 export async function quickSuite(given: Stage): Promise<Section> {
   const started = performance.now();
   const stage: Stage = { ...given, rounds: 3, seconds: 0.8, repeats: 0 };

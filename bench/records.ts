@@ -7,7 +7,7 @@ import type { Section } from './suite.ts';
 import { startBoth, stopBoth } from './upload.ts';
 import { WANTED } from './wanted.ts';
 
-/** Items of one user that both servers have. */
+/** Items of one user on both servers. */
 const ITEMS = 1000;
 const CONCURRENCY = 32;
 

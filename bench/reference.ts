@@ -9,8 +9,8 @@ import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import pg from 'pg';
 
-// The yardstick: the least a server could do with the same durability. Multipart into a temporary file that is hashed on the
-// way, fsync, rename, fsync of the folder, one INSERT; static files; one SELECT of whole rows.
+// The reference server: the least that a server can do with the same durability. Multipart into a temporary file that is hashed
+// on the way, fsync, rename, fsync of the folder, one INSERT; static files; one SELECT of whole rows.
 //   DATABASE_URL=… node bench/reference.ts PORT FOLDER
 
 const TABLE = `
@@ -74,7 +74,7 @@ const list = async () => {
 const file = (request: FastifyRequest, reply: FastifyReply) =>
   reply.sendFile((request.params as { name: string }).name);
 
-// The plugin's own route lists the whole folder at every request, to compare capitals; this one does not.
+// The plugin's own route lists the whole folder for every request, to compare capitals; this one does not.
 app.route({ method: 'GET', url: '/named/:name', handler: file });
 app.route({ method: 'POST', url: '/up', handler: upload });
 app.route({ method: 'GET', url: '/row/:id', handler: row });

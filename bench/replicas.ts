@@ -55,7 +55,7 @@ function contenders(servers: readonly Server[], work: Work): Contender[] {
   }));
 }
 
-/** Every upload that was acknowledged is one row and one file, and every process delivers its bytes. */
+/** Checks that every acknowledged upload is one row and one file, and that every process delivers its bytes. */
 async function whatIsThere(
   stage: Stage,
   servers: readonly Server[],
@@ -99,7 +99,7 @@ async function rowsOf({ url }: Database): Promise<{ id: string; sha256: string }
   }
 }
 
-/** Where the processors' time goes, and how far one processor would carry each part. */
+/** CPU time by part, and the load at which each would saturate one processor. */
 function coresTable(rows: readonly Row[]): Table {
   const lines = rows.flatMap(({ work, measured }) =>
     measured.map(({ name, turns }) => {
@@ -141,7 +141,7 @@ function coresOf({ turns }: Measured) {
   };
 }
 
-/** What stops the rate with one process and with the most, as far as the processors tell. */
+/** What limits the rate with one process and with the most, as far as CPU time shows. */
 function firstLimit(rows: readonly Row[]): string {
   const available = availableParallelism();
   return rows

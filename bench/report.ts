@@ -4,18 +4,18 @@ import { isNoisy } from './measure.ts';
 export interface Ratio {
   of: string;
   to: string;
-  /** Median, least and greatest of the ratios within each round. */
+  /** Median, minimum and maximum of the ratios within each round. */
   median: number;
   min: number;
   max: number;
   wanted: number | undefined;
 }
 
-/** One line of work, done by several in turns. */
+/** One kind of work, done by several contenders in turns. */
 export interface Row {
   work: string;
   unit: 'req/s' | 'MB/s' | 'URLs/s';
-  /** How much of `unit` one request per second is, where it is not one and not megabytes. */
+  /** How many `unit` one request is, where that is neither one nor megabytes. */
   perRequest?: number;
   measured: readonly Measured[];
   ratios: readonly Ratio[];
@@ -51,7 +51,7 @@ export function ratioOf(
 
 export type Table = readonly (readonly string[])[];
 
-/** What matters: the rates beside each other, and the ratio that was wanted. */
+/** The main table: rates side by side, and the required ratio. */
 export function ratioTable(rows: readonly Row[]): Table {
   const lines = rows.flatMap((row) =>
     row.ratios.map((ratio) => {
@@ -79,7 +79,7 @@ function verdict({ median, wanted }: Ratio): string {
   return median >= wanted ? 'yes' : 'NO';
 }
 
-/** Everything else that was seen: spread, latency, errors, CPU and memory. */
+/** The other measurements: spread, latency, errors, CPU and memory. */
 export function detailTable(rows: readonly Row[]): Table {
   const lines = rows.flatMap((row) =>
     row.measured.map(({ name, turns }) => {
@@ -118,7 +118,7 @@ export function detailTable(rows: readonly Row[]): Table {
   ];
 }
 
-/** Three digits that count, with thousands set apart. */
+/** Three significant digits, with thousands separators. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return '–';
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');

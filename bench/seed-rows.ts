@@ -6,11 +6,11 @@ import { migrate } from '../src/db/schema/migrator.ts';
 import { catchUpRollups, resetRollups, rollupsAreBehind } from '../src/db/search/rollups.ts';
 import { openBenchServer } from './bench-server.ts';
 
-// Fills a database with rows of a realistic spread, the same ones every time. Without DATABASE_URL: an embedded PostgreSQL of its own,
-// which is left behind for `node bench/growth.ts --keep`.
+// Fills a database with rows of a realistic distribution, the same every time. Without DATABASE_URL: a separate embedded
+// PostgreSQL, which is kept for `node bench/growth.ts --keep`.
 //   node bench/seed-rows.ts [--rows 1000000]
 
-/** Some of what the rows hold, for those who look for it. */
+/** Values that the rows contain, for queries. */
 export const SPREAD = {
   users: 20_000,
   tools: 30,
@@ -20,7 +20,7 @@ export const SPREAD = {
     middling: { reviewed: true },
     rare: { batch: 3 },
   },
-  /** Of the prompts' words, in the order of their frequency. */
+  /** Some of the prompts' words, by frequency. */
   words: { common: 'portrait', middling: 'volumetric', rare: 'obsidian', single: 'kelpie' },
   biggestUser: 'user-1',
   middlingUser: 'user-100',
@@ -28,7 +28,7 @@ export const SPREAD = {
 
 const BATCH = 20_000;
 
-/** The most frequent words of prompts, the most frequent first; further ones are made of syllables. */
+/** The most frequent words of prompts, the most frequent first; others are made of syllables. */
 const WORDS = `a of with in the and portrait light detailed background style dark soft woman city night forest blue red
   cinematic mountain sunset cat dog river studio photo painting digital art watercolor oil ancient castle dragon space
   robot flower garden street rain snow ocean wave golden hour dramatic lighting high resolution sharp focus bokeh film
@@ -42,7 +42,10 @@ const PIECES = 50_000;
 
 const literal = (words: readonly string[]) => `ARRAY[${words.map((word) => `'${word}'`).join(',')}]`;
 
-/** Of `n` and a purpose: always the same number from 0 to 1; ranks of Zipf's law from 1 to `size`, a little flattened at the top. */
+/**
+ * Deterministic functions of `n` and a purpose: a number from 0 to 1, and a Zipf rank from 1 to `size`, slightly flattened at the
+ * top.
+ */
 const FUNCTIONS = `
   CREATE OR REPLACE FUNCTION pg_temp.chance(n bigint, purpose bigint) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT (hashint8extended(n, purpose) & 1073741823)::float8 / 1073741824 $$;
@@ -91,7 +94,7 @@ const items = (from: number, to: number, rows: number) => `
     FROM generate_series(${from}::bigint, ${to}::bigint) AS n
   ) AS made`;
 
-/** What goes with the items. */
+/** Rows of other tables that belong to the items. */
 const beside = (rows: number): readonly (readonly [name: string, statement: string])[] => [
   [
     'locations',
@@ -143,7 +146,10 @@ const beside = (rows: number): readonly (readonly [name: string, statement: stri
   ['ids', `SELECT setval(pg_get_serial_sequence('generated_images', 'id'), ${rows})`],
 ];
 
-/** Everything but what constraints need: rows go in several times faster without, and GIN indexes are better made than grown. */
+/**
+ * All indexes but those of constraints: rows are inserted several times faster without, and GIN indexes are better built than
+ * grown.
+ */
 const INDEXES = `
   SELECT indexname AS name, indexdef AS definition FROM pg_indexes
   WHERE schemaname = current_schema() AND tablename IN ('generated_images', 'media_locations', 'job_outputs')
@@ -154,7 +160,7 @@ export interface SeedOptions {
   onProgress?: (message: string) => void;
 }
 
-/** Migrates an empty database and fills it; answers the seconds that each part took. */
+/** Migrates an empty database and fills it; returns the seconds of each part. */
 export async function seedRows(
   connectionString: string,
   { rows, onProgress = () => {} }: SeedOptions,

@@ -14,9 +14,9 @@ export interface Server {
   name: string;
   origin: string;
   pid: number;
-  /** Its PostgreSQL's first process. */
+  /** The main process of its PostgreSQL. */
   database: number | undefined;
-  /** Where its files lie. */
+  /** Folder of its files. */
   files: string;
   stop(): Promise<void>;
 }
@@ -24,7 +24,7 @@ export interface Server {
 const SECRET = 'a-secret-for-measurements-alone-0123456789';
 const START_MS = 60_000;
 export const USER = 'bench';
-/** A user's token, as the service checks them in production. */
+/** A user's token, as the service verifies them in production. */
 export const TOKEN = createSigner({ key: SECRET, expiresIn: 24 * 3600 * 1000 })({
   sub: USER,
   scope: 'media:read media:write',
@@ -36,7 +36,7 @@ export interface Database {
   stop(): Promise<void>;
 }
 
-/** A PostgreSQL of its own in `folder`, as the service starts it: its defaults, durable. */
+/** A separate PostgreSQL in `folder`, as the service starts it: its defaults, durable. */
 export async function startDatabase(stage: Stage, name: string): Promise<Database> {
   const dataDir = path.join(stage.folder, `${name}-database`);
   await mkdir(dataDir, { recursive: true });
@@ -52,7 +52,7 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return () => (running ??= work());
 }
 
-/** mediakeep as in production: default settings and log level, the log in a file. A given database outlives it. */
+/** mediakeep as in production: default settings and log level, the log in a file. A given database is not stopped with it. */
 export async function startMediakeep(
   stage: Stage,
   { name = 'mediakeep', database, env = {} }: { name?: string; database?: Database; env?: Record<string, string> } = {},
@@ -117,7 +117,7 @@ async function run(
 ): Promise<{ pid: number; stop: () => Promise<void> }> {
   const log = path.join(stage.folder, `${name}.log`);
   const out = openSync(log, 'a');
-  // For a look inside: --cpu-prof --cpu-prof-dir=…, --trace-gc
+  // For profiling: --cpu-prof --cpu-prof-dir=…, --trace-gc
   const flags = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
   const child = spawn(process.execPath, [...flags, ...words], {
     cwd: CHECKOUT,
@@ -131,7 +131,7 @@ async function run(
   return { pid: child.pid ?? -1, stop: await watched(stage, child, name, `http://127.0.0.1:${port}${ready}`) };
 }
 
-/** Waits until `ready` is answered; gives back what ends the process. */
+/** Waits until `ready` responds; returns a function that ends the process. */
 export async function watched(
   stage: Stage,
   child: ChildProcess,
@@ -165,7 +165,7 @@ export async function watched(
   }
 }
 
-/** nginx over the files of another server; undefined where it is not installed. */
+/** nginx serving another server's files; undefined where it is not installed. */
 export async function startNginx(stage: Stage, files: string): Promise<Server | undefined> {
   const { writeNginxConfig } = await import('./nginx.ts');
   const port = await freePort();

@@ -12,7 +12,7 @@ const IDS = 100;
 const BARE = 'getSignedUrl';
 const WORK = 'presigned URLs';
 
-/** The batch route against the SDK's own function. Signing asks no server, so the one in memory, which holds the items, has nothing to do. */
+/** The batch route against the SDK's own function. Signing contacts no server, so the in-memory one, which has the items, is idle. */
 export async function signedUrlsSuite(stage: Stage): Promise<Section> {
   const s3 = await startS3Server();
   stage.atEnd(() => s3.close());

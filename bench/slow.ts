@@ -9,7 +9,7 @@ import type { Job, Outcome, Work } from './jobs.ts';
 type Slow = Extract<Work, { kind: 'slow' }>;
 const TICK_MS = 250;
 
-/** Many connections that read and write a little a time, all at once; readers are cut off in the end, writers carry theirs through. */
+/** Many concurrent connections that read or write a little at a time; readers are cut off at the end, writers finish. */
 export async function slowClients(work: Slow, job: Job): Promise<Outcome> {
   const outcome: Outcome = { requests: 0, bytes: 0, seconds: 0, p50: 0, p99: 0, errors: {}, kept: [] };
   const agent = new Agent({ keepAlive: false, maxSockets: Infinity });

@@ -6,19 +6,19 @@ export interface StageOptions {
   rounds: number;
   /** Seconds of one turn of one server. */
   seconds: number;
-  /** Times that a noisy turn is repeated at most. */
+  /** Maximum repetitions of a noisy turn. */
   repeats: number;
-  /** Size of the files of the memory suite. */
+  /** File size of the memory suite. */
   hugeBytes: number;
 }
 
-/** What a run has: a folder, the load process, and what has to be ended with it. */
+/** Resources of a run: a folder, the load process, and what must be stopped with it. */
 export interface Stage extends StageOptions {
   /** One folder for everything, so that all servers write to the same file system. */
   folder: string;
   load: Load;
   log(line: string): void;
-  /** Last come, first ended. */
+  /** Run in reverse order. */
   atEnd(work: () => Promise<unknown>): void;
   end(): Promise<void>;
 }
@@ -39,7 +39,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     log: (line) => void process.stdout.write(`${line}\n`),
     atEnd: (work) => {
       endings.push(work);
-      // What comes up while all is taken down goes down with it.
+      // Whatever is registered during the shutdown is shut down with it.
       if (ending) ending = ending.then(endAll);
     },
     end: () => (ending ??= endAll()),

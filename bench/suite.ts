@@ -1,7 +1,7 @@
 import type { Row } from './report.ts';
 import type { Stage } from './stage.ts';
 
-/** What a suite has to tell: rows of the common tables, and text of its own. */
+/** The result of a suite: rows of the common tables, and further text. */
 export interface Section {
   title: string;
   /** How it was measured, in a sentence or two. */

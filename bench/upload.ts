@@ -66,7 +66,7 @@ export async function uploadRow(
   return { work, ...unit, measured, ratios };
 }
 
-/** Whether what is sent comes back as it was; before anything is measured. */
+/** Checks, before anything is measured, that uploads are returned unchanged. */
 async function readBack(stage: Stage, server: Server, size: Size): Promise<void> {
   const targets = await fill(stage, server, size, size === '50 MB' ? 2 : 16);
   const work: Work = { kind: 'get', targets, digest: true };

@@ -1,15 +1,15 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
-// What processes have used, from /proc. Linux alone.
+// Resource usage of processes, from /proc. Linux only.
 
-/** CPU time in /proc is counted in hundredths of a second on every Linux that is in use. */
+/** /proc counts CPU time in hundredths of a second on every common Linux. */
 const TICKS_PER_SECOND = 100;
 const KERNEL_THREADS = 2;
 
 interface Entry {
   pid: number;
   parent: number;
-  /** Ticks of the process itself, and of children that have ended and were waited for. */
+  /** Ticks of the process itself, and of children that were waited for. */
   own: number;
   ended: number;
 }
@@ -18,7 +18,7 @@ export interface Snapshot {
   /** Milliseconds. */
   at: number;
   entries: Map<number, Entry>;
-  /** Ticks that the machine below this one gave to others. */
+  /** Ticks that the hypervisor gave to other machines. */
   stolen: number;
 }
 
@@ -42,7 +42,7 @@ function entryOf(pid: number): Entry | undefined {
   } catch {
     return undefined;
   }
-  // The name is in parentheses and may hold anything.
+  // The name is in parentheses and may contain anything.
   const [, parent, , , , , , , , , , user, system, endedUser, endedSystem] = text
     .slice(text.lastIndexOf(')') + 2)
     .split(' ')
@@ -60,7 +60,7 @@ function ticksOf({ entries }: Snapshot, pid: number): number {
   return entries.get(pid)?.own ?? 0;
 }
 
-/** CPU ticks of a process and of all that come from it, ended ones too. */
+/** CPU ticks of a process and all its descendants, including ended ones. */
 function ticksOfTree(seen: Snapshot, root: number): number {
   return sum(seen, (entry) => descendsFrom(seen.entries, entry, root));
 }
@@ -71,7 +71,7 @@ function sum({ entries }: Snapshot, counts: (entry: Entry) => boolean): number {
   return ticks;
 }
 
-/** What this run has not started, without the kernel's own threads, which write what is measured to the disk. */
+/** CPU ticks of unrelated processes, without kernel threads, which write the measured data to disk. */
 function ticksOfOthers(seen: Snapshot): number {
   const { entries, stolen } = seen;
   const ours = (entry: Entry) =>
@@ -85,7 +85,7 @@ function descendsFrom(entries: Map<number, Entry>, entry: Entry, root: number): 
 }
 
 export interface Parts {
-  /** Processes of the server, each with all that come from it. */
+  /** Processes of the server, each with its descendants. */
   server: readonly number[];
   database: readonly number[];
   client: number;
@@ -96,11 +96,11 @@ export interface Usage {
   server: number;
   database: number;
   client: number;
-  /** Processors that others, who have nothing to do with this run, kept busy on average. */
+  /** Processors that unrelated processes used on average. */
   others: number;
 }
 
-/** CPU time between two looks. Everything that descends from this process counts as ours. */
+/** CPU time between two snapshots. All descendants of this process count as ours. */
 export function usageBetween(before: Snapshot, after: Snapshot, { server, database, client }: Parts): Usage {
   const trees = (roots: readonly number[]) =>
     roots.reduce((sum, root) => sum + ticksOfTree(after, root) - ticksOfTree(before, root), 0);
@@ -123,7 +123,7 @@ export function residentMib(pid: number): number {
   }
 }
 
-/** Watches how much memory some processes take together, until it is stopped. */
+/** Measures the total memory of some processes, until it is stopped. */
 export function watchMemory(pids: readonly number[], everyMs = 100): () => { before: number; peak: number } {
   const sum = () => pids.reduce((total, pid) => total + residentMib(pid), 0);
   const before = sum();
@@ -139,7 +139,7 @@ export function watchMemory(pids: readonly number[], everyMs = 100): () => { bef
   };
 }
 
-/** The child of this process whose command line has all of `words`. */
+/** The child of this process whose command line contains all of `words`. */
 export function findChild(...words: string[]): number | undefined {
   for (const entry of snapshot().entries.values()) {
     if (entry.parent !== process.pid) continue;

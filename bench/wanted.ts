@@ -1,4 +1,4 @@
-/** The least ratio to the yardstick that each piece of work has to reach. */
+/** Minimum ratio to the reference server that each kind of work must reach. */
 export const WANTED: Record<string, number> = {
   'upload 100 KB, multipart': 0.9,
   'upload 100 KB, raw': 1.0,

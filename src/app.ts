@@ -29,7 +29,7 @@ export interface AppDeps extends RouteDeps {
   jwtSecret: string | undefined;
   allMetrics: Metrics;
   version: string;
-  /** How long connections may keep the service waiting; tests are less patient. */
+  /** Time limits of connections; tests use shorter ones. */
   timing?: Timing;
 }
 

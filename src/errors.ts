@@ -1,6 +1,6 @@
 /**
- * Every error that can reach a caller has one of these codes. The sentence says what it means in general;
- * the error's own message says what to change this time. `docs/errors.md` lists them, and a test compares the two.
+ * Every error that can reach a caller has one of these codes. The sentence says what the code means in general; the error's own
+ * message says what to change this time. `docs/errors.md` lists them, and a test compares the two.
  */
 export const ERROR_CODES = {
   invalid_request: 'The request does not have the documented shape.',
@@ -58,7 +58,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 export interface AppErrorOptions {
   cause?: unknown;
-  /** Where in the request the problem lies, e.g. `metadata.seed`. */
+  /** The part of the request at fault, e.g. `metadata.seed`. */
   field?: string;
   /** Seconds after which a retry makes sense; becomes the Retry-After header. */
   retryAfter?: number;
@@ -66,7 +66,7 @@ export interface AppErrorOptions {
   headers?: Readonly<Record<string, string>>;
 }
 
-/** An error that the service foresaw: a stable code, and a sentence that the caller may read. */
+/** An expected error: a stable code, and a sentence that the caller may read. */
 export class AppError extends Error {
   override readonly name = 'AppError';
   readonly code: ErrorCode;
@@ -83,7 +83,7 @@ export class AppError extends Error {
   }
 }
 
-/** Whether `error` is an AppError, and has one of `codes` when any are given. */
+/** Whether `error` is an AppError with one of `codes`, if any are given. */
 export function isAppError(error: unknown, ...codes: ErrorCode[]): error is AppError {
   return error instanceof AppError && (codes.length === 0 || codes.includes(error.code));
 }

@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-// Proves that the lint rules still bite: each of these files breaks one, and must be reported. A gate that went silent fails here.
+// Proves that the lint rules work: each of these files breaks one and must be reported. A rule that is silent fails here.
 const FIXTURES: readonly { rule: string; files: Record<string, string> }[] = [
   {
     rule: 'import(no-cycle)',
@@ -39,16 +39,16 @@ const FIXTURES: readonly { rule: string; files: Record<string, string> }[] = [
   })),
 ];
 
-/** Code with a regular expression that must be reported, with what the report says. */
+/** Code with a regular expression that must be reported, and the text of the report. */
 const REGEXES: readonly { says: string; code: string }[] = [
-  // Quadratic only because each `eyJ` is a start: this stood in the log's redaction once.
+  // Quadratic only because each `eyJ` is a start; the log's redaction once used it.
   { says: '2nd degree polynomial', code: String.raw`export const jwt = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g;` },
   { says: 'exponential', code: `const part = '(a+)+'; export const made = new RegExp('^' + part + '$');` },
   { says: '2nd degree polynomial', code: String.raw`export const schema = { pattern: '^\\s*\\s*$' };` },
   { says: 'not known here', code: 'export const any = (text: string) => new RegExp(text);' },
 ];
 
-/** Layouts that must be reported, with what the report says. */
+/** Layouts that must be reported, and the text of the report. */
 const LAYOUTS: readonly { says: string; files: Record<string, string> }[] = [
   {
     says: 'a circle of folders: src/db → src/db/items',

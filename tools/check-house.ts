@@ -1,12 +1,12 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-// Checks the layout of src/ and test/: `npm run check:lint`. Folders are small and form no circle, and a test lies where its subject does.
-// Another folder may be given, for the fixtures of the gates.
+// Checks the layout of src/ and test/: `npm run check:lint`. Folders are small and have no circular imports, and a test lies
+// where its subject does. Another folder may be given, for the fixtures of check-gates.
 
 const MAX_FILES = 20;
 const MAX_FILES_AT_TOP = 6;
-/** Folders of tests that are about the whole service and not about a folder of src/. */
+/** Test folders that cover the whole service instead of a folder of src/. */
 const ABOUT_THE_WHOLE = new Set(['tools', 'browser', 'client', 'durability', 'hostile', 'support']);
 
 const root = path.resolve(process.argv[2] ?? new URL('../', import.meta.url).pathname);
@@ -47,7 +47,7 @@ for (const test of globSync('test/**/*.test.ts', { cwd: root })) {
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 process.exitCode = problems.length > 0 ? 1 : 0;
 
-/** One circle for each folder that is reached from itself, found first. */
+/** Import cycles of folders, the first found of each. */
 function circles(): string[][] {
   const found: string[][] = [];
   const done = new Set<string>();

@@ -4,10 +4,11 @@ import path from 'node:path';
 import { parseSync } from 'oxc-parser';
 import type * as Recheck from 'recheck';
 
-// Judges every regular expression of src/ and web/ by whether an input can make it slow: `npm run check:lint`. One that matches in
-// more than linear time fails, and so does one that cannot be judged. Another folder may be given, for the fixtures of the gates.
+// Checks for every regular expression of src/ and web/ whether an input can make it slow: `npm run check:lint`. One that matches
+// in more than linear time fails, and so does one that cannot be analysed. Another folder may be given, for the fixtures of
+// check-gates.
 
-/** Slow in theory alone; each with what keeps its input short, right where it is matched. */
+/** Slow only in theory; each with what keeps its input short, right where it is matched. */
 const ALLOWED: readonly { file: string; pattern: string; reason: string }[] = [];
 const TIMEOUT_MS = 20_000;
 
@@ -30,7 +31,7 @@ function expressionsOf(file: string): { found: Found[]; unclear: string[] } {
   const constants = new Map<string, Node>();
   const at = (node: Node) => `${file}:${text.slice(0, node.start).split('\n').length}`;
 
-  /** The text that a node stands for, when that can be told from this file alone. */
+  /** The text of a node, if this file alone determines it. */
   const textOf = (node: Node | undefined): string | undefined => {
     if (node?.type === 'Literal' && typeof node['value'] === 'string') return node['value'];
     if (node?.type === 'Identifier') return textOf(constants.get(String(node['name'])));
@@ -55,7 +56,7 @@ function expressionsOf(file: string): { found: Found[]; unclear: string[] } {
     if (isRegExpCall(node)) {
       const [first, second] = node['arguments'] as Node[];
       const [pattern, flags] = [textOf(first), second ? textOf(second) : ''];
-      // A literal is judged where it stands.
+      // A literal is analysed where it stands.
       if (pattern !== undefined && flags !== undefined) found.push({ pattern, flags, at: at(node) });
       else if (!(first && 'regex' in first)) unclear.push(at(node));
     }
@@ -97,7 +98,7 @@ function isRegExpCall(node: Node): boolean {
 
 type Verdict = { status: 'safe' | 'vulnerable' | 'unknown'; how: string };
 
-/** Verdicts of earlier runs: to judge all of them anew takes half a minute. */
+/** Results of earlier runs: analysing everything takes half a minute. */
 function readCache(version: string): Map<string, Verdict> {
   try {
     const kept = JSON.parse(readFileSync(cacheFile, 'utf8')) as { version: string; verdicts: Record<string, Verdict> };
@@ -122,7 +123,7 @@ async function main(): Promise<void> {
   ) as { version: string };
   const cache = readCache(version);
   const allowed = new Set(ALLOWED);
-  // The others are programs for some systems only, and judge differently within the same time.
+  // The other backends are platform-specific programs, and give different results within the same time limit.
   process.env['RECHECK_BACKEND'] = 'pure';
   let judge: typeof Recheck.check | undefined;
   for (const { pattern, flags, at } of all) {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 
-// `npm run check`: every gate, side by side. What a gate prints is shown when it fails.
+// `npm run check`: all checks in parallel. A check's output is shown when it fails.
 
 /** The longest first. */
 const GATES = ['regexes', 'lint', 'openapi', 'types', 'gates', 'unused', 'docs', 'format', 'house'];

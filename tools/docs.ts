@@ -5,7 +5,7 @@ import { ERROR_CODES, type ErrorCode } from '../src/errors.ts';
 import { STATUS_OF } from '../src/http/errors/statuses.ts';
 
 // Writes docs/configuration.md and docs/errors.md from the code; with --check fails when a committed file differs.
-/** What a setting's schema says about it; TypeBox does not type the annotations. */
+/** Annotations of a setting's schema, which TypeBox does not type. */
 interface Property {
   description?: string;
   default?: unknown;

@@ -12,10 +12,11 @@ import { shuffled } from './mutation/sample.ts';
 import { COMPILER_SETTINGS, compiles } from './mutation/test-run.ts';
 import { CHECKOUT, type WorkFolder, createWorkFolder, filesOfCheckout } from './mutation/work-folder.ts';
 
-// Changes the code in one small place at a time and sees whether a test notices: `npm run mutate`. CONTRIBUTING.md tells more.
+// Mutation testing: makes one small change to the code at a time and checks that a test fails: `npm run mutate`. See
+// CONTRIBUTING.md.
 
 const FOLDERS = ['src/domain', 'src/storage', 'src/db'];
-/** Generated or declared: nothing of that decides anything. */
+/** Generated code or declarations, without logic. */
 const LEFT_OUT = new Set([
   'src/db/tables.ts',
   'src/db/schema/expected-columns.ts',
@@ -53,7 +54,7 @@ if (wanted.length === 0) throw new Error(`--folder must lie in ${FOLDERS.join(',
 
 const data = await createDataFolder('mutation');
 const postgres = await startEmbeddedPostgres({ dataDir: data.path, durable: false });
-// The strict server in memory starts at once with each run.
+// The strict in-memory server starts at once with each run.
 const env = { TEST_DATABASE_URL: postgres.connectionString, TEST_S3: 'strict' };
 const folders: WorkFolder[] = [];
 const ending = new AbortController();

@@ -3,10 +3,10 @@ import type { BackgroundParts } from './parts.ts';
 import { within } from './repeat.ts';
 
 export interface RunPart {
-  /** Fires when the part is stopped or has to start again: the run must end. */
+  /** Fires when the part is stopped or must restart: the run must end. */
   signal: AbortSignal;
   worked(): void;
-  /** Something fails that the run retries by itself. */
+  /** Reports a failure that the run retries by itself. */
   failed(error: unknown): void;
 }
 
@@ -16,10 +16,13 @@ export interface KeptRunning {
 }
 
 const RETRY: Backoff = { minMs: 1000, maxMs: 30_000 };
-/** A run that does not end when it has to is left behind after so long. */
+/** A run that does not end in this time after its signal is abandoned. */
 const GIVE_UP_MS = 8000;
 
-/** Keeps one long run of `work` going: when it ends by itself, throws, or an error comes out of it that nothing caught, it starts again with back-off. */
+/**
+ * Keeps one long run of `work` going: when it ends by itself, throws, or an uncaught error comes from it, it restarts with
+ * back-off.
+ */
 export function keepRunning(
   parts: BackgroundParts,
   name: string,

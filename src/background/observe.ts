@@ -1,7 +1,7 @@
 import type { BackgroundParts } from './parts.ts';
 import { repeat } from './repeat.ts';
 
-/** Makes the outcomes of `work`, which something else calls and retries, those of the part `name`. */
+/** Reports the outcomes of `work`, which something else calls and retries, as those of the part `name`. */
 export function observed<Args extends unknown[], Result>(
   parts: BackgroundParts,
   name: string,
@@ -21,12 +21,12 @@ export function observed<Args extends unknown[], Result>(
 }
 
 export interface Wanted {
-  /** Has the work done soon: at once, or when the last time is long enough ago. */
+  /** Requests the work: it runs at once, or when the last run is long enough ago. */
   want(): void;
   stop(): Promise<void>;
 }
 
-/** Does `work` when it is wanted, at most every `everyMs`, and retries it until it has succeeded. */
+/** Runs `work` on request, at most every `everyMs`, and retries it until it succeeds. */
 export function onDemand(
   parts: BackgroundParts,
   name: string,
@@ -48,14 +48,14 @@ export function onDemand(
 }
 
 export interface Measured<T> {
-  /** Undefined when it could not be read in time; it is then tried again until it can be. Never rejects. */
+  /** Undefined when it could not be read in time; the part then retries until it can. Never rejects. */
   read(): Promise<T | undefined>;
   stop(): Promise<void>;
 }
 
 const MEASURE_MS = 5000;
 
-/** Reads a value when somebody asks for it. */
+/** Reads a value on request. */
 export function measured<T>(parts: BackgroundParts, name: string, read: () => Promise<T>): Measured<T> {
   let latest: T | undefined;
   const repeated = repeat(

@@ -1,14 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** How a background part of this process is doing. */
+/** State of a background part of this process. */
 export interface PartState {
   name: string;
   state: 'running' | 'failing';
   /** When it entered this state. */
   since: Date;
-  /** How often it was started again after a failure. */
+  /** Restarts after failures. */
   restarts: number;
-  /** Of its latest failure, also when it has recovered from that; undefined: it never failed. */
+  /** Its latest failure, even if it has recovered; undefined: it never failed. */
   lastError: unknown;
 }
 
@@ -21,18 +21,18 @@ export interface PartsObserver {
   restarted(name: string): void;
 }
 
-/** One running copy of a part, e.g. the lease of one upload. A part is failing while one of its instances is. */
+/** One running instance of a part, e.g. the lease of one upload. A part is failing while one of its instances is. */
 export interface Instance {
   readonly name: string;
   failed(error: unknown): void;
   worked(): void;
   /** Counts one more attempt after a failure. */
   restarted(): void;
-  /** Runs `work`. A synchronous throw becomes a rejection; what it leaves running still belongs to this instance. */
+  /** Runs `work`. A synchronous throw becomes a rejection; work that it leaves running still belongs to this instance. */
   run<T>(work: () => T | Promise<T>): Promise<T>;
-  /** Called with an error of this instance that nothing caught. */
+  /** Called with an uncaught error of this instance. */
   onUncaught: ((error: unknown) => void) | undefined;
-  /** Removes it, and with it its failure. */
+  /** Removes it, and its failure. */
   close(): void;
 }
 
@@ -43,12 +43,12 @@ interface Part {
   failing: Set<Instance>;
 }
 
-/** The instance in whose work the present code runs, also after `await`, in timers and in events. */
+/** The instance whose work is running, also after `await`, in timers and in events. */
 const running = new AsyncLocalStorage<Instance>();
 
 /**
- * The background parts of one process. A part that fails is retried by whatever runs it (`repeat`, `keepRunning`); this remembers it,
- * for readiness and metrics, and logs one line when it starts to fail and one when it has recovered.
+ * The background parts of one process. A part that fails is retried by its runner (`repeat`, `keepRunning`); this records it for
+ * readiness and metrics, and logs one line when it starts to fail and one when it has recovered.
  */
 export class BackgroundParts {
   readonly #parts = new Map<string, Part>();
@@ -60,7 +60,7 @@ export class BackgroundParts {
     this.#observer = observer;
   }
 
-  /** Adds an instance of the part `name`. `details` go into the log line of its failure. */
+  /** Adds an instance of the part `name`. `details` are logged with its failure. */
   open(name: string, details: Record<string, unknown> = {}): Instance {
     const part = this.#part(name);
     let open = true;
@@ -117,8 +117,8 @@ export class BackgroundParts {
 }
 
 /**
- * Gives an error that nothing caught to the background part that it came out of, which is then restarted. Only right in a handler of
- * `unhandledRejection` or `uncaughtException`. Answers the part's name; undefined when the error came from elsewhere.
+ * Assigns an uncaught error to the background part that it came from, which is then restarted. Call it only in a handler of
+ * `unhandledRejection` or `uncaughtException`. Returns the part's name; undefined when the error came from elsewhere.
  */
 export function giveToPart(error: unknown): string | undefined {
   const instance = running.getStore();

@@ -4,11 +4,11 @@ import type { BackgroundParts, Instance } from './parts.ts';
 export interface Turn {
   /** Fires when the part is stopped, and when the turn is given up. */
   signal: AbortSignal;
-  /** The turn is not stuck: its time limit starts anew. */
+  /** Resets the turn's time limit: it is not stuck. */
   progress(): void;
 }
 
-/** Returns the milliseconds until the next turn, if they are to be others than usual; `Infinity`: not before it is asked for. */
+/** Returns the milliseconds until the next turn if they differ from `everyMs`; `Infinity`: not before it is requested. */
 export type Work = (turn: Turn) => number | void | Promise<number | void>;
 
 export interface RepeatOptions {
@@ -19,14 +19,14 @@ export interface RepeatOptions {
   retry?: Backoff;
   /** Milliseconds without progress after which a turn has failed. It is abandoned, and the next one starts beside it. */
   limitMs?: number;
-  /** For the log line of a failure. */
+  /** Logged with a failure. */
   details?: Record<string, unknown>;
 }
 
 export interface Repeated {
-  /** Brings the next turn forward. A part that fails keeps to its back-off. */
+  /** Brings the next turn forward. A failing part keeps to its back-off. */
   soon(ms: number): void;
-  /** Resolves after a turn: the running one, else one that starts at once, also during a back-off. */
+  /** Resolves after a turn: the running one, else one that starts at once, even during a back-off. */
   now(): Promise<void>;
   /** Resolves when the running turn has ended, or when it is given up. */
   stop(): Promise<void>;
@@ -36,8 +36,8 @@ const LIMIT_MS = 60_000;
 const STOP_MS = 10_000;
 
 /**
- * Runs `work` again and again, one turn at a time. A turn that throws, rejects or gets stuck makes the part fail and is retried with
- * back-off; nothing of it reaches the process. No timer of this keeps the process alive.
+ * Runs `work` repeatedly, one turn at a time. A turn that throws, rejects or gets stuck makes the part fail and is retried with
+ * back-off; its error does not reach the process. Its timers do not keep the process alive.
  */
 export function repeat(parts: BackgroundParts, name: string, work: Work, options: RepeatOptions): Repeated {
   const { everyMs, firstMs = 0, limitMs = LIMIT_MS } = options;
@@ -98,7 +98,7 @@ export function repeat(parts: BackgroundParts, name: string, work: Work, options
   };
 }
 
-/** `repeat` for those who may not import it: the storage layer. */
+/** `repeat` for the storage layer, which may not import it. */
 export function repeatWith(
   parts: BackgroundParts,
 ): (name: string, everyMs: number, work: () => Promise<void>) => { stop(): void } {
@@ -129,7 +129,7 @@ function limited(instance: Instance, work: Work, cut: AbortController, limitMs: 
   });
 }
 
-/** Waits for `work`, which never rejects, at most so long. */
+/** Waits for `work`, which never rejects, at most `ms`. */
 export async function within(work: Promise<unknown>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);

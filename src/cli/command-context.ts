@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/load-config.ts';
 
-/** What every command gets. */
+/** The context of every command. */
 export interface CommandContext {
   config: Config;
   log: Logger;

@@ -15,7 +15,7 @@ export interface FetchCommandOptions {
   json?: boolean;
 }
 
-/** `mediakeep fetch`: stores the bytes of items that an older system has only recorded. */
+/** `mediakeep fetch`: stores the bytes of external items, which an older system has only recorded. */
 export async function runFetch(context: CommandContext, options: FetchCommandOptions): Promise<number> {
   const folders = await Promise.all((options.folder ?? []).map((mapping) => readMapping(mapping)));
   const dryRun = options.dryRun === true;

@@ -27,7 +27,7 @@ export interface ImportBlobsCommandOptions {
   json?: boolean;
 }
 
-/** `mediakeep import-blobs`: stores what an older system kept in a column of its own table. */
+/** `mediakeep import-blobs`: stores bytes from a column of an older system's table. */
 export async function runImportBlobs(context: CommandContext, options: ImportBlobsCommandOptions): Promise<number> {
   const { visibility, json = false } = options;
   if (visibility !== undefined && visibility !== 'private' && visibility !== 'public')

@@ -16,7 +16,7 @@ interface ImportOptions {
   json?: boolean;
 }
 
-/** `mediakeep import`: stores a folder, file by file; what is stored already is told from path and hash and left alone. */
+/** `mediakeep import`: stores a folder, file by file; stored files are recognised by path and hash and skipped. */
 export async function runImport(context: CommandContext, dir: string, options: ImportOptions): Promise<number> {
   const { visibility } = options;
   if (visibility !== undefined && visibility !== 'private' && visibility !== 'public')
@@ -30,7 +30,7 @@ export async function runImport(context: CommandContext, dir: string, options: I
   );
   const files = await findImportFiles(root, options.user);
   const bar = createProgressBar(files.length);
-  // What is not stored when the run is interrupted is stored by the next one.
+  // A repeated run stores what an interrupted one has not.
   const summary = await withService(context, (deps, signal) =>
     importFiles(deps, files, {
       toolName: options.tool,

@@ -25,7 +25,7 @@ const checkPath = createJsonCheck<{ type: 'path'; path: string }>(
   ),
 );
 
-/** `mediakeep import-records`: stores records out of a file of JSON lines, as an older system's tables give them. */
+/** `mediakeep import-records`: stores records from a file of JSON lines, as exported from an older system's tables. */
 export async function runImportRecords(
   context: CommandContext,
   file: string,
@@ -33,7 +33,7 @@ export async function runImportRecords(
 ): Promise<number> {
   if (options.dryRun === true) return dryRun(file, options.json === true);
   const summary = await withService(context, (deps, signal) => {
-    // Nobody knows how many lines there are before all have been read.
+    // The number of lines is unknown until all have been read.
     const bar = createProgressBar(0);
     return importRecords(deps, checked(readJsonLines(file)), {
       concurrency: options.concurrency,
@@ -52,7 +52,7 @@ async function* checked(lines: AsyncIterable<JsonLine>): AsyncGenerator<Line> {
 
 function check({ line, value }: { line: number; value: Record<string, unknown> }): Line {
   const { isCurrent, source, ...rest } = value;
-  // Null is what a database writes for "nothing".
+  // Databases export null for missing values.
   const fields = Object.fromEntries(Object.entries(rest).filter(([, entry]) => entry !== null));
   try {
     if (isCurrent !== undefined && isCurrent !== null && typeof isCurrent !== 'boolean')

@@ -7,7 +7,7 @@ export interface ProgressBar {
 const WIDTH = 30;
 const REDRAW_MS = 100;
 
-/** A line that redraws itself on a terminal; elsewhere nothing, so that logs stay readable. */
+/** A line that redraws itself on a terminal; prints nothing elsewhere, so that logs stay readable. */
 export function createProgressBar(total: number, out: NodeJS.WriteStream = process.stderr): ProgressBar {
   if (!out.isTTY) return { update() {}, end() {} };
   let drawn = 0;

@@ -13,11 +13,11 @@ export interface RebuildCommandOptions {
   json?: boolean;
 }
 
-/** `mediakeep rebuild`: makes the rows of runs again from their folders alone. */
+/** `mediakeep rebuild`: restores the rows of runs from their folders alone. */
 export async function runRebuild(context: CommandContext, options: RebuildCommandOptions): Promise<number> {
   const { from, user, takeUnnamed = false, dryRun = false, concurrency } = options;
   const summary = await withService(context, async (deps, signal) => {
-    // Nobody knows how many folders there are before all have been listed.
+    // The number of folders is unknown until all have been listed.
     const bar = createProgressBar(0);
     return rebuildRuns(deps, {
       from,

@@ -6,7 +6,7 @@ import { EXIT } from './exit-codes.ts';
 import { createProgressBar } from './progress-bar.ts';
 import { withService } from './with-service.ts';
 
-/** Options that narrow a command to some items; named like the search's. */
+/** Options that select items; named like the search's parameters. */
 export interface FilterOptions {
   user?: string;
   tool?: string;

@@ -3,7 +3,10 @@ import { createService } from '../process/compose.ts';
 import { openConfiguredDatabase, resolveJwtSecret } from '../process/open-database.ts';
 import type { CommandContext } from './command-context.ts';
 
-/** Opens database and stores for a command, and closes them after it. The first Ctrl-C fires the signal, so that running steps may finish. */
+/**
+ * Opens the database and stores for a command, and closes them after it. The first Ctrl-C fires the signal, so that running steps
+ * may finish.
+ */
 export async function withService<T>(
   { config, log, version }: CommandContext,
   work: (deps: SearchDeps, signal: AbortSignal, connectionString: string) => Promise<T>,

@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import { AppError } from '../errors.ts';
 import type { Db } from './database.ts';
 
-/** Columns of a foreign table, by what they hold. */
+/** Columns of a foreign table, by their content. */
 export interface BlobColumns {
   id: string;
   bytes: string;
@@ -15,13 +15,13 @@ export interface BlobColumns {
   createdAt?: string | undefined;
 }
 
-/** A table that was checked to have these columns. */
+/** A table that was verified to have these columns. */
 export interface BlobTable {
   name: string;
   columns: BlobColumns;
   /** SQL type of the id. */
   idType: string;
-  /** Whether the bytes are bytes, or a text of base64. */
+  /** Whether the column holds bytes or base64 text. */
   encoding: 'bytes' | 'base64';
 }
 
@@ -40,7 +40,7 @@ export interface BlobRow {
   createdAt: string | undefined;
 }
 
-/** @throws AppError invalid_request naming the table or column that is not there, or has no usable type */
+/** @throws AppError invalid_request naming the table or column that is missing or has no usable type */
 export async function openBlobTable(db: Db, name: string, columns: BlobColumns): Promise<BlobTable> {
   const { rows } = await sql<{ column: string; type: string }>`
     SELECT attname AS column, format_type(atttypid, NULL) AS type FROM pg_attribute
@@ -82,14 +82,14 @@ export async function countBlobs(db: Db, { name, columns }: BlobTable): Promise<
   return Number(rows[0]?.count ?? 0);
 }
 
-/** The next rows that have bytes, in the order of their ids; the hash is reckoned where the bytes are. */
+/** The next rows that have bytes, in the order of their ids; the source database computes the hash. */
 export async function nextBlobs(
   db: Db,
   { name, columns, idType, encoding }: BlobTable,
   after: string | undefined,
   limit: number,
 ): Promise<BlobRow[]> {
-  // Qualified: a bare name in ORDER BY would mean the text in the answer, and another order than the cursor's.
+  // Qualified: a bare name in ORDER BY would mean the selected text, whose order differs from the cursor's.
   const id = sql.id('source', columns.id);
   const bytes = sql.id('source', columns.bytes);
   const text = (column: string | undefined): RawBuilder<string | null> =>
@@ -122,7 +122,7 @@ export async function nextBlobs(
 /** Bytes, or characters of base64, that one statement reads. */
 const PIECE = 4 * 1024 * 1024;
 
-/** The bytes of a row, a piece for each statement. @throws AppError content_missing, invalid_base64 */
+/** The bytes of a row, one piece per statement. @throws AppError content_missing, invalid_base64 */
 export async function* readBlob(db: Db, table: BlobTable, id: string): AsyncGenerator<Uint8Array> {
   const column = sql.id(table.columns.bytes);
   const piece = async (from: number) => {
@@ -140,7 +140,7 @@ export async function* readBlob(db: Db, table: BlobTable, id: string): AsyncGene
     else {
       const text = (from === 0 ? read.replace(/^\s*data:[^,]{0,500},/i, '') : read).replace(/\s+/g, '');
       if (!/^[A-Za-z0-9+/_=-]*$/.test(text)) throw new AppError('invalid_base64', 'The text of the row is not base64.');
-      // Four characters are three bytes; what is left over belongs to the next piece.
+      // Four characters are three bytes; the rest belongs to the next piece.
       const joined = rest + text;
       const whole = joined.length - (joined.length % 4);
       rest = joined.slice(whole);

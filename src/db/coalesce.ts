@@ -3,18 +3,21 @@ import { codeOf } from '../errors.ts';
 import type { Db } from './database.ts';
 
 export interface CoalesceOptions {
-  /** Statements at once; while so many run, requests gather for the next one. One that takes longer than 50 ms does not count, so that what waits for a lock holds up no other. */
+  /**
+   * Concurrent statements; beyond that, requests gather for the next one. A statement that runs longer than 50 ms does not count,
+   * so that one waiting for a lock does not block the others.
+   */
   running: number;
-  /** Requests for one statement at most. */
+  /** Maximum requests per statement. */
   most: number;
 }
 
 const SLOW_MS = 50;
 
 /**
- * Lets requests that come together share a statement, a trip and a commit: under load that halves what each costs. Alone, a request
- * goes at once. Nothing is kept. Not for transactions: their statements are their own.
- * @param run answers in the order of the requests; an Error is the failure of that request alone
+ * Lets concurrent requests share a statement, a round trip and a commit: under load that halves the cost of each. A request that
+ * is alone is sent at once. Nothing is cached. Not for transactions, whose statements must stay separate.
+ * @param run returns answers in the order of the requests; an Error fails that request alone
  */
 export function coalesced<Request, Answer>(
   run: (db: Db, requests: readonly Request[]) => Promise<(Answer | Error)[]>,
@@ -31,10 +34,10 @@ export function coalesced<Request, Answer>(
   };
 }
 
-/** Data that PostgreSQL refuses, a constraint, a deadlock, or an error that a function raises: the statement has left nothing behind. */
+/** Data that PostgreSQL refuses, a constraint, a deadlock, or an error that a function raises: the statement has changed nothing. */
 const REFUSED = /^(22|23|40|54|P0)...$/;
 
-/** What one request of a batch brings upon the statement must not fail the others. */
+/** One request of a batch that breaks the statement must not fail the others. */
 async function runBatch<Request, Answer>(
   run: (db: Db, requests: readonly Request[]) => Promise<(Answer | Error)[]>,
   db: Db,
@@ -88,7 +91,7 @@ function createLoader<Request, Answer>(
     batchScheduleFn: (begin) => {
       if (active === running) return void waiting.push(begin);
       active += 1;
-      // Who comes alone waits for nobody.
+      // A single request does not wait for others.
       setImmediate(begin);
     },
   });

@@ -3,16 +3,16 @@ import pg from 'pg';
 import { PreparingClient } from './preparing-client.ts';
 import type { Tables } from './tables.ts';
 
-/** What a repository function takes first: the database, or a transaction on it. */
+/** First parameter of repository functions: the database, or a transaction on it. */
 export type Db = Kysely<Tables>;
-/** For repository functions that are only right inside a transaction. */
+/** For repository functions that must run inside a transaction. */
 export type Trx = Transaction<Tables>;
 
 export interface DatabaseOptions {
   connectionString: string;
-  /** Connections at most. */
+  /** Maximum connections. */
   poolMax: number;
-  /** Milliseconds that one statement may take; 0 for no limit (migrations). */
+  /** Time limit of one statement in milliseconds; 0: no limit (migrations). */
   statementTimeoutMs: number;
   onError?: (error: Error) => void;
 }
@@ -26,7 +26,7 @@ export interface Database {
 
 const TIMESTAMPTZ_OID = 1184;
 
-/** Opens a pool; connects on first use. Times are read as text, so that no microsecond of a sort key is lost. */
+/** Opens a pool; connects on first use. Times are read as text, so that the microseconds of a sort key are not lost. */
 export function openDatabase(options: DatabaseOptions): Database {
   const types = new pg.TypeOverrides();
   types.setTypeParser(TIMESTAMPTZ_OID, (text: string) => text);
@@ -36,15 +36,15 @@ export function openDatabase(options: DatabaseOptions): Database {
     max: options.poolMax,
     types,
     statement_timeout: options.statementTimeoutMs,
-    // Times are read as text, so a database or role with another style would make them unreadable; UTC is read fastest.
+    // Times are read as text; another style set for the database or role would be unreadable. UTC is parsed fastest.
     options: '-c datestyle=ISO -c timezone=UTC',
     connectionTimeoutMillis: 10_000,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
     application_name: 'mediakeep',
   });
-  // Without a listener, the loss of a connection ends the process. The pool's own covers idle ones only; of one in use the
-  // statement that was running fails as well, and that is what its caller hears.
+  // Without a listener, losing a connection ends the process. The pool's listener covers only idle connections; on a busy one the
+  // running statement fails too, which its caller sees.
   pool.on('error', (error) => options.onError?.(error));
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });

@@ -6,7 +6,7 @@ export type EventKind = 'item.stored' | 'item.failed' | 'job.changed';
 
 export interface NewEvent {
   kind: EventKind;
-  /** Whose it is, and so who may hear of it. */
+  /** The owner, who may read it. */
   userId: string;
   mediaId?: string | undefined;
   provider?: string | undefined;
@@ -17,8 +17,8 @@ export interface NewEvent {
 }
 
 /**
- * Notes that something has happened, in the transaction in which it does. One plain INSERT: no notification and no job, since
- * both take a lock that all commits share; `numberEvents` finds the row when it is committed.
+ * Records an event in the transaction that causes it. A plain INSERT without a notification or task, since both take a lock that
+ * all commits share; `numberEvents` finds the row once it is committed.
  */
 export async function recordEvent(trx: Trx, event: NewEvent): Promise<void> {
   await trx
@@ -36,9 +36,9 @@ export async function recordEvent(trx: Trx, event: NewEvent): Promise<void> {
 }
 
 /**
- * Gives committed events their positions, at most `limit`; answers how many. Transactions commit in another order than they
- * write, so a number given while writing could appear behind one that a reader has passed already. Here one process at a time
- * gives numbers, whose commit order is their order. Another one that is at it: 0, at once.
+ * Gives committed events their positions, at most `limit`; returns how many. Transactions commit in another order than they
+ * write, so a number given while writing could appear behind one that a reader has already passed. Here one process at a time
+ * gives numbers, and its commit order is their order. Returns 0 at once when another process is numbering.
  */
 export async function numberEvents(db: Db, limit: number): Promise<number> {
   const { rows } = await sql<{ numbered: string }>`
@@ -66,7 +66,7 @@ export async function numberEvents(db: Db, limit: number): Promise<number> {
 export interface EventLog {
   /** The position of the newest event; 0 before the first. */
   last: number;
-  /** Events up to here are no longer kept. */
+  /** Events up to here have been deleted. */
   forgottenTo: number;
 }
 
@@ -91,7 +91,7 @@ export interface MediaEvent {
   at: string;
 }
 
-/** Events after a position, of one user or of all, in order; and, as of the same moment, what is kept. */
+/** Events after a position, of one user or of all, in order; and the kept range, from the same snapshot. */
 export async function readEvents(
   db: Db,
   { after, userId, limit }: { after: number; userId: string | undefined; limit: number },
@@ -138,7 +138,7 @@ export async function readEvents(
   };
 }
 
-/** Whom the events after a position are about. */
+/** The owners of the events after a position. */
 export async function usersOfEvents(db: Db, after: number): Promise<Set<string>> {
   const rows = await db
     .selectFrom('media_events')
@@ -149,7 +149,7 @@ export async function usersOfEvents(db: Db, after: number): Promise<Set<string>>
   return new Set(rows.map((row) => row.user_id));
 }
 
-/** Forgets events that were numbered longer ago than that, the oldest `limit` at most; answers how many. */
+/** Deletes events that were numbered longer ago than that, the oldest `limit` at most; returns how many. */
 export async function forgetEvents(db: Db, olderThanSeconds: number, limit: number): Promise<number> {
   const { rows } = await sql<{ forgotten: string }>`
     WITH log AS (

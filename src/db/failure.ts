@@ -1,13 +1,13 @@
 import { codeOf } from '../errors.ts';
 
-/** SQLSTATE classes and system errors of a database that cannot be reached just now; the statement was not wrong. */
+/** SQLSTATE classes and system errors of a database that is unreachable at the moment; the statement was not at fault. */
 const GONE = /^(08|53|57P0|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)/;
 const GONE_MESSAGES =
   /connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed and is not queryable|Cannot use a pool after calling end/i;
 
 /**
- * Why the database failed: `gone`, it cannot be reached; `slow`, it gave the statement up; `collided`, with another transaction;
- * `refused`, it does not take a value. Undefined: something else, which is a fault of ours.
+ * Why the database failed: `gone`: unreachable; `slow`: it cancelled the statement; `collided`: conflict with another
+ * transaction; `refused`: invalid value. Undefined: anything else, which is a bug of this service.
  */
 export function failureOf(error: unknown): 'gone' | 'slow' | 'collided' | 'refused' | undefined {
   const code = codeOf(error);
@@ -24,7 +24,7 @@ function isSocketGone(error: unknown): boolean {
   return codeOf(error) === 'ENOENT' && (error as { syscall?: unknown }).syscall === 'connect';
 }
 
-/** The sweeper has marked the intent of an upload, or has swept it already: its object may be gone. */
+/** The sweeper has marked or swept the intent of an upload: its object may be gone. */
 export class IntentLost extends Error {
   override readonly name = 'IntentLost';
 }

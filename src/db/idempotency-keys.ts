@@ -16,7 +16,7 @@ const LOCK_SECONDS = 120;
 const KEEP_HOURS = 24;
 const lock = sql<string>`now() + make_interval(secs => ${LOCK_SECONDS})`;
 
-/** Takes a key that is new, expired, or left behind by a process that died; else tells how it stands. */
+/** Claims a key that is new, expired, or left by a crashed process; otherwise returns its state. */
 export async function claimKey(db: Db, { caller, key }: KeyOwner, attempt: string): Promise<ClaimResult> {
   const expires = sql<string>`now() + make_interval(hours => ${KEEP_HOURS})`;
   const claimed = await db
@@ -60,7 +60,7 @@ export async function renewKey(db: Db, { caller, key }: KeyOwner, attempt: strin
     .execute();
 }
 
-/** Keeps the answer, in the transaction that inserts the item; false when the claim was lost to another attempt. */
+/** Stores the response, in the transaction that inserts the item; false when the claim was lost to another attempt. */
 export async function finishKey(
   trx: Trx,
   { caller, key }: KeyOwner,
@@ -78,7 +78,7 @@ export async function finishKey(
   return result.numUpdatedRows === 1n;
 }
 
-/** Gives a claim back after a failure, so that the next attempt starts afresh. */
+/** Releases a claim after a failure, so that the next attempt starts afresh. */
 export async function releaseKey(db: Db, { caller, key }: KeyOwner, attempt: string): Promise<void> {
   await db
     .deleteFrom('idempotency_keys')
@@ -89,7 +89,7 @@ export async function releaseKey(db: Db, { caller, key }: KeyOwner, attempt: str
     .execute();
 }
 
-/** Removes expired keys; answers how many. */
+/** Removes expired keys; returns how many. */
 export async function deleteExpiredKeys(db: Db): Promise<number> {
   const result = await db
     .deleteFrom('idempotency_keys')
@@ -98,7 +98,7 @@ export async function deleteExpiredKeys(db: Db): Promise<number> {
   return Number(result.numDeletedRows);
 }
 
-/** Removes kept answers that speak of an item. */
+/** Removes stored responses that mention an item. */
 export async function forgetAnswersAbout(trx: Trx, itemId: string): Promise<void> {
   await trx
     .deleteFrom('idempotency_keys')

@@ -1,29 +1,32 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { JsonObject } from '../json/json.ts';
 
-// The one declaration of what an item has. The types of rows and items, the insert, the selects, the schema check, the search
-// filters, metadata.json of a run and the shapes on the wire all derive from it. The column's name is the field's in snake case.
+// The one declaration of an item's fields. The types of rows and items, the insert, the selects, the schema check, the search
+// filters, metadata.json of a run and the wire schemas all derive from it. The column's name is the field's in snake case.
 
-/** How a value is stored and read. `id` is a BIGINT as text, `size` a BIGINT that fits a number, `joined` ones are looked up elsewhere. */
+/**
+ * How a value is stored and read. `id` is a BIGINT as text, `size` a BIGINT that fits a number, `joined` fields come from other
+ * tables.
+ */
 type Kind = 'text' | 'uuid' | 'id' | 'integer' | 'size' | 'sha256' | 'time' | 'object' | 'tags' | 'boolean';
 
 interface ItemColumn {
   kind: Kind;
-  /** Characters of a `character varying`. */
+  /** Length of a `character varying`. */
   varchar?: number;
   /** NOT NULL. */
   required?: true;
-  /** The column's default, which an insert that knows nothing writes as well. */
+  /** The column's default, which the insert also writes for an absent value. */
   default?: string | number;
-  /** Who says it: a caller, the service (from the bytes), the database, or another table that is joined. */
+  /** Where the value comes from: a caller, the service (from the bytes), the database, or a joined table. */
   by: 'caller' | 'service' | 'database' | 'joined';
-  /** Bytes of a caller's text at most; indexed texts stay below what one index entry can hold (2,704 bytes). */
+  /** Maximum bytes of a caller's text; indexed texts stay below the limit of an index entry (2,704 bytes). */
   maxBytes?: number;
   /** The only values that a caller may give. */
   values?: readonly string[];
-  /** Searched for by its exact value. `few`: one value finds few items, so the search starts from its index. */
+  /** Filtered by exact value. `few`: one value matches few items, so the search starts from its index. */
   filter?: 'few' | 'many';
-  /** Its name in metadata.json of a run, where that is another; false: the item's entry does not have it. */
+  /** Its name in metadata.json of a run if it differs; false: not part of it. */
   run?: string | false;
   /** Never shown. */
   hidden?: true;
@@ -89,11 +92,11 @@ export const ITEM = {
 } as const satisfies Record<string, ItemColumn>;
 
 export type ItemField = keyof typeof ITEM;
-/** The declaration by name, for code that goes through all of them. */
+/** The declaration as entries, to iterate over all fields. */
 export const ITEM_FIELDS = Object.entries(ITEM) as [ItemField, ItemColumn][];
 
 type Columns = typeof ITEM;
-/** Names of the fields of which the declaration has `Part`. */
+/** Names of the fields whose declaration has `Part`. */
 export type FieldWith<Part> = { [N in ItemField]: Columns[N] extends Part ? N : never }[ItemField];
 
 export type StoredField = FieldWith<{ by: 'caller' | 'service' | 'database' }>;
@@ -124,20 +127,20 @@ interface Values {
   boolean: boolean;
 }
 
-/** The value of a field, where it has one. */
+/** The type of a field's value when present. */
 export type FieldValue<N extends ItemField> = Columns[N] extends { values: readonly (infer V)[] }
   ? V
   : Values[Columns[N]['kind']];
 
-/** Shown always: an object or a list that a row does not have is empty. */
+/** Never null: a missing object or list is shown as empty. */
 type AlwaysShown = FieldWith<{ required: true } | { kind: 'object' | 'tags' }> | 'updatedAt';
 
-/** A media item as the service shows it; times are RFC 3339 texts, absent values null. */
+/** A media item as the API shows it; times are RFC 3339 texts, absent values null. */
 export type MediaItem = {
   [N in ShownField]: Values[Columns[N]['kind']] | (N extends AlwaysShown ? never : null);
 };
 
-/** `timestamptz`: read as PostgreSQL's own text (microseconds are kept), written as an ISO text. */
+/** `timestamptz`: read as PostgreSQL's text (microseconds are kept), written as an ISO text. */
 export type Timestamp = ColumnType<string, string | undefined, string>;
 export type NullableTimestamp = ColumnType<string | null, string | null | undefined, string | null>;
 export type NullableJson = JSONColumnType<JsonObject | null, string | null | undefined, string | null>;
@@ -182,5 +185,5 @@ export function sqlTypeOf({ kind, varchar }: ItemColumn): string {
 export const STORED_FIELDS = ITEM_FIELDS.filter(([, { by }]) => by !== 'joined') as [StoredField, ItemColumn][];
 /** The fields that an insert writes. */
 export const INSERTED_FIELDS = STORED_FIELDS.filter(([, { by }]) => by !== 'database');
-/** What a caller may say. */
+/** Fields that a caller may set. */
 export const CALLER_FIELDS = ITEM_FIELDS.filter(([, { by }]) => by === 'caller') as [CallerField, ItemColumn][];

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Db } from './database.ts';
 
-/** A right that this process has until its time runs out or it gives it back. */
+/** A named lock that this process holds until it expires or is released. */
 export interface HeldLease {
-  /** Extends it by its full time; false when another has it by now. */
+  /** Extends it by its full time; false when another process has taken it. */
   renew(): Promise<boolean>;
   release(): Promise<void>;
 }
 
 /**
- * Takes the lease `name` for `seconds` of database time, which all replicas share; undefined when somebody has it. No
- * connection is held meanwhile, unlike with an advisory lock, and a holder that dies frees it by its time running out.
+ * Takes the lease `name` for `seconds` of database time, which all replicas share; undefined when it is taken. Unlike an advisory
+ * lock it holds no connection, and a crashed holder's lease expires.
  */
 export async function takeLease(db: Db, name: string, seconds: number): Promise<HeldLease | undefined> {
   const holder = randomUUID();
@@ -30,7 +30,7 @@ export async function takeLease(db: Db, name: string, seconds: number): Promise<
   if (!taken) return undefined;
   return {
     async renew() {
-      // Also when its time has run out: nobody has taken it over, so nobody else has been at work.
+      // Even if it has expired: as no other process took it over, none has done its work.
       const renewed = await db
         .updateTable('leases')
         .set({ leased_until: until })

@@ -2,7 +2,7 @@ import type { CompiledQuery, Compilable, RawBuilder } from 'kysely';
 import type { Db } from './database.ts';
 import { nameStatement } from './preparing-client.ts';
 
-/** Stands for a value while a statement is built; never sent. */
+/** Placeholder for a value while a statement is built; never sent. */
 class Placeholder {
   readonly name: string;
 
@@ -12,9 +12,10 @@ class Placeholder {
 }
 
 /**
- * A statement of the hot path: built once, parsed and planned once for each connection. Building costs this process, and planning
- * the database, more than a look-up by a key does. Only for statements whose one plan is right for all values: never for a search.
- * @param build is called once; what it reads of `values` stands for the value of each execution
+ * A statement of the hot path: built once, and parsed and planned once per connection. Building it costs this process, and
+ * planning it the database, more than a look-up by key does. Only for statements with one plan for all values: never for a
+ * search.
+ * @param build is called once; what it reads of `values` becomes a parameter of each execution
  */
 export function prepared<Values extends object, Row>(
   name: string,

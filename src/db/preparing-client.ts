@@ -1,16 +1,16 @@
 import pg from 'pg';
 import { codeOf } from '../errors.ts';
 
-/** Names of the statements that connections keep prepared, by their text. */
+/** Names of the prepared statements, by their text. */
 const names = new Map<string, string>();
 
-/** Shapes that are kept prepared: each takes memory in every connection, and callers choose them. */
+/** Maximum prepared shapes: each takes memory in every connection, and callers determine how many there are. */
 const MAX_SHAPES = 64;
 let shapes = 0;
 
 /**
- * The same for a statement whose text depends on what is asked for, of which the first so many different ones are kept. Only where one
- * plan is right for all values of a shape.
+ * Names a statement whose text depends on the request; only the first `MAX_SHAPES` are kept. Use it only where one plan is right
+ * for all values of a shape.
  */
 export function nameShape(prefix: string, text: string): void {
   if (names.has(text) || shapes === MAX_SHAPES) return;
@@ -23,11 +23,11 @@ export function nameStatement(text: string, name: string): void {
   names.set(text, name);
 }
 
-/** How often a statement got another name. */
+/** Number of renamings. */
 let renamings = 0;
 
 /**
- * PostgreSQL goes on refusing a kept statement whose columns have changed their types, as the migration of a newer version may do while
+ * PostgreSQL keeps refusing a prepared statement whose column types have changed, as a newer version's migration may do while
  * this one runs. Under another name every connection prepares it anew.
  */
 function isOutdated(error: unknown): boolean {
@@ -47,7 +47,7 @@ export class PreparingClient extends pg.Client {
     return run().catch((error: unknown) => {
       if (!isOutdated(error)) throw error;
       if (names.get(text) === name) names.set(text, `${name.split(' ')[0]} ${(renamings += 1)}`);
-      // In a transaction this fails as well, for the first failure has ended it.
+      // In a transaction this fails as well, because the first failure has aborted it.
       return run();
     }) as never;
   }

@@ -13,9 +13,9 @@ export interface MediaRollupItemsTable {
   tool: string | null;
   model: string | null;
   provider: string | null;
-  /** Of its creation, in UTC. */
+  /** Day of its creation, in UTC. */
   day: string | null;
-  /** A JSON list of those that have its bytes, sorted; null when none has. */
+  /** A sorted JSON list of the stores that have its bytes; null when none has. */
   stores: string | null;
   at_risk: boolean;
   tags: string[];
@@ -26,7 +26,7 @@ export interface MediaRollupScopesTable {
   /** Null: everyone. */
   user_id: string | null;
   items: string;
-  /** How many have items; everyone's row alone. */
+  /** Number of users with items; only in everyone's row. */
   users: string;
 }
 
@@ -34,7 +34,7 @@ export interface MediaRollupCountsTable {
   scope: string;
   kind: 'status' | 'tool' | 'model' | 'provider' | 'day' | 'stores' | 'risk' | 'tag';
   key: string;
-  /** Where the key is not the whole of it. */
+  /** Set where the key is not the whole name. */
   name: string | null;
   items: string;
   bytes: string | null;

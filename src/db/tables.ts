@@ -19,7 +19,7 @@ export interface MediaLocationsTable {
   state: Generated<'stored' | 'pending' | 'missing' | 'corrupt'>;
   verified_at: NullableTimestamp;
   created_at: Timestamp;
-  /** Why a `pending` one is wanted: a copy beside the others, or the item's way back to its own store. */
+  /** Why a `pending` copy is wanted: as a mirror, or as failback to the item's own store. */
   purpose: 'mirror' | 'home' | null;
   attempts: Generated<number>;
   next_attempt_at: NullableTimestamp;
@@ -116,19 +116,19 @@ export interface RunsTable {
   metadata: JSONColumnType<JsonObject, string | undefined, string>;
   store: string;
   completed_at: NullableTimestamp;
-  /** Counts the changes of what metadata.json tells. */
+  /** Counts changes of the content of metadata.json. */
   revision: Generated<number>;
-  /** The revision that metadata.json has. */
+  /** The revision in the written metadata.json. */
   written_revision: Generated<number>;
-  /** The texts' own files have to be written, too. */
+  /** The texts' separate files must be written, too. */
   texts_due: Generated<boolean>;
-  /** When a worker writes the files, should nobody have done so. */
+  /** When a worker writes the files, unless they were written before. */
   due_at: NullableTimestamp;
   attempts: Generated<number>;
   last_error: string | null;
-  /** When a write ended without saying whether it will still be carried out. */
+  /** When a write ended without a clear outcome. */
   uncertain_at: NullableTimestamp;
-  /** Bytes of metadata.json as it was written last. */
+  /** Size of the last written metadata.json. */
   metadata_bytes: Generated<string>;
   written_at: NullableTimestamp;
   created_at: Timestamp;
@@ -151,7 +151,7 @@ export interface FetchesTable {
   dies_at: NullableTimestamp;
   next_attempt_at: Timestamp;
   attempts: Generated<number>;
-  /** Counts all that changes what an attempt may conclude: takings, further places, retries. */
+  /** Counts everything that invalidates a running attempt: takings, further places, retries. */
   revision: Generated<number>;
   last_error: string | null;
   gave_up_at: NullableTimestamp;
@@ -167,11 +167,11 @@ export interface WebhookDeliveriesTable {
   body: Buffer | null;
   body_store: string | null;
   body_key: string | null;
-  /** Why a parked webhook waits; null where an older version has parked it, for lack of an owner. */
+  /** Why a webhook is parked; null if an older version parked it, for lack of an owner. */
   reason: 'no_owner' | 'other_owner' | null;
   /** The user that a parked webhook names. */
   named_user_id: string | null;
-  /** Size of the body; null for webhooks that were recorded before sizes were. */
+  /** Size of the body; null for webhooks recorded before sizes were. */
   bytes: ColumnType<string | null, number | undefined, number>;
   received_at: Timestamp;
   expires_at: Timestamp;

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 export const SCOPES = ['media:read', 'media:write', 'media:admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** Who asks: the token's subject and scopes. */
+/** The caller: the token's subject and scopes. */
 export interface Caller {
   sub: string;
   scopes: ReadonlySet<Scope>;
@@ -23,7 +23,7 @@ export function mayReach(caller: Caller, userId: string): boolean {
 
 /**
  * The user for whom `caller` writes.
- * @throws AppError invalid_request when a service's token names nobody, user_mismatch when a user's token names another.
+ * @throws AppError invalid_request when a service's token names no user, user_mismatch when a user's token names another
  */
 export function ownerFor(caller: Caller, userId: string | undefined): string {
   if (isAdmin(caller)) {

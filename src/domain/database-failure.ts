@@ -2,8 +2,8 @@ import { IntentLost, SceneTaken, failureOf } from '../db/failure.ts';
 import { AppError } from '../errors.ts';
 
 /**
- * What a caller is told of a failure of the database: a value that PostgreSQL refuses is the caller's to change, an absent database is
- * worth a retry. Anything else is returned as it is.
+ * Maps a database failure to an AppError: the caller must change a value that PostgreSQL refuses, and may retry while the
+ * database is unavailable. Any other error is returned unchanged.
  */
 export function asAppError(error: unknown): unknown {
   if (error instanceof IntentLost)

@@ -8,7 +8,7 @@ import type { JsonLimits } from '../json/scan.ts';
 import type { Stores } from '../storage/stores/stores.ts';
 import type { BodyCache } from './bytes/body-cache.ts';
 
-/** What an ingest tells the metrics; a failed generation that was recorded counts as `recorded`. */
+/** What an ingest reports to the metrics; a recorded generation failure counts as `recorded`. */
 export interface IngestEvent {
   source: string;
   outcome: string;
@@ -22,11 +22,11 @@ export interface DomainMetrics {
   generationFailed(toolName: string, provider: string): void;
   /** `accepted`, `duplicate`, `parked` or an error code. */
   webhook(provider: string, outcome: string): void;
-  /** Bytes of a store that do not hash to what was stored. */
+  /** A store returned bytes whose hash differs from the stored one. */
   corruptRead(store: string): void;
 }
 
-/** What domain functions need from around them. */
+/** Dependencies of the domain functions. */
 export interface Deps {
   db: Db;
   stores: Stores;
@@ -36,13 +36,13 @@ export interface Deps {
   /** The operator's own ComfyUI, when one is configured. */
   comfyui: ComfyClient | undefined;
   log: Logger;
-  /** What this process does in the background. */
+  /** Background work of this process. */
   background: BackgroundParts;
   metrics: DomainMetrics;
-  /** Told after a commit that has left copies for a worker to make; returns at once. */
+  /** Called after a commit that left copies for a worker to make; returns at once. */
   copiesWanted: () => void;
   limits: { maxUploadBytes: number; json: JsonLimits };
   defaultVisibility: 'private' | 'public';
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   publicBaseUrl: string;
 }

@@ -7,10 +7,10 @@ import { AppError } from '../errors.ts';
 
 const WAIT_MS = 30_000;
 
-/** A claim on a key: this process does the work, and keeps the answer in the work's own transaction. */
+/** A claim on a key: this process does the work and stores the response in the work's transaction. */
 export interface Claim {
   renew(): Promise<void>;
-  /** @throws AppError idempotency_in_progress when another attempt has taken the key meanwhile. */
+  /** @throws AppError idempotency_in_progress when another attempt has taken the key over. */
   finish(trx: Trx, fingerprint: string, response: object): Promise<void>;
   release(): Promise<void>;
 }
@@ -56,7 +56,7 @@ function stillRunning(): AppError {
   );
 }
 
-/** @throws AppError idempotency_mismatch when the content is not what the key stood for. */
+/** @throws AppError idempotency_mismatch when the content differs from that of the key. */
 export function assertSameContent(kept: string, fingerprint: string): void {
   if (kept !== fingerprint) {
     throw new AppError(
@@ -67,7 +67,7 @@ export function assertSameContent(kept: string, fingerprint: string): void {
   }
 }
 
-/** A hash of what a request says, whatever the order of its fields. */
+/** A hash of a request's content, independent of the order of its fields. */
 export function fingerprintOf(content: unknown): string {
   return createHash('sha256').update(canonical(content)).digest('hex');
 }

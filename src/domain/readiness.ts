@@ -10,13 +10,13 @@ export interface Check {
   name: string;
   ok: boolean;
   reason?: string;
-  /** It fails, but something else does its work meanwhile. */
+  /** It fails, but the service still works without it. */
   degraded?: boolean;
 }
 
 const TIMEOUT_MS = 3000;
 
-/** Whether everything is there that a request needs. Reasons are for operators and hold no addresses or secrets. */
+/** Whether everything that requests need is available. Reasons are for operators and contain no addresses or secrets. */
 export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log' | 'background'>): Promise<Check[]> {
   const check = async (name: string, work: () => Promise<string | undefined>): Promise<Check> => {
     try {
@@ -60,7 +60,7 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log' | 
   ]);
   const background = deps.background.states().flatMap(failingPart);
   if (first.ok || first.degraded === true || fallbacks.length === 0) return [database, schema, first, ...background];
-  // Uploads go on in a fallback: taking this process out of service would end what works.
+  // Uploads continue in a fallback, so this replica stays in service.
   const others = await Promise.all(fallbacks.map(store));
   const replaced = others.some((other) => other.ok);
   const all = [first, ...others].map((each) =>
@@ -69,7 +69,7 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log' | 
   return [database, schema, ...all, ...background];
 }
 
-/** Requests are served without it, and the process keeps trying: taking the replica out of service would help nobody. */
+/** Requests are served without this part, and the process keeps restarting it; taking the replica out of service would not help. */
 function failingPart({ name, state, since, lastError }: PartState): Check[] {
   if (state === 'running') return [];
   const error = asAppError(lastError);

@@ -1,6 +1,6 @@
 /**
- * Works through `source` in its order, at most `concurrency` entries at a time; once `signal` fires, no further one is begun. The
- * first failure of `work` is thrown at once, while what is under way runs on.
+ * Processes `source` in order, at most `concurrency` entries at a time; starts none after `signal` fires. The first failure of
+ * `work` is thrown at once, while running entries go on.
  */
 export async function workThrough<T>(
   source: Iterable<T> | AsyncIterable<T>,

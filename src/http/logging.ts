@@ -3,13 +3,13 @@ import type { FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify'
 import type { IncomingMessage } from 'node:http';
 import { loggableUrl } from '../telemetry/loggable-url.ts';
 
-/** The caller's request id when it looks like one, else a new one: what is logged must not be anybody's text. */
+/** The caller's request id if it has the form of one, else a new one: arbitrary text must not get into the log. */
 export function requestId(raw: IncomingMessage): string {
   const given = raw.headers['x-request-id'];
   return typeof given === 'string' && /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(given) ? given : randomUUID();
 }
 
-/** One line for each answered request, and one for each that the client gave up. */
+/** Logs one line per request, answered or aborted by the client. */
 export function registerLogging(
   app: FastifyInstance<RawServerDefault>,
   observe: (method: string, route: string, status: number, seconds: number) => void,

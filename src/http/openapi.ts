@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifySchema } from 'fastify';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The document as it is served; each form is written once. */
+    /** The document as it is served; each form is serialised once. */
     openapiText(form: 'json' | 'yaml'): Buffer;
   }
 }
@@ -21,7 +21,7 @@ function openapiTexts(app: FastifyInstance): (form: 'json' | 'yaml') => Buffer {
   };
 }
 
-/** Describes the API from the routes' own schemas; to be registered before them. */
+/** Describes the API from the routes' own schemas; register it before them. */
 export async function registerOpenapi(app: FastifyInstance, version: string, publicBaseUrl: string): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
@@ -69,7 +69,7 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
   app.decorate('openapiText', openapiTexts(app));
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
-    // The plugin would write the document anew for each request.
+    // The plugin would serialise the document for each request.
     uiHooks: {
       onRequest: (request, reply, done) => {
         const { url } = request.routeOptions;
@@ -82,7 +82,7 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
   });
 }
 
-/** What has a default may be left out by callers, although a handler always finds it. */
+/** Callers may omit properties with a default, although a handler always finds them. */
 function relaxDefaults(schema: FastifySchema | undefined): FastifySchema | undefined {
   const query = schema?.querystring as
     | { properties: Record<string, { default?: unknown }>; required?: string[] }
@@ -108,7 +108,7 @@ export function openapiDocument(app: FastifyInstance): JsonObject {
   const document = JSON.parse(JSON.stringify(app.swagger())) as JsonObject;
   const schemas = (document['components'] as { schemas: Record<string, { properties?: Record<string, JsonObject> }> })
     .schemas;
-  // Generators want the mapping spelled out, which the validator does not take.
+  // Code generators need an explicit mapping, which the validator does not accept.
   for (const schema of Object.values(schemas)) {
     for (const property of Object.values(schema.properties ?? {})) {
       if (property['discriminator'])
@@ -125,7 +125,7 @@ function mappingOf(oneOf: unknown, schemas: Record<string, { properties?: Record
   );
 }
 
-/** A literal comes out of the generator as an enum of one. */
+/** The plugin writes a literal as an enum of one value. */
 function discriminatorOf(property: JsonObject | undefined): string {
   const [value] = Array.isArray(property?.['enum']) ? property['enum'] : [property?.['const']];
   if (typeof value !== 'string') throw new Error('A member of a discriminated union has no literal type');

@@ -3,7 +3,7 @@ import type { SearchDeps } from '../domain/search/search.ts';
 import type { RenderedItems } from './answers/rendered-items.ts';
 import type { WebhookTrust } from './webhooks/webhook-sender.ts';
 
-/** What the routes need from around them. */
+/** Dependencies of the routes. */
 export interface RouteDeps extends SearchDeps, DeliveryDeps {
   webhooks: WebhookTrust;
   rendered: RenderedItems;

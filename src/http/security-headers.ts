@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import helmet from 'helmet';
 
-/** Sets helmet's headers on every answer. They are the same for all, so they are worked out once: @fastify/helmet does so for each request. */
+/** Sets helmet's headers on every response. They never vary, so they are computed once; @fastify/helmet computes them per request. */
 export function registerSecurityHeaders(app: FastifyInstance): void {
   const headers = securityHeaders();
   app.addHook('onRequest', (_request, reply, done) => {

@@ -2,22 +2,22 @@ import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { watchUncaught } from './uncaught-errors.ts';
 
-/** Signals with which people and supervisors end a service. */
+/** Signals with which people and supervisors stop a service. */
 const ENDING = ['SIGINT', 'SIGTERM'] as const;
-/** Ctrl-C reaches a service below npm twice, from the terminal and from npm; nobody has pressed it again so soon. */
+/** Ctrl-C reaches a service below npm twice, from the terminal and from npm; a second signal within this time is no new key press. */
 const SAME_SIGNAL_MS = 1000;
 
 export interface CloseOptions {
-  /** Milliseconds that `close` may take. */
+  /** Time limit of `close` in milliseconds. */
   delay: number;
   log: Logger;
-  /** Counts an error that nothing caught and that the process survives. */
+  /** Counts an uncaught error that the process survives. */
   uncaught: (part: string) => void;
 }
 
 /**
- * Runs `close` once, on the first signal or the first unknown error that nothing caught, and ends the process; after an error with exit
- * code 1. A second signal or unknown error ends it at once.
+ * Runs `close` once, on the first signal or the first unknown uncaught error, and ends the process; after an error with exit code
+ * 1. A second signal or unknown error ends it at once.
  */
 export function closeOnSignal(
   { delay, log, uncaught }: CloseOptions,

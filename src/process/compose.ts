@@ -33,7 +33,7 @@ export interface Service {
   close(): Promise<void>;
 }
 
-/** Puts the parts of one process together: database, stores, fetcher, signer, metrics. */
+/** Creates the parts of one process: database, stores, fetcher, signer, metrics. */
 export async function createService(
   config: Config,
   { connectionString, jwtSecret, log, version }: ServiceOptions,
@@ -50,7 +50,7 @@ export async function createService(
   metrics.watchFetches(fetches.read);
   metrics.watchRollups(uncounted.read);
   metrics.watchStores(services.stores, pending.read);
-  // Without it a worker looks for copies every minute.
+  // Otherwise workers look for copies every minute.
   const wakeUp = onDemand(background, 'copies-wake-up', () => requestCopies(db), { everyMs: 1000 });
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const fetcher = createUrlFetcher({
@@ -110,7 +110,7 @@ export async function createService(
   };
 }
 
-/** What the settings say about each webhook in the registry. */
+/** The settings of each webhook in the registry. */
 function webhookTrust(config: Config): WebhookTrust {
   const senders = WEBHOOKS.map((webhook): [WebhookProvider, SenderTrust] => {
     const { name, secret: setting } = webhook;

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { ConfigError } from '../config/load-config.ts';
 import { createLogger } from '../telemetry/logger.ts';
 
-/** Says on standard error why the service could not start, and ends the process with 1. */
+/** Writes to standard error why the service could not start, and exits with 1. */
 export function reportFailedStart(error: unknown): never {
   if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
   else {

@@ -20,18 +20,18 @@ import { createStore } from '../storage/stores/store.ts';
 
 const STATEMENT_TIMEOUT_MS = 30_000;
 
-/** The database to use: the configured one, or the embedded one, which `stop` leaves again. */
+/** Opens the configured database, or the embedded one, which `stop` releases. */
 export async function openConfiguredDatabase(
   config: Config,
   log: Logger,
 ): Promise<{ connectionString: string; stop: () => Promise<void> }> {
   if (config.DATABASE_URL !== undefined) return { connectionString: config.DATABASE_URL, stop: async () => {} };
-  // Loaded only when it is needed: an image for production does not have it.
+  // Loaded on demand: a production image does not contain it.
   const { startEmbeddedPostgres } = await import('../db/embedded/embedded-postgres.ts');
   return startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: (message) => log.info(message) });
 }
 
-/** The JWT secret: the configured one, or in development one that is made once and kept; undefined when only JWKS counts. */
+/** The JWT secret: the configured one, or in development one that is generated once and kept; undefined when only JWKS is used. */
 export async function resolveJwtSecret(config: Config): Promise<{ secret: string | undefined; madeUp: boolean }> {
   if (config.JWT_SECRET !== undefined) return { secret: config.JWT_SECRET, madeUp: false };
   if (config.JWT_JWKS_URL !== undefined && config.production) return { secret: undefined, madeUp: false };
@@ -56,7 +56,7 @@ export interface Services {
   close(): Promise<void>;
 }
 
-/** Opens what every process of the service needs: the migrated database and the stores. @throws with a message for operators */
+/** Opens what every process needs: the migrated database and the stores. @throws with a message for operators */
 export async function openServices(
   config: Config,
   connectionString: string,
@@ -96,7 +96,7 @@ export async function openServices(
   }
 }
 
-/** Nothing works without a schema. An older schema only turns readiness red until it has been migrated. */
+/** Requires a schema; one that is only outdated is reported by readiness until it is migrated. */
 async function requireSchema({ db }: Database): Promise<void> {
   const { applied } = await migrationState(db);
   if (applied.length === 0) {
@@ -125,7 +125,7 @@ async function openStores(
       const made = await create(kind, settings, context);
       refuseSamePlace(places, name, made.place);
       await made.check?.().catch((error: unknown) => {
-        // What is wrong stays wrong; what cannot be reached may come back, and others may do its work until then.
+        // A wrong setting stays wrong; an unreachable store may come back, and fallbacks may replace it until then.
         if (!(error instanceof StorageError) || error.code !== 'UNAVAILABLE') return asConfigError(error);
         unreachable.set(name, `the store '${name}' cannot be reached: ${error.message}`);
         return undefined;
@@ -144,7 +144,7 @@ async function openStores(
   });
 }
 
-/** A kind may refuse its settings before it has anything to wait for. */
+/** A driver may refuse its settings synchronously. */
 async function create(kind: DriverKind, settings: Record<string, unknown>, context: DriverContext): Promise<Driver> {
   try {
     return await kind.create(settings, context);
@@ -153,7 +153,7 @@ async function create(kind: DriverKind, settings: Record<string, unknown>, conte
   }
 }
 
-/** Two stores of one place would count one copy for two, and take each other's objects for foreign ones. */
+/** Two stores in one place would count one copy twice, and take each other's objects for foreign ones. */
 function refuseSamePlace(places: Map<string, string>, name: string, place: string | undefined): void {
   if (place === undefined) return;
   const other = places.get(place);
@@ -164,7 +164,7 @@ function refuseSamePlace(places: Map<string, string>, name: string, place: strin
   places.set(place, name);
 }
 
-/** A store that cannot be opened is told like a wrong setting: what it says names the setting and the remedy. */
+/** A store that cannot be opened is reported like a wrong setting: the message names the setting and how to fix it. */
 function asConfigError(error: unknown): never {
   if (!(error instanceof StorageError)) throw error;
   const cause = codeOf(error.cause);

@@ -17,10 +17,10 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
-/** Starts the service with the settings of `env` and serves until a signal comes. @throws ConfigError, or why it could not start */
+/** Starts the service with the settings of `env` and serves until a signal arrives. @throws ConfigError, or why it could not start */
 export async function start(env: NodeJS.ProcessEnv): Promise<void> {
   const settings = loadConfig(env);
-  // Addresses in answers name the port, so it has to be known before the service is put together.
+  // URLs in responses contain the port, so it must be known before the service is created.
   const config = settings.PORT === 0 ? { ...settings, PORT: await anyPort(settings) } : settings;
   const log = createLogger(config.LOG_LEVEL);
   const jwt = await resolveJwtSecret(config);
@@ -67,7 +67,7 @@ async function serve(
         log.warn(`requests still run after ${config.SHUTDOWN_GRACE_SECONDS} s; cutting their connections`);
         app.server.closeAllConnections();
       }, grace);
-      // A connection that was busy when the server closed would be kept open for further requests after its answer.
+      // A connection that was busy when the server closed would be kept alive after its response.
       const idle = setInterval(() => app.server.closeIdleConnections(), 50);
       await app.close();
       clearInterval(idle);
@@ -83,7 +83,7 @@ async function serve(
   try {
     await app.listen({ host: config.HOST, port: config.PORT });
   } catch (error) {
-    // What looks at the database from time to time ends before it does.
+    // The app's periodic queries end before the database closes.
     await app.close();
     monitor.stop();
     await worker?.stop();
@@ -120,7 +120,7 @@ function listenProblem(error: unknown, { HOST, PORT }: Config): unknown {
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
 const TOKEN_SECONDS = 30 * 24 * 3600;
 
-/** Tells where the service is; in development also how to try it at once. Goes to standard output, never into the log. */
+/** Prints the service's URL; in development also how to try it. Goes to standard output, never into the log. */
 function greet(config: Config, baseUrl: string, developmentSecret: string | undefined): void {
   const lines = ['', `mediakeep ${version} listens on ${baseUrl}`, `  API reference   ${baseUrl}/docs`];
   if (config.DATABASE_URL === undefined) lines.push(`  database        embedded PostgreSQL in ${config.DATA_DIR}`);

@@ -4,7 +4,7 @@ import { failureOf } from '../db/failure.ts';
 import { codeOf, isAppError } from '../errors.ts';
 import { StorageError } from '../storage/driver.ts';
 
-/** What the system and undici say of a connection that cannot be made or has broken. */
+/** Error codes of the system and undici for connections that failed or broke. */
 const NETWORK = new Set([
   'ECONNABORTED',
   'ECONNREFUSED',
@@ -21,7 +21,7 @@ const NETWORK = new Set([
 ]);
 const MAX_CAUSES = 5;
 
-/** Whether an error, or what caused it, says that the database, a store or the network is unavailable. */
+/** Whether an error, or its cause, means that the database, a store or the network is unavailable. */
 function isOutage(error: unknown, causes = 0): boolean {
   if (failureOf(error) === 'gone' || isAppError(error, 'database_unavailable', 'store_unavailable')) return true;
   if (error instanceof StorageError && error.code === 'UNAVAILABLE') return true;
@@ -38,9 +38,9 @@ export interface UncaughtOptions {
 }
 
 /**
- * Decides about errors that nothing caught. One that comes out of a background part restarts that part; one that says that the
- * database, a store or the network is unavailable is logged. Both are counted and the process goes on. Any other goes to `end`: what
- * it has broken is unknown. Answers a function that stops this.
+ * Handles uncaught errors. One from a background part restarts that part; one that means that the database, a store or the
+ * network is unavailable is logged. Both are counted and the process goes on. Any other goes to `end`, because its damage is
+ * unknown. Returns a function that stops this.
  */
 export function watchUncaught({ log, count }: UncaughtOptions, end: (error: Error) => void): () => void {
   const judge = (error: unknown) => {

@@ -2,7 +2,7 @@ import { type Static, type TObject, type TObjectOptions, type TProperties, type 
 
 const byName = new Map<string, TSchema>();
 
-/** An object with a name, which is a component of the document and can be referred to from anywhere. */
+/** A named object schema: a component of the document, which any schema can refer to. */
 export function component<P extends TProperties>(name: string, properties: P, options: TObjectOptions): TObject<P> {
   if (byName.has(name)) throw new Error(`Two components have the name ${name}`);
   const schema = Type.Object(properties, { ...options, $id: name });
@@ -10,14 +10,14 @@ export function component<P extends TProperties>(name: string, properties: P, op
   return schema;
 }
 
-/** A reference to a component: OpenAPI shows a `$ref`, and TypeScript still knows the shape. */
+/** A reference to a component: OpenAPI shows a `$ref`, and TypeScript still knows the type. */
 export function ref<T extends TSchema>(schema: T): ReturnType<typeof Type.Unsafe<Static<T>>> {
   const { $id } = schema as { $id?: string };
   if ($id === undefined) throw new Error('Only components can be referred to');
   return Type.Unsafe<Static<T>>(Type.Ref($id));
 }
 
-/** The components of all modules that are loaded, by name. */
+/** The components of all loaded modules, by name. */
 export function components(): TSchema[] {
   return [...byName].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, schema]) => schema);
 }
@@ -35,7 +35,7 @@ export const text = (description: string, maxLength: number, options: object = {
 export const jsonObject = (description: string) =>
   Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, description });
 
-/** An id as it comes in a path: anything else is refused before PostgreSQL sees it. */
+/** An id in a path: anything else is refused before PostgreSQL sees it. */
 export const ItemId = Type.String({
   pattern: '^[1-9][0-9]{0,18}$',
   description: 'Id of a media item.',
@@ -73,7 +73,7 @@ const problem = (description: string) => ({
   content: { 'application/problem+json': { schema: ref(ProblemSchema) } },
 });
 
-/** The error answers that every route has. */
+/** The error responses that every route has. */
 export const problems = {
   '4XX': problem('The request cannot be served as it is; `code` and `detail` say what to change.'),
   default: problem('The service cannot serve the request just now; `Retry-After` says when to try again.'),

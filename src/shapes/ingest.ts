@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import { component, jsonObject, ref, text } from './common.ts';
 import { flatFields } from './item-fields.ts';
 
-/** JSON inside a text, for forms that have only texts. */
+/** JSON as text, for forms, which have only texts. */
 const jsonText = (description: string) =>
   Type.Optional(Type.String({ description, maxLength: 200_000, examples: ['{"campaign":"winter"}'] }));
 

@@ -13,13 +13,13 @@ import { EXACT_FIELDS } from '../db/search/item-filter.ts';
 import type { FilterField } from '../db/item-columns.ts';
 import { jsonObject, text } from './common.ts';
 
-/** What the document says of a field: of its value in an item, of what a caller gives, and of a search for it. */
+/** Texts of the OpenAPI document for a field: in an item, in a request, and as a search parameter. */
 interface Texts {
   item: string;
   given?: string;
   filter?: string;
   examples?: readonly unknown[];
-  /** Where what a caller gives looks otherwise. */
+  /** Where the input looks different. */
   givenExamples?: readonly unknown[];
 }
 
@@ -121,7 +121,7 @@ function shownSchema(field: keyof MediaItem): TSchema {
 
 const SHOWN = ITEM_FIELDS.filter(([, { hidden }]) => hidden !== true).map(([field]) => field as keyof MediaItem);
 
-/** What an item has on the wire. */
+/** Properties of an item in responses. */
 export const itemProperties = {
   ...(Object.fromEntries(SHOWN.slice(0, 1).map((field) => [field, shownSchema(field)])) as Pick<ItemProperties, 'id'>),
   url: Type.Unsafe<string | null>({
@@ -138,7 +138,7 @@ const time = (description: string) => Type.String({ description, maxLength: 40, 
 function givenSchema(field: CallerField): TSchema {
   const { kind, values, maxBytes } = ITEM[field] as (typeof ITEM_FIELDS)[number][1];
   const { item, given: description = item, givenExamples: examples } = TEXTS[field];
-  // A caller records a success or a failure; `pending` is the service's.
+  // A caller records a success or a failure; `pending` is set by the service only.
   if (field === 'status') return Type.Enum(['success', 'failed'], { description });
   if (values) return Type.Enum([...values], { description });
   if (kind === 'integer') return Type.Integer({ minimum: 0, maximum: 1_000_000, description });
@@ -152,7 +152,7 @@ function givenSchema(field: CallerField): TSchema {
 
 type FlatField = Exclude<CallerField, FieldWith<{ kind: 'object' }>>;
 
-/** What a caller may say about an item, whatever the form in which it comes; objects, which forms write as text, aside. */
+/** An item's fields in a request of any form; without objects, which forms send as text. */
 export const flatFields = {
   ...(Object.fromEntries(
     CALLER_FIELDS.filter(([, { kind }]) => kind !== 'object').map(([field]) => [
@@ -175,7 +175,7 @@ function filterSchema(field: FilterField): TSchema {
   return text(description, varchar ?? 2000);
 }
 
-/** Parameters of a search that ask for an exact value. */
+/** Search parameters for exact values. */
 export const filterFields = Object.fromEntries(
   EXACT_FIELDS.map(([field]) => [field, Type.Optional(filterSchema(field))]),
 ) as { [N in FilterField]: TOptional<TUnsafe<string>> };

@@ -13,7 +13,7 @@ const OPTIONS = {
 } as const;
 
 /**
- * A validator whose limits of length cost nothing on long texts: Ajv's own count the characters of a text of 64 MiB to learn that it
+ * A validator whose length limits are cheap on long texts: Ajv itself counts the characters of a text of 64 MiB to learn that it
  * has at least one.
  */
 export function createAjv(coerceTypes: boolean | 'array'): Ajv {
@@ -36,7 +36,7 @@ export function createAjv(coerceTypes: boolean | 'array'): Ajv {
   return ajv;
 }
 
-/** Characters of a text; of one that surely has more than `bound`, some number beyond it. */
+/** Characters of a text; for one certainly longer than `bound`, some number above it. */
 function lengthUpTo(text: string, bound: number): number {
   // A character takes at most two units of UTF-16.
   if (text.length > 2 * bound + 2) return text.length / 2;
@@ -45,7 +45,7 @@ function lengthUpTo(text: string, bound: number): number {
   return length;
 }
 
-/** Fields given as texts (multipart, query of a raw body), checked and coerced by a schema. @throws AppError invalid_request */
+/** Validates and coerces fields given as texts (multipart, query of a raw body). @throws AppError invalid_request */
 export function createFieldCheck<T>(schema: TSchema): (fields: Record<string, unknown>) => T {
   const ajv = createAjv('array');
   const validate = ajv.compile(schema);
@@ -56,7 +56,7 @@ export function createFieldCheck<T>(schema: TSchema): (fields: Record<string, un
   };
 }
 
-/** A JSON value, checked without coercion; the schema may refer to named ones. @throws AppError invalid_request */
+/** Validates a JSON value without coercion; the schema may refer to named ones. @throws AppError invalid_request */
 export function createJsonCheck<T>(schema: TSchema): (value: unknown) => T {
   const ajv = createAjv(false);
   for (const other of components()) ajv.addSchema(other);

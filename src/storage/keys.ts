@@ -1,15 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { AppError } from '../errors.ts';
 
-/** Longest name of a file or folder in bytes; 255 is what file systems allow, and a suffix must still fit. */
+/** Longest name of a file or folder in bytes; file systems allow 255, and a suffix must still fit. */
 const MAX_SEGMENT_BYTES = 200;
 const MAX_KEY_BYTES = 1000;
 const MAX_SUBFOLDERS = 8;
 
 /**
- * The folder of a user: an injective escape, so that no two users ever share one, whatever their ids look like and
- * whether or not the file system tells capitals apart. `a-z 0-9 -` stand for themselves, `_` begins an escape of one
- * UTF-8 byte. An id whose escape would be too long becomes a hash; it starts with `_h`, which no escape does.
+ * A user's folder: an injective escape, so that no two users ever share one, whatever their ids and whether or not the file
+ * system ignores case. `a-z 0-9 -` stand for themselves, `_` begins an escape of one UTF-8 byte. An id whose escape would be too
+ * long becomes a hash; it starts with `_h`, which no escape does.
  */
 export function userFolder(userId: string): string {
   const bytes = Buffer.from(userId, 'utf8');
@@ -22,12 +22,12 @@ export function userFolder(userId: string): string {
   return out.length <= MAX_SEGMENT_BYTES ? out : `_h${hash(bytes)}`;
 }
 
-/** Device names of Windows, refused there in any folder and with any extension; superscript digits count there too. */
+/** Device names of Windows, which refuses them in any folder and with any extension; superscript digits count too. */
 const RESERVED = /^(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3])$/i;
 
 /**
- * A caller's word as one segment of a key: NFC, letters, digits, `-` and `_` of any script, everything else becomes `-`.
- * Empty when nothing usable is left.
+ * Makes a caller's text a key segment: NFC; letters, digits, `-` and `_` of any script stay, everything else becomes `-`. Empty
+ * when nothing usable is left.
  */
 export function safeSegment(text: string, maxBytes = MAX_SEGMENT_BYTES): string {
   const cleaned = text
@@ -38,7 +38,7 @@ export function safeSegment(text: string, maxBytes = MAX_SEGMENT_BYTES): string 
   return RESERVED.test(cut) ? `${cut}-` : cut;
 }
 
-/** The longest start of `text` that has at most `maxBytes` bytes in UTF-8 and splits no character. */
+/** The longest prefix of `text` with at most `maxBytes` bytes in UTF-8 that splits no character. */
 export function cutBytes(text: string, maxBytes: number): string {
   if (Buffer.byteLength(text) <= maxBytes) return text;
   let bytes = 0;
@@ -81,7 +81,7 @@ export interface OutputKeyParts {
   subfolder?: string | undefined;
   /** The caller's name for the file; its extension is dropped. */
   filename?: string | undefined;
-  /** Extension of the sniffed type, without a dot. */
+  /** Extension of the detected type, without a dot. */
   ext: string;
 }
 
@@ -99,11 +99,11 @@ export function sceneKey(projectId: string, sceneId: string, ext: string): strin
   return `projects/${projectId.toLowerCase()}/scenes/${scene}_${Date.now()}-${unique()}.${ext}`;
 }
 
-/** The texts of a run, beside its outputs: the only objects of ours that are ever replaced. */
+/** The texts of a run, next to its outputs: the only objects that are ever replaced. */
 export const RUN_FILES = ['metadata.json', 'input_text.txt', 'transformed_text.txt'] as const;
 export type RunFile = (typeof RUN_FILES)[number];
 
-/** `runs/{runId}/`; what lies below belongs to one run. */
+/** `runs/{runId}/`; everything below belongs to one run. */
 export function runFolder(runId: string): string {
   return `runs/${runId}/`;
 }
@@ -113,7 +113,7 @@ export function runKey(runId: string, type: string, n: number, ext: string): str
   return `${runFolder(runId)}output_${type}${n === 1 ? '' : `_${n}`}.${ext}`;
 }
 
-/** The place that an output's name stands for; undefined for a name that no run gives out. */
+/** The slot that an output's name stands for; undefined for a name that runs do not use. */
 export function runSlotOf(filename: string): { type: string; n: number } | undefined {
   const [, type, n = '1'] =
     /^output_(image|audio|video|model)(?:_([1-9][0-9]{0,8}))?\.[A-Za-z0-9]{1,20}$/.exec(filename) ?? [];
@@ -121,8 +121,8 @@ export function runSlotOf(filename: string): { type: string; n: number } | undef
 }
 
 /**
- * A key for a further copy of an object of ours: beside the old one, with a unique part of its own. Keys are never used twice, so
- * that a deletion that a store carries out late meets nothing but what it was meant for.
+ * A key for another copy of our object: next to the old one, with a new unique part. Keys are never reused, so that a delayed
+ * deletion by a store hits only its own object.
  */
 export function copyKey(key: string): string {
   const folders = key.split('/');
@@ -133,7 +133,7 @@ export function copyKey(key: string): string {
 }
 
 /**
- * Checks a key before any driver sees it, ours or one that a caller names (`source.key`).
+ * Checks a key before any driver sees it, ours or a caller's (`source.key`).
  * @throws AppError invalid_key: absolute, empty or dot segments, backslashes, control characters, too long.
  */
 export function checkKey(key: string): void {

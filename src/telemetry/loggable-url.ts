@@ -1,8 +1,8 @@
-/** A URL is cut to so many characters before anything looks at it; the rest is not logged. */
+/** A URL is first cut to this many characters; the rest is not logged. */
 const MAX_CHARACTERS = 2000;
-/** Escapes of escapes that are undone to see what a text says. */
+/** Levels of nested escapes that are decoded. */
 const MAX_DECODINGS = 4;
-/** What the name of a parameter with a secret holds, in lower case and without punctuation. */
+/** Parts of names of secret parameters, in lower case and without punctuation. */
 const SECRET_WORDS = [
   'token',
   'secret',
@@ -25,7 +25,7 @@ const STILL_ESCAPED = /%[0-9a-f]{2}/i;
 const PUNCTUATION = /[^a-z0-9]+/g;
 const REDACTED = '[redacted]';
 
-/** A URL as it may be logged: without secrets in its query or path. */
+/** A URL without secrets in its query or path, for the log. */
 export function loggableUrl(url: string): string {
   const cut = url.slice(0, MAX_CHARACTERS);
   const start = cut.indexOf('?');
@@ -42,7 +42,7 @@ export function withoutTokens(text: string): string {
 function redactPath(path: string): string {
   const plain = decoded(path);
   const signed = plain.search(/\/signed\//i);
-  // Whatever follows, it is told neither in plain text nor in escapes.
+  // Everything after it is removed, in plain text and in escapes.
   if (signed !== -1) return `${redactPath(plain.slice(0, signed))}${plain.slice(signed, signed + 8)}${REDACTED}`;
   return path.split('/').map(redactParameter).join('/');
 }
@@ -58,7 +58,7 @@ function redactParameter(text: string): string {
   return text.replace(JWT, REDACTED);
 }
 
-/** Also of a URL that is the value of a parameter. */
+/** Also in a URL that is the value of a parameter. */
 function hasSecretParameter(text: string): boolean {
   return (
     text.includes('=') &&
@@ -71,7 +71,7 @@ function hasSecretParameter(text: string): boolean {
   );
 }
 
-/** With escapes undone, each byte as one character: names of secrets are ASCII, and broken escapes must not end this. */
+/** Decodes escapes, one character per byte: names of secrets are ASCII, and broken escapes must not throw. */
 function decoded(text: string): string {
   let plain = text;
   for (let times = 0; times < MAX_DECODINGS && plain.includes('%'); times += 1) {

@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 
-/** Of an error only what tells what went wrong: drivers hang whole clients, with their secrets, on theirs. */
+/** Only the fields of an error that explain it: drivers attach whole clients, with their secrets, to theirs. */
 function serializeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return error;
   const { code } = error as { code?: unknown };
@@ -13,7 +13,7 @@ function serializeError(error: unknown, depth = 0): unknown {
   };
 }
 
-/** The service's logger: JSON lines, to standard output unless told otherwise. */
+/** The service's logger: JSON lines, to standard output by default. */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const options = { level, serializers: { err: (error: unknown) => serializeError(error) } };
   return destination ? pino(options, destination) : pino(options);

@@ -10,26 +10,26 @@ export interface Metrics {
   domain: DomainMetrics;
   store: StoreObserver;
   background: PartsObserver;
-  /** Counts an error that nothing caught; `part`: the background part that it came out of, or `none`. */
+  /** Counts an uncaught error; `part`: the background part that it came from, or `none`. */
   uncaught(part: string): void;
   request(method: string, route: string, status: number, seconds: number): void;
-  /** Shows a pool's connections. */
+  /** Exposes a pool's connections. */
   watchPool(pool: pg.Pool): void;
-  /** Shows which stores are left alone because they fail, and how many copies are still to be made. */
+  /** Exposes the state of the stores' breakers, and the number of pending copies. */
   watchStores(stores: Stores, countPending: () => Promise<number | undefined>): void;
-  /** Shows how many items still have to be fetched, and how many of these nobody has tried in time. */
+  /** Exposes the number of pending fetches, and how many are overdue. */
   watchFetches(count: () => Promise<{ waiting: number; overdue: number } | undefined>): void;
-  /** Shows how far the kept totals are behind. */
+  /** Exposes how many changes the totals lack. */
   watchRollups(count: () => Promise<number | undefined>): void;
-  /** Shows which background parts fail. */
+  /** Exposes which background parts fail. */
   watchBackground(states: () => readonly PartState[]): void;
-  /** Shows how many bytes large JSON bodies hold. */
+  /** Exposes how many bytes large JSON bodies hold. */
   watchJsonBodies(held: () => number): void;
 }
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Counters of one process. Names follow OpenTelemetry where it has one, in Prometheus' spelling. */
+/** Metrics of one process. Names follow OpenTelemetry where it has one, in Prometheus' spelling. */
 export function createMetrics(version: string): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -128,7 +128,7 @@ export function createMetrics(version: string): Metrics {
         help: 'Copies that are still to be made: mirrors, and items on their way home.',
         registers,
         async collect() {
-          // A scrape while the database is away still shows everything else.
+          // A scrape while the database is unavailable still shows everything else.
           this.set((await countPending()) ?? Number.NaN);
         },
       });
@@ -193,7 +193,7 @@ export function createMetrics(version: string): Metrics {
   };
 }
 
-/** Callers choose these values; without a bound they could grow the metrics without end. */
+/** Callers choose these values; without a bound the metrics would grow without end. */
 function boundedLabels(max: number): (name: string, value: string) => string {
   const seen = new Map<string, Set<string>>();
   return (name, value) => {

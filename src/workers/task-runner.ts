@@ -15,10 +15,10 @@ import { isAppError } from '../errors.ts';
 
 export interface RunnerOptions {
   connectionString: string;
-  /** Jobs at once. */
+  /** Concurrent tasks. */
   slots: number;
   taskList: TaskList;
-  /** Tasks that look for rows that are due, once a minute. */
+  /** Tasks that look for due rows, once a minute. */
   watches: readonly { task: string; priority: number }[];
   log: Logger;
 }
@@ -27,19 +27,21 @@ const EVERY_MINUTE = '* * * * *';
 const ATTEMPTS = 3;
 const CLOSE_MS = 2000;
 
-/** What graphile-worker retries by itself; a runner that goes on failing at it is a part that fails. */
+/** Failures that graphile-worker retries by itself; while they go on, the part counts as failing. */
 const FAILURES = ['worker:getJob:error', 'pool:listen:error', 'resetLocked:failure', 'pool:fatalError'] as const;
 const SUCCESSES = ['worker:getJob:empty', 'job:start'] as const;
 
 /**
- * Runs graphile-worker 0.18 until `signal` fires or it ends by itself. Its promises that nothing awaits, and what becomes of them:
- * - `completeJob` and `failJob` in worker.js, when a job has ended. With a batch delay they reject into a handler of main.js, which
+ * Runs graphile-worker 0.18 until `signal` fires or it ends by itself. Its promises that nothing awaits, and how they end:
+ * - `completeJob` and `failJob` in worker.js, when a task has ended. With a batch delay they reject into a handler of main.js, which
  *   emits `pool:fatalError` and shuts the pool down: this run ends, and the next one begins. QueuePool keeps them from failing
  *   for the loss of a connection alone.
- * - `release` in main.js, when the connection that listens fails while it is being given back ("already been released"): cannot be
- *   caught. The handler of unhandled rejections gives it to this part, which starts again.
+ * - `release` in main.js, when the listening connection fails while it is released ("already been released"): cannot be caught.
+ *   The
+ *   handler of unhandled rejections assigns it to this part, which restarts.
  * - `nudge` and `doNext` in worker.js assert that their worker is active, the former in an event of the connection: likewise.
- * - `gracefulShutdown` in main.js, cron.js and `runner.promise` end in handlers of their own, and reject into none of ours.
+ * - `gracefulShutdown` in main.js, cron.js and `runner.promise` have handlers inside graphile-worker, and reject into none of
+ *   ours.
  */
 export async function runTasks(
   { connectionString, slots, taskList, watches, log }: RunnerOptions,
@@ -68,7 +70,7 @@ export async function runTasks(
           identifier: task,
           options: {
             backfillPeriod: 0,
-            // The second and third come after seconds, not after a minute.
+            // The second and third attempt come after seconds, not after a minute.
             maxAttempts: ATTEMPTS,
             jobKey: task,
             jobKeyMode: 'preserve_run_at' as const,
@@ -82,7 +84,7 @@ export async function runTasks(
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     try {
-      // What was put off while no runner worked is due at once.
+      // Work that was postponed while no runner was active is due at once.
       for (const { task, priority } of watches)
         if (!signal.aborted) await runner.addJob(task, {}, { jobKey: task, maxAttempts: ATTEMPTS, priority });
     } catch (error) {
@@ -99,7 +101,7 @@ export async function runTasks(
   }
 }
 
-/** What graphile-worker says goes where everything goes; its chatter about each task, and about a database that is away, only on request. */
+/** Routes graphile-worker's messages to the service's log; those about single tasks and an unavailable database only at debug level. */
 function jobLogger(log: Logger): JobLogger {
   return new JobLogger((scope) => (level, message, meta) => {
     const error = meta?.['error'];

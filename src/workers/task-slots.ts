@@ -3,15 +3,15 @@ import { DOWNLOAD_PRIORITY } from '../db/queue/enqueue.ts';
 
 type Work = (payload: unknown, helpers: JobHelpers) => Promise<void>;
 
-/** A task that works off a backlog makes room for others after this time, and goes on later. */
+/** A task with a backlog yields to others after this time, and continues later. */
 export const TURN_MS = 50_000;
 
-/** Jobs at once in a process where so many downloads may run. */
+/** Concurrent tasks in a process that allows this many downloads. */
 export function taskSlots(concurrency: number): number {
   return concurrency + 1;
 }
 
-/** A task that nobody needs twice, in so many seconds by the database's clock, which alone decides what is due. */
+/** Enqueues a task that is needed only once, due in so many seconds by the database's clock, which alone decides what is due. */
 export function addOnce(helpers: JobHelpers, task: string, seconds = 0): Promise<unknown> {
   return helpers.query(
     'SELECT graphile_worker.add_job($1, run_at := now() + make_interval(secs => $2), max_attempts := 3, job_key := $1)',
@@ -19,7 +19,10 @@ export function addOnce(helpers: JobHelpers, task: string, seconds = 0): Promise
   );
 }
 
-/** One of these at a time in this process: a task that finds another one at work leaves it to that one, which looks once more. */
+/**
+ * Runs one of these at a time in this process: a task that finds another one running leaves its work to that one, which checks
+ * once more.
+ */
 export function alone(name: string, work: (helpers: JobHelpers) => Promise<void>): Work {
   let running = false;
   let asked = false;
@@ -41,8 +44,9 @@ export function alone(name: string, work: (helpers: JobHelpers) => Promise<void>
 }
 
 /**
- * Downloads take as many slots as there may be tasks; there is one slot more (`taskSlots`), so that however many wait, and however slow
- * they are, everything else gets through. Each task takes whatever dies first until nothing is due; one that finds no slot ends, because those at work will get there.
+ * Downloads take all slots but one (`taskSlots`), so that however many wait, and however slow they are, everything else gets
+ * through. Each task takes the fetch that expires first until none is due; a task without a slot ends, because the running ones
+ * get there.
  * @param fetchNext makes one attempt; undefined: none is due
  */
 export function downloads(
@@ -65,7 +69,7 @@ export function downloads(
         asked = false;
         const found = await fetchNext(helpers.abortSignal);
         if (found === undefined) {
-          // Somebody came while this one looked, and may have been sent away for something that it has not seen.
+          // A task that arrived during this check may have ended because of it, for an item that this one has not seen.
           if (asked) continue;
           return;
         }

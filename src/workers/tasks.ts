@@ -13,18 +13,18 @@ import { TURN_MS, addOnce, alone, downloads, taskSlots } from './task-slots.ts';
 
 export interface TaskOptions {
   connectionString: string;
-  /** Jobs at once. */
+  /** Concurrent tasks. */
   concurrency: number;
 }
 
 export interface RunningTasks {
-  /** Waits a moment for running tasks, then tells them to stop; what they had not finished is due again. */
+  /** Waits a moment for running tasks, then aborts them; what they had not finished is due again. */
   stop(): Promise<void>;
 }
 
-/** How soon a store that was down is asked again. */
+/** How soon a store that was down is retried. */
 const DOWN_SECONDS = 10;
-/** Tasks that look for rows that are due. */
+/** Tasks that look for due rows. */
 const WATCHES = ['copies', 'fetches', 'comfyui-all', 'run-files', 'deliveries'] as const;
 
 function tasks(deps: Deps, concurrency: number): TaskList {
@@ -38,9 +38,9 @@ function tasks(deps: Deps, concurrency: number): TaskList {
       const least = report.down.length > 0 ? DOWN_SECONDS : 1;
       await addOnce(helpers, 'copies', Math.max(least, seconds));
     }),
-    // A task is made for each item, but takes whatever dies first.
+    // Each item enqueues a task, but a task takes whichever item expires first.
     fetch: download,
-    // What needs no network waits for none: one item for each task, beside the downloads.
+    // Items that need no network do not wait for it: one per task, besides the downloads.
     'fetch-at-hand': async (_payload, helpers) => {
       await fetchPending(deps, { atHand: true }, { signal: helpers.abortSignal });
     },
@@ -52,7 +52,7 @@ function tasks(deps: Deps, concurrency: number): TaskList {
       }
       await download(payload, helpers);
     },
-    // Each task is one look at whichever prompt is due.
+    // Each task polls one due prompt.
     comfyui: async (_payload, helpers) => {
       await pollPrompt(deps, helpers.abortSignal);
     },
@@ -79,7 +79,7 @@ function tasks(deps: Deps, concurrency: number): TaskList {
 
 const priorityOf = (task: string): number => (task === 'fetches' ? DOWNLOAD_PRIORITY : 0);
 
-/** The part of the background work that a task belongs to. */
+/** The background part to which a task belongs. */
 const PARTS: Readonly<Record<string, string>> = {
   copies: 'copies',
   fetch: 'downloads',
@@ -91,7 +91,7 @@ const PARTS: Readonly<Record<string, string>> = {
   'run-files': 'run-files',
 };
 
-/** A task that fails is graphile-worker's to retry; that it fails is seen as the state of its part. */
+/** graphile-worker retries a failed task; the failure shows as the state of its part. */
 function observedTasks(deps: Deps, list: TaskList): TaskList {
   return Object.fromEntries(
     Object.entries(list).map(([name, task]) => [
@@ -101,7 +101,7 @@ function observedTasks(deps: Deps, list: TaskList): TaskList {
   );
 }
 
-/** Runs graphile-worker in this process, and again when it ends by itself. */
+/** Runs graphile-worker in this process, and restarts it when it ends by itself. */
 export function startTasks(deps: Deps, { connectionString, concurrency }: TaskOptions): RunningTasks {
   const options: RunnerOptions = {
     connectionString,

@@ -5,9 +5,9 @@ import { sweepIntents } from '../domain/staging/sweep.ts';
 import { type TaskOptions, startTasks } from './tasks.ts';
 
 const SWEEP_MS = 60_000;
-/** What one object of a sweep may take: stores give up earlier. */
+/** Time limit of one object in a sweep: stores time out earlier. */
 const SWEEP_LIMIT_MS = 300_000;
-/** How far totals may be behind. More changes at once cost less for each than few. */
+/** How far totals may lag. Counting many changes at once costs less per change. */
 const ROLLUP_MS = 2000;
 
 export interface Worker {
@@ -16,8 +16,8 @@ export interface Worker {
 }
 
 /**
- * All background work of a process: the tasks, a sweep every minute, and totals every two seconds. Any number of processes may sweep
- * at once: each takes intents that no other has. One at a time keeps the totals, and others pass on.
+ * All background work of a process: tasks, a sweep every minute, and totals every two seconds. Several processes may sweep
+ * concurrently: each takes different intents. One process at a time updates the totals; the others skip their turn.
  */
 export function startWorker(deps: Deps, options: TaskOptions): Worker {
   const sweeps = repeat(

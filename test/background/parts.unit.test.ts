@@ -27,7 +27,7 @@ function parts() {
 const FAILED = 'part: background part failed; it is retried with back-off';
 const RECOVERED = 'part: background part recovered';
 
-/** Faults of a function that a part consists of; the third never settles. */
+/** Faults of a part's function; the third never settles. */
 const FAULTS: Record<string, Work> = {
   'throws at once': () => {
     throw new Error('broken');
@@ -40,7 +40,7 @@ const FAULTS: Record<string, Work> = {
 };
 
 test.each(Object.entries(FAULTS))(
-  'a repeated part that %s is retried and recovers; the log has two lines',
+  'a repeated part that %s is retried and recovers, with two log lines',
   async (_name, fault) => {
     const { background, lines, restarts, stateOf } = parts();
     let broken = false;
@@ -65,7 +65,7 @@ test.each(Object.entries(FAULTS))(
   },
 );
 
-test('a stuck turn hears that it is given up, and one that makes progress is not', async () => {
+test('the signal of a stuck turn fires, that of a turn with progress does not', async () => {
   const { background, stateOf } = parts();
   let aborted = 0;
   const stuck = repeat(
@@ -93,7 +93,7 @@ test('a stuck turn hears that it is given up, and one that makes progress is not
   await Promise.all([stuck.stop(), slow.stop()]);
 });
 
-test('after its stop a part takes no turn, and its failure is gone', async () => {
+test('a stopped part runs no further turn and no longer counts as failing', async () => {
   const { background, stateOf } = parts();
   let turns = 0;
   const repeated = repeat(background, 'part', () => Promise.reject(new Error(`${(turns += 1)}`)), {
@@ -110,7 +110,7 @@ test('after its stop a part takes no turn, and its failure is gone', async () =>
   expect(turns).toBe(before);
 });
 
-test('a part of several instances fails until none of them does', async () => {
+test('a part with several instances fails until none of them does', async () => {
   const { background, lines, stateOf } = parts();
   const [first, second] = [background.open('part', { itemId: '1' }), background.open('part')];
   first.failed(new Error('one'));
@@ -123,7 +123,7 @@ test('a part of several instances fails until none of them does', async () => {
 });
 
 test.each(['throws at once', 'rejects', 'ends by itself', 'gives up its signal late'])(
-  'a long part that %s starts again, and goes on',
+  'a long-running part that %s restarts',
   async (name) => {
     const { background, restarts, stateOf } = parts();
     let runs = 0;
@@ -154,7 +154,7 @@ test.each(['throws at once', 'rejects', 'ends by itself', 'gives up its signal l
   },
 );
 
-test('what a long part retries by itself makes it fail until it says that it works', async () => {
+test('a failure that a long-running part retries by itself shows until the part reports success', async () => {
   const { background, stateOf } = parts();
   const steps = Promise.withResolvers<void>();
   const kept = keepRunning(background, 'long', async ({ signal, worked, failed }) => {
@@ -169,7 +169,7 @@ test('what a long part retries by itself makes it fail until it says that it wor
   await kept.stop();
 });
 
-test('work on demand is done once for many wishes, and again until it has succeeded', async () => {
+test('several requests for work on demand run it once; it is retried until it succeeds', async () => {
   const { background, stateOf } = parts();
   let calls = 0;
   let broken = true;
@@ -196,7 +196,7 @@ test('work on demand is done once for many wishes, and again until it has succee
   await wanted.stop();
 });
 
-test('a value that cannot be read is undefined, and its part recovers without anybody asking', async () => {
+test('an unreadable value is undefined, and its part recovers without another read', async () => {
   const { background, stateOf } = parts();
   let broken = true;
   const value = measured(background, 'value', () => (broken ? Promise.reject(new Error('away')) : Promise.resolve(7)));

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 
-/** The browser on this machine, or undefined: CHROMIUM_PATH, else what the PATH has. */
+/** The browser on this machine: CHROMIUM_PATH, else one in the PATH; undefined if there is none. */
 export function chromiumPath(): string | undefined {
   const given = process.env['CHROMIUM_PATH'];
   if (given !== undefined && given !== '') return given;
@@ -8,7 +8,7 @@ export function chromiumPath(): string | undefined {
     try {
       return execFileSync('which', [name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
     } catch {
-      // The next one, then.
+      // Try the next one.
     }
   }
   return undefined;

@@ -33,7 +33,7 @@ afterAll(async () => {
   site.close();
 });
 
-/** The service on an address that a browser reaches, open to the page's origin. */
+/** Starts the service at an address that a browser reaches, with CORS for the page's origin. */
 async function serve(env: Record<string, string>): Promise<{ t: TestApp; address: string }> {
   const port = await freePort();
   const address = `http://127.0.0.1:${port}`;
@@ -55,12 +55,12 @@ interface Outcome {
   readBytes: number;
 }
 
-/** Has the page upload a picture that it paints. */
+/** Has the page upload a picture that it draws. */
 async function uploadInBrowser(address: string): Promise<Outcome & { sha256: string }> {
   const bearer = token({ sub: 'a', scope: 'media:read media:write' });
   const outcome: Outcome = await page
     .evaluate<Outcome>(`upload(${JSON.stringify({ address, bearer })})`)
-    // The stack of an error of the page names the page's own files, which the runner would look for.
+    // The stack of an error in the page names the page's own files, which the runner would try to open.
     .catch((error: unknown) => {
       throw new Error(`in the page: ${String(error).split('\n')[0]}`);
     });
@@ -68,7 +68,7 @@ async function uploadInBrowser(address: string): Promise<Outcome & { sha256: str
 }
 
 test.skipIf(executablePath === undefined)(
-  'a page of another origin uploads straight to the service for a local store, and shows the picture',
+  'a page of another origin uploads directly to the service for a local store, and shows the picture',
   async () => {
     const { t, address } = await serve({});
     try {
@@ -84,7 +84,7 @@ test.skipIf(executablePath === undefined)(
 );
 
 test.skipIf(executablePath === undefined)(
-  'a page of another origin uploads straight to S3, shows the picture from there, and reads it through the redirect',
+  'a page of another origin uploads directly to S3, shows the picture from there, and reads it through the redirect',
   async () => {
     const s3 = await s3Settings(inject('s3'), origin);
     const { t, address } = await serve(s3.env);

@@ -6,7 +6,7 @@ import { chromiumPath } from './chromium.ts';
 
 const executablePath = chromiumPath();
 
-/** Has a page of another origin show `address` by a plain <img>; answers its natural width, 0 when it was refused. */
+/** Has a page of another origin show `address` in a plain <img>; returns its natural width, 0 when it was refused. */
 async function shownWidth(browser: Browser, address: string): Promise<number> {
   const page = await browser.newPage();
   try {
@@ -22,7 +22,7 @@ async function shownWidth(browser: Browser, address: string): Promise<number> {
 }
 
 test.skipIf(executablePath === undefined)(
-  'a plain <img> shows the public image of a run, and no private one',
+  "a plain <img> shows a run's public image but not a private one",
   async () => {
     const t = await createTestApp();
     const browser = await chromium.launch({ executablePath: executablePath as string, args: ['--no-sandbox'] });

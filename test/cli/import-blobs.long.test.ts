@@ -48,7 +48,7 @@ const items = async (user: string) =>
 const id = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 const LEGACY = ['--table', 'legacy.Images', '--id-column', 'id', '--bytes-column', 'data', '--user-column', 'owner'];
 
-test('rows with bytes become items with owner, prompt, time and old id; a second run stores what came since', async () => {
+test('rows with bytes become items with owner, prompt, time and old id; a second run stores only new rows', async () => {
   const bodies = [bigPng(9_000_000, 1), bigPng(5000, 2), png(3, 3)];
   for (const [index, body] of bodies.entries())
     await sql`INSERT INTO legacy."Images" VALUES (${id(index)}, 'ann', ${body}, ${`picture ${index}`}, '2024-02-03 04:05:06.789', 'image/png')`.execute(
@@ -87,7 +87,7 @@ test('rows with bytes become items with owner, prompt, time and old id; a second
   expect((await items('ben'))[0]).toMatchObject({ externalId: id(51) });
 });
 
-test('a column of base64 texts or data URIs is decoded piece by piece', async () => {
+test('a column of base64 texts or data URIs is decoded in pieces', async () => {
   const bodies = [bigPng(7_000_001, 4), bigPng(999, 5), png(7, 7)];
   const wrapped = (bodies[2]?.toString('base64') ?? '').replace(/.{20}/g, '$&\r\n');
   const texts = [bodies[0]?.toString('base64'), `data:image/png;base64,${bodies[1]?.toString('base64')}`, wrapped];
@@ -108,7 +108,7 @@ test('a column of base64 texts or data URIs is decoded piece by piece', async ()
   expect(JSON.parse((await run()).stdout)).toMatchObject({ stored: 0, present: 3 });
 });
 
-test('tables and columns that are not there, and rows without an owner, are told before anything is read', async () => {
+test('missing tables and columns, and rows without an owner, are reported before anything is read', async () => {
   expect(
     (await mediakeep('--table', 'nowhere', '--id-column', 'id', '--bytes-column', 'b', '--user', 'u')).stderr,
   ).toContain("no table 'nowhere'");
@@ -121,7 +121,7 @@ test('tables and columns that are not there, and rows without an owner, are told
   );
 });
 
-test('every row of a table with a numeric id is read, in the order of its numbers', async () => {
+test('every row of a table with a numeric id is read, in numeric order', async () => {
   await sql`CREATE TABLE numbered (id BIGINT PRIMARY KEY, bytes BYTEA)`.execute(t.deps.db);
   await sql`INSERT INTO numbered SELECT n, ${png()} FROM generate_series(1, 350) AS n`.execute(t.deps.db);
   const columns = [

@@ -59,7 +59,7 @@ async function itemsOf(
   return (await t.app.inject({ url: '/v1/media?limit=200', headers: asUser(user) })).json().items;
 }
 
-test('a volume laid out as outputs/{userId}/ is stored under its users; a second run doubles nothing', async () => {
+test('a volume laid out as outputs/{userId}/ is stored under its users; a second run duplicates nothing', async () => {
   for (let n = 0; n < 6; n += 1)
     await write(`volume/outputs/user-${n % 2}/${n > 3 ? 'sub/' : ''}pic ${n}.png`, png(1, 1, n));
   await write('volume/outputs/user-0/notes.txt', Buffer.from('only words here'));
@@ -88,7 +88,7 @@ test('a volume laid out as outputs/{userId}/ is stored under its users; a second
   );
 });
 
-test('a file that has changed since is stored as a new item', async () => {
+test('a file that has changed is stored as a new item', async () => {
   await write('changing/a.png', png(1, 1, 60));
   await mediakeep('import', path.join(folder, 'changing'), '--user', 'changer');
   await write('changing/a.png', png(1, 1, 61));
@@ -97,7 +97,7 @@ test('a file that has changed since is stored as a new item', async () => {
   expect(await itemsOf('changer')).toHaveLength(2);
 });
 
-test('an import that is interrupted anywhere is finished by the next run, and nothing is doubled', async () => {
+test('an import that is interrupted anywhere is completed by the next run, without duplicates', async () => {
   for (let n = 0; n < 150; n += 1) await write(`long/${n}.png`, png(1, 1, 1000 + n));
   const args = [
     'src/cli/bin.js',
@@ -128,7 +128,7 @@ test('an import that is interrupted anywhere is finished by the next run, and no
   expect(await itemsOf('patient')).toHaveLength(150);
 });
 
-test('a folder without users needs --user, and one that is no folder is named', async () => {
+test('a folder without users requires --user, and a path that is no folder is named in the error', async () => {
   await write('flat/a.png', png());
   expect((await mediakeep('import', path.join(folder, 'flat'))).stderr).toContain('--user ID');
   expect(await mediakeep('import', path.join(folder, 'none'), '--user', 'x')).toMatchObject({
@@ -141,7 +141,7 @@ test("the store's own volume is not imported into itself", async () => {
   expect((await mediakeep('import', t.volume, '--user', 'x')).stderr).toContain("store's own volume");
 });
 
-test('verify tells that the schema is complete, and what is missing with exit code 1', async () => {
+test('verify reports a complete schema, and what is missing with exit code 1', async () => {
   expect(await mediakeep('verify')).toMatchObject({ code: 0, stdout: 'the schema is complete\n' });
   const { sql } = await import('kysely');
   await sql`DROP INDEX idx_generated_images_tags_gin`.execute(t.deps.db);

@@ -41,7 +41,7 @@ async function mediakeep(...args: string[]): Promise<{ code: number; stdout: str
   }
 }
 
-/** The SQL below the mark `<!-- test: name -->` of a guide, as an operator runs it. */
+/** The SQL after the mark `<!-- test: name -->` of a guide, as an operator runs it. */
 function guideSql(guide: string, name: 'export' | 'count'): string {
   const text = readFileSync(new URL(`../../docs/migrate/${guide}.md`, import.meta.url), 'utf8');
   const block = new RegExp(`<!-- test: ${name} -->\\s*\`\`\`sql\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1];
@@ -49,9 +49,9 @@ function guideSql(guide: string, name: 'export' | 'count'): string {
   return block;
 }
 
-/** What `psql -At` writes. */
+/** Output of `psql -At`. */
 async function exported(guide: string): Promise<string> {
-  // Old times have no zone, and mean UTC, wherever the export is made.
+  // Old times have no zone and mean UTC, whatever the time zone of the export.
   const { rows } = await t.deps.db.transaction().execute(async (trx) => {
     await sql`SET LOCAL TIME ZONE 'America/New_York'`.execute(trx);
     return sql.raw<{ json_build_object: object }>(guideSql(guide, 'export')).execute(trx);
@@ -70,7 +70,7 @@ async function onVolume(key: string, bytes: Buffer): Promise<void> {
   await writeFile(path.join(t.volume, key), bytes);
 }
 
-test('network-volume: paths are taken over where they lie, blobs come out of the database, old ids and times stay', async () => {
+test('network-volume: files are adopted in place, blobs are copied from the database, old ids and times are kept', async () => {
   await run(
     `CREATE TABLE "GeneratedImage" (id TEXT PRIMARY KEY, "userId" TEXT, prompt TEXT, "createdAt" TIMESTAMP, "networkVolumePath" TEXT, "imageData" BYTEA)`,
   );
@@ -128,7 +128,7 @@ test('network-volume: paths are taken over where they lie, blobs come out of the
   expect(await readFile(path.join(t.volume, 'outputs/u1/image_001.png'))).toEqual(png(4, 4, 1));
 });
 
-test('generated-images: rows of the table get their files, from their address or from a folder; what is dead stays a record', async () => {
+test('generated-images: table rows get their files from their URL or a folder; rows with dead URLs stay records', async () => {
   await writeFile(path.join(folder, 'old picture.png'), png(3, 3, 7));
   const insert = (provider: string, url: string, sha256: string | null = null) =>
     sql`INSERT INTO generated_images (user_id, prompt, storage_url, storage_provider, sha256) VALUES ('u', 'p', ${url}, ${provider}, ${sha256})`.execute(
@@ -183,7 +183,7 @@ test('chunked-delivery: rows with a key or a path', async () => {
   expect((await get('/v1/media?jobId=j1')).items).toHaveLength(2);
 });
 
-test('scene-images: versions in their order, the current one as it was, and again without a change', async () => {
+test('scene-images: versions keep their order and current one, also in a second run', async () => {
   const project = '6f1c7f0e-0000-4000-8000-000000000001';
   await run(`CREATE TABLE projects (id UUID PRIMARY KEY, user_id TEXT)`);
   await run(`CREATE TABLE scene_images (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), project_id UUID REFERENCES projects(id), scene_id TEXT NOT NULL,
@@ -222,7 +222,7 @@ test('scene-images: versions in their order, the current one as it was, and agai
   });
 });
 
-test('run-folders: folders as the older system has left them become runs', async () => {
+test("run-folders: an older system's folders become runs", async () => {
   const id = 'b5c0e7d6-1111-4222-8333-444455556666';
   await onVolume(`runs/${id}/output_image.png`, png(5, 4, 3));
   await onVolume(`runs/${id}/input_text.txt`, Buffer.from('Eine Blume auf der Wiese'));
@@ -264,13 +264,13 @@ test.each([
   ['no JSON', 'nope', 'not valid JSON'],
   ['a list', '[1]', 'no JSON object'],
   ['an unknown field', '{"userId":"u","colour":1}', 'colour'],
-  ['nobody', '{"source":{"type":"url","url":"https://h/a.png"}}', 'userId'],
+  ['no owner', '{"source":{"type":"url","url":"https://h/a.png"}}', 'userId'],
   [
-    'a path out of the volume',
+    'a path outside of the volume',
     '{"userId":"u","source":{"type":"path","path":"/runpod-volume/../etc/passwd"}}',
     'No store',
   ],
-])('a line with %s is told by its number, and the others are stored', async (_name, line, reason) => {
+])('an invalid line, %s, is reported by its number, and the others are stored', async (_name, line, reason) => {
   const file = path.join(folder, 'lines.jsonl');
   const good = JSON.stringify({
     userId: 'u',

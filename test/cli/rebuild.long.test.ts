@@ -63,7 +63,7 @@ const forget = () =>
     t.deps.db,
   );
 
-/** Two runs of two users: outputs with everything that can be said of them, a failure, a deleted item. */
+/** Two runs of two users: outputs with every field set, a failure, a deleted item. */
 async function makeRuns(): Promise<string[]> {
   const ids: string[] = [];
   for (const [index, user] of ['a', 'b'].entries()) {
@@ -96,7 +96,7 @@ async function makeRuns(): Promise<string[]> {
   return ids;
 }
 
-/** What a run says of itself, without what is new in new rows. */
+/** A run as the API returns it, without what differs in new rows. */
 async function told(runId: string) {
   const { items, ...rest } = await get(`/v1/runs/${runId}`);
   return {
@@ -106,7 +106,7 @@ async function told(runId: string) {
   };
 }
 
-test('all rows are made again from the folders alone: same items, same hashes, content served; a second run makes nothing', async () => {
+test('all rows are rebuilt from the folders alone: same items and hashes, content served; a second run adds nothing', async () => {
   const ids = await makeRuns();
   const before = await Promise.all(ids.map((id) => told(id)));
   await forget();
@@ -125,7 +125,7 @@ test('all rows are made again from the folders alone: same items, same hashes, c
   const second = await rebuild('--from', 'local', '--json');
   expect(second.summary).toMatchObject({ runs: 0, items: 0, present: 10, failed: [] });
   expect(await Promise.all(ids.map((id) => told(id)))).toEqual(before);
-  // The addresses that were given out hold the ids, and new items get others.
+  // Published URLs contain the ids, and new items get others.
   const { id } = (await post('/v1/media', { source: base64(png()) })).json();
   expect(Number(id)).toBeGreaterThan(10);
   const deleted = await sql<{ id: string }>`SELECT id FROM generated_images WHERE deleted_at IS NOT NULL`.execute(
@@ -134,7 +134,7 @@ test('all rows are made again from the folders alone: same items, same hashes, c
   expect(deleted.rows).toHaveLength(2);
 });
 
-test('a rebuilt run goes on: new outputs get new names, and metadata.json still tells of the old ones', async () => {
+test('a rebuilt run continues: new outputs get new names, and metadata.json still lists the old ones', async () => {
   const { runId } = (await post('/v1/runs', { inputText: 'x' })).json();
   await post(`/v1/runs/${runId}/media`, { source: base64(png(1, 1, 1)) });
   await forget();
@@ -145,7 +145,7 @@ test('a rebuilt run goes on: new outputs get new names, and metadata.json still 
   expect(await again('local')).toMatchObject({ runs: 1, items: 2, failed: [] });
 });
 
-test('folders of an older system are taken as they are', async () => {
+test('folders of an older system are accepted as they are', async () => {
   const runId = '6f1c7f0e-0000-4000-8000-00000000000a';
   await put(runId, 'metadata.json', {
     run_id: runId,
@@ -191,7 +191,7 @@ test('folders of an older system are taken as they are', async () => {
   expect(await again('local')).toMatchObject({ runs: 0, items: 0, present: 1 });
 });
 
-test('a record of an older system is not taken for an output with bytes; a second run finds it', async () => {
+test('a record of an older system is not taken for an output with bytes; a second run recognises it', async () => {
   const runId = '6f1c7f0e-0000-4000-8000-00000000000b';
   await put(runId, 'metadata.json', {
     run_id: runId,
@@ -210,7 +210,7 @@ test('a record of an older system is not taken for an output with bytes; a secon
   expect(await again('local')).toMatchObject({ runs: 0, items: 0, present: 3 });
   const { items } = await get(`/v1/runs/${runId}`);
   await sql`DELETE FROM generated_images WHERE run_id = ${runId} AND id <> ${items[0].id}::bigint`.execute(t.deps.db);
-  // The output is there, and neither record is: both are made again.
+  // The output has a row, the two records do not: both are rebuilt.
   expect(await again('local')).toMatchObject({ items: 2, present: 1, failed: [] });
 });
 
@@ -221,7 +221,7 @@ async function put(runId: string, name: string, content: Buffer | string | objec
   await writeFile(file, bytes);
 }
 
-test('what is broken or hostile is told of and skipped, and everything else is taken', async () => {
+test('broken or hostile folders are reported and skipped, and all others are rebuilt', async () => {
   const outside = path.join(t.volume, 'outputs', 'victim.png');
   await mkdir(path.dirname(outside), { recursive: true });
   await writeFile(outside, png(1, 1, 99));
@@ -297,7 +297,7 @@ test("a folder cannot take over another user's run", async () => {
   expect((await get(`/v1/runs/${runId}`)).userId).toBe('a');
 });
 
-test('files that metadata.json does not name are told of, and taken when that is asked for', async () => {
+test('files that metadata.json does not name are reported, and imported on request', async () => {
   const { runId } = (await post('/v1/runs', { inputText: 'x' })).json();
   await post(`/v1/runs/${runId}/media`, { source: base64(png(1, 1, 1)) });
   await put(runId, 'output_image_7.png', png(1, 1, 7));
@@ -310,14 +310,14 @@ test('files that metadata.json does not name are told of, and taken when that is
   expect(await again('local')).toMatchObject({ items: 3, unnamed: [] });
 });
 
-test('--user narrows it to one user', async () => {
+test('--user restricts it to one user', async () => {
   const ids = await makeRuns();
   await forget();
   expect((await rebuild('--from', 'local', '--user', 'b')).stdout).toContain('2 folders: 1 runs and 5 items made');
   expect((await get(`/v1/runs/${ids[0]}`)).status).toBe(404);
 });
 
-test('whose a run is that names nobody is known from its row once --user has said so', async () => {
+test('a run that names no owner keeps the one that --user gave it before', async () => {
   const runId = '6f1c7f0e-0000-4000-8000-00000000000b';
   const old = { run_id: runId, outputs: [{ filename: 'output_image.png' }] };
   await put(runId, 'metadata.json', old);
@@ -325,7 +325,7 @@ test('whose a run is that names nobody is known from its row once --user has sai
   const dry = { dryRun: true };
   expect((await again('local', dry)).failed).toMatchObject([{ reason: expect.stringContaining('--user ID') }]);
   expect(await again('local', { user: 'a' })).toMatchObject({ runs: 1, items: 1, failed: [] });
-  // As another program writes it, which knows of no owners.
+  // Written by another program, without owners.
   await put(runId, 'metadata.json', old);
   expect(await again('local', dry)).toMatchObject({ runs: 0, items: 0, present: 1, failed: [] });
   expect(await again('local', { user: 'b', ...dry })).toMatchObject({ present: 0, failed: [] });
@@ -337,7 +337,7 @@ test('an unknown store is named, and a store that is down ends the command', asy
   await expect(again('local')).rejects.toMatchObject({ code: 'store_unavailable' });
 });
 
-test('the folders of an S3 bucket make the rows again, too', async () => {
+test('rows are rebuilt from the folders of an S3 bucket, too', async () => {
   await t.close();
   const s3 = await s3Settings(inject('s3'));
   s3.client.destroy();
@@ -349,7 +349,7 @@ test('the folders of an S3 bucket make the rows again, too', async () => {
   expect(await Promise.all(ids.map((id) => told(id)))).toEqual(before);
 });
 
-test('whatever metadata.json holds, reading it ends in a run or in a reason', () => {
+test('any metadata.json is either read as a run or refused with a reason', () => {
   const key = fc.constantFrom(
     'outputs',
     'records',

@@ -32,7 +32,7 @@ async function store(user: string, tag: string): Promise<void> {
 }
 const get = async (url: string, headers = asAdmin()) => (await t.app.inject({ url, headers })).json();
 
-test('without workers an upload is counted when somebody asks, and nobody sees the totals of another', async () => {
+test("without workers an upload is counted when totals are read, and users do not see each other's totals", async () => {
   await store('ann', 'sea');
   await store('bob', 'hill');
   expect(await countBehind(t.deps.db)).toBe(2);
@@ -42,14 +42,14 @@ test('without workers an upload is counted when somebody asks, and nobody sees t
   expect((await get('/v1/stats?userId=ann', asUser('bob'))).code).toBe('user_mismatch');
 });
 
-test('the gauge tells how much is not counted, and background work counts it', async () => {
+test('the gauge shows how many changes are uncounted, and background work counts them', async () => {
   await sql`INSERT INTO generated_images (prompt, storage_url, user_id) SELECT '', '', 'many' FROM generate_series(1, 3000)`.execute(
     t.deps.db,
   );
   const gauge = async () =>
     /^mediakeep_uncounted_changes (\d+)$/m.exec((await t.app.inject({ url: '/metrics' })).body)?.[1];
   expect(await gauge()).toBe('3000');
-  // Who asks does not wait for so many, and is told.
+  // A reader does not wait for so many, and is told how many are missing.
   expect(await get('/v1/stats?userId=many')).toMatchObject({ total: 200, behind: 2800 });
   const worker = startWorker(t.deps, { connectionString: t.connectionString, concurrency: 1 });
   try {

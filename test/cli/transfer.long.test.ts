@@ -72,7 +72,7 @@ const blobs = async () =>
   (await sql<{ count: number }>`SELECT count(*)::integer AS count FROM stored_blobs`.execute(t.deps.db)).rows[0]?.count;
 const intents = () => t.deps.db.selectFrom('storage_intents').selectAll().execute();
 
-test('items move with their bytes proven, keep their address, and leave nothing behind', async () => {
+test('items move with their bytes verified, keep their URL, and leave nothing behind', async () => {
   const stored = await store(12);
   const plan = await mediakeep('move', '--from', 'database', '--to', 'local', '--dry-run');
   expect(plan).toMatchObject({ code: 0, stdout: '12 items to move from database to local (0.3 MiB)\n' });
@@ -92,7 +92,7 @@ test('items move with their bytes proven, keep their address, and leave nothing 
   }
   expect([await blobs(), await intents()]).toEqual([0, []]);
 
-  // And away again: the local addresses still lead to the bytes.
+  // And back again: the local URLs still lead to the bytes.
   const [first = ''] = stored.keys();
   const address = new URL((await item(first)).storageUrl).pathname;
   await json('move', '--from', 'local', '--to', 'database');
@@ -106,7 +106,7 @@ test('items move with their bytes proven, keep their address, and leave nothing 
   });
 });
 
-test('filters narrow it, --keep leaves the old copies, deleted items come along', async () => {
+test('filters restrict it, --keep leaves the old copies, deleted items are included', async () => {
   const [mine, theirs] = [await store(3), await store(3, { user: 'b' })];
   const tagged = await store(1, { query: '&tags=keep' });
   const [gone = ''] = mine.keys();
@@ -121,14 +121,14 @@ test('filters narrow it, --keep leaves the old copies, deleted items come along'
   expect((await item(kept)).locations).toHaveLength(2);
   await t.app.inject({ method: 'POST', url: `/v1/media/${gone}/restore`, headers: asUser('a') });
   expect((await item(gone)).storageProvider).toBe('local');
-  // What the store has already is read and compared before the old copy goes.
+  // An existing copy in the target is read and compared before the old copy is dropped.
   const again = await json('move', '--from', 'database', '--to', 'local', '--tag', 'keep');
   expect(again).toMatchObject({ copied: 0, present: 1 });
   expect((await item(kept)).locations).toMatchObject([{ store: 'local' }]);
   expect(await blobs()).toBe(6);
 });
 
-test('a mirror copies what is missing, beside what there is', async () => {
+test('a mirror copies only what is missing', async () => {
   const stored = await store(5);
   expect(await mediakeep('mirror', '--to', 'archive', '--dry-run')).toMatchObject({
     stdout: expect.stringMatching(/^5 items to mirror to archive/),
@@ -144,7 +144,7 @@ test('a mirror copies what is missing, beside what there is', async () => {
   expect(await blobs()).toBe(6);
 });
 
-test('a copy that is broken at its source is not moved, and the run says which and ends partly', async () => {
+test('an item whose source copy is damaged is not moved; the run names it and ends as partly done', async () => {
   const stored = await store(3);
   const [broken = ''] = stored.keys();
   const { storageKey } = await item(broken);
@@ -159,7 +159,7 @@ test('a copy that is broken at its source is not moved, and the run says which a
   expect(await filesBelow(t.volume)).toHaveLength(2);
 });
 
-test('killed anywhere and started again: nothing is lost, nothing doubled', { timeout: 120_000 }, async () => {
+test('killed anywhere and restarted, a transfer loses and duplicates nothing', { timeout: 120_000 }, async () => {
   const stored = await store(60, { bytes: 900_000 });
   const left = async () => (await blobs()) ?? 0;
   let killed = 0;
@@ -174,7 +174,7 @@ test('killed anywhere and started again: nothing is lost, nothing doubled', { ti
     while ((await left()) > 60 - after && child.exitCode === null) await sleep(2);
     if (child.kill('SIGKILL')) killed += 1;
     await ended;
-    // What is readable stays readable in between.
+    // Everything stays readable in between.
     const [some = ''] = [...stored.keys()].slice(after);
     expect(await served(some)).toBe(stored.get(some));
     await t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
@@ -187,7 +187,7 @@ test('killed anywhere and started again: nothing is lost, nothing doubled', { ti
     expect((await item(id)).locations).toMatchObject([{ store: 'local', sha256 }]);
     expect(await served(id)).toBe(sha256);
   }
-  // What the killed runs were in the midst of is known by its intents, and swept.
+  // Intents name what the killed runs left unfinished, and sweeps remove it.
   await t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
   await sweepIntents(t.deps);
   expect(await filesBelow(t.volume)).toHaveLength(60);
@@ -211,7 +211,7 @@ test('uploads, reads and deletions go on while items move', async () => {
   expect(await intents()).toEqual([]);
 });
 
-test('unknown stores, equal stores and wrong times are usage errors that say what to change', async () => {
+test('unknown stores, equal stores and invalid times are usage errors that say what to change', async () => {
   expect(await mediakeep('move', '--from', 'database', '--to', 'nowhere')).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/no store 'nowhere'; there are: .*database/),
@@ -225,7 +225,7 @@ test('unknown stores, equal stores and wrong times are usage errors that say wha
   expect(await mediakeep('move', '--to', 'local')).toMatchObject({ code: 2 });
 });
 
-test('a command that is not told where the service is says what addresses it writes', async () => {
+test('without PUBLIC_BASE_URL the command warns which URLs it writes', async () => {
   await store(1);
   const command = ['src/cli/bin.js', 'mirror', '--to', 'archive'];
   const run = promisify(execFile)(process.execPath, command, { env: { ...env(), PUBLIC_BASE_URL: '' } });

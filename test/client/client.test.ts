@@ -5,7 +5,7 @@ import { SVG_WITH_SCRIPT, png } from '../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 import type { paths } from './api.d.ts';
 
-// What a caller sees whose client was generated from openapi.yaml, against the listening server.
+// Tests the client generated from openapi.yaml against the listening server.
 let t: TestApp;
 let base: string;
 let api: ReturnType<typeof createClient<paths>>;
@@ -55,7 +55,7 @@ test('the client stores, reads, changes, deletes and restores an item', async ()
   expect((await api.GET('/v1/media/{id}', { params: { path: { id } } })).response.status).toBe(200);
 });
 
-test('a purged item is gone for good, its bytes too', async () => {
+test('a purged item is gone for good, including its bytes', async () => {
   const id = await store('purged');
   const key = (await api.GET('/v1/media/{id}', { params: { path: { id } } })).data?.storageKey ?? '';
   expect(await t.deps.stores.primary.stat(key)).toBeDefined();
@@ -66,7 +66,7 @@ test('a purged item is gone for good, its bytes too', async () => {
   });
 });
 
-test('a form and a raw body are stored through the client as well', async () => {
+test('the client stores a form and a raw body as well', async () => {
   const form = new FormData();
   form.set('prompt', 'by form');
   form.set('metadata', JSON.stringify({ from: 'form' }));
@@ -103,7 +103,7 @@ test('signed URLs, one or many, deliver the bytes without a token until they exp
   expect((await fetch(`${base}${path}x`)).status).toBe(403);
 });
 
-test('an SVG with a script is kept whole, and is never a page', async () => {
+test('an SVG with a script is stored whole, and never served as a page', async () => {
   const id = await store('svg', SVG_WITH_SCRIPT);
   const { data, response } = await api.GET('/v1/media/{id}/content', { params: { path: { id } }, parseAs: 'text' });
   expect(data).toBe(SVG_WITH_SCRIPT.toString());
@@ -113,7 +113,7 @@ test('an SVG with a script is kept whole, and is never a page', async () => {
   expect(response.headers.get('x-content-type-options')).toBe('nosniff');
 });
 
-test('failures, tags, stats and batches come back as the document says', async () => {
+test('failures, tags, stats and batches match the document', async () => {
   const batch = await api.POST('/v1/batches', {
     body: { items: [{ status: 'failed', error: 'no GPU', toolName: 'batch' }] },
   });

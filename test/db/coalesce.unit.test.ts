@@ -5,7 +5,7 @@ import type { Db } from '../../src/db/database.ts';
 
 const db = {} as Db;
 
-test('requests that come while statements run share the next ones, and each gets its own answer', async () => {
+test('requests that arrive during a statement share the next one, and each gets its own result', async () => {
   const batches: number[][] = [];
   const double = coalesced<number, number>(
     async (_db, numbers) => {
@@ -25,7 +25,7 @@ test('requests that come while statements run share the next ones, and each gets
   expect(Math.max(...batches.map((batch) => batch.length))).toBeLessThanOrEqual(5);
 });
 
-test('what one request brings upon a statement fails that one alone; a lost connection fails all, and nothing is sent twice', async () => {
+test('a request that breaks the statement fails alone; a lost connection fails all, and nothing is sent twice', async () => {
   const runs: number[][] = [];
   const picky = coalesced<number, number>(
     async (_db, numbers) => {
@@ -46,7 +46,7 @@ test('what one request brings upon a statement fails that one alone; a lost conn
   expect(await picky(db, 7)).toBe(7);
 });
 
-test('a statement that waits for a lock holds up no other, and its place is given away once', async () => {
+test('a statement that waits for a lock does not block others, and its slot is reused once', async () => {
   let release = () => {};
   const locked = new Promise<void>((resolve) => (release = resolve));
   let running = 0;

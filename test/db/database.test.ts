@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { openDatabase } from '../../src/db/database.ts';
 import { asAppError } from '../../src/domain/database-failure.ts';
 
-test('a server whose socket is gone, or that nobody answers for, is an absent database', async () => {
+test('a missing socket and an unanswered address count as an unavailable database', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-socket-'));
   for (const connectionString of [
     `postgres://u:p@localhost:5/postgres?host=${encodeURIComponent(folder)}`,

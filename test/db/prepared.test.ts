@@ -17,7 +17,7 @@ afterAll(async () => {
 
 const look = () => Promise.all(Array.from({ length: 6 }, () => findItem(open.db, '1')));
 
-test('a column that a newer version’s migration widens while connections keep statements about it does not end them', async () => {
+test('prepared statements survive a column being widened by a newer version’s migration', async () => {
   await sql`INSERT INTO generated_images (user_id, prompt, storage_url, size) VALUES ('ann', '', '', '1x1')`.execute(
     open.db,
   );

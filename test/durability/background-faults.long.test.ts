@@ -49,7 +49,7 @@ async function failing(): Promise<string[]> {
   const checks = (answer.json().checks as Check[]).filter((check) => !check.ok);
   for (const check of checks) {
     expect(check.degraded).toBe(true);
-    // For operators, and without what a table or a host is called.
+    // For operators, without names of tables or hosts.
     expect(check.reason).toMatch(/^failing since \d{4}-[\d-]+T[\d:.]+Z: (The log has the reason\.|The database .*)$/);
   }
   return checks.map(({ name }) => name).toSorted();
@@ -70,7 +70,7 @@ const logged = (message: string, part: string) =>
     .split('\n')
     .filter((line) => line.includes(message) && line.includes(`"part":"${part}"`)).length;
 
-/** Which part fails without which table. */
+/** The part that fails without each table. */
 const NEEDS = {
   events: 'media_event_outbox',
   totals: 'media_rollup_marks',
@@ -84,7 +84,7 @@ const NEEDS = {
 /** Metrics that read one of those tables. */
 const COUNTS = ['metrics-copies', 'metrics-fetches', 'metrics-totals'];
 
-test('every part that cannot reach its table fails where it can be seen, and goes on when the table is back', async () => {
+test('every part that loses its table fails visibly, and recovers when the table is back', async () => {
   const tables = Object.values(NEEDS);
   const parts = [...Object.keys(NEEDS), ...COUNTS].toSorted();
   const checks = parts.map((name) => `background:${name}`);
@@ -99,13 +99,13 @@ test('every part that cannot reach its table fails where it can be seen, and goe
   await expect.poll(failing, { timeout: 75_000 }).toEqual([]);
   for (const part of parts) {
     expect([part, await metric('mediakeep_background_part_up', part)]).toEqual([part, 1]);
-    // Not a line for each attempt.
+    // Not one line per attempt.
     expect([part, logged('background part failed', part)]).toEqual([part, 1]);
     expect([part, logged('background part recovered', part)]).toEqual([part, 1]);
   }
   for (const part of ['events', 'totals', 'sweeps'])
     expect(await metric('mediakeep_background_restarts_total', part)).toBeGreaterThan(0);
-  // All of it works again: copies are made, totals counted, events numbered.
+  // Everything works again: copies are made, totals counted, events numbered.
   const id = await upload();
   const item = async () => (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
   await expect
@@ -122,7 +122,7 @@ test('the job runner and the wake-up of workers survive the loss of the queue’
     (await sql`SELECT to_regclass('graphile_worker._private_jobs') AS found`.execute(t.deps.db)).rows;
   await expect.poll(jobsTable).toEqual([{ found: 'graphile_worker._private_jobs' }]);
   await hide(jobs);
-  // Copies are wanted, and nobody can be told.
+  // A copy is due, but the worker cannot be woken.
   const id = await upload();
   await expect.poll(failing).toEqual(['background:copies-wake-up', 'background:tasks']);
   expect(await metric('mediakeep_background_part_up', 'tasks')).toBe(0);
@@ -134,8 +134,8 @@ test('the job runner and the wake-up of workers survive the loss of the queue’
     .toEqual(['stored', 'stored']);
 });
 
-test('the job runner starts as soon as the database takes its connections', async () => {
-  // As if it were away: no new connection is accepted.
+test('the job runner starts as soon as the database accepts its connections', async () => {
+  // Simulates an outage: no new connection is accepted.
   const [{ name } = { name: '' }] = (await sql<{ name: string }>`SELECT current_database() AS name`.execute(t.deps.db))
     .rows;
   const other = await createTestApp();
@@ -154,7 +154,7 @@ test('the job runner starts as soon as the database takes its connections', asyn
   }
 });
 
-test('leases of uploads and of downloads are renewed again after they could not be', async () => {
+test('leases of uploads and downloads are renewed again after an outage', async () => {
   const realTimeout = globalThis.setTimeout;
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   let broken = true;
@@ -174,7 +174,7 @@ test('leases of uploads and of downloads are renewed again after they could not 
   const settle = async (wanted: string[]) => {
     for (let turn = 0; turn < 500; turn += 1) {
       await vi.advanceTimersByTimeAsync(1000);
-      // The database answers in its own time.
+      // The database needs real time to answer.
       await new Promise((resolve) => realTimeout(resolve, 3));
       const failed = t.deps.background.states().filter(({ state }) => state === 'failing');
       if (JSON.stringify(failed.map(({ name }) => `background:${name}`).toSorted()) === JSON.stringify(wanted))
@@ -191,7 +191,7 @@ test('leases of uploads and of downloads are renewed again after they could not 
   lease.stop();
 });
 
-test('the monitor goes on asking stores after its own failure', async () => {
+test('the health monitor keeps checking stores after a failure of its own', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   let broken = true;
   let asked = 0;

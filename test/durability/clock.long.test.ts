@@ -88,7 +88,7 @@ async function expectReadable(id: string, bytes: Buffer): Promise<void> {
   }
 }
 
-test('case 102: a token is good while the clock of the replica that checks it says so, to the second', async () => {
+test('case 102: a token is valid by the clock of the replica that checks it, to the second', async () => {
   const now = Math.floor(Date.now() / 1000);
   const use = async (service: ServiceProcess, claims: Record<string, unknown>) => {
     const authorization = `Bearer ${token({ sub: 'alice', scope: 'media:read', ...claims })}`;
@@ -105,7 +105,7 @@ test('case 102: a token is good while the clock of the replica that checks it sa
   expect([await use(ahead, fresh), await use(behind, fresh)]).toEqual([200, 'token_invalid']);
 });
 
-test('case 102: a signed URL of one replica is good at the other while both clocks say so', async () => {
+test('case 102: a signed URL of one replica is valid at the other until it has expired by either clock', async () => {
   const { body } = await upload(ahead, png(3, 3, 1));
   const sign = async (service: ServiceProcess, expiresIn: number) => {
     const signed = await post(service, `/v1/media/${body.id}/url`, { expiresIn });
@@ -115,17 +115,17 @@ test('case 102: a signed URL of one replica is good at the other while both cloc
     const answer = await ask(service, target, { headers: {} });
     return answer.status === 200 ? 200 : answer.body['code'];
   };
-  // By its own clock, in each case.
+  // By each replica's own clock.
   expect(await read(behind, await sign(behind, 60))).toBe(200);
   expect(await read(ahead, await sign(ahead, 60))).toBe(200);
-  // More than the clocks differ by.
+  // Longer than the clocks differ by.
   expect(await read(ahead, await sign(behind, 25 * MINUTE))).toBe(200);
   expect(await read(behind, await sign(ahead, 60))).toBe(200);
-  // Less: the other clock says that it is over.
+  // Shorter: by the other clock it has expired.
   expect(await read(ahead, await sign(behind, 15 * MINUTE))).toBe('signature_expired');
 });
 
-test("case 102: a webhook's timestamp counts by the clock of the replica, five minutes either way, and a secret has none", async () => {
+test("case 102: a webhook's timestamp may differ from the replica's clock by five minutes, and a secret has no timestamp", async () => {
   const deliver = async (service: ServiceProcess, seconds: number) => {
     const body = JSON.stringify({ jobId: `job-${seconds}-${service.pid}`, status: 'succeeded', user_id: 'alice' });
     const at = new Date(Date.now() + seconds * 1000);
@@ -174,7 +174,7 @@ async function halfUpload(service: ServiceProcess, bytes: Buffer) {
   return { answer, end: () => request.end(bytes.subarray(half)) };
 }
 
-test('case 102: sweeps of replicas with wrong clocks take what has expired in the database, and nothing that is being written', async () => {
+test("case 102: sweeps of replicas with wrong clocks remove what has expired by the database's clock, and nothing that is being written", async () => {
   const files = [bigPng(3_000_000, 1), bigPng(3_000_000, 2)];
   const uploads = [await halfUpload(ahead, files[0] as Buffer), await halfUpload(behind, files[1] as Buffer)];
   const seconds = 'extract(epoch FROM leased_until - now())::float8 AS seconds';
@@ -204,7 +204,7 @@ test('case 102: sweeps of replicas with wrong clocks take what has expired in th
   expect((await leases()).rows).toEqual([]);
 });
 
-test('case 102: what replicas with clocks 20 minutes apart have acknowledged is readable at both, and one key makes one item', async () => {
+test('case 102: what replicas with clocks 20 minutes apart acknowledge is readable at both, and one key makes one item', async () => {
   const files = Array.from({ length: 30 }, (_value, salt) => bigPng(50_000, salt));
   const answers = await Promise.all(files.map((bytes, index) => upload(index % 2 === 0 ? ahead : behind, bytes)));
   for (const [index, { status, body }] of answers.entries()) {
@@ -216,7 +216,7 @@ test('case 102: what replicas with clocks 20 minutes apart have acknowledged is 
     Array.from({ length: 10 }, (_value, index) => upload(index % 2 === 0 ? ahead : behind, png(4, 4, 9), keyed)),
   );
   expect(new Set(same.map(({ status, body }) => `${status} ${body.id}`)).size).toBe(1);
-  // The order of a listing is that of the database's clock, not that of the replicas'.
+  // Listings are ordered by the database's clock, not the replicas'.
   const first = await upload(ahead, png(2, 2, 1));
   const second = await upload(behind, png(2, 2, 2));
   const { body } = await ask(behind, '/v1/media?limit=2');
@@ -244,13 +244,13 @@ test('case 102: a direct upload that one replica has begun is received and compl
   }
 });
 
-/** A URL that says when it expires, as those of S3 do. */
+/** A URL that contains its expiry, as those of S3 do. */
 function expiring(name: string, seconds: number): string {
   const date = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
   return `${origin.url}/ok/${name}?X-Amz-Date=${date}&X-Amz-Expires=${seconds}`;
 }
 
-test('case 102: a pending item is tried until its URL has expired in the database, whatever the clock of the replica says', async () => {
+test("case 102: a pending item is retried until its URL has expired by the database's clock, whatever the replica's", async () => {
   const pending: string[] = [];
   await rename(path.join(folder, 'volume'), path.join(folder, 'away'));
   try {
@@ -260,7 +260,7 @@ test('case 102: a pending item is tried until its URL has expired in the databas
       expect([answer.status, answer.body['status']]).toEqual([201, 'pending']);
       pending.push(answer.body.id);
     }
-    // Both replicas take their turn at both, and fail.
+    // Both replicas try both, and fail.
     await until(async () => {
       const { rows } = await client.query('SELECT 1 FROM fetches WHERE attempts >= 2');
       return rows.length === pending.length;
@@ -278,7 +278,7 @@ test.each([
   ['ahead', 10 * MINUTE],
   ['behind', -10 * MINUTE],
 ])(
-  'case 102: a replica whose clock is %s tries copies again when the pause is over, neither at once nor minutes later',
+  'case 102: a replica whose clock is %s retries copies when the pause is over, neither at once nor minutes later',
   async (_name, offset) => {
     const own = await createTestDatabase();
     const place = await mkdtemp(path.join(tmpdir(), 'mediakeep-clock-'));

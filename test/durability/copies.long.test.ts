@@ -52,7 +52,7 @@ async function sweepAll(): Promise<void> {
   await t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
   await sweepIntents(t.deps);
 }
-/** Every item is read with its own bytes, and every object belongs to a location of an item. */
+/** Every item is read with its own bytes, and every object belongs to an item's location. */
 async function allWell(items: ReadonlyMap<string, string>): Promise<void> {
   let locations = 0;
   for (const [id, digest] of items) {
@@ -69,7 +69,7 @@ async function allWell(items: ReadonlyMap<string, string>): Promise<void> {
   expect([objects(), await intents()]).toEqual([locations, []]);
 }
 
-test('two moves of the same items at once: each item moves once, none is lost', async () => {
+test('two concurrent moves of the same items move each item once and lose none', async () => {
   const items = await upload(60);
   const [first, second] = await Promise.all([transfer('one', 'two'), transfer('one', 'two')]);
   expect([first.failed, second.failed, first.copied + second.copied]).toEqual([[], [], 60]);
@@ -77,7 +77,7 @@ test('two moves of the same items at once: each item moves once, none is lost', 
   await allWell(items);
 });
 
-test('moves in opposite directions, and to different places, leave each item at least one copy', async () => {
+test('moves in opposite directions, and to different stores, leave each item at least one copy', async () => {
   const items = await upload(30);
   await transfer(undefined, 'two');
   await Promise.all([transfer('one', 'two'), transfer('two', 'one'), transfer('one', 'three')]);
@@ -85,7 +85,7 @@ test('moves in opposite directions, and to different places, leave each item at 
   await allWell(items);
 });
 
-test('a worker that makes mirrors beside a move: both come to their end', async () => {
+test('a worker that makes mirror copies during a move: both complete', async () => {
   const items = await upload(40);
   const [moved] = await Promise.all([transfer('one', 'two'), makePendingCopies(t.deps), makePendingCopies(t.deps)]);
   expect(moved.failed).toEqual([]);
@@ -99,7 +99,7 @@ test('a worker that makes mirrors beside a move: both come to their end', async 
   await allWell(items);
 });
 
-test('a copy that comes due again while it is still being made is made once', async () => {
+test('a copy that becomes due again while it is being made is made once', async () => {
   const items = await upload(1, 2_000_000);
   let open = () => {};
   store('three').gate = new Promise<void>((resolve) => (open = resolve));
@@ -118,7 +118,7 @@ test('a copy that comes due again while it is still being made is made once', as
   await allWell(items);
 });
 
-test('purges beside moves and mirrors leave nothing of what was purged, and everything else', async () => {
+test('purges during moves and mirror copies leave nothing of the purged items, and everything else', async () => {
   const items = await upload(40);
   const purged = [...items.keys()].filter((_id, index) => index % 2 === 0);
   const purging = (async () => {
@@ -139,7 +139,7 @@ test('purges beside moves and mirrors leave nothing of what was purged, and ever
   await allWell(items);
 });
 
-test('an object that has become an item’s is never discarded, whatever intent names it', async () => {
+test('an object that belongs to an item is never discarded, whatever intent names it', async () => {
   const [id = ''] = (await upload(1)).keys();
   const item = (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
   const intent = { store: 'one', key: item.storageKey as string };
@@ -151,7 +151,7 @@ test('an object that has become an item’s is never discarded, whatever intent 
   expect([store('one').objects.size, await intents()]).toEqual([1, []]);
 });
 
-test('an object of somebody else under the key of an item that moves stays theirs, and the item moves', async () => {
+test('a foreign object under the target key of a move stays, and the item moves', async () => {
   const [id = ''] = (await upload(1)).keys();
   const item = (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
   const theirs = { bytes: Buffer.from('theirs'), contentType: 'text/plain', modifiedAt: new Date() };
@@ -160,7 +160,7 @@ test('an object of somebody else under the key of an item that moves stays their
   expect(store('two').objects.get(item.storageKey)).toBe(theirs);
 });
 
-test('a copy that was found to be no good is replaced by a mirror run, and its object goes', async () => {
+test('a bad copy is replaced by a mirror run, and its object is removed', async () => {
   const items = await upload(1);
   await transfer(undefined, 'two');
   const [key = ''] = store('two').objects.keys();

@@ -19,11 +19,11 @@ export interface CrashReport {
   rounds: number;
   /** Uploads that were answered with 201. */
   acknowledged: number;
-  /** Uploads that the kill cut off. */
+  /** Uploads that the kill interrupted. */
   cut: number;
   /** Rounds in which the kill left something behind. */
   roundsWithLeftovers: number;
-  /** Intents, with or without a file, that a sweep cleared away. */
+  /** Intents, with or without a file, that a sweep removed. */
   leftoversSwept: number;
   failures: string[];
 }
@@ -31,7 +31,7 @@ export interface CrashReport {
 interface Acknowledged {
   id: string;
   sha256: string;
-  /** A purge was sent: `maybe` when its answer never came. */
+  /** A purge was sent: `maybe` when its response never came. */
   purged?: 'maybe' | 'yes';
 }
 
@@ -41,9 +41,9 @@ const MIN_BYTES = 1024;
 const MAX_BYTES = 8 * 1024 ** 2;
 
 /**
- * Starts the real service, uploads from several sides, kills it with SIGKILL at a random moment, starts it again and
- * compares what it acknowledged with what is there; `rounds` times on one database and one volume.
- * A kill leaves the kernel's page cache alone, so this proves the order of steps and not what a power failure would.
+ * Starts the real service, uploads concurrently, kills it with SIGKILL at a random moment, restarts it and compares what it
+ * acknowledged with what exists; `rounds` times on one database and one volume. A kill leaves the kernel's page cache intact, so
+ * this tests the order of steps and not a power failure.
  */
 export async function runCrashRounds(rounds: number, log: (line: string) => void = () => {}): Promise<CrashReport> {
   const folder = await createDataFolder('crash');
@@ -91,8 +91,8 @@ interface Run {
 }
 
 /**
- * One round; answers the items that are to be there at the end of the run too.
- * @param working whether the kill comes only after some uploads have been acknowledged, however long that takes
+ * One round; returns the items that must also exist at the end of the run.
+ * @param working whether to kill only after some uploads have been acknowledged, however long that takes
  */
 async function crashRound(run: Run, working: boolean): Promise<Acknowledged[]> {
   const acknowledged: Acknowledged[] = [];
@@ -111,7 +111,7 @@ async function crashRound(run: Run, working: boolean): Promise<Acknowledged[]> {
   await sweep(run);
   await checkVolume(run, 'after the sweep');
   for (const item of acknowledged) await checkItem(run, item, 'after the sweep');
-  // A few stay for the end; the others go, so that the disk does not fill.
+  // A few stay until the end; the others are purged, so that the disk does not fill.
   const alive = acknowledged.filter((item) => item.purged === undefined);
   for (const item of alive.slice(2)) await purge(run, item);
   return alive.slice(0, 2);
@@ -183,7 +183,7 @@ async function checkItem(run: Run, item: Acknowledged, when: string): Promise<vo
     );
 }
 
-/** Every row's bytes are there and whole, and every file belongs to a row or to an intent. */
+/** Every row has its whole bytes, and every file belongs to a row or an intent. */
 async function checkVolume(run: Run, when: string): Promise<void> {
   const { db } = run.inspector.database;
   const intents = await db.selectFrom('storage_intents').select('key').execute();
@@ -212,7 +212,7 @@ async function sha256Of(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Shortens the wait for the leases, then sweeps; afterwards no intent may be left. */
+/** Expires the leases, then sweeps; afterwards no intent may be left. */
 async function sweep(run: Run): Promise<void> {
   const { database, stores } = run.inspector;
   const intents = await database.db.selectFrom('storage_intents').select('key').execute();

@@ -16,11 +16,11 @@ const UPLOADERS = 3;
 const picture = (number: number) => png(6, 6, number);
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-/** Most rounds cut all connections; every fifth stops the server, in turn properly and like a crash. */
+/** Most rounds cut all connections; every fifth stops the server, alternately cleanly and like a crash. */
 const roundKind = (round: number) => (round % 5 !== 4 ? 'terminate' : round % 10 === 4 ? 'fast' : 'immediate');
 
 test(
-  'a service outlives its database: connections cut and the server stopped at random moments, nothing acknowledged is lost, background work goes on',
+  'a service survives cut connections and a stopped database server at random moments: nothing acknowledged is lost, background work resumes',
   { timeout: 400_000 },
   async () => {
     const folder = await createDataFolder('terminations');
@@ -85,7 +85,7 @@ test(
       ];
       let cut = 0;
       for (let round = 0; round < ROUNDS; round += 1) {
-        // However long the service takes to come back: then all of it is busy.
+        // Wait until the service has recovered and is busy, however long that takes.
         const before = jobs.length + uploads.length;
         await until(async () => {
           alive();
@@ -105,7 +105,7 @@ test(
       await Promise.all(senders);
       expect(cut).toBeGreaterThan(ROUNDS);
 
-      // Without help, what was being fetched when a connection was lost is due again after 45 s.
+      // A fetch whose connection was lost becomes due again after 45 s.
       await until(async () => {
         alive();
         await postgres.query('UPDATE fetches SET next_attempt_at = now() WHERE next_attempt_at > now()');
@@ -131,7 +131,7 @@ test(
       }
       expect(failures).toEqual([]);
 
-      // The same process, green again, and its background work goes on.
+      // The same process, ready again, with its background work.
       expect(service.child.exitCode).toBe(null);
       expect(process.kill(service.pid, 0)).toBe(true);
       const failing = async () => {
@@ -145,7 +145,7 @@ test(
         const answer = await fetch(`${service.address}/v1/jobs/runpod/job-0/media`, { headers: asAdmin() });
         return ((await answer.json()) as { items: { status: string }[] }).items[0]?.status === 'success';
       }, 60);
-      // A caller is told to try again, never that something went wrong inside.
+      // A caller is told to retry, never that an internal error occurred.
       expect([...refused.keys()].filter((outcome) => outcome.startsWith('500'))).toEqual([]);
       service.kill('SIGTERM');
       expect(await service.ended).toBe(0);
@@ -162,37 +162,33 @@ test(
   },
 );
 
-test(
-  'SIGTERM while the database is down: the service ends in time, with exit code 0',
-  { timeout: 120_000 },
-  async () => {
-    const folder = await createDataFolder('end-without-database');
-    const postgres = await startRestartablePostgres(folder.path);
-    const env = {
-      DATA_DIR: folder.path,
-      DATABASE_URL: postgres.connectionString,
-      JWT_SECRET,
-      LOG_LEVEL: 'warn',
-      SHUTDOWN_GRACE_SECONDS: '5',
+test('SIGTERM while the database is down: the service exits in time, with code 0', { timeout: 120_000 }, async () => {
+  const folder = await createDataFolder('end-without-database');
+  const postgres = await startRestartablePostgres(folder.path);
+  const env = {
+    DATA_DIR: folder.path,
+    DATABASE_URL: postgres.connectionString,
+    JWT_SECRET,
+    LOG_LEVEL: 'warn',
+    SHUTDOWN_GRACE_SECONDS: '5',
+  };
+  const service = await startService({ env });
+  try {
+    await postgres.stop('immediate');
+    const parts = async () => {
+      const text = await (await fetch(`${service.address}/metrics`)).text();
+      return text.match(/mediakeep_background_part_up\{part="(jobs|events|totals)"\} 0/g)?.length;
     };
-    const service = await startService({ env });
-    try {
-      await postgres.stop('immediate');
-      const parts = async () => {
-        const text = await (await fetch(`${service.address}/metrics`)).text();
-        return text.match(/mediakeep_background_part_up\{part="(jobs|events|totals)"\} 0/g)?.length;
-      };
-      await expect.poll(parts, { timeout: 30_000 }).toBe(3);
-      const asked = performance.now();
-      service.kill('SIGTERM');
-      expect(await service.ended).toBe(0);
-      expect(performance.now() - asked).toBeLessThan(15_000);
-    } finally {
-      service.kill('SIGKILL');
-      await service.ended;
-      await postgres.start();
-      await postgres.close();
-      await folder.remove();
-    }
-  },
-);
+    await expect.poll(parts, { timeout: 30_000 }).toBe(3);
+    const asked = performance.now();
+    service.kill('SIGTERM');
+    expect(await service.ended).toBe(0);
+    expect(performance.now() - asked).toBeLessThan(15_000);
+  } finally {
+    service.kill('SIGKILL');
+    await service.ended;
+    await postgres.start();
+    await postgres.close();
+    await folder.remove();
+  }
+});

@@ -29,10 +29,10 @@ interface Told {
 }
 
 test(
-  'kill -9 while webhooks come in and downloads run: each that was acknowledged is one stored item in the end, the right one',
+  'kill -9 during webhooks and downloads: each acknowledged webhook ends as exactly one stored item, with the right bytes',
   { timeout: 180_000 },
   async () => {
-    // Slow enough that downloads are under way when the service dies.
+    // Slow enough that downloads are running when the service is killed.
     const origin = createServer((request, response) => {
       const number = Number(/\/(\d+)\.png/.exec(request.url ?? '')?.[1]);
       setTimeout(() => response.writeHead(200, { 'content-type': 'image/png' }).end(picture(number)), 60);
@@ -61,7 +61,7 @@ test(
             next += 1;
             const number = next;
             const jobId = `job-${number}`;
-            // Every third brings its bytes along, every fifth is told twice.
+            // Every third contains its bytes, every fifth is sent twice.
             const image = number % 3 === 0 ? picture(number).toString('base64') : `${at}/${number}.png`;
             const body = JSON.stringify({
               id: jobId,
@@ -83,7 +83,7 @@ test(
           }
         };
         const senders = Array.from({ length: SENDERS }, send);
-        // However long that takes: then the senders are in the midst of it.
+        // However long that takes: then the senders are in the middle of it.
         const before = acknowledged.length;
         await until(async () => acknowledged.length > before + SENDERS, 60);
         await sleep(randomInt(0, 500));
@@ -93,7 +93,7 @@ test(
         await Promise.all(senders);
         service = await startService({ env });
       }
-      // As if the leases of the dead had run out, which takes 45 s; what is due is taken up on start.
+      // Expires the leases of the killed process, which takes 45 s otherwise; due work is taken up on start.
       service.kill('SIGKILL');
       await service.ended;
       const client = new pg.Client({ connectionString: postgres.connectionString });
@@ -101,7 +101,7 @@ test(
       await client.query('UPDATE fetches SET next_attempt_at = now()');
       await client.end();
       service = await startService({ env });
-      // What was cut off may have been committed, too; nothing of either stays pending.
+      // Interrupted ones may have been committed, too; none of them stays pending.
       const stats = async () =>
         (await fetch(`${service.address}/v1/stats`, { headers })).json() as Promise<Record<string, number>>;
       await until(async () => (await stats())['pending'] === 0, 150);

@@ -12,7 +12,7 @@ import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 let t: TestApp;
 let admin: pg.Client;
 let throughProxy: Database;
-/** Both ends of each connection that runs through the proxy. */
+/** Both ends of each connection through the proxy. */
 const connections: [Socket, Socket][] = [];
 const proxy = createServer((socket) => {
   const { hostname, port } = new URL(t.connectionString);
@@ -28,12 +28,12 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const url = new URL(t.connectionString);
   url.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  // The server's socket would be a way around the proxy.
+  // The server's socket would bypass the proxy.
   url.searchParams.delete('host');
   throughProxy = openDatabase({ connectionString: url.href, poolMax: 3, statementTimeoutMs: 30_000 });
   admin = new pg.Client({ connectionString: t.connectionString });
   await admin.connect();
-  // Runs at COMMIT, and holds it open for as long as `admin` has the lock.
+  // Runs at COMMIT, and keeps it open for as long as `admin` has the lock.
   await admin.query(`
     CREATE TABLE verdict (fails boolean);
     CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -65,7 +65,7 @@ const letCommitsGo = () => admin.query('SELECT pg_advisory_unlock(104)');
 const locations = () => t.deps.db.selectFrom('media_locations').select(['media_id', 'key']).execute();
 const intents = () => t.deps.db.selectFrom('storage_intents').select('key').execute();
 
-/** Sends an upload and cuts the service's side of its connections while the server commits. */
+/** Sends an upload and cuts the service's side of its connections during the COMMIT. */
 async function uploadWithLostAnswer(file: Buffer): Promise<void> {
   await holdCommits();
   const uploading = ingest(
@@ -82,13 +82,13 @@ async function uploadWithLostAnswer(file: Buffer): Promise<void> {
   );
   await expect.poll(committing).toBe(1);
   for (const [socket, server] of connections.splice(0)) {
-    // The server's end stays open, so that it finds out only when it answers.
+    // The server's end stays open, so that it notices only when it answers.
     socket.unpipe(server);
     server.unpipe(socket);
     socket.destroy();
     server.resume();
   }
-  // The service asks what became of the upload, and has to wait until that is decided.
+  // The service checks the upload's outcome, and must wait until it is decided.
   await expect.poll(() => waitingFor('transactionid tuple')).toBe(1);
   await letCommitsGo();
   expect(await outcome).toBe('failed');
@@ -113,7 +113,7 @@ test('case 97: an upload whose COMMIT fails, its answer lost, leaves neither a r
   expect(await filesBelow(t.volume)).toEqual(before);
 });
 
-test('a connection that the database resets under an upload is told as a failure of the database, and worth a retry', async () => {
+test('a connection that the database resets during an upload is reported as a database failure that may be retried', async () => {
   await admin.query('DELETE FROM verdict');
   const url = new URL(t.connectionString);
   url.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;

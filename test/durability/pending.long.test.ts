@@ -46,13 +46,13 @@ const current = async () => {
     SELECT get_scene_image_url(${project}, 'scene_1') AS storage_url`.execute(t.deps.db);
   return rows[0]?.storage_url;
 };
-/** An address that says when it dies, as S3's do. */
+/** A URL that contains its expiry, as S3's do. */
 const dying = (path: string, seconds: number) => {
   const date = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
   return `${origin.url}${path}?X-Amz-Date=${date}&X-Amz-Expires=${seconds}&X-Amz-Signature=secret`;
 };
 
-test('a scene whose storing fails keeps its address, is read from there, and is stored by a worker when the store is back', async () => {
+test('a scene that cannot be stored keeps its URL, is read from there, and is stored by a worker when the store is back', async () => {
   main.down = true;
   const url = `${origin.url}/ok/scene.png`;
   const made = await store({ type: 'url', url });
@@ -85,7 +85,7 @@ test('a scene whose storing fails keeps its address, is read from there, and is 
   expect(stored.rawPayload.equals(content.rawPayload)).toBe(true);
 });
 
-test('when the address dies first, the item fails with the reason, and the version before is current again', async () => {
+test('when the URL expires first, the item fails with the reason, and the previous version is current again', async () => {
   expect((await store({ type: 'base64', data: png().toString('base64') })).json().version).toBe(1);
   main.down = true;
   const made = await store({ type: 'url', url: dying('/ok/dies.png', 4) });
@@ -107,7 +107,7 @@ test('when the address dies first, the item fails with the reason, and the versi
   expect(t.logged()).not.toContain('X-Amz-Signature=secret');
 });
 
-test('an address that answers 404 is refused at once and takes no version; a host that is down is waited for', async () => {
+test('a URL that returns 404 is refused at once and takes no version; a host that is down is retried', async () => {
   expect((await store({ type: 'url', url: `${origin.url}/nowhere` })).json()).toMatchObject({ code: 'fetch_failed' });
   origin.down = true;
   const made = await store({ type: 'url', url: `${origin.url}/ok/later.png` });
@@ -119,7 +119,7 @@ test('an address that answers 404 is refused at once and takes no version; a hos
   await until(async () => (await read(scene())).status === 'success', 30);
 });
 
-test('bytes that come with the address they are from are kept as that address while the store is down', async () => {
+test('while the store is down, bytes with a source URL are kept as that URL', async () => {
   main.down = true;
   const originalUrl = `${origin.url}/ok/bytes.png`;
   const made = await store({ type: 'base64', data: png().toString('base64') }, { originalUrl });
@@ -140,11 +140,11 @@ test('the same request with the same key is the same pending version', async () 
   expect(second.json().id).toBe(first.json().id);
 });
 
-test('what dies first is fetched first, whatever came first', async () => {
+test('the URL that expires first is fetched first, whatever came first', async () => {
   const images = [9000, 60, 3000, 100].map((seconds) => dying(`/ok/${seconds}.png`, seconds));
   for (const [index, image] of [...images, `${origin.url}/ok/unknown.png`].entries()) {
     const payload = { id: `order-${index}`, status: 'COMPLETED', user_id: 'a', output: { images: [image] } };
-    // RunPod's own addresses are known to live for seven days.
+    // RunPod's own URLs are known to live for seven days.
     const answer = await t.app.inject({ method: 'POST', url: '/v1/webhooks/runpod?secret=hook', payload });
     expect(answer.statusCode).toBe(200);
   }
@@ -156,10 +156,10 @@ test('what dies first is fetched first, whatever came first', async () => {
   );
 });
 
-test('a fetch whose worker died is taken up by the next one', async () => {
+test('a fetch whose worker died is taken over by another', async () => {
   const payload = { id: 'dead', status: 'COMPLETED', user_id: 'a', output: { images: [`${origin.url}/ok/dead.png`] } };
   await t.app.inject({ method: 'POST', url: '/v1/webhooks/runpod?secret=hook', payload });
-  // As a worker leaves it that was killed while it fetched: its job is locked, its row leased until just now.
+  // The state that a killed worker leaves: its job is locked, its row leased until just now.
   await sql`UPDATE graphile_worker._private_jobs SET locked_at = now(), locked_by = 'dead', attempts = 1`.execute(
     t.deps.db,
   );
@@ -168,7 +168,7 @@ test('a fetch whose worker died is taken up by the next one', async () => {
   expect(await until(async () => (await read('/v1/stats')).succeeded === 1)).toBe(true);
 });
 
-test('bytes that come with an answer and cannot be stored are a failure that says so, until they come again', async () => {
+test('bytes in an answer that cannot be stored become a failure that says so, until they are sent again', async () => {
   main.down = true;
   const payload = {
     userId: 'a',
@@ -185,7 +185,7 @@ test('bytes that come with an answer and cannot be stored are a failure that say
   expect((await read('/v1/stats')).total).toBe(1);
 });
 
-test('an import and the webhook of the same job are the same items, whichever comes first', async () => {
+test('an import and the webhook of the same job yield the same items, whichever comes first', async () => {
   work();
   const answer = (id: string) => ({
     id,
@@ -214,7 +214,7 @@ test('an import and the webhook of the same job are the same items, whichever co
   expect((await read('/v1/stats')).total).toBe(3);
 });
 
-test('an import that cannot store leaves alone what a webhook has been answered for meanwhile', async () => {
+test('an import that cannot store does not touch items that a webhook has reported in the meantime', async () => {
   let open = () => {};
   main.gate = new Promise<void>((resolve) => (open = resolve));
   const image = png(3, 3, 9).toString('base64');
@@ -243,7 +243,7 @@ test('an import that cannot store leaves alone what a webhook has been answered 
   expect((await read('/v1/stats')).total).toBe(1);
 });
 
-test('bytes that are kept here do not die with an address that was told later', async () => {
+test('locally kept bytes do not expire with a URL that is reported later', async () => {
   main.down = true;
   const tell = (body: object) =>
     t.app.inject({
@@ -263,7 +263,7 @@ test('bytes that are kept here do not die with an address that was told later', 
   await until(async () => (await read('/v1/stats')).succeeded === 1, 30);
 });
 
-test('bytes in hand that wait for their turn longer than a lease are not given up', async () => {
+test('bytes that wait for their turn longer than a lease are not given up', async () => {
   let open = () => {};
   main.gate = new Promise<void>((resolve) => (open = resolve));
   const images = Array.from({ length: 6 }, (_value, at) => png(3, 3, 20 + at).toString('base64'));
@@ -276,7 +276,7 @@ test('bytes in hand that wait for their turn longer than a lease are not given u
   void importing.then(() => {});
   await until(async () => main.received > 0);
   work();
-  // As if four of them had taken longer than the lease of the others.
+  // Simulates that four of them took longer than the lease of the others.
   await sql`UPDATE fetches SET next_attempt_at = now() - interval '1 second' WHERE attempts = 0`.execute(t.deps.db);
   await until(async () => {
     const { rows } = await sql`SELECT FROM fetches WHERE attempts > 0`.execute(t.deps.db);

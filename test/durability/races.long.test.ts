@@ -49,7 +49,7 @@ interface Upload {
   answer: Promise<{ status: number; body: { id: string; code?: string } }>;
 }
 
-/** An upload whose bytes go out when the test says so; waits until its file is being written. */
+/** An upload whose remaining bytes the test releases; resolves once its file is being written. */
 async function slowUpload(): Promise<Upload> {
   const headers = { 'content-type': 'image/png', 'transfer-encoding': 'chunked', ...asUser('a') };
   const request = http.request(`${address}/v1/media`, { method: 'POST', headers });
@@ -68,7 +68,7 @@ async function slowUpload(): Promise<Upload> {
   return { send, answer, end: () => request.end(), abort: () => request.destroy() };
 }
 
-test('case 94: a sweep leaves an upload that is under way alone, and it is stored whole', async () => {
+test('case 94: a sweep does not touch a running upload, which is stored whole', async () => {
   const upload = await slowUpload();
   expect(await sweepIntents(t.deps)).toEqual({ removed: 0, failed: 0 });
   await upload.send(Buffer.alloc(100_000));
@@ -86,7 +86,7 @@ test('case 94: an upload that was marked but not yet swept fails with 503 and le
   expect(await upload.answer).toMatchObject({ status: 503, body: { code: 'store_unavailable' } });
 });
 
-test('case 94: an upload whose lease ran out and was swept fails with 503 and leaves nothing', async () => {
+test('case 94: an upload whose lease expired and that was swept fails with 503 and leaves nothing', async () => {
   const upload = await slowUpload();
   await expire();
   expect(await sweepIntents(t.deps)).toEqual({ removed: 1, failed: 0 });
@@ -96,7 +96,7 @@ test('case 94: an upload whose lease ran out and was swept fails with 503 and le
   expect(await upload.answer).toMatchObject({ status: 503, body: { code: 'store_unavailable' } });
 });
 
-test('case 94: an upload that the client gave up leaves nothing at once, without any sweep', async () => {
+test('case 94: an upload that the client aborts leaves nothing at once, without any sweep', async () => {
   const upload = await slowUpload();
   upload.abort();
   await expect.poll(files).toEqual([]);
@@ -128,7 +128,7 @@ test('case 94: sweeps at every moment of many uploads and purges delete no live 
   expect(await files()).toHaveLength(40);
 });
 
-test('case 94: leases that run out at every moment make uploads fail or succeed, never half', async () => {
+test('case 94: uploads whose leases expire at any moment fail or succeed as a whole', async () => {
   let over = false;
   const sweeping = (async () => {
     while (!over) {
@@ -165,7 +165,7 @@ test('case 94: a purge that crashed after its commit is finished by the sweep', 
   expect(await files()).toEqual([]);
 });
 
-test('case 94: a sweeper that died after marking is followed by another once its lease has run out', async () => {
+test('case 94: another sweeper takes over when the lease of one that crashed after marking has expired', async () => {
   const { id, storageKey } = (await post(png(1, 1, 2))).json();
   await t.deps.db.deleteFrom('generated_images').where('id', '=', id).execute();
   const marked = { store: 'local', key: storageKey, leased_until: '2999-01-01', marked_at: '2000-01-01' };
@@ -176,7 +176,7 @@ test('case 94: a sweeper that died after marking is followed by another once its
   expect(await sweepIntents(t.deps)).toEqual({ removed: 1, failed: 0 });
 });
 
-test('an intent that names a live item’s object is dropped and the object stays', async () => {
+test('an intent that names a live item’s object is deleted and the object stays', async () => {
   const file = png(1, 1, 3);
   const { id, storageKey } = (await post(file)).json();
   const wrong = { store: 'local', key: storageKey, leased_until: '2000-01-01' };
@@ -205,7 +205,7 @@ test('foreign files in the volume, under outputs/ too, survive every sweep', asy
   await unlink(beside);
 });
 
-test('case 94: twenty purges of one item at once all succeed or find it gone, and nothing is left', async () => {
+test('case 94: twenty concurrent purges of one item all succeed or find it gone, and nothing is left', async () => {
   const { id } = (await post(png(1, 1, 5))).json();
   const answers = await Promise.all(Array.from({ length: 20 }, () => purge(id)));
   expect(answers.every(({ statusCode }) => statusCode === 204 || statusCode === 404)).toBe(true);

@@ -38,7 +38,7 @@ const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex
 const intents = () => t.deps.db.selectFrom('storage_intents').select(['store', 'key']).execute();
 const expireIntents = () => t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
 
-/** A body of which the test sends the rest when it wants to. */
+/** A body whose remaining bytes the test releases. */
 async function begin(bytes: Buffer, first: number) {
   const address = await t.listen();
   const request = http.request(`${address}/v1/media`, { method: 'POST', headers: headers() });
@@ -58,7 +58,7 @@ async function begin(bytes: Buffer, first: number) {
   return { answer, end: () => void request.end(bytes.subarray(first)) };
 }
 
-test('while the primary store is down, uploads go to the fallback, and a worker brings them home', async () => {
+test('while the primary store is down, uploads go to the fallback, and a worker fails them back', async () => {
   store('main').down = true;
   const bodies = Array.from({ length: 12 }, (_value, index) => bigPng(50_000 + index, index));
   const stored = await Promise.all(bodies.map((body) => post(body)));
@@ -96,7 +96,7 @@ test('while the primary store is down, uploads go to the fallback, and a worker 
   expect(await intents()).toEqual([]);
 });
 
-test('a body of up to 8 MiB that is in flight when the store goes away is replayed to the fallback', async () => {
+test('a body of up to 8 MiB that is in flight when the store goes down is replayed to the fallback', async () => {
   const bytes = bigPng(7 * MIB);
   const upload = await begin(bytes, 6 * MIB);
   store('main').down = true;
@@ -106,7 +106,7 @@ test('a body of up to 8 MiB that is in flight when the store goes away is replay
   expect((await content(String(body['id']))).rawPayload.equals(bytes)).toBe(true);
 });
 
-test('a form in flight is replayed too, with the fields that follow its file', async () => {
+test('a form in flight is replayed too, with the fields after its file', async () => {
   store('main').down = true;
   const bytes = bigPng(2 * MIB);
   const form = multipart([
@@ -122,7 +122,7 @@ test('a form in flight is replayed too, with the fields that follow its file', a
   expect(response.json()).toMatchObject({ storageProvider: 'local', prompt: 'a fox', sha256: sha256(bytes) });
 });
 
-test('a larger one in flight is answered 503 with Retry-After, and leaves nothing', async () => {
+test('a larger body in flight gets 503 with Retry-After, and leaves nothing', async () => {
   const bytes = bigPng(20 * MIB);
   const upload = await begin(bytes, 12 * MIB);
   store('main').down = true;
@@ -139,14 +139,14 @@ test('a larger one in flight is answered 503 with Retry-After, and leaves nothin
   expect(store('main').objects.size).toBe(0);
 });
 
-test('a large one that comes while the store is known to be down goes to the fallback whole', async () => {
+test('a large body that arrives while the store is known to be down goes to the fallback whole', async () => {
   store('main').down = true;
   for (let count = 0; count < 5; count += 1) await post(png(1, 1, count));
   const bytes = bigPng(20 * MIB);
   expect((await post(bytes)).json()).toMatchObject({ storageProvider: 'local', sha256: sha256(bytes) });
 });
 
-test('a refused body is the caller’s to change: it is not tried at another store', async () => {
+test('an invalid body is refused without trying another store', async () => {
   const refused = await post(bigPng(100_000), `&sha256=${'0'.repeat(64)}`);
   expect(refused.json()).toMatchObject({ code: 'digest_mismatch' });
   expect(store('main').objects.size).toBe(0);
@@ -167,7 +167,7 @@ test('readiness stays green while a fallback works, and says that it is degraded
   );
 });
 
-test('mirrors get a copy afterwards; reads fall through to it when the primary one is down, broken or has lost it', async () => {
+test('mirrors get a copy afterwards; reads use it when the primary is down, damaged or has lost the object', async () => {
   await t.close();
   await start({ STORES: 'main:memory,copy:memory', STORAGE_PRIMARY: 'main', STORAGE_MIRRORS: 'copy,database' });
   const bytes = bigPng(200_000);
@@ -200,7 +200,7 @@ test('mirrors get a copy afterwards; reads fall through to it when the primary o
   expect(blobs.rows).toEqual([]);
 });
 
-test('a source that gives other bytes than were stored is not copied: it is marked, and another one is used', async () => {
+test('a source that returns other bytes than were stored is marked, and the copy is made from another one', async () => {
   await t.close();
   await start({ STORES: 'main:memory,copy:memory', STORAGE_PRIMARY: 'main', STORAGE_MIRRORS: 'copy,database' });
   const bytes = bigPng(200_000);
@@ -221,7 +221,7 @@ test('a source that gives other bytes than were stored is not copied: it is mark
   expect([...store('copy').objects.values()][0]?.bytes.equals(bytes)).toBe(true);
 });
 
-test('the last copy of an item is never given up: it stays as it is, is told of, and is served again when it is back', async () => {
+test('the last copy of an item is never given up: it is kept and reported, and served again when its store is back', async () => {
   await t.close();
   await start({ STORES: 'main:memory,copy:memory', STORAGE_PRIMARY: 'main', STORAGE_MIRRORS: 'copy' });
   const bytes = bigPng(100_000);
@@ -240,7 +240,7 @@ test('the last copy of an item is never given up: it stays as it is, is told of,
   expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 1, failed: 0 });
 });
 
-test('a purge in the midst of a copy wins: nothing of either is left', async () => {
+test('a purge during a copy wins: nothing of either is left', async () => {
   await t.close();
   await start({ STORES: 'main:memory,copy:memory', STORAGE_PRIMARY: 'main', STORAGE_MIRRORS: 'copy' });
   const { id } = (await post(bigPng(3 * MIB))).json();
@@ -257,7 +257,7 @@ test('a purge in the midst of a copy wins: nothing of either is left', async () 
   expect(await intents()).toEqual([]);
 });
 
-test('two workers at once make each copy once', async () => {
+test('two concurrent workers make each copy once', async () => {
   await t.close();
   await start({ STORES: 'main:memory,copy:memory', STORAGE_PRIMARY: 'main', STORAGE_MIRRORS: 'copy' });
   for (let count = 0; count < 30; count += 1) await post(bigPng(10_000, count));
@@ -267,7 +267,7 @@ test('two workers at once make each copy once', async () => {
   expect(await intents()).toEqual([]);
 });
 
-test('a store that goes away between the opening of an object and its first byte is told as unavailable, to be tried again', async () => {
+test('a store that goes down between opening an object and its first byte is reported as unavailable, to be retried', async () => {
   const id: string = (await post(bigPng(2 * MIB))).json().id;
   const main = store('main');
   const get = main.get.bind(main);

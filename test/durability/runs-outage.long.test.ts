@@ -41,13 +41,13 @@ const filenames = (runId: string) =>
 const due = () => sql`UPDATE runs SET due_at = now() WHERE due_at IS NOT NULL`.execute(t.deps.db);
 const waiting = async () =>
   (await sql<{ id: string }>`SELECT id FROM runs WHERE due_at IS NOT NULL`.execute(t.deps.db)).rows.length;
-/** As when a quarter of an hour has gone by. */
+/** Simulates that a quarter of an hour has passed. */
 const later = () =>
   sql`UPDATE runs SET uncertain_at = uncertain_at - interval '1 hour', due_at = now() WHERE due_at IS NOT NULL`.execute(
     t.deps.db,
   );
 
-test('a run that begins while its store is down gets its folder when the store is back, its outputs come home', async () => {
+test('a run begun while its store is down gets its folder when the store is back, and its outputs fail back', async () => {
   main.down = true;
   const runId = await begin();
   const [first, second] = [await add(runId, 1), await add(runId, 2)];
@@ -68,14 +68,14 @@ test('a run that begins while its store is down gets its folder when the store i
     expect(main.objects.has(`runs/${runId}/${name}`)).toBe(true);
   }
   expect(filenames(runId)).toHaveLength(2);
-  // Writes that the store may have carried out late are written over once more.
+  // Writes that the store may carry out late are repeated once more.
   expect(await waiting()).toBe(1);
   await later();
   await writeDueRunFiles(t.deps);
   expect(await waiting()).toBe(0);
 });
 
-test('a mirror has the outputs under the same names, and the folder counts on without gaps', async () => {
+test('a mirror has the outputs under the same names, and numbering goes on without gaps', async () => {
   const runId = await begin();
   await add(runId, 1);
   await makePendingCopies(t.deps);
@@ -88,7 +88,7 @@ test('a mirror has the outputs under the same names, and the folder counts on wi
   expect(main.objects.size).toBe(4);
 });
 
-test('an older metadata.json never replaces a newer one: a second writer leaves, the first goes on for it', async () => {
+test('an older metadata.json never replaces a newer one: a second writer leaves its change to the first', async () => {
   const runId = await begin();
   await add(runId, 1);
   const gate = Promise.withResolvers<void>();
@@ -108,11 +108,11 @@ test('an older metadata.json never replaces a newer one: a second writer leaves,
   expect(await waiting()).toBe(0);
 });
 
-test('who writes metadata.json does not write on for others for ever: what is left is due', async () => {
+test('a writer of metadata.json does not write for others for ever: the rest becomes due', async () => {
   const runId = await begin();
   await add(runId, 1);
   let puts = 0;
-  // Somebody changes the run whenever its folder is written.
+  // Another writer changes the run whenever its folder is written.
   const change = async () => {
     puts += 1;
     if (puts > 20) return;
@@ -131,7 +131,7 @@ test('who writes metadata.json does not write on for others for ever: what is le
   expect(await waiting()).toBe(0);
 });
 
-test('metadata.json never names an output whose bytes are not there', async () => {
+test('metadata.json never names an output whose bytes do not exist', async () => {
   const runId = await begin();
   const gate = Promise.withResolvers<void>();
   main.gate = gate.promise;
@@ -144,7 +144,7 @@ test('metadata.json never names an output whose bytes are not there', async () =
   expect(filenames(runId)).toEqual(['output_image.png']);
 });
 
-test("somebody else's file at the next name stays as it is, and the next attempt takes another name", async () => {
+test('a foreign file under the next name stays as it is, and the next attempt takes another name', async () => {
   const runId = await begin();
   const key = `runs/${runId}/output_image.png`;
   main.objects.set(key, { bytes: Buffer.from('theirs'), contentType: 'image/png', modifiedAt: new Date() });
@@ -153,7 +153,7 @@ test("somebody else's file at the next name stays as it is, and the next attempt
   expect((await add(runId, 1)).json().items[0].storageKey).toBe(`runs/${runId}/output_image_2.png`);
 });
 
-test('items that are moved to another store keep their names, and metadata.json says where they are', async () => {
+test('items that are moved to another store keep their names, and metadata.json names their store', async () => {
   const runId = await begin();
   for (const salt of [1, 2]) await add(runId, salt);
   await makePendingCopies(t.deps);
@@ -167,7 +167,7 @@ test('items that are moved to another store keep their names, and metadata.json 
     onProgress: () => {},
   });
   expect(summary).toMatchObject({ copied: 2, failed: [] });
-  // The mirror has copies, too; what counts is where they are at home now.
+  // The mirror has copies, too; the items' own stores count.
   expect(filenames(runId).map((name: string) => name.split(':')[1])).toEqual([
     'output_image.png',
     'output_image_2.png',
@@ -176,7 +176,7 @@ test('items that are moved to another store keep their names, and metadata.json 
   expect(filenames(runId).at(-1)).toBe('output_image_3.png');
 });
 
-test('an export whose reader goes away ends, and leaves nothing open', async () => {
+test('an export ends when its reader disconnects, and leaves nothing open', async () => {
   const runId = await begin();
   const big = bigPng(8_000_000);
   const headers = { ...asUser('a'), 'content-type': 'image/png' };
@@ -190,7 +190,7 @@ test('an export whose reader goes away ends, and leaves nothing open', async () 
   expect((await again.arrayBuffer()).byteLength).toBeGreaterThan(big.length);
 });
 
-test('an export breaks off when a store does not answer, rather than look like a whole one', async () => {
+test('an export fails when a store is unavailable, rather than look complete', async () => {
   const runId = await begin();
   await add(runId, 1);
   const address = await t.listen();
@@ -201,6 +201,6 @@ test('an export breaks off when a store does not answer, rather than look like a
       return response.status;
     })
     .catch(() => 'broken off');
-  // When the store is found to be away before the first byte is sent, the answer can still say so.
+  // If the store is found to be down before the first byte, the status can still say so.
   expect(['broken off', 503]).toContain(whole);
 });

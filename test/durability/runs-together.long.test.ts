@@ -63,7 +63,7 @@ describe.each(['local', 's3'])('on the store %s', (kind) => {
     url: `http://127.0.0.1:${(files.address() as AddressInfo).port}/${salt}.png`,
   });
 
-  test('fifteen users at once, each with a run of several outputs: each folder and each row is its own', async () => {
+  test('fifteen concurrent users with a run of several outputs each do not mix folders or rows', async () => {
     const runs = await Promise.all(
       Array.from({ length: USERS }, async (_value, user) => {
         const name = `child-${user}`;
@@ -103,7 +103,7 @@ describe.each(['local', 's3'])('on the store %s', (kind) => {
     }
   });
 
-  test('twenty adds at once into one run get twenty names, and a reader never meets half a metadata.json', async () => {
+  test('twenty concurrent additions to one run get twenty names, and a reader never gets half a metadata.json', async () => {
     const { runId } = await call('/v1/runs', 'busy', { inputText: 'x'.repeat(50_000) });
     let reading = true;
     let reads = 0;
@@ -111,7 +111,7 @@ describe.each(['local', 's3'])('on the store %s', (kind) => {
       let seen = 0;
       while (reading) {
         const told = JSON.parse((await object(`runs/${runId}/metadata.json`)).toString()) as Told;
-        // What is told of is there, and what was told of once is not forgotten.
+        // Listed outputs exist, and an output once listed stays listed.
         for (const output of told.outputs.slice(seen))
           expect((await store().stat(`runs/${runId}/${output.filename}`))?.bytes).toBe(output.file_size_bytes);
         expect(told.outputs.length).toBeGreaterThanOrEqual(seen);

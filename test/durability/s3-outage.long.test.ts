@@ -42,7 +42,7 @@ interface Answer {
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 const headers = () => ({ ...asUser('a'), 'content-type': 'image/png' });
 
-/** Sends the first bytes of a body, and the rest, in pieces, when it may. */
+/** Sends the first bytes of a body, and the rest in pieces on request. */
 function upload(
   bytes: Buffer,
   { first = bytes.length, rest }: { first?: number; rest?: Promise<void> } = {},
@@ -57,7 +57,7 @@ function upload(
         body: JSON.parse(Buffer.concat(chunks).toString()) as Answer['body'],
       });
     });
-    // The answer may be on its way while the rest of the body can no longer be sent.
+    // The response may be on its way while the rest of the body can no longer be sent.
     request.on('error', (error) => void setTimeout(() => reject(error), 3000));
     void (async () => {
       request.write(bytes.subarray(0, first));
@@ -78,7 +78,7 @@ const objects = () => [...(server.buckets.get(s3.bucket)?.objects.keys() ?? [])]
 const parts = () => server.buckets.get(s3.bucket)?.uploads.size;
 
 test(
-  'S3 stopped in the midst of a load: small and new uploads succeed, large ones in flight get 503, copies are read, all come home',
+  'S3 stopped under load: small and new uploads succeed, large ones in flight get 503, copies are read, everything fails back',
   { timeout: 120_000 },
   async () => {
     const stored = new Map<string, string>();
@@ -86,7 +86,7 @@ test(
       expect(answer).toMatchObject({ status: 201 });
       stored.set(answer.body.id, sha256(bytes));
     };
-    // Before: some items with a mirror.
+    // First, some items with a mirror.
     for (let index = 0; index < 6; index += 1) {
       const bytes = bigPng(40_000 + index, index);
       keep(await upload(bytes), bytes);
@@ -94,7 +94,7 @@ test(
     expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 6, failed: 0 });
     const mirrored = [...stored.keys()];
 
-    // A load: small ones one after the other, and some of 7 and of 40 MiB that are under way when the server goes away.
+    // Load: small uploads one after the other, and some of 7 and 40 MiB that are in flight when the server goes down.
     let stop = false;
     let salt = 100;
     const streams = Promise.all(
@@ -107,7 +107,7 @@ test(
         }
       }),
     );
-    // Awaited below; until then whatever else fails is to be told first.
+    // Awaited below; other failures must be reported first.
     streams.catch(() => {});
     const away = Promise.withResolvers<void>();
     const slow = [1, 3, 6].map(async (first) => {
@@ -115,7 +115,7 @@ test(
       keep(await upload(bytes, { first: first * MIB, rest: away.promise }), bytes);
     });
     const large = [4, 5].map((each) => upload(bigPng(40 * MIB, each), { first: 20 * MIB, rest: away.promise }));
-    // Two parts of each of the large ones: more has been read than is kept.
+    // Two parts of each large one: more has been read than is buffered.
     await until(async () => server.asked.filter((each) => each === 'UploadPart').length === 4, 60);
     await server.stop();
     away.resolve();
@@ -129,7 +129,7 @@ test(
     stop = true;
     await streams;
 
-    // What has another location is read while the server is away.
+    // Items with another location are read while the server is down.
     for (const id of mirrored) expect(await served(id)).toEqual({ from: 'database', sha256: stored.get(id) });
     const records = async () => {
       const { items } = (await t.app.inject({ url: '/v1/media?limit=200', headers: asUser('a') })).json();
@@ -140,10 +140,10 @@ test(
     expect(elsewhere.length).toBeGreaterThan(4);
     for (const { id } of elsewhere) expect((await served(id)).sha256).toBe(stored.get(id));
 
-    // And when it is back, everything comes home.
+    // When it is back, everything fails back.
     await server.restart();
     const report = await makePendingCopies(t.deps);
-    // A mirror's copy may need a second attempt on a busy machine; what is to come home may not.
+    // A mirror copy may need a second attempt on a busy machine; a failback must not.
     expect(report.home).toBe(elsewhere.length);
     for (const [id, digest] of stored) {
       const item = (await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).json();
@@ -171,7 +171,7 @@ test('a large upload that is the first to find S3 down goes to the fallback', as
   expect((await served(body.id)).sha256).toBe(sha256(bytes));
 });
 
-test('a lost acknowledgement is no second copy: the upload succeeds at one place and nothing else is left', async () => {
+test('a lost acknowledgement makes no second copy: the upload succeeds in one place and nothing else is left', async () => {
   const bytes = bigPng(100_000, 3);
   server.break('PutObject', { kind: 'reset-after' });
   const answer = await upload(bytes);
@@ -186,7 +186,7 @@ test('a lost acknowledgement is no second copy: the upload succeeds at one place
   expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
 });
 
-test('the service starts while S3 is away when a fallback can write, and not without one', async () => {
+test('while S3 is down the service starts only if a fallback can write', async () => {
   await server.stop();
   const env = { ...s3.env, STORAGE_FALLBACKS: 'local' };
   const started = await createTestApp(env);

@@ -39,7 +39,7 @@ async function beginForeignUpload(key: string): Promise<void> {
   await s3.client.send(new UploadPartCommand({ ...target, UploadId, PartNumber: 1, Body: Buffer.alloc(5 * MIB) }));
 }
 
-/** An upload whose second half goes out when the test says so. */
+/** An upload whose second half the test releases. */
 function slowUpload(bytes: Buffer) {
   const headers = { ...asUser('a'), 'content-type': 'image/png' };
   const request = http.request(`${address}/v1/media?filename=slow.png`, { method: 'POST', headers });
@@ -55,19 +55,19 @@ function slowUpload(bytes: Buffer) {
   return { answer, end: () => void request.end(bytes.subarray(bytes.length / 2)) };
 }
 
-test('sweeps remove what a crash left under an intent of ours, parts included, and nothing else', async () => {
-  // What a killed process leaves: an intent, and under its key an object, or an upload whose parts nobody finishes.
+test('sweeps remove what a crash left under our intents, including parts, and nothing else', async () => {
+  // What a killed process leaves: an intent, and under its key an object or an unfinished multipart upload.
   const [object, parts] = ['outputs/a/left-object.png', 'outputs/a/left-parts.png'];
   await putForeign(object);
   await beginForeignUpload(parts);
   for (const key of [object, parts])
     await t.deps.db.insertInto('storage_intents').values({ store: 's3', key, leased_until: '2000-01-01' }).execute();
-  // What others have, under keys that look like ours.
+  // Foreign objects under keys that look like ours.
   const theirs = ['outputs/a/theirs.png', 'outputs/a/left-parts.png.other', 'outputs/a/left-object.png2'];
   for (const key of theirs) await putForeign(key);
   await beginForeignUpload('outputs/a/left-parts.png-theirs');
   await beginForeignUpload('outputs/a/left-object.png/theirs');
-  // An upload of ours that takes its time.
+  // A slow upload of ours.
   const bytes = bigPng(24 * MIB, 3);
   const slow = slowUpload(bytes);
   while ((await uploads()).length < 4) await new Promise((resolve) => setTimeout(resolve, 50));

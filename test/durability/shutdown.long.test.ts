@@ -107,7 +107,7 @@ test('case 104: SIGTERM lets an upload and a download finish, turns readiness re
   expect(await isReady(service.address)).toBe(true);
   service.kill('SIGTERM');
   await expect.poll(() => isReady(service.address), { timeout: 2000 }).toBe(false);
-  // Both are still under way, half a second later too.
+  // Half a second later both are still running.
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(service.child.exitCode).toBe(null);
   const { status, sha256 } = await upload.finish(bytes.subarray(1_500_000));
@@ -120,7 +120,7 @@ test('case 104: SIGTERM lets an upload and a download finish, turns readiness re
   expect(hash.digest('hex')).toBe(stored.item.sha256);
   const finished = performance.now();
   expect(await service.ended).toBe(0);
-  // At once, and not when the grace is over.
+  // At once, not when the grace time is over.
   expect(performance.now() - finished).toBeLessThan(10_000);
   expect(service.output()).not.toMatch(/"level":(50|60)/);
   expect(await intents()).toEqual([]);
@@ -154,11 +154,11 @@ test('case 104: a second copy on the same embedded PostgreSQL goes on working wh
   expect(await second.ended).toBe(0);
 });
 
-test('streams of events do not hold up the end, and tell what came before it', async () => {
+test('event streams do not delay the shutdown, and send what happened before it', async () => {
   const service = await start(20);
   const open = await Promise.all(Array.from({ length: 3 }, () => followEvents(service.address, asUser('a'))));
   const { item } = await post(service.address, png(1, 1, 4));
-  // What earlier services had no time to number comes first.
+  // Events that earlier services did not number come first.
   const told = (reader: EventReader) => reader.events().some((event) => event.data?.['itemId'] === item.id);
   await expect.poll(() => open.every(told), { timeout: 5000 }).toBe(true);
   const asked = performance.now();

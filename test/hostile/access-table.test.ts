@@ -26,23 +26,23 @@ interface Item {
   /** A job of the same owner. */
   jobId: string;
   runId: string;
-  /** An upload of the same owner, its bytes still to come. */
+  /** A pending upload of the same owner. */
   upload: { id: string; url: string };
   /** One whose bytes have arrived. */
   arrived: { id: string };
-  /** A webhook that waits for this owner. */
+  /** A webhook parked for this owner. */
   parked: string;
 }
 interface Row {
   path: (item: Item) => string;
   body?: (item: Item) => object;
-  /** A picture is sent. */
+  /** Sends a picture as the body. */
   raw?: boolean;
-  /** Statuses for one's own item, another's private one, another's public one. */
+  /** Statuses for the caller's own item, another user's private one, and another user's public one. */
   expected: Readonly<Record<Token, readonly [own: number, hidden: number, shared: number]>>;
-  /** Where the answer is 200 for the call and holds a status for the item. */
+  /** Set where the response is 200 for the call and contains a status for the item. */
   inner?: 'results';
-  /** The answer goes on until it is no longer read. */
+  /** The response does not end by itself. */
   endless?: boolean;
 }
 
@@ -51,7 +51,7 @@ const READ = { none: all(401), read: [200, 404, 404], write: all(403), admin: al
 const BYTES = { none: [401, 401, 200], read: [200, 404, 200], write: all(403), admin: all(200) } as const;
 const NO_BYTES = { none: all(401), read: all(404), write: all(403), admin: all(404) } as const;
 const OPEN = { none: all(200), read: all(200), write: all(200), admin: all(200) } as const;
-/** About a user by name: that is refused by name, and tells nothing of what there is. */
+/** The request names a user: refused by that name, revealing nothing about existence. */
 const ABOUT = { none: all(401), read: [200, 403, 403], write: all(403), admin: all(200) } as const;
 const CREATE = { none: all(401), read: all(403), write: [201, 403, 403], admin: all(201) } as const;
 const change = (ok: number) => ({ none: all(401), read: all(403), write: [ok, 404, 404], admin: all(ok) }) as const;
@@ -64,7 +64,7 @@ const run = ({ runId }: Item) => `/v1/runs/${runId}`;
 const content = (item: Item) => `/v1/media/${item.id}/content`;
 const about = (path: string) => (item: Item) => `${path}?userId=${item.userId}`;
 
-/** Every route of the service but its documentation. One that is missing here fails the test below. */
+/** Every route of the service but its documentation. A missing one fails the test below. */
 const TABLE: Readonly<Record<string, Row>> = {
   'POST /v1/media': { path: () => '/v1/media', body: ({ userId }) => ({ userId, source }), expected: CREATE },
   'POST /v1/batches': {
@@ -176,7 +176,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     body: ({ userId }) => ({ userId }),
     expected: { none: all(401), read: all(403), write: all(403), admin: all(200) },
   },
-  // Its sender is proven by a secret, not by a token.
+  // Its sender is authenticated by a secret, not a token.
   'POST /v1/webhooks/:provider': {
     path: () => '/v1/webhooks/generic?userId=bob',
     body: ({ id }) => ({ jobId: id, outputs: [] }),
@@ -268,7 +268,7 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
   };
 }
 
-/** Without an owner, it is kept. Answers its id. */
+/** Parks a webhook without an owner. Returns its id. */
 async function parkWebhook(): Promise<string> {
   const payload = { job_id: randomUUID(), status: 'COMPLETED', images: [{ data: source.data }] };
   await t.app.inject({ method: 'POST', url: `/v1/webhooks/generation?secret=${HOOK}`, payload });
@@ -298,7 +298,7 @@ test('case 66: the routes of the documentation take no body and show nothing tha
 });
 
 test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) => [route, token as Token] as const)))(
-  'case 66: %s with the token %s passes in its allowed cells alone',
+  'case 66: %s with the token %s passes only where the table allows it',
   async (route, token) => {
     const row = TABLE[route] as Row;
     for (const [index, kind] of ITEMS.entries()) {
@@ -324,7 +324,7 @@ test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) 
           : response.statusCode;
       expect(status, kind).toBe(expected);
       if (status >= 400 && !route.startsWith('HEAD')) {
-        // What is refused names neither the owner nor the place of the item.
+        // A refusal names neither the owner nor the location of the item.
         expect(response.body).not.toContain(item.storageKey);
         if (kind !== 'own') expect(response.body).not.toContain('bob');
       }
@@ -334,7 +334,7 @@ test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) 
   },
 );
 
-test("case 66: another's item and one that does not exist are answered alike, word for word", async () => {
+test("case 66: another user's item and a missing one get the same response, word for word", async () => {
   const { id, storageKey } = await makeItem("another's private");
   const alice = asUser('alice');
   const pairs = [
@@ -355,7 +355,7 @@ test("case 66: another's item and one that does not exist are answered alike, wo
   }
 });
 
-test('case 66: a listing shows its own user’s items and no others, a service’s token all', async () => {
+test('case 66: a listing shows only the user’s own items, and a service’s token all', async () => {
   await makeItem('own');
   await makeItem("another's public");
   const owners = async (headers: Record<string, string>) => {

@@ -113,7 +113,7 @@ interface Answer {
   json(): { items?: { userId: string }[]; requestId?: string };
 }
 
-/** A success, or a problem whose fault is the caller's. */
+/** A success, or a problem that is the caller's fault. */
 function expectNoFault(response: Answer): void {
   expect(response.statusCode).toBeLessThan(500);
   if (response.statusCode >= 400) expect(response.headers['content-type']).toMatch(/^application\/problem\+json/);
@@ -135,11 +135,11 @@ test('cases 45 to 58: no JSON in any field of an upload makes the service fail',
   );
 });
 
-test('cases 45 to 58: each text of an upload that is taken is answered and found as it was given', async () => {
+test('cases 45 to 58: each accepted text of an upload is returned and found unchanged', async () => {
   const kept = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
   await fc.assert(
     fc.asyncProperty(kept, kept, kept, async (model, externalId, tag) => {
-      // As a key of metadata, that one is refused; in a query, U+FFFD stands for bytes that were not UTF-8.
+      // That one is refused as a key of metadata; in a query, U+FFFD stands for bytes that were not UTF-8.
       fc.pre(
         tag.trim() !== '' && model !== '__proto__' && ![model, externalId, tag].some((text) => text.includes('\ufffd')),
       );
@@ -249,7 +249,7 @@ test('cases 30 to 58: no body of any bytes and no Content-Type make an upload fa
   );
 });
 
-test('cases 45 to 58: what was refused has left no intent and no file without a row', async () => {
+test('cases 45 to 58: refused requests leave no intent and no file without a row', async () => {
   const { intents, files, locations } = await traces(t);
   expect(intents).toBe(0);
   expect(files).toBe(locations);

@@ -11,7 +11,7 @@ const now = () => Math.floor(Date.now() / 1000);
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const hs256 = (text: string, secret: string) => createHmac('sha256', secret).update(text).digest('base64url');
 const good = () => ({ sub: 'alice', scope: 'media:read', exp: now() + 600, iss: ISSUER, aud: AUDIENCE });
-/** A token put together by hand, HS256 with the given secret. */
+/** A token built by hand, HS256 with the given secret. */
 const forge = (header: object, claims: object, secret = JWT_SECRET) => {
   const text = `${part(header)}.${part(claims)}`;
   return `${text}.${hs256(text, secret)}`;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   const jwks = { ...required, JWT_JWKS_URL: server.url };
   const signing = `k1:${'s'.repeat(32)}`;
   apps.secret = await createTestApp(required);
-  // An empty setting is one that is not set.
+  // An empty setting counts as unset.
   apps.keys = await createTestApp({ ...jwks, JWT_SECRET: '', URL_SIGNING_KEYS: signing });
   apps.both = await createTestApp(jwks);
 });
@@ -51,7 +51,7 @@ async function expectRefused(app: keyof typeof apps, jwt: string): Promise<void>
   expect(response.body).not.toContain(jwt);
 }
 
-test('cases 60 to 65: good tokens pass, of the secret and of each kind of published key', async () => {
+test('cases 60 to 65: valid tokens pass, of the secret and of each kind of published key', async () => {
   expect((await ask('secret', forge({ alg: 'HS256' }, good()))).statusCode).toBe(200);
   expect((await ask('both', forge({ alg: 'HS256' }, good()))).statusCode).toBe(200);
   for (const alg of ['RS256', 'ES256', 'EdDSA']) {
@@ -126,7 +126,7 @@ describe.each(['secret', 'keys', 'both'] as const)('with %s', (app) => {
     null,
     {},
     ['k-RS256'],
-  ])('case 62: the kid %j leads nowhere', async (kid) => {
+  ])('case 62: the kid %j finds no key', async (kid) => {
     const forged = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const text = `${part({ alg: 'RS256', kid })}.${part(good())}`;
     await expectRefused(app, `${text}.${sign('sha256', Buffer.from(text), forged.privateKey).toString('base64url')}`);
@@ -152,7 +152,7 @@ describe.each(['secret', 'keys', 'both'] as const)('with %s', (app) => {
     await evil.close();
   });
 
-  test('case 62: a header that is critical is refused, whatever it is', async () => {
+  test('case 62: a token with any critical header is refused', async () => {
     for (const crit of [['exp'], ['b64'], [], 'x', null, ['http://example.com']]) {
       const jwt = app === 'keys' ? undefined : forge({ alg: 'HS256', crit, exp: 1, b64: false }, good());
       if (jwt !== undefined) await expectRefused(app, jwt);
@@ -205,7 +205,7 @@ describe.each(['secret', 'keys', 'both'] as const)('with %s', (app) => {
     for (const jwt of tokens) await expectRefused(app, jwt);
   });
 
-  test('case 65: a list of audiences that holds ours is fine', async () => {
+  test('case 65: a list of audiences that contains ours is accepted', async () => {
     const jwt =
       app === 'keys'
         ? await signWith(key('EdDSA'), { ...good(), aud: ['x', AUDIENCE] })
@@ -219,7 +219,7 @@ test('case 64: the subject ../admin is a user like any other, and no admin', asy
   expect((await ask('secret', jwt)).json()).toEqual({ items: [], nextCursor: null });
 });
 
-test('case 60: the token counts in its header alone, and only as Bearer', async () => {
+test('case 60: a token counts only in the Authorization header, and only as Bearer', async () => {
   const t = apps.secret as TestApp;
   const jwt = forge({ alg: 'HS256' }, good());
   for (const authorization of [

@@ -32,7 +32,7 @@ const pngWith = (chunk: string, text: string) => {
   const head = Buffer.alloc(8);
   head.writeUInt32BE(data.length, 0);
   head.write('tEXt', 4);
-  // Behind IHDR (8 + 25 bytes); readers of text chunks do not look at the check sum.
+  // After IHDR (8 + 25 bytes); readers of text chunks ignore the checksum.
   return Buffer.concat([base.subarray(0, 33), head, data, Buffer.alloc(4), base.subarray(33)]);
 };
 const zip = Buffer.from(
@@ -40,7 +40,7 @@ const zip = Buffer.from(
   'hex',
 );
 
-/** Whatever was taken is served in a way that no browser runs it. */
+/** Whatever was accepted is served so that no browser runs it. */
 async function expectHarmless(id: string): Promise<void> {
   const response = await content(id);
   expect(response.statusCode).toBe(200);
@@ -159,7 +159,7 @@ test.each([
   await expectTraces(t, before);
 });
 
-test('case 22: the type that counts is the bytes’, in the record, the key, the header and the name', async () => {
+test('case 22: the bytes determine the type in the record, the key, the header and the name', async () => {
   for (const declared of ['text/html', 'image/svg+xml', 'application/javascript', 'video/mp4']) {
     const form = multipart([{ name: 'file', value: png(1, 1, 77), filename: 'evil.html', type: declared }]);
     const response = await t.app.inject({
@@ -208,7 +208,7 @@ test.each([
   'X-Original-URL',
   'X-Rewrite-URL',
   'X-Forwarded-Prefix',
-])('case 80: the header %s builds no URL and picks no route', async (name) => {
+])('case 80: the header %s affects neither URLs nor routing', async (name) => {
   const evil = { [name.toLowerCase()]: name === 'Forwarded' ? 'host=evil.example;proto=https' : 'evil.example' };
   const headers = { ...evil, ...alice };
   const made = await t.app.inject({
@@ -231,7 +231,7 @@ test.each([
 });
 
 test.each(['text/html', 'image/png\r\nSet-Cookie: x=1', 'application/javascript', '', 'image/x-png'])(
-  'case 22: a row of an older system that says %j is never served as that',
+  'case 22: the type %j of an older system’s row is never served',
   async (mime) => {
     const { id } = (await upload(png(1, 1, 8), 'image/png')).json();
     await t.deps.db.updateTable('generated_images').set({ mime_type: mime }).where('id', '=', id).execute();

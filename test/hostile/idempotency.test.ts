@@ -25,7 +25,7 @@ afterAll(async () => {
   await comfy.close();
 });
 
-/** Where a user stores into what only its owner may. */
+/** An endpoint and a target that only its owner may store into. */
 interface Place {
   run: string;
   project: string;
@@ -61,11 +61,11 @@ const answer = (salt: number): Request => ({ payload: { response: { data: [{ b64
 const answerOfJob = (salt: number): Request => ({
   payload: { response: { id: `job-${salt}`, status: 'succeeded', output: [`data:image/png;base64,${data(salt)}`] } },
 });
-/** The same job, which is told of with another output. */
+/** The same job with another output. */
 const laterAnswer = (salt: number): Request => ({
   payload: { jobId: 'the-job', response: { status: 'succeeded', output: [`data:image/png;base64,${data(salt)}`] } },
 });
-/** A prompt that has not ended: it is answered with 202 and its job. */
+/** A running prompt: the response is 202 with its job. */
 const promptOfRun = (salt: number): Request => ({ payload: { source: { type: 'comfyui', promptId: promptId(salt) } } });
 const prompt = (salt: number): Request => ({ payload: { response: { promptId: promptId(salt) } } });
 
@@ -100,7 +100,7 @@ interface Outcome {
   id: string | undefined;
 }
 
-/** What became of the one thing in a request, whether it stood alone or in a list. */
+/** The outcome of a request's only item, alone or in a list. */
 async function outcome([, url, request]: Transport, user: string, key: string, salt: number): Promise<Outcome> {
   const response = await post(url(places[user] as Place), user, request(salt), key);
   const body = response.json();
@@ -125,7 +125,7 @@ test.each(TRANSPORTS)(
     const before = await countItems();
     expect(await outcome(transport, 'alice', key, 2)).toMatchObject({ status: 422, code: 'idempotency_mismatch' });
     expect(await countItems()).toBe(before);
-    // What was stored under the key stays what the key stands for.
+    // The key still stands for what was stored under it.
     expect(await outcome(transport, 'alice', key, 1)).toEqual(first);
   },
 );
@@ -152,7 +152,7 @@ test('case 91: one key in two transports is two contents, and the second is refu
   });
 });
 
-test('case 93: twenty uploads of one file name at once are twenty items with twenty keys, each with its own bytes', async () => {
+test('case 93: twenty concurrent uploads of one file name are twenty items with twenty keys, each with its own bytes', async () => {
   const files = Array.from({ length: 20 }, (_value, salt) => bigPng(70_000, salt));
   const answers = await Promise.all(
     files.map((value, index) => {

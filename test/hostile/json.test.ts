@@ -16,7 +16,7 @@ afterAll(async () => {
 
 const alice = asUser('alice');
 const data = () => png(1, 1, (salt += 1)).toString('base64');
-/** A body exactly as written: what JSON.stringify could not say. `SOURCE` stands for a picture. */
+/** Sends a body verbatim: what JSON.stringify cannot write. `SOURCE` stands for a picture. */
 const postText = (text: string | Buffer, headers: Record<string, string> = alice) =>
   t.app.inject({
     method: 'POST',
@@ -226,7 +226,7 @@ test.each(['99999999999999999999', '1e3', '1.5', '-1', '0', '01', '0x10', 'NaN',
 );
 
 test.each(['9223372036854775807', '9223372036854775808', '9999999999999999999'])(
-  'case 52: the id %s, as large as ids get or larger, is simply not there',
+  'case 52: the id %s, as large as ids get or larger, is not found',
   async (id) => {
     expect((await get(`/v1/media/${id}`)).statusCode).toBe(404);
     const signed = await t.app.inject({

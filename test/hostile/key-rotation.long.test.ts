@@ -5,7 +5,7 @@ import { type KeyServer, makeKey, signWith, startKeyServer } from '../support/ke
 import { type TestApp, createTestApp } from '../support/test-app.ts';
 import { expectNoSecretsLogged } from '../support/traces.ts';
 
-/** A little longer than the service waits between two looks at a key set. */
+/** A little longer than the service waits between two fetches of a key set. */
 const COOLDOWN_MS = 5200;
 let server: KeyServer;
 let t: TestApp;
@@ -67,7 +67,7 @@ test.each([
   const pair = await makeKey('ES256', 'x');
   const bad = await startKeyServer(keys);
   const other = await createTestApp({ ...SIGNING, JWT_JWKS_URL: bad.url });
-  // 503 where the set itself is at fault: the token may be a good one.
+  // 503 where the set itself is at fault: the token may be valid.
   expect([401, 503]).toContain(await ask(await signWith(pair, { sub: 'alice' }), other));
   expect((await other.app.inject({ url: '/health/ready' })).statusCode).toBe(200);
   await other.close();

@@ -5,7 +5,7 @@ import { isAppError } from '../../src/errors.ts';
 import { checkKey, cutBytes, outputKey, safeSegment, sceneKey, userFolder } from '../../src/storage/keys.ts';
 
 const anyText = (maxLength = 260) => fc.string({ unit: 'binary', maxLength });
-/** Texts that differ little: where an escape that is not injective shows. */
+/** Texts that differ little, which reveal an escape that is not injective. */
 const nearTexts = fc
   .array(fc.constantFrom('a', 'A', '_', '-', '.', '/', '61', '_61', '5f', 'h', 'é', 'e\u0301', 'con', ' '), {
     maxLength: 6,
@@ -18,7 +18,7 @@ const hostileText = fc.oneof(
 );
 const bytesOf = (text: string) => Buffer.byteLength(text);
 
-test('case 13: no two users share a folder, also where capitals do not count', () => {
+test('case 13: no two users share a folder, even where case is ignored', () => {
   fc.assert(
     fc.property(fc.oneof(anyText(), nearTexts), fc.oneof(anyText(), nearTexts), (one, other) => {
       fc.pre(one !== other && one.isWellFormed() && other.isWellFormed());
@@ -39,7 +39,7 @@ test('cases 1 to 12: the folder of any user is one name of a-z, 0-9, - and _ wit
   );
 });
 
-test('cases 1 to 12: any key that is made passes the check and stays below the folder of its user', () => {
+test('cases 1 to 12: every generated key passes the check and stays below the folder of its user', () => {
   fc.assert(
     fc.property(
       hostileText.filter((userId) => userId !== ''),
@@ -64,7 +64,7 @@ test('cases 1 to 12: any key that is made passes the check and stays below the f
   );
 });
 
-test('cases 1 to 12: any key of a scene passes the check and stays below its project', () => {
+test('cases 1 to 12: every key of a scene passes the check and stays below its project', () => {
   fc.assert(
     fc.property(fc.uuid(), hostileText, (projectId, sceneId) => {
       const key = sceneKey(projectId, sceneId, 'webp');
@@ -83,14 +83,14 @@ test('case 9: a word is cut at whole characters and to its limit', () => {
       expect(text.startsWith(cut)).toBe(true);
       expect(bytesOf(cut)).toBeLessThanOrEqual(maxBytes);
       if (text.isWellFormed()) expect(cut.isWellFormed()).toBe(true);
-      // A name of a device of Windows is made longer by one.
+      // A Windows device name gets one byte longer.
       expect(bytesOf(safeSegment(text, maxBytes))).toBeLessThanOrEqual(maxBytes + 1);
     }),
     { numRuns: 2000 },
   );
 });
 
-test('cases 1 to 10: a key that the check lets pass cannot leave its store', () => {
+test('cases 1 to 10: a key that passes the check cannot leave its store', () => {
   const segment = fc.oneof(anyText(8), fc.constantFrom('..', '.', '', 'a', '...', '.git', 'C:'));
   fc.assert(
     fc.property(fc.array(segment, { maxLength: 6 }), (segments) => {

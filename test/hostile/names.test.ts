@@ -5,8 +5,8 @@ import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../sup
 import { expectNoSecretsLogged } from '../support/traces.ts';
 import { SIGNING_SECRET, standardHeaders } from '../support/webhook-senders.ts';
 
-// Whatever bob does beforehand with a job's id, what alice's provider sends, naming alice, ends with alice or parked. No worker runs: an
-// item belongs to its owner, and can be read by them, from the moment it is pending.
+// Whatever bob does beforehand with a job's id, a webhook from alice's provider that names alice ends with alice or parked. No
+// worker runs: an item belongs to its owner, who can read it, from the moment it is pending.
 const HOOK = 'secret-of-the-address';
 let t: TestApp;
 beforeAll(async () => {
@@ -87,7 +87,7 @@ const fields = fc.record(
   },
   { requiredKeys: [] },
 );
-/** What bob does. `the-id` stands for the id of the job. */
+/** Bob's actions. `the-id` stands for the job's id. */
 const action = fc.oneof(
   fc.record({ type: fc.constant('register' as const), provider, fields }),
   fc.record({ type: fc.constant('import' as const), provider: fc.constantFrom('runpod', 'replicate', 'fal') }),
@@ -101,7 +101,7 @@ const action = fc.oneof(
 );
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
-/** Without a proof of who sends it. */
+/** Without proof of the sender. */
 function unproven({ url, body }: Sent): Sent {
   return { url: url.replace(HOOK, 'guessed'), body: body.replace('alice', 'bob'), headers: JSON_TYPE };
 }
@@ -122,7 +122,7 @@ async function act(what: Action, { id }: Case, hers: Sent): Promise<void> {
     const answer = await send(unproven(SENDERS[what.sender]({ id, url: 'https://cdn.test/bobs.png' })));
     expect(answer.statusCode).toBe(401);
   }
-  // A signature does not cover the query. Who knows a secret is no stranger.
+  // A signature does not cover the query. A sender who knows a secret is no stranger.
   else if ('webhook-signature' in hers.headers) await send(hers, what.query);
 }
 
@@ -154,7 +154,7 @@ test(
           }
           const { state } = (await send(hers)).json();
           expect(['accepted', 'parked', 'duplicate']).toContain(state);
-          // After it, too.
+          // Afterwards, too.
           if (bobToo) for (const what of actions) await act(what, made, hers);
           const items = await check(made);
           const waiting = await parkedOf(made.id);
@@ -185,7 +185,7 @@ async function parkedOf(jobId: string): Promise<{ id: string; namedUserId: strin
   return (await t.app.inject({ url: `/v1/webhook-deliveries?jobId=${jobId}`, headers: asAdmin() })).json().items;
 }
 
-/** All items of alice's output, which are hers alone; bob and strangers learn nothing of them. */
+/** All items of alice's output belong to her alone; bob and strangers learn nothing of them. */
 async function check({ id, url }: Case) {
   const items = await t.deps.db
     .selectFrom('generated_images')
@@ -210,7 +210,7 @@ async function check({ id, url }: Case) {
 }
 
 test(
-  "whatever bob names like it, alice's item is found by her external id and label, and bob's is never served instead",
+  "whatever names bob gives his items, alice's item is found by her external id and label, and bob's is never served instead",
   { timeout: 60_000 },
   async () => {
     await fc.assert(
@@ -247,7 +247,7 @@ test(
   },
 );
 
-test('registered by bob at the very moment at which its webhook arrives, a job is hers or the webhook is parked', async () => {
+test("a job that bob registers at the moment its webhook arrives is alice's, or the webhook is parked", async () => {
   const made = Array.from({ length: 24 }, (_none, at): Case => ({
     id: `race-${at}`,
     url: `https://cdn.test/race-${at}.png`,

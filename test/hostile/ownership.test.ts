@@ -32,7 +32,7 @@ afterAll(async () => {
   await t.close();
 });
 
-test('case 67: a parent that belongs to another is not found, as one that does not exist', async () => {
+test("case 67: another user's parent is not found, like a missing one", async () => {
   const before = await traces(t);
   const told = async (parentId: string, headers: Record<string, string>) => {
     const { requestId: _own, ...problem } = (await post({ parentId, source: source() }, headers)).json();
@@ -45,7 +45,7 @@ test('case 67: a parent that belongs to another is not found, as one that does n
   expect((await post({ parentId: hers.id, source: source() }, alice)).statusCode).toBe(201);
 });
 
-test('case 67: a scene that belongs to another takes nothing, and its current version stays', async () => {
+test("case 67: nothing is stored into another user's scene, and its current version stays", async () => {
   const before = await traces(t);
   for (const projectId of [PROJECT, PROJECT.toUpperCase()]) {
     const response = await post({ projectId, sceneId: 'one', source: source() }, bob);
@@ -77,7 +77,7 @@ test.each([
   'metadata=%7B%22secret%22%3A%22hers%22%7D',
   'q=hers',
   'status=success&mediaType=image&model=m',
-])('case 67: a search for %s shows nothing that is another user’s, nor counts it', async (query) => {
+])('case 67: a search for %s neither shows nor counts another user’s items', async (query) => {
   const response = await t.app.inject({ url: `/v1/media?includeTotal=true&${query}`, headers: asUser('carol') });
   expect(response.json()).toEqual({ items: [], nextCursor: null, total: 0 });
   const tags = await t.app.inject({ url: '/v1/tags', headers: asUser('carol') });

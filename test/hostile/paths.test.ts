@@ -22,7 +22,7 @@ const postJson = (payload: object, headers: Record<string, string> = asUser('ali
   t.app.inject({ method: 'POST', url: '/v1/media', headers: { ...json, ...headers }, payload });
 const bytesOf = (text: string) => Buffer.byteLength(text);
 
-/** Cases 1 to 12, by number: what somebody may put where a path is made of it. */
+/** Cases 1 to 12, by number: values that a caller may put where a path is built from them. */
 const HOSTILE: readonly (readonly [number, string])[] = [
   [1, '../../../../etc/passwd'],
   [1, '../'],
@@ -53,7 +53,7 @@ const HOSTILE: readonly (readonly [number, string])[] = [
   [18, '{a,b}'],
 ];
 
-/** A key that was made: valid, below its folder, and nothing of a caller's in it but letters, digits, - and _. */
+/** A generated key: valid, below its folder, with only letters, digits, - and _ of the caller's text. */
 function expectOwnKey(key: string, folder: RegExp): void {
   expect(() => checkKey(key)).not.toThrow();
   expect(key).toMatch(folder);
@@ -201,7 +201,7 @@ test('case 11: NFC and NFD twins of a userId are two users with two folders', as
   expect(other.statusCode).toBe(404);
 });
 
-test('case 13: users that differ in capitals alone get folders that differ also where capitals do not count', async () => {
+test('case 13: users that differ only in case get folders that differ even where case is ignored', async () => {
   const folders = await Promise.all(
     ['Bob', 'bob', 'BOB', '_42ob'].map(async (sub) => (await postJson({ source: source() }, asUser(sub))).json()),
   );
@@ -209,7 +209,7 @@ test('case 13: users that differ in capitals alone get folders that differ also 
   expect(new Set(names).size).toBe(4);
 });
 
-test('case 13: the same file name in other capitals never meets the first file', async () => {
+test('case 13: the same file name in another case never collides with the first file', async () => {
   const first = (await postJson({ filename: 'Fox.png', source: source() })).json();
   const second = (await postJson({ filename: 'fOX.PNG', source: source() })).json();
   expect(first.storageKey.toLowerCase()).not.toBe(second.storageKey.toLowerCase());

@@ -68,7 +68,7 @@ test('case 53: a cursor that was cut, changed, forged or made up is refused', as
     expect((await get({ limit: '1', cursor: given })).json()).toMatchObject({ status: 400, code: 'invalid_cursor' });
 });
 
-test('case 53: a cursor serves its own caller, filter, order and listing alone', async () => {
+test('case 53: a cursor is valid only for its own caller, filter, order and listing', async () => {
   const cursor = await cursorOf({ toolName: 'paint' });
   expect((await get({ limit: '2', toolName: 'paint', cursor })).statusCode).toBe(200);
   const misused = await Promise.all([
@@ -193,7 +193,7 @@ test.each([
   expect((await get({ createdBefore: time })).statusCode).toBe(400);
 });
 
-test('case 56: the first and the last second that can be told are kept exactly', async () => {
+test('case 56: the first and the last possible second are kept exactly', async () => {
   for (const time of ['0001-01-01T00:00:00.000Z', '9999-12-31T23:59:59.000Z'])
     expect((await store({ expiresAt: time })).json().expiresAt).toBe(time);
 });

@@ -67,7 +67,7 @@ test.each([
   expect(lines.filter((line) => /^content-type:/i.test(line))).toEqual(['content-type: image/png']);
 });
 
-test('case 81: no file name at all makes delivery fail', async () => {
+test('case 81: no file name makes delivery fail', async () => {
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'grapheme-composite', minLength: 1, maxLength: 230 }), async (filename) => {
       fc.pre(filename.isWellFormed() && !filename.includes('\0') && Buffer.byteLength(filename) <= 1000);
@@ -209,7 +209,7 @@ test('HEAD ignores Range, and answers 304 like GET', async () => {
   expect((await get({ 'if-none-match': etag }, 'HEAD')).statusCode).toBe(304);
 });
 
-test('case 86: a private answer is for no shared cache, and none sets a cookie', async () => {
+test('case 86: no shared cache may keep a private response, and no response sets a cookie', async () => {
   const { storageKey } = (await t.app.inject({ url: `/v1/media/${id}`, headers: alice })).json();
   for (const url of [
     `/v1/media/${id}`,
@@ -230,7 +230,7 @@ test('case 86: a private answer is for no shared cache, and none sets a cookie',
   }
 });
 
-test('case 86: a signed URL is cached privately and no longer than it holds', async () => {
+test('case 86: a signed URL is cached privately and no longer than it is valid', async () => {
   const signed = await t.app.inject({
     method: 'POST',
     url: `/v1/media/${id}/url`,
@@ -243,7 +243,7 @@ test('case 86: a signed URL is cached privately and no longer than it holds', as
   expect(response.headers['referrer-policy']).toBe('no-referrer');
 });
 
-test('case 86: a public item may be cached by all, but not for ever', async () => {
+test('case 86: any cache may keep a public item, but not for ever', async () => {
   const item = await store({ visibility: 'public' });
   const response = await t.app.inject({ url: `/v1/media/${item.id}/content` });
   expect(response.headers['cache-control']).toBe('public, max-age=3600');

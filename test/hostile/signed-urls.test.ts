@@ -9,7 +9,7 @@ const OLD: SigningKey = { id: 'old', secret: 'o'.repeat(32) };
 const NEW: SigningKey = { id: 'new', secret: 'n'.repeat(32) };
 let clock = Date.now();
 let keys = [OLD];
-/** The service's own signer under a clock and keys that the tests turn. */
+/** The service's own signer with a clock and keys that the tests change. */
 const signer = {
   sign: (grant: Grant) => createSigner(keys, () => clock).sign(grant),
   verify: (text: string) => createSigner(keys, () => clock).verify(text),
@@ -75,7 +75,7 @@ test('case 68: parts left out, doubled, exchanged or re-encoded are refused', as
     expect((await get(`/v1/signed/${text}`)).json()).toMatchObject({ status: 403, code: 'signature_invalid' });
 });
 
-test('case 68: a signed URL cannot be turned from showing into saving, or into another item, and a query changes nothing', async () => {
+test('case 68: a signed URL cannot be changed to a download or to another item, and a query changes nothing', async () => {
   const path = await signedPath(await makeItem(), { download: false });
   expect((await get(path)).headers['content-disposition']).toMatch(/^inline/);
   expect((await get(`${path}?download=1`)).headers['content-disposition']).toMatch(/^inline/);
@@ -83,7 +83,7 @@ test('case 68: a signed URL cannot be turned from showing into saving, or into a
   expect((await get(`${saving}?download=0`)).headers['content-disposition']).toMatch(/^attachment/);
 });
 
-test('case 68: a signed URL reads its item, and no other method or route takes it', async () => {
+test('case 68: a signed URL reads its item, and no other method or route accepts it', async () => {
   const path = await signedPath(await makeItem());
   for (const method of ['PUT', 'POST', 'PATCH', 'DELETE'] as const)
     expect((await t.app.inject({ method, url: path })).statusCode).toBe(405);
@@ -91,7 +91,7 @@ test('case 68: a signed URL reads its item, and no other method or route takes i
 });
 
 test.each([{ method: 'PUT' }, { method: 'DELETE' }, { variant: 'thumbnail' }, { variant: 'upload' }])(
-  'case 68: what was signed for %j reads nothing',
+  'case 68: a token signed for %j reads nothing',
   async (other) => {
     const grant = { method: 'GET', itemId: await makeItem(), variant: 'content', download: false } as const;
     const expires = Math.floor(clock / 1000) + 60;
@@ -101,7 +101,7 @@ test.each([{ method: 'PUT' }, { method: 'DELETE' }, { variant: 'thumbnail' }, { 
   },
 );
 
-test('case 68: a signed URL holds until the second in which it expires, and not in it', async () => {
+test('case 68: a signed URL is valid until the second of its expiry, but not in it', async () => {
   const id = await makeItem();
   const signed = await t.app.inject({
     method: 'POST',
@@ -121,7 +121,7 @@ test('case 68: a signed URL holds until the second in which it expires, and not 
   clock = now;
 });
 
-test('case 68: a signed URL holds while its key verifies, and not after that key was retired', async () => {
+test('case 68: a signed URL is valid while its key is configured, and not after that key was retired', async () => {
   const path = await signedPath(await makeItem());
   keys = [NEW, OLD];
   expect((await get(path)).statusCode).toBe(200);
@@ -136,7 +136,7 @@ test('case 68: a signed URL holds while its key verifies, and not after that key
   keys = [OLD];
 });
 
-test('case 68: a signed URL opens nothing once its item was deleted or purged, and opens it again once restored', async () => {
+test('case 68: a signed URL reads nothing once its item was deleted or purged, and works again once restored', async () => {
   const id = await makeItem();
   const path = await signedPath(id);
   const remove = (query: string) => t.app.inject({ method: 'DELETE', url: `/v1/media/${id}${query}`, headers: alice });
@@ -165,7 +165,7 @@ test.each(['0', '-1', '604801', '1e12', '1e400', '1.5', '"60"', 'null', 'true', 
   },
 );
 
-test('case 68: a signed URL is for its holder: it opens no record and signs no other', async () => {
+test('case 68: a signed URL opens no record and signs no other URL', async () => {
   const path = await signedPath(await makeItem());
   const signature = path.split('/').at(-1) ?? '';
   const headers = { authorization: `Bearer ${signature}` };

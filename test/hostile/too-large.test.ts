@@ -47,7 +47,7 @@ test.each([
   const answer = await sendRaw(address, [start, body], { patience: 1500 });
   expect(answer.status).toBe(413);
   expect(JSON.parse(answer.body)).toMatchObject({ code: 'too_large' });
-  // Longer than the window of the body's rate: a timer that is still running must find somebody to tell.
+  // Longer than the window of the minimum rate: a timer that is still running must not fail.
   await sleep(400);
 });
 
@@ -61,7 +61,7 @@ test.each([
     'what comes after the parts',
     [multipart([{ name: 'file', value: png(), filename: 'a.png' }], 'b').payload, Buffer.alloc(BESIDE, 'x')],
   ],
-] as const)('a form is refused with 413 when %s is without an end', async (_name, pieces) => {
+] as const)('a form is refused with 413 when %s has no end', async (_name, pieces) => {
   const answer = await sendRaw(address, [upload(FORM, CHUNKED), ...pieces.map((piece) => chunk(piece))], {
     patience: 4000,
   });
@@ -69,7 +69,7 @@ test.each([
   expect(JSON.parse(answer.body)).toMatchObject({ code: 'too_large' });
 });
 
-test('a form that announces more than a file and all of its fields may have is refused before it comes', async () => {
+test('a form that announces more than a file and all of its fields may have is refused before it is sent', async () => {
   const start = upload(FORM, [['Content-Length', String(10 * BESIDE)]]);
   const answer = await sendRaw(address, [start], { patience: 1500 });
   expect(answer.status).toBe(413);
@@ -95,7 +95,7 @@ test('case 35: a body without a token is refused before it is read', async () =>
   expect(answer.head.toLowerCase()).toContain('connection: close');
 });
 
-test('a form field beyond its limit is refused while the rest is still on its way', async () => {
+test('a form field beyond its limit is refused while the rest is still being sent', async () => {
   const begin = '--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n';
   const { status, body } = await sendRaw(
     address,

@@ -26,7 +26,7 @@ afterAll(async () => {
 beforeEach(async () => {
   before = await traces(t);
 });
-/** Whatever was sent: nothing half-stored, and the same process answers on. */
+/** Whatever was sent: nothing is half stored, and the same process still responds. */
 afterEach(async () => {
   await expectTraces(t, before);
   expect((await fetch(`${address}/health/ready`)).status).toBe(200);
@@ -62,7 +62,7 @@ test.each(['gzip', 'GZIP', 'deflate', 'br', 'zstd', 'identity, gzip', 'x'])(
   },
 );
 
-test('case 30: gzip without a Content-Encoding is no medium', async () => {
+test('case 30: gzip without a Content-Encoding is refused, because it is not media', async () => {
   const headers = { 'content-type': 'image/png', authorization };
   const response = await t.app.inject({ method: 'POST', url: '/v1/media', headers, payload: gzipSync(file) });
   expect(response.json()).toMatchObject({ status: 415, code: 'unsupported_media' });
@@ -105,7 +105,7 @@ test('case 33: a chunk whose size is no number is refused', async () => {
   expect((await sendRaw(address, pieces)).status).toBe(400);
 });
 
-test('case 33: bytes beyond the Content-Length are no part of the file and no request of another kind', async () => {
+test('case 33: bytes beyond the Content-Length are neither part of the file nor a request of another kind', async () => {
   const smuggled = `DELETE /v1/media/1?purge=true HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n\r\n`;
   const short = png(1, 1, 2);
   const answer = await sendRaw(address, [upload([IMAGE, lengthOf(short)]), short, smuggled]);
@@ -121,20 +121,20 @@ test.each([
   ['a raw body', IMAGE, file],
   ['a form', FORM, multipart([{ name: 'file', value: file, filename: 'a.png' }], 'b').payload],
   ['JSON', ['Content-Type', 'application/json'] as const, Buffer.from('{"status":"failed","error":"x"}')],
-])('case 33: %s shorter than its Content-Length is kept in no part', async (_name, type, body) => {
+])('case 33: %s shorter than its Content-Length is not kept, not even in part', async (_name, type, body) => {
   const length = ['Content-Length', String(body.length + 10)] as const;
   const answer = await sendRaw(address, [upload([type, length]), body], { then: 'end' });
   expect(answer.status === 0 || (answer.status >= 400 && answer.status < 500)).toBe(true);
 });
 
 test.each(['GET / HTTP/1.1\r\nHost: a\r\n', 'G', 'POST /v1/media HTTP/1.1\r\nContent-Length: 5\r\nX-'])(
-  'case 34: a head that stops after %j is given up with 408',
+  'case 34: a head that stops after %j is ended with 408',
   async (start) => {
     expectProblem(await sendRaw(address, [start]), 408, 'request_timeout');
   },
 );
 
-test('case 34: a head that drips is given up with 408, although each byte is in time', async () => {
+test('case 34: a slow head is ended with 408, although each byte is in time', async () => {
   const drips = [...`GET /health/live HTTP/1.1\r\nHost: a\r\nX-Slow: ${'a'.repeat(60)}`];
   const started = performance.now();
   expectProblem(await sendRaw(address, drips, { pause: 40 }), 408, 'request_timeout');
@@ -208,7 +208,7 @@ test.each([
       ...drip('x'.repeat(60)),
     ],
   ],
-])('case 35: %s that drips is given up with 408', async (_name, pieces) => {
+])('case 35: %s that is sent too slowly is ended with 408', async (_name, pieces) => {
   const started = performance.now();
   expectProblem(await sendRaw(address, pieces, { pause: 25 }), 408, 'request_timeout');
   expect(performance.now() - started).toBeLessThan(5000);
@@ -223,7 +223,7 @@ test('case 35: a body that is slow but makes progress is stored', async () => {
   await t.app.inject({ method: 'DELETE', url: `/v1/media/${id}?purge=true`, headers: { authorization } });
 });
 
-test('case 35: a connection on which nothing is said is closed', async () => {
+test('case 35: an idle connection is closed', async () => {
   const answer = await sendRaw(address, ['']);
   expect(answer.status === 0 || answer.status === 408).toBe(true);
 });

@@ -77,7 +77,7 @@ const HEADERS: Record<string, [string, string]> = {
   'a cookie': ['cookie', fill('a=b;')],
 };
 
-/** Milliseconds of the fastest of some tries: what the machine does beside them does not count. */
+/** Milliseconds of the fastest of several tries, to exclude other load. */
 async function timed(ask: () => Promise<unknown>): Promise<number> {
   let least = Infinity;
   for (let times = 0; times < 8; times += 1) {
@@ -109,7 +109,7 @@ test('no URL and no header of 31 KiB costs much more than a plain request', asyn
   if (process.env['SHOW_COSTS'] !== undefined)
     for (const [name, ms] of costs.toSorted(([, a], [, b]) => b - a))
       process.stdout.write(`${ms.toFixed(2)} ms ${name}\n`);
-  // Generous: what is quadratic takes hundreds of milliseconds.
+  // Generous: quadratic work takes hundreds of milliseconds.
   for (const [name, ms] of costs)
     expect.soft(ms, `${name}, beside ${plain.toFixed(2)} ms`).toBeLessThan(10 * plain + 20);
 });

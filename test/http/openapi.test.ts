@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-test('the committed document is the one that is served', async () => {
+test('the served document is the committed one', async () => {
   const committed = parse(await readFile(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as Document & {
     info: { version: string };
   };
@@ -52,7 +52,7 @@ test('every operation has a unique camel-case id, one tag, a summary and a descr
   }
 });
 
-test('every operation answers problems under 4XX and default', () => {
+test('every operation documents problems under 4XX and default', () => {
   for (const [name, operation] of operations) {
     for (const status of ['4XX', 'default'])
       expect(operation.responses[status]?.content?.['application/problem+json']?.schema, `${name} ${status}`).toEqual({
@@ -61,7 +61,7 @@ test('every operation answers problems under 4XX and default', () => {
   }
 });
 
-test('JSON answers are named components that stay open, and no media type is a wildcard', () => {
+test('JSON responses are named components that stay open, and no media type is a wildcard', () => {
   for (const [name, operation] of operations) {
     for (const answer of Object.values(operation.responses)) {
       for (const [type, { schema }] of Object.entries(answer.content ?? {})) {
@@ -78,7 +78,7 @@ test('JSON answers are named components that stay open, and no media type is a w
   }
 });
 
-test('null stands beside scalars alone, ids are texts, and what has a default is not required', () => {
+test('only scalars are nullable, ids are texts, and a property with a default is not required', () => {
   const scalars = new Set(['string', 'integer', 'number', 'boolean']);
   for (const [name, schema] of Object.entries(document.components.schemas)) {
     for (const [field, property] of Object.entries(
@@ -102,7 +102,7 @@ test('null stands beside scalars alone, ids are texts, and what has a default is
   }
 });
 
-test('signed URLs, health and metrics need no token; bytes may be had without', () => {
+test('signed URLs, health and metrics need no token; for bytes it is optional', () => {
   const security = (name: string) => operations.find(([operation]) => operation === name)?.[1].security;
   expect(security('get /v1/signed/{token}')).toEqual([]);
   expect(security('get /health/ready')).toEqual([]);
@@ -110,7 +110,7 @@ test('signed URLs, health and metrics need no token; bytes may be had without', 
   expect(security('get /v1/media/{id}')).toBeUndefined();
 });
 
-test('the document is written once in each form, however often it is asked for', async () => {
+test('the document is serialised once in each form, however often it is requested', async () => {
   expect(t.app.openapiText('json')).toBe(t.app.openapiText('json'));
   expect(t.app.openapiText('yaml')).toBe(t.app.openapiText('yaml'));
   const bodies = await Promise.all(

@@ -5,11 +5,11 @@ import { startService } from '../support/service-process.ts';
 let folder: DataFolder | undefined;
 afterEach(() => folder?.remove());
 
-// A terminal sends Ctrl-C to all of the group, a supervisor its signal to npm alone.
+// A terminal sends Ctrl-C to the whole process group, a supervisor its signal to npm alone.
 test.each([
   ['SIGTERM', 'npm', 1],
   ['SIGINT', 'the group', -1],
-] as const)('%s to %s ends a service that `npm start` has begun', async (signal, _whom, sign) => {
+] as const)('%s to %s ends a service started by `npm start`', async (signal, _whom, sign) => {
   folder = await createDataFolder('npm-start');
   const env = { DATA_DIR: folder.path, WORKER_CONCURRENCY: '0' };
   const service = await startService({ env, command: ['npm', 'start'] });
@@ -22,7 +22,7 @@ test.each([
     try {
       process.kill(-service.pid, 'SIGKILL');
     } catch {
-      // All of it is gone, as it should be.
+      // Everything has ended, as it should.
     }
   }
 });

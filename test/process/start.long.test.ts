@@ -10,7 +10,7 @@ import { CHECKOUT, type ServiceProcess, spawnService, startService } from '../su
 import { JWT_SECRET } from '../support/test-app.ts';
 
 const ROOT = process.getuid?.() === 0;
-// Most tests wait for processes to start, so they run side by side; the first one measures and runs alone.
+// Most tests wait for processes to start, so they run in parallel; the first one measures and runs alone.
 const QUIET = { LOG_LEVEL: 'warn', WORKER_CONCURRENCY: '0' };
 
 // Several services and database servers start here at once, on a disk that others may use.
@@ -38,7 +38,7 @@ async function start(options: Parameters<typeof startService>[0]): Promise<Servi
   return service;
 }
 
-/** Runs the printed line as somebody would who pastes it into a shell. */
+/** Runs the printed line as a user who pastes it into a shell. */
 async function runPrintedCurl(service: ServiceProcess): Promise<{ id: string; url: string; sha256: string }> {
   await vi.waitFor(() => expect(service.output()).toMatch(/^curl .*$/m), 15_000);
   const lines = service.output().match(/^curl .*$/gm) ?? [];
@@ -60,7 +60,7 @@ async function storesAPicture(service: ServiceProcess): Promise<void> {
   expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(50);
 }
 
-test('a first start prints address, token and one curl line that stores a picture; the second start is fast and finds it', async () => {
+test('a first start prints its URL, a token and one curl line that stores a picture; the second start is fast and finds it', async () => {
   const DATA_DIR = path.join(await folder(), 'data with a space');
   const first = await start({ env: { DATA_DIR } });
   expect(first.output()).toContain(`listens on ${first.address}`);
@@ -72,13 +72,13 @@ test('a first start prints address, token and one curl line that stores a pictur
   process.stdout.write(
     `first start ready after ${Math.round(first.readyAfterMs)} ms, second after ${Math.round(second.readyAfterMs)} ms\n`,
   );
-  // On a machine that is busy with other things everything takes longer; what the first does beyond it is not done again.
+  // On a busy machine everything takes longer; the allowance covers work that only the first start does.
   expect(second.readyAfterMs).toBeLessThan(Math.max(6000, first.readyAfterMs));
   const headers = { authorization: `Bearer ${printedToken(first)}` };
   expect((await fetch(item.url, { headers })).status).toBe(200);
 });
 
-test.concurrent('two copies that start at once on one data folder share database, secret and volume; two folders share nothing', async () => {
+test.concurrent('two copies started at once on one data folder share database, secret and volume; two folders share nothing', async () => {
   const [shared, own] = [await folder(), await folder()];
   const [one, two, three] = await Promise.all([
     start({ env: { DATA_DIR: shared } }),
@@ -123,29 +123,32 @@ test.runIf(ROOT).concurrent('root starts it from a checkout and a data folder th
 
 test
   .runIf(ROOT)
-  .concurrent('an ordinary user starts it from a copy that is not theirs, with a data folder that is', async () => {
-    const base = await folder();
-    const checkout = path.join(base, 'checkout');
-    await copyCheckout(checkout);
-    const DATA_DIR = path.join(base, 'data');
-    await mkdir(DATA_DIR);
-    execFileSync('chown', ['65534:65534', DATA_DIR]);
-    const as = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-    const service = await start({ env: { DATA_DIR, HOME: DATA_DIR }, checkout, as });
-    expect(execFileSync('ps', ['-o', 'uid=', '-p', String(service.pid)], { encoding: 'utf8' }).trim()).toBe('65534');
-    await storesAPicture(service);
-    service.kill('SIGTERM');
-    expect(await service.ended).toBe(0);
-  });
+  .concurrent(
+    'an ordinary user starts it from a checkout owned by another user, with their own data folder',
+    async () => {
+      const base = await folder();
+      const checkout = path.join(base, 'checkout');
+      await copyCheckout(checkout);
+      const DATA_DIR = path.join(base, 'data');
+      await mkdir(DATA_DIR);
+      execFileSync('chown', ['65534:65534', DATA_DIR]);
+      const as = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+      const service = await start({ env: { DATA_DIR, HOME: DATA_DIR }, checkout, as });
+      expect(execFileSync('ps', ['-o', 'uid=', '-p', String(service.pid)], { encoding: 'utf8' }).trim()).toBe('65534');
+      await storesAPicture(service);
+      service.kill('SIGTERM');
+      expect(await service.ended).toBe(0);
+    },
+  );
 
-/** What a start that must fail says on standard error and output. */
+/** Standard error and output of a start that must fail. */
 async function failedStart(env: Record<string, string>): Promise<string> {
   const started = spawnService({ env: { ...QUIET, ...env } });
   expect(await started.ended).toBe(1);
   return started.output();
 }
 
-test.concurrent('in production the embedded database and a made-up secret are refused by name, all at once', async () => {
+test.concurrent('in production the embedded database and a generated secret are refused by name, all at once', async () => {
   const DATA_DIR = await folder();
   const output = await failedStart({ NODE_ENV: 'production', DATA_DIR });
   expect(output).toMatch(/- DATABASE_URL is missing/);
@@ -178,12 +181,12 @@ test.each([
   ['WORKER_CONCURRENCY', '1.5'],
   ['SHUTDOWN_GRACE_SECONDS', 'long'],
   ['LOG_LEVEL', 'loud'],
-])('the wrong setting %s=%s stops the configuration with its name and what is allowed', async (name, value) => {
+])('the wrong setting %s=%s stops the start with its name and what is allowed', async (name, value) => {
   const { loadConfig } = await import('../../src/config/load-config.ts');
   expect(() => loadConfig({ [name]: value })).toThrow(new RegExp(`- ${name}: .*allowed: `));
 });
 
-test.concurrent('several wrong settings stop the start with all of their names and no value of a secret', async () => {
+test.concurrent('several wrong settings stop the start with all of their names and without any secret', async () => {
   const output = await failedStart({ PORT: 'eighty', JWT_SECRET: 'too-short', LOG_LEVEL: 'info', DELIVERY: 'mail' });
   expect(output).toMatch(/- PORT: "eighty" is not usable; allowed: /);
   expect(output).toMatch(/- DELIVERY: "mail" is not usable; allowed: redirect, proxy/);
@@ -193,7 +196,7 @@ test.concurrent('several wrong settings stop the start with all of their names a
 });
 
 test.concurrent.each(['0', '8080'])(
-  'a HOST that is not this machine’s stops the start with its name, PORT=%s',
+  'a HOST that is not an address of this machine stops the start with its name, PORT=%s',
   async (PORT) => {
     const output = await failedStart({ DATA_DIR: await folder(), HOST: '192.0.2.1', PORT });
     expect(output).toContain('HOST: "192.0.2.1" is no address of this machine');
@@ -213,14 +216,14 @@ test.concurrent('an occupied port stops the start with the port and PORT in one 
   await expect(readFile(path.join(DATA_DIR, 'postgres/cluster/postmaster.pid'))).rejects.toThrow('ENOENT');
 });
 
-test.concurrent('a volume that cannot be used stops the start with its path, and leaves no database server behind', async () => {
+test.concurrent('an unusable volume stops the start with its path, and leaves no database server behind', async () => {
   const DATA_DIR = await folder();
   const output = await failedStart({ DATA_DIR, LOCAL_ROOT: '/dev/null/volume' });
   expect(output).toContain('/dev/null/volume');
   await expect(readFile(path.join(DATA_DIR, 'postgres/cluster/postmaster.pid'))).rejects.toThrow('ENOENT');
 });
 
-test.concurrent('a copy that was killed leaves its database server, which the next one joins and stops at its end', async () => {
+test.concurrent('a killed copy leaves its database server, which the next one joins and stops at its end', async () => {
   const DATA_DIR = await folder();
   const killed = await start({ env: { DATA_DIR } });
   const pidFile = path.join(DATA_DIR, 'postgres/cluster/postmaster.pid');
@@ -235,6 +238,6 @@ test.concurrent('a copy that was killed leaves its database server, which the ne
   next.kill('SIGTERM');
   expect(await next.ended).toBe(0);
   await expect(readFile(pidFile)).rejects.toThrow('ENOENT');
-  // Nobody is left, so joining it now starts it anew.
+  // No service is left, so joining now starts the server anew.
   await (await startEmbeddedPostgres({ dataDir: DATA_DIR })).stop();
 });

@@ -5,7 +5,7 @@ import { CHECKOUT } from '../support/service-process.ts';
 
 const moduleAt = (file: string) => JSON.stringify(path.join(CHECKOUT, 'src', file));
 
-/** Runs `code` in a process that closes as the service does; answers what it printed and its exit code. */
+/** Runs `code` in a process that shuts down as the service does; returns its output and exit code. */
 function run(code: string): Promise<{ output: string; exit: number }> {
   const script = `
     import { pino } from ${JSON.stringify(path.join(CHECKOUT, 'node_modules/pino/pino.js'))};
@@ -28,7 +28,7 @@ function run(code: string): Promise<{ output: string; exit: number }> {
   });
 }
 
-test.concurrent('an error that leaves a repeated part is counted, and the part and the process go on', async () => {
+test.concurrent('an uncaught error of a repeated part is counted, and the part and the process go on', async () => {
   const { output, exit } = await run(`
     let turns = 0;
     repeat(parts, 'sweeps', () => {
@@ -40,7 +40,7 @@ test.concurrent('an error that leaves a repeated part is counted, and the part a
   expect({ output, exit }).toEqual({ output: 'counted sweeps\ncounted sweeps\nten turns\nend\n', exit: 0 });
 });
 
-test.concurrent('an error that leaves a long part starts that part again', async () => {
+test.concurrent('an uncaught error of a long-running part restarts that part', async () => {
   const { output, exit } = await run(`
     let runs = 0;
     keepRunning(parts, 'jobs', async ({ signal }) => {
@@ -52,7 +52,7 @@ test.concurrent('an error that leaves a long part starts that part again', async
   expect({ output, exit }).toEqual({ output: 'run 1\ncounted jobs\nrun 2\nend\n', exit: 0 });
 });
 
-test.concurrent('an error that says that the database, a store or the network is away ends nothing', async () => {
+test.concurrent('an uncaught error that means that the database, a store or the network is unavailable ends nothing', async () => {
   const { output, exit } = await run(`
     Promise.reject(Object.assign(new Error('terminating connection'), { code: '57P01' }));
     Promise.reject(new AppError('store_unavailable', 'away'));

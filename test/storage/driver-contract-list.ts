@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import type { Driver } from '../../src/storage/driver.ts';
 import { chunked } from '../support/bodies.ts';
 
-/** What a driver must do that claims `list`; `folder` gives a prefix that no other test uses. */
+/** The contract of a driver with `list`; `folder` returns a prefix that no other test uses. */
 export function listContract(driver: () => Driver, folder: () => string): void {
   const put = (key: string, bytes: Buffer) => driver().put(key, chunked(bytes), { contentType: 'text/plain' });
 
-  test('list gives keys in order of their code units, with sizes, and only those with the prefix', async () => {
+  test('list returns keys in order of their code units, with sizes, and only those with the prefix', async () => {
     const prefix = folder();
     const names = ['images/b', 'images/a', 'images2/a', 'images-x/a', 'images.png', 'im', 'images/é', 'images/a.png'];
     for (const name of names) await put(`${prefix}/${name}`, Buffer.from(name));
@@ -26,7 +26,7 @@ export function listContract(driver: () => Driver, folder: () => string): void {
     expect(Math.abs(Date.now() - (first?.modifiedAt.getTime() ?? 0))).toBeLessThan(600_000);
   });
 
-  test('a list of more than a page goes on at its cursor and ends; also when the cursor’s key is gone', async () => {
+  test('a list of several pages continues at its cursor and ends, even if the cursor’s key is gone', async () => {
     const prefix = folder();
     const keys = Array.from({ length: 1203 }, (_value, index) => `${prefix}/${index % 7}/${index}.txt`);
     for (let at = 0; at < keys.length; at += 50)
@@ -40,6 +40,6 @@ export function listContract(driver: () => Driver, folder: () => string): void {
       if (cursor !== undefined) await driver().delete(cursor);
     } while (cursor !== undefined);
     expect(seen).toEqual(keys.toSorted());
-    // For a store that takes each of them by a commit of its own.
+    // For a store that needs a commit for each of them.
   }, 120_000);
 }

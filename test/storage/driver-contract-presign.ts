@@ -5,7 +5,7 @@ import type { Driver, PresignPutOptions } from '../../src/storage/driver.ts';
 import { chunked } from '../support/bodies.ts';
 import type { DriverUnderTest } from './driver-contract.ts';
 
-/** What a driver must do that claims `presignGet` and `presignPut`. Its URLs are fetched as any client does. */
+/** The contract of a driver with `presignGet` and `presignPut`. Its URLs are fetched as any client does. */
 export function presignContract(name: string, create: () => Promise<DriverUnderTest>): void {
   describe(`${name}: presigned URLs`, () => {
     let under: DriverUnderTest;
@@ -33,13 +33,13 @@ export function presignContract(name: string, create: () => Promise<DriverUnderT
     const send = (url: string, headers: Record<string, string>, bytes: Buffer = body) =>
       fetch(url, { method: 'PUT', headers, body: new Uint8Array(bytes) }).then((answer) => answer.status);
 
-    test('the methods are there exactly when the capability is', () => {
+    test('the methods exist exactly when the capability does', () => {
       expect(driver.presignGet !== undefined).toBe(driver.capabilities.presignGet.able);
       expect(driver.presignPut !== undefined).toBe(driver.capabilities.presignPut.able);
       expect(driver.publicUrl !== undefined).toBe(driver.capabilities.publicUrl.able);
     });
 
-    test('a GET gives the bytes, and the type that they were stored with', async () => {
+    test('a GET returns the bytes and the stored type', async () => {
       await store('presigned/a ü+&.webp');
       const answer = await fetch(await getUrl('presigned/a ü+&.webp'));
       expect(answer.status).toBe(200);
@@ -47,7 +47,7 @@ export function presignContract(name: string, create: () => Promise<DriverUnderT
       expect(Buffer.from(await answer.arrayBuffer()).equals(body)).toBe(true);
     });
 
-    test('a GET can be made to answer other headers than were stored, and parts', async () => {
+    test('a GET can override stored headers, and return parts', async () => {
       await store('presigned/b.webp');
       const url = await getUrl('presigned/b.webp', 60, {
         contentType: 'application/octet-stream',
@@ -64,7 +64,7 @@ export function presignContract(name: string, create: () => Promise<DriverUnderT
       expect(Buffer.from(await answer.arrayBuffer()).equals(body.subarray(10, 20))).toBe(true);
     });
 
-    test('a GET of something that is not there, of another object, or after its time is refused', async () => {
+    test('a GET of a missing object, of another object, or after its expiry is refused', async () => {
       await store('presigned/c.webp');
       expect((await fetch(await getUrl('presigned/none.webp'))).status).toBe(404);
       const other = (await getUrl('presigned/none.webp')).replace('none.webp', 'c.webp');
@@ -74,7 +74,7 @@ export function presignContract(name: string, create: () => Promise<DriverUnderT
       expect((await fetch(short)).status).toBe(403);
     });
 
-    test('a PUT stores the bytes and the type under just that key', async () => {
+    test('a PUT stores the bytes and the type under exactly that key', async () => {
       const { url, headers } = await putUrl('presigned/d.webp');
       expect(await send(url, headers)).toBe(200);
       expect((await driver.stat('presigned/d.webp'))?.bytes).toBe(5000);
@@ -92,7 +92,7 @@ export function presignContract(name: string, create: () => Promise<DriverUnderT
       expect(await driver.stat('presigned/e.webp')).toBeUndefined();
     });
 
-    test('a PUT never replaces what is there, not even what it has stored itself', async () => {
+    test('a PUT never replaces an object, not even one it has stored itself', async () => {
       const { url, headers } = await putUrl('presigned/f.webp');
       expect(await send(url, headers)).toBe(200);
       expect(await send(url, headers)).toBe(412);

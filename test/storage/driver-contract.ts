@@ -9,18 +9,18 @@ import { listContract } from './driver-contract-list.ts';
 
 export interface DriverUnderTest {
   driver: Driver;
-  /** Names of everything that the store holds for the keys below `prefix`, temporary and hidden things too. */
+  /** Names of everything that the store holds for the keys below `prefix`, including temporary and hidden files. */
   everything(prefix: string): Promise<string[]>;
   close(): Promise<void>;
 }
 
 const MIB = 1024 ** 2;
-/** They move 300 MiB; TEST_LARGE_BODIES=0 leaves them out. */
+/** They transfer 300 MiB; TEST_LARGE_BODIES=0 skips them. */
 const LARGE = process.env['TEST_LARGE_BODIES'] !== '0';
 
 /**
- * What every driver must do, against something real. What a driver does not claim in `capabilities` is not asked of it;
- * they are given beforehand, because tests are declared before anything is started.
+ * The contract of every driver, against a real store. Capabilities that a driver does not claim are not tested; they are given
+ * beforehand, because tests are declared before anything is started.
  */
 export function driverContract(
   name: string,
@@ -30,7 +30,7 @@ export function driverContract(
   describe(`${name}: driver contract`, () => {
     let under: DriverUnderTest;
     let driver: Driver;
-    /** The driver as the service has it: what holds a body to its size and its signal stands before every driver. */
+    /** The driver as the service uses it: the store enforces a body's size and signal in front of every driver. */
     let store: Store;
     beforeAll(async () => {
       under = await create();
@@ -40,7 +40,7 @@ export function driverContract(
     afterAll(() => under.close());
 
     let folders = 0;
-    /** A folder of its own for each test. */
+    /** A separate folder for each test. */
     const folder = () => `contract/${(folders += 1)}`;
     const put = (key: string, bytes: Buffer, options: { size?: number; overwrite?: boolean } = {}) =>
       driver.put(key, chunked(bytes), { contentType: 'image/png', ...options });
@@ -50,7 +50,7 @@ export function driverContract(
     };
     const fits = (bytes: number) => capabilities.maxObjectBytes === undefined || bytes <= capabilities.maxObjectBytes;
 
-    test('declares what this suite was told about it, with a reason for each', () => {
+    test('declares the capabilities that this suite expects, with a reason for each', () => {
       expect(driver.capabilities.range.able).toBe(capabilities.range);
       expect(driver.capabilities.list.able).toBe(capabilities.list);
       expect(driver.capabilities.maxObjectBytes).toBe(capabilities.maxObjectBytes);
@@ -109,7 +109,7 @@ export function driverContract(
       expect(await under.everything(prefix)).toEqual([]);
     });
 
-    test('a body that breaks off is an error with its own message and leaves nothing', async () => {
+    test('a body that fails is an error with its own message and leaves nothing', async () => {
       const prefix = folder();
       const broken = driver.put(`${prefix}/a.bin`, breaking(randomBytes(MIB)), { contentType: 'image/png' });
       await expect(broken).rejects.toThrow('the body broke off');
@@ -132,7 +132,7 @@ export function driverContract(
       expect(await under.everything(prefix)).toEqual([]);
     });
 
-    test('a signal that has fired already stops a write before it begins', async () => {
+    test('a signal that has already fired stops a write before it begins', async () => {
       const prefix = folder();
       const signal = AbortSignal.abort(new Error('too late'));
       const body = chunked(randomBytes(10));
@@ -141,14 +141,14 @@ export function driverContract(
       expect(await under.everything(prefix)).toEqual([]);
     });
 
-    test('an existing key is refused and what is there stays', async () => {
+    test('an existing key is refused and its object stays', async () => {
       const key = `${folder()}/a.txt`;
       await put(key, Buffer.from('first'));
       await expect(put(key, Buffer.from('second'))).rejects.toMatchObject({ code: 'EXISTS' });
       expect(String(await read(key))).toBe('first');
     });
 
-    test('of twenty writers of one key exactly one wins, whole; the others hear that it exists', async () => {
+    test('of twenty writers of one key exactly one wins, whole; the others get that it exists', async () => {
       const prefix = folder();
       const bodies = Array.from({ length: 20 }, () => randomBytes(200_000));
       const results = await Promise.allSettled(bodies.map((body) => put(`${prefix}/a.bin`, body)));
@@ -160,18 +160,18 @@ export function driverContract(
       expect(await under.everything(prefix)).toEqual([`${prefix}/a.bin`]);
     });
 
-    test('many writers of different keys in folders that none of them has seen all succeed', async () => {
+    test('many writers of different keys in new folders all succeed', async () => {
       for (let round = 0; round < 10; round += 1) {
         const prefix = folder();
         const keys = Array.from({ length: 20 }, (_value, index) => `${prefix}/new/${index % 3}/deep/${index}`);
-        // Not all at once: some are to come while others are making the folders.
+        // Not all at once: some arrive while others are creating the folders.
         await Promise.all(keys.map((key, index) => sleep(index / 5).then(() => put(key, Buffer.from(key)))));
         expect(await under.everything(prefix)).toEqual(keys.toSorted());
       }
     });
 
     if (capabilities.overwrite !== false) {
-      test('an overwrite is atomic: readers see the old or the new whole, whatever else goes on', async () => {
+      test('an overwrite is atomic: readers see the whole old or new object, whatever else happens', async () => {
         const prefix = folder();
         const key = `${prefix}/metadata.json`;
         const version = (byte: number) => Buffer.alloc(300_000 + byte, byte);
@@ -194,7 +194,7 @@ export function driverContract(
         expect(await under.everything(prefix)).toEqual([key]);
       });
 
-      test('an overwrite that breaks off leaves the old bytes', async () => {
+      test('an overwrite that fails leaves the old bytes', async () => {
         const prefix = folder();
         await put(`${prefix}/a.json`, Buffer.from('old'));
         const put2 = driver.put(`${prefix}/a.json`, breaking(randomBytes(MIB)), {
@@ -230,7 +230,7 @@ export function driverContract(
       ['Unicode names', 'Käse 狐狸 🦊 عربي.png'],
       ['case 18: glob characters', '*[a]{b,c}?.png'],
       ['spaces, quotes, percent, hash', `a b'"%2e#&+;=~.png`],
-    ])('%s are stored, read and deleted under just that key', async (_name, name) => {
+    ])('%s are stored, read and deleted under exactly that key', async (_name, name) => {
       const prefix = folder();
       const key = `${prefix}/${name}`;
       await put(key, Buffer.from(name));
@@ -256,7 +256,7 @@ export function driverContract(
         ['the last byte', 199_999, 199_999],
         ['the middle, across chunks', 65_000, 140_000],
         ['everything', 0, 199_999],
-      ])('a range of %s gives just that', async (_name, start, end) => {
+      ])('a range of %s returns exactly that', async (_name, start, end) => {
         const key = `${folder()}/a.bin`;
         const body = randomBytes(200_000);
         await put(key, body);
@@ -270,7 +270,7 @@ export function driverContract(
       test.each([
         ['beyond the end', 10, 20],
         ['across the end', 5, 20],
-      ])('a range %s tells how large the object is, which is no failure of the store', async (_name, start, end) => {
+      ])("a range %s reports the object's size and is no failure of the store", async (_name, start, end) => {
         const key = `${folder()}/shorter.bin`;
         await put(key, Buffer.alloc(10));
         const found = await driver.get(key, { range: { start, end }, bytes: 30 });

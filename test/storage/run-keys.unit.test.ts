@@ -11,7 +11,7 @@ test('the first output of a type has no number, the others count on', () => {
   ]);
 });
 
-test('every name that is given out is a key, and is known again as the place that it stands for', () => {
+test('every assigned name is a valid key, and is recognised as its slot', () => {
   const place = fc.record({ type: fc.constantFrom(...MEDIA_TYPES), n: fc.integer({ min: 1, max: 999_999 }) });
   fc.assert(
     fc.property(fc.uuid(), place, place, (runId, a, b) => {
@@ -34,4 +34,4 @@ test.each([
   'output_text.txt',
   'xoutput_image.png',
   'output_image_2.png/a',
-])('%s is no name that a run gives out', (name) => expect(runSlotOf(name)).toBeUndefined());
+])('%s is not a name that a run assigns', (name) => expect(runSlotOf(name)).toBeUndefined());

@@ -1,15 +1,15 @@
-/** Gives `bytes` in chunks of up to 64 KiB, as a socket does. */
+/** Yields `bytes` in chunks of up to 64 KiB, as a socket does. */
 export async function* chunked(bytes: Buffer): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
 }
 
-/** Gives one chunk, then nothing until somebody gives up. */
+/** Yields one chunk, then nothing until it is aborted. */
 export async function* stalling(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
   yield chunk;
   await new Promise(() => {});
 }
 
-/** Gives one chunk, then fails. */
+/** Yields one chunk, then fails. */
 export async function* breaking(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
   yield chunk;
   throw new Error('the body broke off');

@@ -9,20 +9,20 @@ export interface SentEvent {
 export interface EventReader {
   status: number;
   headers: Headers;
-  /** Everything that has come so far. */
+  /** Everything that has arrived so far. */
   blocks: SentEvent[];
-  /** The last id that has come, as a browser keeps it. */
+  /** The last event id, as a browser keeps it. */
   lastId(): string | undefined;
   /** The events with data. */
   events(): SentEvent[];
-  /** Waits until as many events with data have come. */
+  /** Waits until this many events with data have arrived. */
   until(count: number): Promise<SentEvent[]>;
-  /** Resolves when the other side ends the stream; rejects when it breaks off. */
+  /** Resolves when the other side ends the stream; rejects when it fails. */
   ended: Promise<void>;
   close(): void;
 }
 
-/** Follows events as a browser does, at a server that listens. */
+/** Follows a listening server's events as a browser does. */
 export async function followEvents(
   address: string,
   headers: Record<string, string>,

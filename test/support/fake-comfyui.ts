@@ -9,25 +9,25 @@ export interface FakeFile {
   bytes?: Buffer;
 }
 
-/** What each node puts out: by node, by the name of its list (`images`, `gifs`, `audio`, `3d`, …). */
+/** The output of each node: by node, by the name of its list (`images`, `gifs`, `audio`, `3d`, …). */
 export type FakeOutputs = Record<string, Record<string, (FakeFile | boolean | string)[]>>;
 
 export interface FakeComfy {
   url: string;
-  /** Queues a prompt, as POST /prompt does; answers its id. */
+  /** Queues a prompt, as POST /prompt does; returns its id. */
   queue(graph?: object): string;
-  /** The prompt has ended: its history is there from now on. */
+  /** Ends the prompt: its history exists from now on. */
   finish(promptId: string, outputs: FakeOutputs): void;
   fail(promptId: string, error: { node: string; kind: string; message: string }, outputs?: FakeOutputs): void;
-  /** As when the history has grown beyond its cap, or ComfyUI was restarted. */
+  /** As when the history has exceeded its cap, or ComfyUI was restarted. */
   forget(promptId: string): void;
-  /** `hang`: takes requests and never answers; `500`; `html`: a proxy's page in place of every answer. */
+  /** `hang`: accepts requests and never responds; `500`; `html`: a proxy's page instead of every response. */
   trouble: 'hang' | '500' | 'html' | undefined;
-  /** How often /view answers 503 before it gives the file. */
+  /** How often /view returns 503 before it returns the file. */
   busyViews: number;
-  /** Content-Type of /view in place of the right one. */
+  /** Content-Type of /view instead of the right one. */
   viewType: string | undefined;
-  /** Paths that were asked for, with their queries. */
+  /** Requested paths, with their queries. */
   asked: string[];
   close(): Promise<void>;
 }
@@ -48,7 +48,7 @@ const GRAPH = {
   '7': { class_type: 'CLIPTextEncode', inputs: { text: 'blurry', clip: ['4', 1] } },
 };
 
-/** A ComfyUI of our own, with the real one's routes and answers: /prompt, /queue, /history, /view, /system_stats. */
+/** A fake ComfyUI, with the real one's routes and responses: /prompt, /queue, /history, /view, /system_stats. */
 export async function startFakeComfy(): Promise<FakeComfy> {
   const queued = new Map<string, object>();
   const history = new Map<string, object>();

@@ -15,11 +15,14 @@ declare module 'vitest' {
   }
 }
 
-/** One PostgreSQL for all test files: TEST_DATABASE_URL, else the embedded one in a folder of its own. Each file gets a database. And one S3 server. */
+/**
+ * One PostgreSQL for all test files: TEST_DATABASE_URL, else an embedded one in a separate folder. Each file gets a database. And
+ * one S3 server.
+ */
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   // Unit tests need neither.
   if (project.vitest.projects.every(({ name }) => name === 'unit')) return undefined;
-  // Comes up in seconds, beside the database.
+  // Starts in seconds, in parallel with the database.
   const choosing = chooseS3(process.env);
   const given = process.env['TEST_DATABASE_URL'];
   const folder = await createDataFolder('test');

@@ -17,7 +17,7 @@ export async function makeKey(alg: string, kid: string): Promise<TestKey> {
   return { kid, alg, privateKey, jwk, pem: await exportSPKI(publicKey) };
 }
 
-/** A token of that key; `header` replaces or adds to its header. */
+/** A token of that key; `header` replaces or extends its header. */
 export async function signWith(
   key: TestKey,
   claims: Record<string, unknown>,
@@ -30,15 +30,15 @@ export async function signWith(
 }
 
 export interface KeyServer {
-  /** Address of the key set. */
+  /** URL of the key set. */
   url: string;
-  /** Paths that were asked for, in order. */
+  /** Requested paths, in order. */
   asked: string[];
   publish(keys: readonly JWK[]): void;
   close(): Promise<void>;
 }
 
-/** A server of one JSON Web Key Set, which can be rotated; every path answers it. */
+/** A server of one JSON Web Key Set, which can be rotated; every path returns it. */
 export async function startKeyServer(keys: readonly JWK[]): Promise<KeyServer> {
   let published = keys;
   const asked: string[] = [];

@@ -2,13 +2,13 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import type { AddressInfo } from 'node:net';
 import { png } from './sample-files.ts';
 
-/** A host that gives pictures below /ok (each path another one), 503 while it is `down`, and 404 elsewhere. */
+/** A host that serves pictures below /ok (each path another one), 503 while it is `down`, and 404 elsewhere. */
 export interface Origin {
   url: string;
   down: boolean;
-  /** Paths below /late are there only while this is set. */
+  /** Paths below /late exist only while this is set. */
   late: boolean;
-  /** Paths that were asked for, in their order. */
+  /** Requested paths, in order. */
   asked: string[];
   close(): void;
 }

@@ -2,11 +2,11 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface RawAnswer {
-  /** 0 when the connection was closed without an answer. */
+  /** 0 when the connection was closed without a response. */
   status: number;
   head: string;
   body: string;
-  /** Everything that came, as text. */
+  /** Everything received, as text. */
   text: string;
 }
 
@@ -14,15 +14,15 @@ export interface RawOptions {
   /** Milliseconds between the pieces. */
   pause?: number;
   /**
-   * After the last piece: end the sending side, cut the connection, wait until the server closes it (default), or until there is a whole
-   * answer: one to a body that never comes is ended late, so that its reader surely gets it.
+   * After the last piece: end the sending side, cut the connection, wait until the server closes it (default), or until there is
+   * a whole response: the server ends a response to an unsent body late, so that its reader gets it.
    */
   then?: 'wait' | 'end' | 'cut' | 'answer';
   /** Milliseconds to wait for the connection to close. */
   patience?: number;
 }
 
-/** Sends bytes as they are over a connection of its own; answers what came back until the server closed it. */
+/** Sends bytes verbatim over a new connection; returns what came back until the server closed it. */
 export async function sendRaw(
   address: string,
   pieces: readonly (string | Buffer)[],
@@ -32,7 +32,7 @@ export async function sendRaw(
   const socket = net.connect(Number(port), hostname);
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
-  // A server that refuses in the middle resets the connection; what it said before counts.
+  // A server that refuses in the middle resets the connection; what it sent before counts.
   socket.on('error', () => {});
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   for (const piece of pieces) {
@@ -60,7 +60,7 @@ export async function sendRaw(
   return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 0), head, body: rest.join('\r\n\r\n'), text };
 }
 
-/** Whether an answer with a Content-Length has come to its end; 100 Continue is none. */
+/** Whether a response with a Content-Length is complete; 100 Continue does not count. */
 function isWhole(bytes: Buffer): boolean {
   const text = bytes.toString('latin1').replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '');
   const end = text.indexOf('\r\n\r\n');
@@ -69,7 +69,7 @@ function isWhole(bytes: Buffer): boolean {
   return text.startsWith('HTTP/1.1 204') || (length !== undefined && text.length - end - 4 >= Number(length));
 }
 
-/** A request's head; `connection: close` so that the answer's end can be told. */
+/** A request's head; `connection: close` marks the end of the response. */
 export function head(method: string, path: string, headers: readonly (readonly [string, string])[]): string {
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   return `${method} ${path} HTTP/1.1\r\nHost: media.test\r\nConnection: close\r\n${lines}\r\n`;

@@ -36,7 +36,7 @@ function crc32(bytes: Buffer): number {
   return ~crc >>> 0;
 }
 
-/** A PNG grown to about `bytes` by data after its end, which no reader minds. */
+/** A PNG extended to about `bytes` by data after its end, which readers ignore. */
 export function bigPng(bytes: number, salt = 0): Buffer {
   const head = png(2, 2, salt);
   return Buffer.concat([head, Buffer.alloc(Math.max(0, bytes - head.length), salt & 0xff)]);

@@ -6,13 +6,13 @@ import { freePort } from '../../src/db/embedded/free-port.ts';
 export const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface ServiceOptions {
-  /** Settings; nothing of this process's own environment but PATH and HOME reaches the service. */
+  /** Settings; of this process's environment only PATH and HOME are passed on. */
   env: Record<string, string>;
-  /** Folder with src/main.ts; default: this one. */
+  /** Folder with src/main.ts; default: this checkout. */
   checkout?: string;
   /** Words before `node`, e.g. to become another user. */
   as?: readonly string[];
-  /** Instead of `node src/main.ts`; runs in a process group of its own. */
+  /** Instead of `node src/main.ts`; runs in a separate process group. */
   command?: readonly string[];
   cwd?: string;
 }
@@ -21,7 +21,7 @@ export interface ServiceProcess {
   child: ChildProcess;
   pid: number;
   address: string;
-  /** What was printed so far. */
+  /** Output so far. */
   output(): string;
   /** Milliseconds from the spawn until readiness was green. */
   readyAfterMs: number;
@@ -30,7 +30,7 @@ export interface ServiceProcess {
   ended: Promise<number | string>;
 }
 
-/** Runs `node src/main.ts`; answers at once. */
+/** Runs `node src/main.ts`; returns at once. */
 export function spawnService(options: ServiceOptions): {
   child: ChildProcess;
   output: () => string;
@@ -70,7 +70,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   if (wanted !== undefined) return startOn(wanted, options);
   const port = String(await freePort());
   return startOn(port, options).catch(async (error: Error) => {
-    // Two of these at once may choose the same one.
+    // Two concurrent starts may choose the same port.
     if (error.message.includes(`PORT: ${port} is in use`)) return startOn(String(await freePort()), options);
     throw error;
   });

@@ -23,12 +23,12 @@ export interface TestApp {
   volume: string;
   /** Everything that was logged, as text. */
   logged(): string;
-  /** Listens on a free port; answers the address without a slash. Only once. */
+  /** Listens on a free port; returns the URL without a trailing slash. Only once. */
   listen(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** The whole service on a database and a folder of its own, or on the database of another that `env`, the settings, names. */
+/** The whole service on a separate database and folder, or on another's database if `env`, the settings, names it. */
 export async function createTestApp(
   env: Record<string, string> = {},
   replaced: Partial<AppDeps> = {},
@@ -56,7 +56,7 @@ export async function createTestApp(
     log,
     version: '0.0.0-test',
   });
-  // Loading and transforming the modules holds up the event loop of a test for seconds, which is no load on the service.
+  // Loading and transforming modules blocks the event loop of a test for seconds, which is no load on the service.
   const timing = { ...TIMING, ...replaced.timing, maxLagMs: 0 };
   const app = await buildApp({ ...service.appDeps, ...replaced, timing });
   await app.ready();
@@ -79,7 +79,7 @@ export async function createTestApp(
   };
 }
 
-/** Claims as given, signed with the test secret; an hour of life unless `exp` says otherwise. */
+/** Signs the given claims with the test secret; valid for an hour unless `exp` says otherwise. */
 export function token(claims: Record<string, unknown>): string {
   const now = Math.floor(Date.now() / 1000);
   return createSigner({ key: JWT_SECRET })({ exp: now + 3600, ...claims });

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { TestApp } from './test-app.ts';
 
-/** What the service keeps: rows, announced keys, and files in the volume (temporary ones too). */
+/** What the service keeps: rows, intents, and files in the volume (including temporary ones). */
 export interface Traces {
   items: number;
   locations: number;
@@ -28,7 +28,7 @@ export async function traces(t: TestApp): Promise<Traces> {
   };
 }
 
-/** Waits until the service keeps exactly what it kept before: an upload that was cut off is cleaned up soon after. */
+/** Waits until the service keeps exactly what it kept before: an interrupted upload is cleaned up soon after. */
 export async function expectTraces(t: TestApp, before: Traces): Promise<void> {
   for (let attempt = 0; attempt < 60; attempt += 1) {
     const now = await traces(t);
@@ -38,7 +38,7 @@ export async function expectTraces(t: TestApp, before: Traces): Promise<void> {
   expect(await traces(t)).toEqual(before);
 }
 
-/** No token, secret or connection string has been logged. */
+/** Checks that no token, secret or connection string has been logged. */
 export function expectNoSecretsLogged(t: TestApp, secrets: readonly string[]): void {
   const logged = t.logged();
   // Short, so that a failure does not print the whole log.

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits until `condition` answers something true, and answers that. */
+/** Waits until `condition` returns something truthy, and returns that. */
 export async function until<T>(condition: () => Promise<T | undefined | false>, seconds = 15): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {

@@ -8,7 +8,7 @@ export const SIGNING_SECRET = 'whsec_dGhlLXNlY3JldC1vZi10aGUtdGVzdHM=';
 
 let messages = 0;
 
-/** The headers of a webhook that is signed as of Standard Webhooks; each call is another message. */
+/** The headers of a webhook signed by Standard Webhooks; each call is another message. */
 export function standardHeaders(body: string, id = `msg_${(messages += 1)}`): Record<string, string> {
   const at = new Date();
   return {
@@ -19,7 +19,7 @@ export function standardHeaders(body: string, id = `msg_${(messages += 1)}`): Re
   };
 }
 
-/** What FAL does: one key pair that signs for all of its accounts, and the address of its public key. */
+/** Imitates FAL: one key pair that signs for all of its accounts, and the URL of its public key. */
 export interface FalSender {
   jwksUrl: string;
   headers(body: string, requestId: string, account: string): Record<string, string>;

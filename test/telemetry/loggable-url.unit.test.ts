@@ -39,7 +39,7 @@ test('a message that repeats what a caller sent is logged without its token', ()
   expect(withoutTokens(`'${JWT}' is not a known field here`)).toBe("'[redacted]' is not a known field here");
 });
 
-/** A character as it stands, or escaped once, twice or three times. */
+/** A character as it is, or escaped once, twice or three times. */
 const escapedText = (text: string) =>
   fc.array(fc.nat(3), { minLength: text.length, maxLength: text.length }).map((levels) =>
     [...text]
@@ -71,7 +71,7 @@ const NAMES = [
 const SECRET = 'S3CRETs3cret';
 const filler = fc.stringMatching(/^[\w.~&=%;:@!$'()*+,/?-]{0,60}$/);
 
-test('no secret of a named parameter is logged, however its name is written and whatever stands around it', () => {
+test('no secret of a named parameter is logged, however its name is written and whatever surrounds it', () => {
   fc.assert(
     fc.property(
       fc
@@ -90,7 +90,7 @@ test('no secret of a named parameter is logged, however its name is written and 
   );
 });
 
-test('no JWT is logged, wherever it stands, also cut off in its middle', () => {
+test('no JWT is logged, wherever it is, even cut off in the middle', () => {
   const [, payload = '', signature = ''] = JWT.split('.');
   fc.assert(
     fc.property(
@@ -122,7 +122,7 @@ test('the token of a signed URL is never logged, however its path is written', (
   );
 });
 
-/** What was slow, and what could be: each fills a URL of 32 KB. */
+/** Inputs that were slow, and that could be: each fills a URL of 32 KB. */
 const NASTY = [
   'eyJ',
   'eyJeyJeyJeyJ.',

@@ -7,7 +7,7 @@ import { shuffled } from '../../tools/mutation/sample.ts';
 import { parse } from '../../tools/mutation/tree.ts';
 
 const FILE = 'src/domain/x.ts';
-/** What a text becomes, by each of its mutants. */
+/** The texts that the mutants of a text produce. */
 const becomes = (text: string, file = FILE) => mutantsOf(file, text).map((mutant) => mutated(text, mutant));
 
 test.each<[string, string, string[]]>([
@@ -24,10 +24,10 @@ test.each<[string, string, string[]]>([
   ['a text', "f = 'a'; g = '';", ["f = ''; g = '';", "f = 'a'; g = 'mutant';"]],
   ['a call', 'check(a);', [';']],
   ['a call that is awaited', 'await a.check?.(b);', [';']],
-  ['a call whose promise is nobody’s', 'void send();', [';']],
+  ['a call whose promise is not awaited', 'void send();', [';']],
   ['the smaller and the larger', 'const x = Math.min(a, b);', ['const x = Math.max(a, b);']],
   ['any and all', 'const x = a.some(f);', ['const x = a.every(f);']],
-])('%s is changed in each of its ways, and nothing else is', (_what, text, expected) => {
+])('%s is changed in each possible way, and nothing else is', (_what, text, expected) => {
   expect(becomes(text).toSorted()).toEqual(expected.toSorted());
 });
 
@@ -56,7 +56,7 @@ test('texts are left alone where they are names of columns', () => {
   expect(becomes("const x = db.selectFrom('media').where('a', '=', b);", 'src/db/x.ts')).toEqual([]);
 });
 
-test('a mutant knows its line, and the piece of code that runs or does not run with it', () => {
+test('a mutant knows its line, and the piece of code that it runs with', () => {
   const text = 'const f = (a) => {\n  if (a) {\n    check();\n  }\n};\nconst g = (b) => !b;';
   const places = mutantsOf(FILE, text).map(({ kind, line, piece }) => [kind, line, text.slice(piece, piece + 2)]);
   expect(places).toEqual([
@@ -69,7 +69,7 @@ test('a mutant knows its line, and the piece of code that runs or does not run w
   expect(outer?.piece).toBeLessThan(inner?.piece ?? 0);
 });
 
-test('code that notes what of it runs does the same as before, and notes it under the names that mutants have', async () => {
+test('instrumented code behaves as before, and records the pieces under the names that mutants use', async () => {
   const text = `
     const double = (a) => a * 2;
     const later = (a) => (b) => ({ sum: a + b });
@@ -84,20 +84,20 @@ test('code that notes what of it runs does the same as before, and notes it unde
   expect(noted).toContain(`${FILE}:0`);
 });
 
-test('a mutant is TypeScript, and what is none is told', () => {
+test('a mutant is TypeScript, and anything else is reported', () => {
   const text = 'export async function f(a?: number): Promise<boolean> { await g(a ?? 1); return a !== 2 && !h; }';
   for (const mutant of mutantsOf(FILE, text)) expect(() => parse(FILE, mutated(text, mutant))).not.toThrow();
   expect(() => parse(FILE, 'if (')).toThrow('cannot be parsed');
 });
 
-test('a sample is the same for the same seed, another one for another, and leaves nothing out', () => {
+test('a sample is the same for the same seed, differs for another, and is complete', () => {
   const items = Array.from({ length: 100 }, (_value, index) => index);
   expect(shuffled(items, 7)).toEqual(shuffled(items, 7));
   expect(shuffled(items, 8)).not.toEqual(shuffled(items, 7));
   expect(shuffled(items, 7).toSorted((a, b) => a - b)).toEqual(items);
 });
 
-test('what does not compile counts as neither, what no test reaches has survived, an endless loop was noticed', () => {
+test('invalid mutants count as neither, unreached ones have survived, an endless loop was caught', () => {
   const mutant: Mutant = { file: FILE, line: 1, kind: '', start: 0, end: 0, replacement: '', original: '', piece: 0 };
   const judged = (
     [

@@ -62,7 +62,7 @@ const jobs = async () => {
   }
 };
 
-test('an upload while the store is down comes home by itself when the store is back, its mirrors are made, no job is left running', async () => {
+test('an upload while the store is down fails back by itself when the store is back, its mirror copies are made, no task is left running', async () => {
   start();
   start();
   const main = stores.get('main');
@@ -76,7 +76,7 @@ test('an upload while the store is down comes home by itself when the store is b
   expect(main?.objects.size).toBe(1);
 });
 
-test('what was wanted while no worker ran is made by the next one', async () => {
+test('work that was requested while no worker ran is done by the next one', async () => {
   const id = await upload();
   expect(await locations(id)).toEqual(['main stored', 'database pending']);
   start();
@@ -93,7 +93,7 @@ test('a plain upload enqueues nothing', async () => {
   expect(await jobs()).toBe(0);
 });
 
-test('jobs go on after the database has cut all connections', async () => {
+test('tasks go on after the database has cut all connections', async () => {
   start();
   const first = await upload();
   await until(async () => (await locations(first)).includes('database stored'), 15);
@@ -104,7 +104,7 @@ test('jobs go on after the database has cut all connections', async () => {
   );
   await admin.end();
   let answer = await tryUpload();
-  // Who comes upon a connection that has just been cut is told to try again.
+  // A caller that gets a connection that has just been cut is told to retry.
   for (; answer.statusCode === 503; answer = await tryUpload()) expect(answer.headers['retry-after']).toBeDefined();
   expect(answer.statusCode).toBe(201);
   const second: string = answer.json().id;
@@ -112,7 +112,7 @@ test('jobs go on after the database has cut all connections', async () => {
   expect(await locations(second)).toHaveLength(2);
 });
 
-test('however many downloads wait and however slow they are, other jobs get through; then each is made', async () => {
+test('however many downloads wait and however slow they are, other tasks get through; then each is made', async () => {
   const held = new Set<() => void>();
   let holding = true;
   const origin = createServer((request, response) => {
@@ -139,7 +139,7 @@ test('however many downloads wait and however slow they are, other jobs get thro
     await until(async () => held.size > 1, 15);
     const id = await upload();
     await until(async () => (await locations(id)).includes('database stored'), 15);
-    // As many downloads as were asked for, and one slot more for others.
+    // The requested number of downloads, and one slot more for others.
     expect(held.size).toBe(2);
     holding = false;
     for (const answer of held) answer();
@@ -153,7 +153,7 @@ test('however many downloads wait and however slow they are, other jobs get thro
   }
 }, 60_000);
 
-test('a backlog of downloads is worked off in turns, so many at once and no more', async () => {
+test('a backlog of downloads is processed in turns, with limited concurrency', async () => {
   const added: string[] = [];
   const helpers = { addJob: async (name: string) => void added.push(name) } as unknown as JobHelpers;
   let running = 0;
@@ -171,7 +171,7 @@ test('a backlog of downloads is worked off in turns, so many at once and no more
   const download = downloads(next, 3);
   await Promise.all(Array.from({ length: 9 }, () => download({}, helpers)));
   expect([due, most, added]).toEqual([0, 3, []]);
-  // Its time is over after the first: what is left is another job's.
+  // Its time is over after the first: the rest is left to another task.
   due = 3;
   await downloads(next, 3, 0)({}, helpers);
   expect([due, added]).toEqual([2, ['fetches']]);
@@ -179,7 +179,7 @@ test('a backlog of downloads is worked off in turns, so many at once and no more
   expect([due, added]).toEqual([0, ['fetches']]);
 });
 
-test('a download that comes while others find nothing is not lost with the job that was sent away', async () => {
+test('a download that arrives while others find nothing is not lost with the task that was sent away', async () => {
   const helpers = { addJob: async () => {} } as unknown as JobHelpers;
   const gate = Promise.withResolvers<void>();
   let due = 0;

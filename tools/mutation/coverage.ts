@@ -6,45 +6,45 @@ import { HITS_MODULE, instrumented } from './instrument.ts';
 import { runTests } from './test-run.ts';
 import { CHECKOUT, type WorkFolder, filesOfCheckout } from './work-folder.ts';
 
-/** What one file of tests reaches. */
+/** The code that one test file reaches. */
 export interface Reach {
-  /** Of the file, so that a changed one is looked at again. */
+  /** Of the file, so that a changed one is measured again. */
   hash: string;
   seconds: number;
-  /** False: it fails as the code is, so it says nothing about a changed one. */
+  /** False: it fails on the unchanged code, so it says nothing about mutants. */
   passes: boolean;
   /** `file:offset` of the pieces of code that ran. */
   pieces: string[];
 }
 
-/** By the file of tests. */
+/** By test file. */
 export type Coverage = Map<string, Reach>;
 
 export interface CoverageOptions {
   env: Readonly<Record<string, string>>;
-  /** Long tests, too. */
+  /** Include long tests. */
   long: boolean;
-  /** Ends it before the next file of tests; what was learnt until then is kept. */
+  /** Stops before the next test file; results until then are kept. */
   signal: AbortSignal;
   onProgress: (done: number, of: number) => void;
 }
 
 const CACHE = path.join(CHECKOUT, 'node_modules/.cache/mediakeep/mutation');
 const HITS = 'mutation-hits.mjs';
-/** A file of tests that takes longer is left out. */
+/** A test file that takes longer is left out. */
 const LIMIT_MS = 180_000;
 
-/** Long tests that take many minutes, or look at how long others are held up. */
+/** Long tests that take many minutes, or measure how long others are delayed. */
 const TOO_LONG = /^test\/(hostile|bench)\/|crash/;
 
-/** The files of tests that a mutant is shown to: those of the projects `unit` and `main`, and of `long` if that is wanted. */
+/** The test files that are run on a mutant: those of the projects `unit` and `main`, and of `long` if requested. */
 function testFiles({ long }: { long: boolean }): string[] {
   return filesOfCheckout().filter(
     (file) => file.endsWith('.test.ts') && (!file.endsWith('.long.test.ts') || (long && !TOO_LONG.test(file))),
   );
 }
 
-/** Runs each file of tests alone, unless what it reaches is known, and keeps what it has reached for the next time. */
+/** Runs each test file alone, unless its reach is cached, and caches the result. */
 export async function collectCoverage(
   folders: readonly WorkFolder[],
   sources: readonly string[],
@@ -66,7 +66,7 @@ export async function collectCoverage(
         for (const file of queue) {
           if (signal.aborted) break;
           coverage.set(file, await reachOf(folder, file, env));
-          // At once, for another lane may write, too.
+          // At once, because another lane may write, too.
           writeFileSync(cacheFile, JSON.stringify([...coverage]));
           onProgress((done += 1), wanted.length);
         }
@@ -103,7 +103,7 @@ async function reachOf(folder: WorkFolder, file: string, env: Readonly<Record<st
   };
 }
 
-/** What decides about the reach of every file of tests. */
+/** Files that affect the reach of every test file. */
 function everythingElse(): string[] {
   return filesOfCheckout().filter(
     (file) =>

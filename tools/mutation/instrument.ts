@@ -1,8 +1,9 @@
 import { childrenOf, isTypeOnly, type Node, parse, pieceOf } from './tree.ts';
 
 /**
- * The text of a file that notes which of its pieces (`pieceOf`) run, as `file:offset` of the unchanged text; `file:0` when it is loaded.
- * @param module that exports `hit`, as the file names it
+ * The text of a file, instrumented to record which of its pieces (`pieceOf`) run, as `file:offset` of the original text; `file:0`
+ * when it is loaded.
+ * @param module that exports `hit`, as the file imports it
  */
 export function instrumented(file: string, text: string, module: string): string {
   const inserts: { at: number; code: string }[] = [];
@@ -16,13 +17,13 @@ export function instrumented(file: string, text: string, module: string): string
   };
   visit(parse(file, text), undefined);
   let result = text;
-  // From the end on, so that offsets stay right; of two at one place the inner one was noted last.
+  // From the end, so that offsets stay right; of two at one place the inner one was recorded last.
   for (const { at, code } of inserts.toReversed().toSorted((a, b) => b.at - a.at))
     result = result.slice(0, at) + code + result.slice(at);
   return `import { hit as __hit } from '${module}'; __hit('${file}:0');\n${result}`;
 }
 
-/** The module that notes hits in the file `hits.txt` beside it: of this process and of its children. */
+/** The module that records hits in the file `hits.txt` next to it: of this process and its children. */
 export const HITS_MODULE = `
 import { appendFileSync } from 'node:fs';
 const file = new URL('./hits.txt', import.meta.url).pathname;

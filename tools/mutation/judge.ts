@@ -8,27 +8,27 @@ import type { WorkFolder } from './work-folder.ts';
 export type Verdict =
   | { state: 'killed'; by: string }
   | { state: 'timed out' }
-  /** No test that was run has noticed; `ran` of the `reaching` files of tests were. */
+  /** No test that was run has failed; `ran` of the `reaching` test files were. */
   | { state: 'survived'; ran: number; reaching: number }
   /** No test runs this code. */
   | { state: 'not reached' }
-  /** Not TypeScript any more, so it says nothing about the tests. */
+  /** No longer valid TypeScript, so it says nothing about the tests. */
   | { state: 'invalid' };
 
-/** Tests that lie near the changed code are run before the others. */
+/** Tests near the changed code are run first. */
 const FIRST = 3;
-/** Of the start of the runner, and for a machine with other work. */
+/** Allowance for the runner's start, and for other load on the machine. */
 const SLACK_MS = 30_000;
 
 export interface JudgeOptions {
   folder: WorkFolder;
   coverage: Coverage;
   env: Readonly<Record<string, string>>;
-  /** Of tests for one mutant, as long as they took when their reach was learnt. */
+  /** Seconds of tests per mutant, as measured when their reach was recorded. */
   budgetSeconds: number;
 }
 
-/** Shows one mutant to the tests that reach it. The folder is afterwards as it was. */
+/** Runs the tests that reach a mutant. The folder is restored afterwards. */
 export async function judge(mutant: Mutant, { folder, coverage, env, budgetSeconds }: JudgeOptions): Promise<Verdict> {
   const { reaching, chosen } = choose(mutant, coverage, budgetSeconds);
   if (reaching === 0) return { state: 'not reached' };
@@ -56,7 +56,7 @@ export async function judge(mutant: Mutant, { folder, coverage, env, budgetSecon
   }
 }
 
-/** The files of tests that are worth the time: first those whose place is like the code's, then those that reach least beside it. */
+/** The test files to run within the budget: first those close to the code's path, then those that reach the least other code. */
 function choose(
   { file, piece }: Mutant,
   coverage: Coverage,
@@ -66,7 +66,7 @@ function choose(
     .filter(([, { passes, pieces }]) => passes && pieces.includes(`${file}:${piece}`))
     .map(([test, reach]) => ({ test, nearness: nearness(file, test), ...reach }))
     .toSorted((a, b) => b.nearness - a.nearness || a.pieces.length - b.pieces.length);
-  // Each has been run alone; together they start once.
+  // Each was measured alone; together they start once.
   const start = Math.min(...[...coverage.values()].map(({ seconds }) => seconds));
   const chosen: string[] = [];
   let left = budgetSeconds;
@@ -78,7 +78,7 @@ function choose(
   return { reaching: reaching.length, chosen };
 }
 
-/** How many words the paths of some code and of a test have in common: `test` mirrors `src`. */
+/** Number of common words in the paths of code and a test: `test` mirrors `src`. */
 function nearness(file: string, test: string): number {
   const words = (name: string) =>
     new Set(

@@ -8,11 +8,11 @@ export interface Mutant {
   kind: string;
   start: number;
   end: number;
-  /** What stands between `start` and `end` instead. */
+  /** The new text between `start` and `end`. */
   replacement: string;
-  /** What stood there. */
+  /** The old text. */
   original: string;
-  /** Offset of the piece of code that it belongs to (`pieceOf`); 0: the module. */
+  /** Offset of the piece of code that contains it (`pieceOf`); 0: the module. */
   piece: number;
 }
 
@@ -37,13 +37,13 @@ const SWAPPED: Readonly<Record<string, string>> = {
 };
 const SWAPPED_METHODS: Readonly<Record<string, string>> = { some: 'every', every: 'some', min: 'max', max: 'min' };
 
-/** Calls that only tell: what is left out or changed in them is a matter of taste. */
+/** Calls that only report: mutants of them are a matter of taste. */
 const TELLING = /(^|\.)(log|logger|metrics|console)\.|(^|\.)(observe|onProgress)$/;
 
-/** All changes that can be made to a file. */
+/** All mutants of a file. */
 export function mutantsOf(file: string, text: string): Mutant[] {
   const mutants: Mutant[] = [];
-  /** Names of columns and tables, and pieces of SQL: PostgreSQL refuses an empty one at once. */
+  /** Names of columns and tables, and fragments of SQL: PostgreSQL refuses an empty one at once. */
   const hasSql = file.startsWith('src/db/');
   const source = (node: Node) => text.slice(node.start, node.end);
 
@@ -87,7 +87,7 @@ export function mutantsOf(file: string, text: string): Mutant[] {
     const [left, right] = [node['left'] as Node, node['right'] as Node];
     const swapped = SWAPPED[operator];
     if (swapped === undefined || (operator.startsWith('+') && [left, right].some(isText))) return;
-    // A comment between the operands may hold the same signs.
+    // A comment between the operands may contain the same characters.
     const at = text.indexOf(operator, left.end);
     if (at < 0 || at + operator.length > right.start) return;
     add(`${operator} → ${swapped}`, { start: at, end: at + operator.length }, swapped, piece);
@@ -112,7 +112,7 @@ function isDeclarationOnly({ type }: Node): boolean {
   return type === 'ImportDeclaration' || type === 'ExportAllDeclaration' || type === 'ImportExpression';
 }
 
-/** What an error says, and the text of an SQL statement. */
+/** The text of an error or an SQL statement. */
 function isMessage(child: Node, parent: Node): boolean {
   if (parent.type === 'TaggedTemplateExpression' || parent.type === 'TemplateLiteral')
     return child.type === 'TemplateElement';
@@ -125,13 +125,13 @@ function isText({ type, value }: Node): boolean {
   return type === 'TemplateLiteral' || (type === 'Literal' && typeof value === 'string');
 }
 
-/** A text that is no name of a property, no directive and no module. */
+/** A text that is no property name, directive or module name. */
 function isValue(node: Node, parent: Node | undefined): boolean {
   if (parent?.type === 'ExpressionStatement' || parent?.type === 'ExportNamedDeclaration') return false;
   return !(parent && 'key' in parent && parent['key'] === node);
 }
 
-/** The call that a statement is made of, awaited or not. */
+/** The call of a statement, awaited or not. */
 function calledIn(node: Node): Node | undefined {
   if (node.type === 'AwaitExpression' || (node.type === 'UnaryExpression' && node['operator'] === 'void'))
     return calledIn(node['argument'] as Node);
@@ -139,7 +139,7 @@ function calledIn(node: Node): Node | undefined {
   return node.type === 'CallExpression' ? node : undefined;
 }
 
-/** The text of a file with the change made. */
+/** The text of a file with the change applied. */
 export function mutated(text: string, { start, end, replacement }: Mutant): string {
   return text.slice(0, start) + replacement + text.slice(end);
 }

@@ -21,9 +21,7 @@ function remarkOf(verdict: Verdict): string {
   return '';
 }
 
-/**
- * Counts and score. What is not TypeScript any more counts as nothing; what no test reaches has survived; an endless loop was noticed.
- */
+/** Counts and score. Invalid mutants do not count; unreached ones have survived; an endless loop counts as caught. */
 export function summaryOf(judged: readonly Judged[]): string {
   const count = (state: Verdict['state']) => judged.filter(({ verdict }) => verdict.state === state).length;
   const [killed, late, survived] = [count('killed'), count('timed out'), count('survived')];

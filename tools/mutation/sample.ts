@@ -1,4 +1,4 @@
-/** The same items in an order that depends on `seed` alone. Mulberry32 makes the numbers; Fisher and Yates shuffle. */
+/** The same items in an order that depends on `seed` alone: a Fisher-Yates shuffle with Mulberry32. */
 export function shuffled<T>(items: readonly T[], seed: number): T[] {
   const result = [...items];
   let state = seed >>> 0;

@@ -4,7 +4,7 @@ import path from 'node:path';
 
 export type Outcome =
   | { state: 'passed' }
-  /** The test, or what kept a file of tests from being loaded. */
+  /** The failed test, or why a test file could not be loaded. */
   | { state: 'failed'; by: string }
   | { state: 'timed out' };
 
@@ -16,7 +16,7 @@ export interface TestRun {
   limitMs: number;
 }
 
-/** Runs files of tests until the first one fails. */
+/** Runs test files until the first failure. */
 export async function runTests({ folder, files, env, limitMs }: TestRun): Promise<Outcome> {
   const report = path.join(folder, 'mutation-report.json');
   await rm(report, { force: true });
@@ -29,13 +29,13 @@ export async function runTests({ folder, files, env, limitMs }: TestRun): Promis
   return { state: 'failed', by: (await firstFailure(report, folder)) ?? `the runner: ${output.trim().slice(-300)}` };
 }
 
-/** Whether the types of `src` are right, by an incremental run of the compiler. */
+/** Whether `src` type-checks, by an incremental run of the compiler. */
 export async function compiles(folder: string): Promise<boolean> {
   const words = ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.mutation.json'];
   return (await run(process.execPath, words, { folder, env: {}, limitMs: 120_000 })).code === 0;
 }
 
-/** For `compiles`. What a change leaves unused, or out of reach, is no fault of it. */
+/** For `compiles`. A mutant may leave code unused or unreachable. */
 export const COMPILER_SETTINGS = JSON.stringify({
   extends: './tsconfig.json',
   include: ['src'],
@@ -64,14 +64,14 @@ async function firstFailure(report: string, folder: string): Promise<string | un
     const failed = assertionResults.find((one) => one.status === 'failed');
     if (failed) return `${place(name)}: ${failed.fullName}`;
   }
-  // What the end of the run has cut off is reported as failed, too, without a word.
+  // Files that the early end has cut off are reported as failed, too, without a message.
   const broken = testResults.find(({ status, message }) => status === 'failed' && message !== '');
   if (broken) return `${place(broken.name)}: ${broken.message.split('\n')[0]}`;
   return undefined;
 }
 
 interface Ended {
-  /** Undefined: it took too long, and was killed with all of its children. */
+  /** Undefined: it timed out, and was killed with all of its children. */
   code: number | undefined;
   output: string;
 }
@@ -82,10 +82,10 @@ function run(
   { folder, env, limitMs }: Pick<TestRun, 'folder' | 'env' | 'limitMs'>,
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    // A group of its own, so that it can be killed with its workers.
+    // A separate process group, so that it can be killed with its workers.
     const child = spawn(command, words, {
       cwd: folder,
-      // What a killed run leaves goes with the folder.
+      // Leftovers of a killed run are removed with the folder.
       env: { ...process.env, NO_COLOR: '1', TMPDIR: path.join(folder, 'tmp'), ...env },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

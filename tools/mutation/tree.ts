@@ -3,7 +3,7 @@ import { parseSync } from 'oxc-parser';
 /** A node of a syntax tree (ESTree), with offsets into the text. */
 export type Node = Record<string, unknown> & { type: string; start: number; end: number };
 
-/** @throws Error when the text is no TypeScript */
+/** @throws Error when the text is not TypeScript */
 export function parse(file: string, text: string): Node {
   const { program, errors } = parseSync(file, text);
   if (errors.length > 0) throw new Error(`${file} cannot be parsed: ${errors[0]?.message}`);
@@ -14,7 +14,7 @@ export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && typeof (value as { type?: unknown }).type === 'string';
 }
 
-/** The nodes right below a node, in the order of the text. */
+/** The direct children of a node, in the order of the text. */
 export function childrenOf(node: Node): Node[] {
   return Object.values(node)
     .flatMap((value) => (Array.isArray(value) ? value : [value]))
@@ -22,13 +22,13 @@ export function childrenOf(node: Node): Node[] {
     .toSorted((a, b) => a.start - b.start);
 }
 
-/** Types, and what else is gone when the code runs. Expressions that only carry a type are not. */
+/** Types, and whatever else is erased. Expressions that only carry a type are not. */
 export function isTypeOnly({ type }: Node): boolean {
   return type.startsWith('TS') && !/^TS(As|Satisfies|NonNull|InstantiationExpression)/.test(type);
 }
 
 /**
- * Where a piece of code begins that runs as a whole or not at all: a block, or the expression of an arrow function. Undefined: it
+ * The start of a piece of code that runs as a whole or not at all: a block, or the expression of an arrow function. Undefined: it
  * belongs to the piece around it.
  */
 export function pieceOf(node: Node, parent: Node | undefined): number | undefined {

@@ -5,7 +5,7 @@ import path from 'node:path';
 
 export const CHECKOUT = path.resolve(import.meta.dirname, '../..');
 
-/** A copy of the checkout, where files may be changed; `node_modules` is the checkout's own. */
+/** A copy of the checkout whose files may be changed; `node_modules` is shared with the checkout. */
 export interface WorkFolder {
   path: string;
   read(file: string): Promise<string>;
@@ -13,7 +13,7 @@ export interface WorkFolder {
   remove(): Promise<void>;
 }
 
-/** The files of the checkout that git knows or would take in, relative to it. */
+/** The files of the checkout that are in git or could be added, relative to it. */
 export function filesOfCheckout(): string[] {
   const options = { cwd: CHECKOUT, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 } as const;
   const listed = execFileSync('git', ['ls-files', '-coz', '--exclude-standard', '--deduplicate'], options);
@@ -24,7 +24,7 @@ export function filesOfCheckout(): string[] {
 export async function createWorkFolder(): Promise<WorkFolder> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-mutation-'));
   const at = (file: string) => path.join(folder, file);
-  // Others may enter: root's PostgreSQL runs as another user, and has its folders below `tmp`.
+  // Others may enter: root's PostgreSQL runs as another user, with its folders below `tmp`.
   await chmod(folder, 0o755);
   await mkdir(at('tmp'));
   for (const file of filesOfCheckout()) {

@@ -7,7 +7,7 @@ import { canonicalId } from './items.ts';
 import { prepared } from '../prepared.ts';
 import { toIsoTime } from '../timestamps.ts';
 
-/** What a delivery has to know of an item: whose it is, and how its bytes are offered. */
+/** The fields of an item that delivery needs: its owner, and how its bytes are served. */
 export type DeliveredItem = Pick<
   MediaItem,
   | 'id'
@@ -59,7 +59,7 @@ const deliveredItems = prepared('delivered_items', (db, { ids }: { ids: string[]
 
 type Row = Awaited<ReturnType<typeof deliveredItems>>[number];
 
-/** Several at once, by id; only those of `owner`, when one is given. */
+/** Several at once, by id; only those of `owner`, if given. */
 export async function findDeliveredItems(
   db: Db,
   ids: readonly string[],
@@ -106,7 +106,7 @@ function toDelivered(rows: readonly Row[]): DeliveredItemWithLocations | undefin
   };
 }
 
-/** What is needed to deliver an item's bytes, deleted ones too; those asked for together share a statement. Not for transactions. */
+/** An item's delivery fields, even if it is deleted; concurrent look-ups share a statement. Not for transactions. */
 export async function findDeliveredItem(db: Db, id: string): Promise<DeliveredItemWithLocations | undefined> {
   const canonical = canonicalId(id);
   return canonical === undefined ? undefined : deliveredItem(db, canonical);

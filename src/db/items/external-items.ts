@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Db } from '../database.ts';
 import { itemColumns, toItem } from './item-row.ts';
 
-/** Successes without a location here, whose storage URL can be fetched; by id, behind `after`. */
+/** Successes without a location here, whose storage URL can be fetched; by id, after `after`. */
 export async function externalItems(
   db: Db,
   {
@@ -20,7 +20,7 @@ export async function externalItems(
     .where('status', '=', 'success')
     .where('deleted_at', 'is', null)
     .where('storage_url', 'like', 'http%')
-    // A scalar look-up for each: an anti-join would read all locations for every page.
+    // A scalar look-up per row: an anti-join would read all locations for every page.
     .where(sql<boolean>`(SELECT media_id FROM media_locations WHERE media_id = generated_images.id LIMIT 1) IS NULL`)
     .$if(storageProvider !== undefined, (query) => query.where('storage_provider', '=', storageProvider ?? ''))
     .$if(userId !== undefined, (query) => query.where('user_id', '=', userId ?? ''))

@@ -17,26 +17,26 @@ import { prepared } from '../prepared.ts';
 import { ITEM_COLUMNS, type ItemRow, toItem } from './item-row.ts';
 
 type JsonColumn = ColumnName<FieldWith<{ kind: 'object' }>>;
-/** The columns of a new item that its writer knows; objects as they are. */
+/** The columns of a new item that its writer knows; objects unserialised. */
 export type NewRow = Omit<Insertable<GeneratedImagesTable>, 'id' | 'storage_url' | JsonColumn> & {
   [C in JsonColumn]?: JsonObject | undefined;
 };
 
 export interface NewItem {
   row: NewRow;
-  /** The permanent URL of an item with such an id. */
+  /** Returns the permanent URL of an item with this id. */
   storageUrl: (id: string) => string;
   /** Where its bytes lie. */
   location?: { store: string; key: string; owned: boolean } | undefined;
-  /** Its bytes were written under an intent, which ends with the insert. */
+  /** Its bytes were written under an intent, which the insert ends. */
   endsIntent?: boolean | undefined;
-  /** Copies that a worker has to make. */
+  /** Copies that a worker must make. */
   copies?: readonly WantedCopy[] | undefined;
   /** Becomes the next version of the scene that its row names, and its current one. */
   takesVersion?: boolean | undefined;
-  /** The event that tells of it. */
+  /** The event to record. */
   event?: 'item.stored' | 'item.failed' | undefined;
-  /** The id that it had before its row was lost; another one when that is in use. */
+  /** The id that it had before its row was lost; it gets another one if that is in use. */
   formerId?: string | undefined;
 }
 
@@ -52,9 +52,11 @@ type MadeRow = Pick<ItemRow, (typeof MADE)[number]> & { place: number; ended: bo
 
 /*
  * The only statement that inserts items, in any number:
- *   given ── the intent of its bytes ends ── it gets its id ── its scene counts on ── item ── locations, copies, event
- * An item whose intent the sweeper has marked, or whose scene is another user's, is left out with all that belongs to it. Intents
- * that begin in the same commit are inserted beside them.
+ *
+ *   given ── end its intent ── assign an id ── count the scene's version ── item ── locations, copies, event
+ *
+ * An item whose intent the sweeper has marked, or whose scene is another user's, is left out with all its rows. Intents that
+ * begin in the same commit are inserted as well.
  */
 const insertAll = prepared(
   'insert_items',
@@ -108,8 +110,8 @@ const insertAll = prepared(
 );
 
 /**
- * Inserts items with all that belongs to them, and begins intents. Answers the items in order; an error for each that is left out.
- * In one call at most one item of a scene.
+ * Inserts items with all their rows, and begins intents. Returns the items in order, with an error for each that is left out. One
+ * call may hold at most one item of a scene.
  */
 export async function insertItems(
   db: Db,
@@ -137,16 +139,16 @@ export async function insertItem(trx: Trx, item: NewItem): Promise<MediaItem> {
   return inserted;
 }
 
-/** A new item on its way: written as JSON before it meets others, so that a value that cannot be written fails nobody else. */
+/** A new item, serialised separately, so that a value that cannot be serialised fails only its own item. */
 export interface ItemRecord {
   json: string;
-  /** Its intent has to be there. */
+  /** Its intent must exist. */
   ends: boolean;
-  /** The row as it will be, but for what the database makes. */
+  /** The row as it will be, without the columns that the database fills. */
   row: ItemRow;
 }
 
-/** Stands for the id while a URL is made: no URL holds it otherwise. */
+/** Placeholder for the id while a URL is built; no URL contains it otherwise. */
 const ID = '\0';
 
 export function itemRecord(item: NewItem): ItemRecord {

@@ -1,13 +1,13 @@
 import { sql } from 'kysely';
 import type { Db } from '../database.ts';
 
-// Names that users give: ids of older systems, and labels of runs. Anybody may give any of them, any number of times, to items of any
+// Names that users assign: ids of older systems, and labels of runs. Any user may assign any of them repeatedly, to items of any
 // size, so these look-ups read single narrow rows.
 
 /** Columns that hold such names. */
 type NameColumn = 'external_id' | 'run_id';
 
-/** At most two of the users whose items bear a name, deleted items aside: enough to know whether it is one user's alone. */
+/** At most two of the users whose undeleted items have a name: enough to know whether there is a sole owner. */
 export async function ownersOfName(db: Db, column: NameColumn, name: string): Promise<string[]> {
   const one = sql`SELECT user_id FROM generated_images WHERE ${sql.ref(column)} = ${name} AND deleted_at IS NULL`;
   const { rows } = await sql<{ first: string | null; second: string | null }>`
@@ -16,7 +16,7 @@ export async function ownersOfName(db: Db, column: NameColumn, name: string): Pr
   return rows.flatMap(({ first, second }) => [first, second]).filter((owner) => owner !== null);
 }
 
-/** Whether a user has an item that bears a name, deleted ones aside. */
+/** Whether a user has an undeleted item with a name. */
 export async function bearsName(db: Db, column: NameColumn, name: string, userId: string): Promise<boolean> {
   const row = await db
     .selectFrom('generated_images')
@@ -29,7 +29,7 @@ export async function bearsName(db: Db, column: NameColumn, name: string, userId
   return row !== undefined;
 }
 
-/** The newest of a user's items that bears an id of an older system; deleted ones are left out. */
+/** The newest of a user's undeleted items with an id of an older system. */
 export async function newestByExternalId(
   db: Db,
   externalId: string,
@@ -57,7 +57,7 @@ export interface RunMedia {
   publicOnly: boolean;
 }
 
-/** The n-th item of a type, with bytes or waiting for them, among a user's items that bear a run's id. */
+/** The n-th item of a type, stored or pending, among a user's items with a run's id. */
 export async function nthOfRun(
   db: Db,
   { runId, userId, mediaType, n, publicOnly }: RunMedia,
@@ -79,7 +79,7 @@ export async function nthOfRun(
   return row?.id;
 }
 
-/** What tells a file apart that an item of an older system's id may stand for. */
+/** Facts that identify a file among those with the same external id. */
 export interface KnownFile {
   id: string;
   bytes: number | null;
@@ -91,7 +91,7 @@ export interface KnownFile {
 
 const PAGE = 200;
 
-/** A user's items that bear an id of an older system, oldest first; deleted ones too, so that a deletion is not undone by importing again. */
+/** A user's items with an id of an older system, oldest first; also deleted ones, so that another import does not undo a deletion. */
 export async function* filesByExternalId(db: Db, userId: string, externalId: string): AsyncGenerator<KnownFile> {
   for (let after = '0'; ;) {
     const rows = await db
@@ -126,7 +126,7 @@ export async function* filesByExternalId(db: Db, userId: string, externalId: str
   }
 }
 
-/** Whether a user has an item with an id of an older system and these bytes, deleted ones too. */
+/** Whether a user has an item, even a deleted one, with an id of an older system and these bytes. */
 export async function hasFile(
   db: Db,
   { userId, externalId, sha256, bytes }: { userId: string; externalId: string; sha256?: string; bytes?: number },

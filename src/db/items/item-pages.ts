@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../database.ts';
 import { type ItemRow, itemColumns, toItem } from './item-row.ts';
 
-/** Bytes of the texts of one answer's items; 200 of the largest items would be 80 MB. */
+/** Maximum bytes of the texts in one response; 200 of the largest items would be 80 MB. */
 export const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 /** Characters of a text of an abridged item. */
 const ABRIDGED_CHARACTERS = 500;
@@ -12,7 +12,10 @@ const ABRIDGED_CHARACTERS = 500;
 export const WEIGHT = sql<number>`octet_length(generated_images.prompt) + coalesce(octet_length(generated_images.error), 0)
   + ${sizeOf('metadata')} + ${sizeOf('generation')}`;
 
-/** Bytes of an object in an answer, about. Only a compressed one has to be read for that: its size on the disk may be a hundredth. */
+/**
+ * Approximate bytes of an object in a response. Only a compressed one must be read for that: it may be a hundredth of the size on
+ * disk.
+ */
 function sizeOf(name: 'metadata' | 'generation'): RawBuilder<number> {
   const column = sql.ref(`generated_images.${name}`);
   return sql`coalesce(CASE WHEN pg_column_compression(${column}) IS NULL THEN pg_column_size(${column}) ELSE octet_length(${column}::text) END, 0)`;
@@ -29,17 +32,17 @@ function countUpTo(rows: readonly { weight: number }[], maxBytes: number): numbe
   return last === -1 ? rows.length : last;
 }
 
-/** The order of ids, which is that of their making. */
+/** Orders ids by creation. */
 export function byId(a: string, b: string): number {
   return BigInt(a) < BigInt(b) ? -1 : 1;
 }
 
-/** An item of which the long texts are cut and the objects left out, because the answer would be too large with them. */
+/** An item whose long texts are cut and whose objects are left out, because the response would be too large with them. */
 export interface AbridgedItem extends MediaItem {
   abridged: true;
 }
 
-/** The same as the database abridges it. */
+/** Abridges an item as the database does. */
 export function abridged(item: MediaItem): AbridgedItem {
   const { prompt, error } = item;
   return {
@@ -53,8 +56,8 @@ export function abridged(item: MediaItem): AbridgedItem {
 }
 
 /**
- * Items by id, in the order of `ids`; those that are not there are left out. As many as fit into `maxBytes` are whole, the others are
- * abridged: a list by offset, or an answer to a write, may not leave any out.
+ * Items by id, in the order of `ids`; missing ones are left out. As many as fit into `maxBytes` are whole, the others are
+ * abridged: a list by offset, or the response to a write, may leave none out.
  */
 export async function readBounded(
   db: Db,
@@ -64,7 +67,7 @@ export async function readBounded(
   const items: (MediaItem | AbridgedItem)[] = [];
   let left = maxBytes;
   let at = 0;
-  // Weighed in pieces: to weigh an item of compressed JSON costs nearly as much as to read it.
+  // Weighed in pieces: weighing an item of compressed JSON costs nearly as much as reading it.
   while (at < ids.length && left > 0) {
     const next = ids.slice(at, at + WEIGHED_AT_ONCE);
     const weights = await weigh(db, next);
@@ -105,7 +108,7 @@ async function readWhole(db: Db, ids: readonly string[]): Promise<MediaItem[]> {
 
 async function readAbridged(db: Db, ids: readonly string[]): Promise<AbridgedItem[]> {
   if (ids.length === 0) return [];
-  // Under the names of what they stand for, so that the rows read like any others.
+  // Aliased as the original columns, so that the rows are read like any others.
   const cut = db
     .selectFrom('generated_images')
     .select((eb) => itemColumns(eb).filter((column) => typeof column !== 'string' || !HEAVY.has(column)))

@@ -16,7 +16,7 @@ import { recordedAt, toIsoTime } from '../timestamps.ts';
 type HiddenColumn = ColumnName<FieldWith<{ hidden: true }>>;
 type ShownColumn = Exclude<ColumnName, HiddenColumn>;
 
-/** The columns that an item shows. */
+/** The visible columns of an item. */
 export const ITEM_COLUMNS = STORED_FIELDS.filter(([, { hidden }]) => hidden !== true).map(([field]) =>
   columnOf(field),
 ) as ShownColumn[];
@@ -36,8 +36,8 @@ export function itemColumns(eb: ExpressionBuilder<Tables, 'generated_images'>) {
 }
 
 /**
- * Another text after each change of what `itemColumns` selects. The transaction that wrote the row would do, if a standby that takes
- * over or a backup that is played back could not count the same numbers again.
+ * A text that changes with everything that `itemColumns` selects. The writing transaction's id would not do: after a failover to
+ * a standby or the restore of a backup, ids may repeat.
  */
 export function rowVersion(eb: ExpressionBuilder<Tables, 'generated_images'>): RawBuilder<string> {
   const location = eb
@@ -64,7 +64,10 @@ export type ItemRow = Omit<Selectable<GeneratedImagesTable>, HiddenColumn> & {
   is_current: SqlBool | null;
 };
 
-/** How a value comes out of its row. Rows of an older system may hold anything that their columns allow: nulls in arrays, JSON that is no object. */
+/**
+ * How a value is read from its row. Rows of an older system may hold anything that their columns allow: nulls in arrays, JSON
+ * that is no object.
+ */
 const READ: Partial<Record<string, (value: never) => unknown>> = {
   size: (text: string | null) => (text === null ? null : Number(text)),
   sha256: (text: string | null) => text?.trim() || null,

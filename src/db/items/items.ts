@@ -8,10 +8,10 @@ import { prepared } from '../prepared.ts';
 
 export type ItemChange = Updateable<GeneratedImagesTable>;
 
-/** Sees to it that ids to come are greater than `id`, so that it may be given to an item that had it before. */
+/** Makes new ids greater than `id`, so that it can be given back to an item that had it before. */
 export async function reserveIdsUpTo(db: Db, id: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    // One after the other, or the lower of two would turn the sequence back.
+    // Serialised, or the lower of two would turn the sequence back.
     await sql`SELECT pg_advisory_xact_lock(hashtext('mediakeep item ids'))`.execute(trx);
     await sql`
       SELECT setval(s, ${id}::bigint) FROM pg_get_serial_sequence('generated_images', 'id') AS s
@@ -23,12 +23,12 @@ export async function reserveIdsUpTo(db: Db, id: string): Promise<void> {
 
 const MAX_BIGINT = 9_223_372_036_854_775_807n;
 
-/** An id that no column can hold names nothing; PostgreSQL would call it an error. */
+/** An id outside the column's range matches nothing; PostgreSQL would raise an error. */
 function isItemId(id: string): boolean {
   return BigInt(id) <= MAX_BIGINT;
 }
 
-/** An id as PostgreSQL writes it, to which "007" and "7" are one; undefined when it can name nothing. */
+/** An id as PostgreSQL writes it ("007" becomes "7"); undefined when it cannot match. */
 export function canonicalId(id: string): string | undefined {
   return isItemId(id) ? String(BigInt(id)) : undefined;
 }
@@ -37,7 +37,7 @@ const itemById = prepared('item_by_id', (db, { id }: { id: string }) =>
   db.selectFrom('generated_images').select(itemColumns).where('id', '=', id),
 );
 
-/** One item by its id, deleted ones too. */
+/** One item by its id, even if it is deleted. */
 export async function findItem(db: Db, id: string): Promise<MediaItem | undefined> {
   if (!isItemId(id)) return undefined;
   const [row] = await itemById(db, { id });
@@ -49,7 +49,7 @@ export interface ItemWithLocations extends MediaItem {
   locations: Location[];
 }
 
-/** An item's id, and the owner that it must have; null: any. */
+/** An item's id, and its required owner; null: any. */
 interface Wanted {
   id: string;
   owner: string | null;
@@ -74,7 +74,7 @@ const itemsWithLocations = prepared(
           'verified_at', verified_at::text) ORDER BY created_at)
         FROM media_locations WHERE media_id = generated_images.id)`.as('locations'),
       )
-      // Of an item of somebody else nothing is read.
+      // Reads nothing of another user's item.
       .where(sql<boolean>`coalesce(wanted.owner, generated_images.user_id) = generated_images.user_id`),
 );
 
@@ -95,10 +95,7 @@ const itemWithLocations = coalesced<Wanted, ItemWithLocations | undefined>(
   { running: 2, most: 100 },
 );
 
-/**
- * The same with where its bytes lie, only of `owner` when one is given; look-ups that come together share a statement. Not for
- * transactions.
- */
+/** The same with its locations, only of `owner` if given; concurrent look-ups share a statement. Not for transactions. */
 export async function findItemWithLocations(
   db: Db,
   id: string,
@@ -109,7 +106,7 @@ export async function findItemWithLocations(
 }
 
 /**
- * The same, locked against other changes until the transaction ends. Locked first and read then: a statement that has waited for a
+ * The same, locked against other changes until the transaction ends. Locks first and then reads: a statement that waited for a
  * row still sees the other tables as they were before it waited.
  */
 export async function findItemForUpdate(trx: Trx, id: string): Promise<MediaItem | undefined> {
@@ -122,7 +119,7 @@ export async function findItemForUpdate(trx: Trx, id: string): Promise<MediaItem
   return locked && findItem(trx, id);
 }
 
-/** Whether there is an item of that id that is not deleted. */
+/** Whether an undeleted item has that id. */
 export async function isUndeletedItem(db: Db, id: string): Promise<boolean> {
   const row = await db
     .selectFrom('generated_images')
@@ -133,7 +130,7 @@ export async function isUndeletedItem(db: Db, id: string): Promise<boolean> {
   return row !== undefined;
 }
 
-/** Locks those of some items that are there and have no bytes yet, in the order of their ids, and returns these. */
+/** Locks those of the given items that exist and have no bytes yet, in the order of their ids, and returns their ids. */
 export async function lockItemsWithoutBytes(trx: Trx, ids: readonly string[]): Promise<string[]> {
   const rows = await trx
     .selectFrom('generated_images')
@@ -156,7 +153,7 @@ export async function lockItemsWithoutBytes(trx: Trx, ids: readonly string[]): P
   return rows.map((row) => row.id);
 }
 
-/** The item whose bytes lie under a store's key; a copy that is still to be made there does not count. */
+/** The item whose bytes lie under a store's key; a copy that is still pending there does not count. */
 export async function findStoredItemByKey(db: Db, store: string, key: string): Promise<MediaItem | undefined> {
   const row = await db
     .selectFrom('generated_images')
@@ -169,7 +166,7 @@ export async function findStoredItemByKey(db: Db, store: string, key: string): P
   return row && toItem(row);
 }
 
-/** The item whose bytes lay under a key that a permanent URL holds, before they were moved; the newest one, if there were several. */
+/** The item whose bytes lay under the key of a permanent URL before they were moved; the newest one if there were several. */
 export async function findItemByFormerKey(db: Db, key: string): Promise<MediaItem | undefined> {
   const row = await db
     .selectFrom('generated_images')
@@ -182,7 +179,7 @@ export async function findItemByFormerKey(db: Db, key: string): Promise<MediaIte
   return row && toItem(row);
 }
 
-/** Changes an item, one that is not deleted unless `which` says any; undefined when there is none. */
+/** Changes an item, only an undeleted one unless `which` is `any`; undefined when there is none. */
 export async function updateItem(
   db: Db,
   id: string,
@@ -199,7 +196,7 @@ export async function updateItem(
   return row && toItem(row);
 }
 
-/** Sets or clears the tombstone; undefined when it stood so already or there is no such item. */
+/** Sets or clears the tombstone; undefined when nothing changes or there is no such item. */
 export async function setDeleted(db: Db, id: string, deleted: boolean): Promise<MediaItem | undefined> {
   const row = await db
     .updateTable('generated_images')
@@ -211,7 +208,7 @@ export async function setDeleted(db: Db, id: string, deleted: boolean): Promise<
   return row && toItem(row);
 }
 
-/** Says where an item's bytes are at home now. No change of the item itself, so `updated_at` stays. */
+/** Sets an item's own store and URL. Not a change of the item itself, so `updated_at` stays. */
 export async function setStorage(
   trx: Trx,
   id: string,

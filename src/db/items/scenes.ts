@@ -3,8 +3,8 @@ import type { Db, Trx } from '../database.ts';
 import { SceneTaken } from '../failure.ts';
 
 /**
- * Takes the next version of a scene for an item that is there already, and makes it the current one. The row lock makes concurrent
- * writers queue, so versions have no gaps. The first user who stores into a scene owns it.
+ * Gives an existing item the next version of a scene and makes it the current one. The row lock serialises concurrent writers, so
+ * versions have no gaps. The first user who stores into a scene owns it.
  * @throws SceneTaken
  */
 export async function takeSceneVersion(
@@ -38,7 +38,7 @@ export async function setCurrentItem(trx: Trx, projectId: string, sceneId: strin
     .execute();
 }
 
-/** When an item that is the current version goes, the highest version that is left becomes current. */
+/** When the current version's item is removed, the highest remaining version becomes current. */
 export async function replaceCurrentItem(trx: Trx, itemId: string): Promise<void> {
   await sql`
     UPDATE scenes SET current_item_id = (
@@ -49,7 +49,7 @@ export async function replaceCurrentItem(trx: Trx, itemId: string): Promise<void
     WHERE current_item_id = ${itemId}::bigint`.execute(trx);
 }
 
-/** A version that comes back into a scene without a current one becomes current, unless it is a failure. */
+/** A version that returns to a scene without a current one becomes current, unless it is a failure. */
 export async function fillCurrentItem(trx: Trx, itemId: string): Promise<void> {
   await sql`
     UPDATE scenes SET current_item_id = item.id FROM generated_images AS item
@@ -59,7 +59,7 @@ export async function fillCurrentItem(trx: Trx, itemId: string): Promise<void> {
   );
 }
 
-/** The newest version of a scene, which had failed, is tried again: it is the current one again, as when it was stored. */
+/** A scene's newest version that had failed is retried: it becomes the current one again, as when it was stored. */
 export async function reviveCurrentItem(trx: Trx, itemId: string): Promise<void> {
   await sql`
     UPDATE scenes SET current_item_id = item.id FROM generated_images AS item
@@ -67,7 +67,7 @@ export async function reviveCurrentItem(trx: Trx, itemId: string): Promise<void>
       AND scenes.scene_id = item.scene_id AND scenes.last_version = item.version`.execute(trx);
 }
 
-/** Who owns a scene, and which item is its current version. */
+/** The owner of a scene, and the item of its current version. */
 export async function findScene(
   db: Db,
   projectId: string,
@@ -82,7 +82,7 @@ export async function findScene(
   return row && { owner: row.owner, currentItemId: row.current_item_id ?? undefined };
 }
 
-/** The item of a version that was not deleted, locked against deletion until the transaction ends. */
+/** The undeleted item of a version, locked against deletion until the transaction ends. */
 export async function findVersion(
   trx: Trx,
   projectId: string,

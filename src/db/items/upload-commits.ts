@@ -6,7 +6,7 @@ import { type ItemRecord, type NewItem, insertItems, itemRecord } from './insert
 
 type Request = { begin: IntentKey } | { end: ItemRecord };
 
-/** What uploads commit, those that begin and those that end together: one statement, one trip, one flush of the log. */
+/** Commits the beginnings and ends of uploads together: one statement, one round trip, one WAL flush. */
 const commitTogether = coalesced<Request, MediaItem | undefined>(
   async (db, requests) => {
     const begin = requests.flatMap((request) => ('begin' in request ? [request.begin] : []));
@@ -27,8 +27,8 @@ export async function insertIntent(db: Db, intent: IntentKey): Promise<void> {
 }
 
 /**
- * Inserts an item with all that belongs to it, or nothing. Committed when it returns; uploads that end together share a commit. Not
- * for transactions, and not for versions of scenes, which wait for one another.
+ * Inserts an item with all its rows, or nothing. Committed when it returns; concurrent uploads share a commit. Not for
+ * transactions, and not for versions of scenes, which wait for one another.
  * @throws IntentLost
  */
 export async function commitNewItem(db: Db, item: NewItem): Promise<MediaItem> {

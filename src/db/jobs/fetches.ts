@@ -1,21 +1,35 @@
 import { sql } from 'kysely';
 import type { Db, Trx } from '../database.ts';
 
-/** One place where a pending item's bytes can be had. */
+/*
+ * The fetch of a pending item's bytes is one row in `fetches`, from the item's insert until its bytes are stored:
+ *
+ *   due ── takeFetch ──> taken (leased) ──┬─> stored      the bytes were stored, by this attempt or by another: row deleted
+ *    ^                    │    ^          ├─> postponed   retried at next_attempt_at, then due
+ *    │<── lease expired ──┘    └─ renewed └─> gave up     gave_up_at is set and the item has failed
+ *    │                                         │
+ *    └──── extendFetch, reviveFetches ─────────┘
+ *
+ * A row that a request holds (`held`) begins leased without an attempt; when its lease expires, a worker takes it. `revision`
+ * rises when the fetch is taken, gets further places or is revived. An attempt renews, postpones or gives up only the revision
+ * that it took: otherwise its result is out of date.
+ */
+
+/** A place that has a pending item's bytes. */
 export type FetchSource =
   | { type: 'url'; url: string }
-  /** An object that lies in a store of ours and stays somebody else's. */
+  /** An object in one of our stores that another system owns. */
   | { type: 'object'; store: string; key: string }
   /** A file of the operator's own ComfyUI. */
   | { type: 'comfyui'; filename: string; subfolder: string; fileType: string }
-  /** Base64 in the kept body of a webhook: which output of it, and which of that output's places. */
+  /** Base64 in the kept body of a webhook: the index of the output, and of the place within it. */
   | { type: 'delivery'; deliveryId: string; output: number; place: number };
 
-/** What decides about the key, and is no column of the item. */
+/** What determines the key but is no column of the item. */
 export interface FetchOptions {
   subfolder?: string | undefined;
   store?: string | undefined;
-  /** What the provider says the bytes are. */
+  /** The provider's content type. */
   contentType?: string | undefined;
 }
 
@@ -24,18 +38,18 @@ export interface Fetch {
   /** The best place first. */
   sources: FetchSource[];
   options: FetchOptions;
-  /** When the last of its addresses dies; undefined: unknown. */
+  /** When the last of its URLs expires; undefined: unknown. */
   expiresAt: Date | undefined;
-  /** This attempt counted. */
+  /** Including this attempt. */
   attempts: number;
-  /** As it was taken; when it has another one by now, what the attempt found out is no judgement on it. */
+  /** When it was taken; if it has changed since, the attempt's result no longer counts. */
   revision: number;
   createdAt: Date;
   /** Milliseconds since 1970 by the database's clock: replicas whose clocks differ must agree on what has expired. */
   now(): number;
 }
 
-/** Nobody else tries meanwhile; renewed as long as an attempt goes on. Short, for an address may die while a dead worker has it. */
+/** Lease of an attempt, renewed while it runs. Short, because a URL may expire while a crashed worker holds the lease. */
 export const ATTEMPT_SECONDS = 45;
 const leased = sql<string>`now() + make_interval(secs => ${ATTEMPT_SECONDS})`;
 
@@ -43,9 +57,9 @@ export interface NewFetch {
   /** The best place first. */
   sources: readonly FetchSource[];
   options: FetchOptions;
-  /** When the last address dies; undefined: nobody knows. */
+  /** When the last URL expires; undefined: unknown. */
   expiresAt: Date | undefined;
-  /** The request itself gets the bytes; a worker takes over when it has given no sign of life for a minute. */
+  /** The request itself brings the bytes; a worker takes over when the lease is not renewed for 45 seconds. */
   held?: boolean | undefined;
 }
 
@@ -67,7 +81,7 @@ export async function insertFetch(
     .execute();
 }
 
-/** Gives an item that waits, or was given up, further places, and has it tried again at once. */
+/** Adds places to an item that is waiting or was given up, and retries it at once. */
 export async function extendFetch(
   trx: Trx,
   mediaId: string,
@@ -85,7 +99,7 @@ export async function extendFetch(
   const added = sources.filter((source) => !seen.has(JSON.stringify(source)));
   const all = [...known, ...added].toSorted((a, b) => RANK[a.type] - RANK[b.type]);
   const again = added.length > 0 || row.gave_up_at !== null || held === true;
-  // Of one place nobody knows when it ends, or it never does: nor does the whole, then.
+  // If a place has no known expiry, neither has the whole.
   const never = (known.length > 0 && row.dies_at === null) || expiresAt === undefined;
   await trx
     .updateTable('fetches')
@@ -94,7 +108,7 @@ export async function extendFetch(
       at_hand: isAtHand(all),
       options: JSON.stringify({ ...row.options, ...options }),
       dies_at: never ? null : new Date(Math.max(Number(new Date(row.dies_at ?? 0)), Number(expiresAt))).toISOString(),
-      // An attempt that is under way does no harm: one of the two finds the item complete.
+      // A running attempt does no harm: one of the two finds the item complete.
       next_attempt_at: held === true ? leased : again ? sql<string>`now()` : row.next_attempt_at,
       gave_up_at: null,
       ...(row.gave_up_at !== null && AFRESH),
@@ -104,17 +118,17 @@ export async function extendFetch(
     .execute();
 }
 
-/** A fetch that begins once more: with all of the patience, and small pauses at first. */
+/** A restarted fetch: the full time limit, and short pauses at first. */
 const AFRESH = { attempts: 0, created_at: sql<string>`now()` };
 const RANK = { object: 0, comfyui: 1, delivery: 1, url: 2 } as const;
 
-/** Whether the best place is here already: such a picture must not wait behind slow hosts. */
+/** Whether the best place needs no network: such an item must not wait behind slow hosts. */
 export function isAtHand([best]: readonly FetchSource[]): boolean {
   return best?.type === 'delivery' || best?.type === 'object';
 }
 
 /**
- * Takes the fetch that is due and dies first, of those that are at hand or of those that are not; or that of one item, due or not.
+ * Takes the due fetch that expires first, either of those at hand or of the others; or the fetch of one item, due or not.
  * Undefined: there is none.
  */
 export async function takeFetch(db: Db, which: { mediaId: string } | { atHand: boolean }): Promise<Fetch | undefined> {
@@ -155,7 +169,7 @@ export async function takeFetch(db: Db, which: { mediaId: string } | { atHand: b
   );
 }
 
-/** Keeps others off an attempt that goes on; without effect when the fetch was taken again, or got further places. */
+/** Extends the lease of a running attempt; no effect when the fetch was taken again, or got further places. */
 export async function renewFetch(db: Db, { mediaId, revision }: Pick<Fetch, 'mediaId' | 'revision'>): Promise<void> {
   await db
     .updateTable('fetches')
@@ -166,7 +180,7 @@ export async function renewFetch(db: Db, { mediaId, revision }: Pick<Fetch, 'med
     .execute();
 }
 
-/** Puts the next attempt off; false when the fetch has got further places since it was taken, or was taken again. */
+/** Postpones the next attempt; false when the fetch has got further places since it was taken, or was taken again. */
 export async function postponeFetch(
   db: Db,
   { mediaId, revision }: Pick<Fetch, 'mediaId' | 'revision'>,
@@ -181,7 +195,7 @@ export async function postponeFetch(
   return result.numUpdatedRows === 1n;
 }
 
-/** Ends the attempts; what was known stays, for a retry. False as with `postponeFetch`. */
+/** Gives up; the places stay, for a retry. False as with `postponeFetch`. */
 export async function giveUpFetch(
   trx: Trx,
   { mediaId, revision }: Pick<Fetch, 'mediaId' | 'revision'>,
@@ -196,7 +210,7 @@ export async function giveUpFetch(
   return result.numUpdatedRows === 1n;
 }
 
-/** Keeps workers off items whose bytes a request has in hand and has not come to yet. */
+/** Keeps workers off items whose bytes a request holds and has not processed yet. */
 export async function renewHeldFetches(db: Db, mediaIds: readonly string[]): Promise<void> {
   if (mediaIds.length === 0) return;
   await db
@@ -212,7 +226,7 @@ export async function deleteFetch(trx: Trx, mediaId: string): Promise<void> {
   await trx.deleteFrom('fetches').where('media_id', '=', mediaId).execute();
 }
 
-/** Has those of `mediaIds` that were given up, or wait for their time, tried at once; answers their ids. */
+/** Retries the fetches of `mediaIds` at once, those given up and those postponed; returns their ids. */
 export async function reviveFetches(trx: Trx, mediaIds: readonly string[]): Promise<string[]> {
   if (mediaIds.length === 0) return [];
   const rows = await trx
@@ -224,7 +238,7 @@ export async function reviveFetches(trx: Trx, mediaIds: readonly string[]): Prom
   return rows.map((row) => row.media_id);
 }
 
-/** Fetches that have not been given up, and those of them that nobody has tried for two minutes after their time. */
+/** Fetches that were not given up, and those of them that are more than two minutes overdue. */
 export async function countFetches(db: Db): Promise<{ waiting: number; overdue: number }> {
   const { rows } = await sql<{ waiting: string; overdue: string }>`
     SELECT count(*) AS waiting, count(*) FILTER (WHERE next_attempt_at < now() - interval '2 minutes') AS overdue

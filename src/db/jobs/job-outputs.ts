@@ -1,13 +1,13 @@
 import { sql } from 'kysely';
 import type { Db, Trx } from '../database.ts';
 
-/** A job, by who does it and by that one's own id of it. */
+/** A job: its provider and the provider's id of it. */
 export interface JobName {
   provider: string;
   jobId: string;
 }
 
-/** By what the outputs of a job are known, for each of its items. */
+/** The output identities of each of a job's items. */
 export async function findJobOutputs(trx: Db, { provider, jobId }: JobName): Promise<Map<string, Set<string>>> {
   const rows = await trx
     .selectFrom('job_outputs')
@@ -25,7 +25,7 @@ export async function findJobOutputs(trx: Db, { provider, jobId }: JobName): Pro
   return found;
 }
 
-/** Adds by what items are known; what is there already stays. */
+/** Adds identities to items; existing ones stay. */
 export async function addJobOutputs(
   trx: Trx,
   { provider, jobId }: JobName,
@@ -50,7 +50,7 @@ export async function removeJobOutput(trx: Trx, job: JobName, mediaId: string, i
     .execute();
 }
 
-/** Outputs of a job that are other users' items are no longer known as its outputs; the items stay as they are. */
+/** Removes outputs of a job that are other users' items; the items stay as they are. */
 export async function forgetOutputsOfOthers(trx: Trx, { provider, jobId }: JobName, userId: string): Promise<void> {
   await sql`
     DELETE FROM job_outputs USING generated_images AS item
@@ -58,7 +58,7 @@ export async function forgetOutputsOfOthers(trx: Trx, { provider, jobId }: JobNa
       AND item.id = job_outputs.media_id AND item.user_id <> ${userId}`.execute(trx);
 }
 
-/** What one item was known by, another one is known by from now on. */
+/** Moves the identities of one item to another. */
 export async function moveJobOutputs(trx: Trx, fromId: string, toId: string): Promise<void> {
   await sql`
     INSERT INTO job_outputs (provider, job_id, identity, media_id)

@@ -2,17 +2,17 @@ import { sql } from 'kysely';
 import type { Db, Trx } from '../database.ts';
 import type { JobName } from './job-outputs.ts';
 
-/** A job that has to be asked about, because its provider tells nothing by itself. */
+/** A job that must be polled, because its provider sends no webhook. */
 export interface JobPoll extends JobName {
   userId: string;
-  /** Until its deadline; not above 0 when that is over. */
+  /** Until its deadline; 0 or less once that has passed. */
   secondsLeft: number;
 }
 
-/** Time in which nobody else asks about a job that was taken. */
+/** Lease of a taken poll. */
 const POLL_SECONDS = 60;
 
-/** Has a job asked about in `seconds`, and given up after `deadlineSeconds` more. */
+/** Schedules a poll of a job in `seconds`, and its deadline `deadlineSeconds` after that. */
 export async function setPoll(
   trx: Trx,
   { provider, jobId }: JobName,
@@ -29,7 +29,7 @@ export async function setPoll(
     .execute();
 }
 
-/** Asks again later. */
+/** Polls again later. */
 export async function postponePoll(trx: Trx, { provider, jobId }: JobName, seconds: number): Promise<void> {
   await trx
     .updateTable('generation_jobs')
@@ -49,7 +49,7 @@ export async function endPoll(trx: Trx, { provider, jobId }: JobName): Promise<v
     .execute();
 }
 
-/** Takes a job that is due for this process; undefined when none is. */
+/** Takes a due poll for this process; undefined when none is. */
 export async function takePoll(db: Db, provider: string): Promise<JobPoll | undefined> {
   const { rows } = await sql<{ job_id: string; user_id: string; seconds_left: number }>`
     UPDATE generation_jobs SET poll_at = now() + make_interval(secs => ${POLL_SECONDS})

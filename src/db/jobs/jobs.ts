@@ -6,7 +6,7 @@ import type { JobName } from './job-outputs.ts';
 import type { GenerationJobsTable, JobStatus } from '../tables.ts';
 import { recordedAt, toIsoTime } from '../timestamps.ts';
 
-/** The work at a generating back end. */
+/** A generation job at a provider. */
 export interface GenerationJob extends JobName {
   userId: string;
   status: JobStatus;
@@ -14,7 +14,7 @@ export interface GenerationJob extends JobName {
   progress: number | null;
   error: string | null;
   errorClass: string | null;
-  /** What its items are given. */
+  /** Fields of its items. */
   fields: JsonObject;
   timings: JsonObject;
   startedAt: string | null;
@@ -53,8 +53,8 @@ export async function findJob(db: Db, { provider, jobId }: JobName): Promise<Gen
 }
 
 /**
- * Makes the job unless it is there, and locks it until the transaction ends: all that is said about one job comes one after the
- * other. Fields that are given count from now on.
+ * Inserts the job unless it exists, and locks it until the transaction ends, so that reports about one job are serialised. Given
+ * fields replace the job's.
  */
 export async function lockJob(
   trx: Trx,
@@ -82,8 +82,8 @@ export async function lockJob(
 }
 
 /**
- * Gives a job to another user, in the transaction that has locked it. It begins anew: neither its state nor its fields are its former
- * owner's any longer.
+ * Gives a job to another user, in the transaction that has locked it. It starts afresh: the state and fields of its former owner
+ * are removed.
  */
 export async function giveJob(trx: Trx, { provider, jobId }: JobName, userId: string): Promise<GenerationJob> {
   const row = await trx

@@ -10,7 +10,7 @@ export interface ParkedDelivery extends JobName {
   state: 'parked';
   reason: ParkedReason;
   namedUserId: string | null;
-  /** To whom the job is registered now. */
+  /** The user to whom the job is registered now. */
   registeredUserId: string | null;
   /** Size of the body; null where it was not recorded. */
   bytes: number | null;
@@ -18,7 +18,7 @@ export interface ParkedDelivery extends JobName {
   expiresAt: string;
 }
 
-/** Parked webhooks that are for the owner of a job, oldest first: ids alone, because bodies may be large. */
+/** Webhooks parked for the owner of a job, oldest first: only ids, because bodies may be large. */
 export async function parkedIdsFor(
   db: Db,
   { provider, jobId, userId }: JobName & { userId: string },
@@ -84,7 +84,7 @@ export async function listParked(db: Db, { provider, jobId, after, limit }: Park
   }));
 }
 
-/** Takes a parked webhook; false when another process has taken it. Its body is kept for `keepDays` days from now. */
+/** Claims a parked webhook; false when another process has claimed it. Its body is kept for `keepDays` more days. */
 export async function claimDelivery(trx: Trx, id: string, keepDays: number): Promise<boolean> {
   const result = await trx
     .updateTable('webhook_deliveries')

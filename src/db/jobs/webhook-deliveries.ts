@@ -11,7 +11,7 @@ export interface Delivery extends JobName {
   body: KeptBody;
 }
 
-/** `other_owner`: the job is registered to another user than the one it names, or it names jobs of several users. */
+/** `other_owner`: the job is registered to another user than the webhook names, or the webhook names jobs of several users. */
 export type ParkedReason = 'no_owner' | 'other_owner';
 
 interface NewDelivery extends JobName {
@@ -88,8 +88,8 @@ export async function isKnownDelivery(db: Db, provider: string, deliveryKey: str
 }
 
 /**
- * Removes deliveries whose time is over; those that a pending item still needs stay. Answers the objects that held their bodies.
- * To be called in a transaction that turns those into intents.
+ * Removes expired deliveries, except those that a pending item still needs. Returns the objects of their bodies. Call it in a
+ * transaction that turns those into intents.
  */
 export async function removeExpiredDeliveries(
   trx: Db,

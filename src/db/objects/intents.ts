@@ -3,17 +3,30 @@ import type { Db, Trx } from '../database.ts';
 import { IntentLost } from '../failure.ts';
 import { prepared } from '../prepared.ts';
 
-/** An intent names a key before any byte is written there, so that whatever a crash leaves behind can be found. */
+/*
+ * An intent names a store and key before any byte is written there, so that a crash leaves no unknown object:
+ *
+ *   leased ──> fulfilled            the transaction that inserts the item (or copy, delivery) deletes the intent
+ *    │  ^└─ renewed while bytes flow
+ *    ├── the write failed ──────────────> marked ──> object deleted, intent deleted
+ *    └── expired ── a sweeper takes it ─> marked ──> swept: object deleted, intent deleted
+ *   (a purge inserts a marked one) ─────> marked ──> kept while a late write may still arrive; expires again after that
+ *
+ * A marked intent can be neither renewed nor fulfilled, and the mark is committed before the object is deleted. A sweeper takes
+ * marked intents again when their lease expires, so a failed deletion is retried.
+ */
+
+/** An object's store and key. */
 export interface IntentKey {
   store: string;
   key: string;
 }
 
-/** Long enough for a process to miss two renewals, short enough for leftovers to go soon. */
+/** Long enough for a process to miss two renewals, short enough for leftovers to be removed soon. */
 export const INTENT_LEASE_SECONDS = 120;
 const lease = sql<string>`now() + make_interval(secs => ${INTENT_LEASE_SECONDS})`;
 
-/** The statement that inserts them, to be run alone or as a part of another one. */
+/** The statement that inserts them, alone or as a part of another one. */
 export const insertOfIntents = ({ stores, keys }: { stores: string[]; keys: string[] }): RawBuilder<unknown> => sql`
   INSERT INTO storage_intents (store, key, leased_until)
   SELECT store, key, ${lease} FROM unnest(${stores}::text[], ${keys}::text[]) AS given (store, key)`;
@@ -27,12 +40,12 @@ export async function insertIntents(db: Db, intents: readonly IntentKey[]): Prom
   await newIntents(db, keysOf(intents));
 }
 
-/** As the arrays that `unnest` reads. */
+/** As arrays for `unnest`. */
 export function keysOf(intents: readonly IntentKey[]): { stores: string[]; keys: string[] } {
   return { stores: intents.map(({ store }) => store), keys: intents.map(({ key }) => key) };
 }
 
-/** For bytes that somebody else is to bring within `seconds`. */
+/** For bytes that a client will send within `seconds`. */
 export async function insertIntentUntil(db: Db, { store, key }: IntentKey, seconds: number): Promise<void> {
   await db
     .insertInto('storage_intents')
@@ -40,11 +53,11 @@ export async function insertIntentUntil(db: Db, { store, key }: IntentKey, secon
     .execute();
 }
 
-/** Extends the lease while bytes flow; false when the sweeper was faster, so the write must be given up. */
+/** Extends the lease during the write; false when the sweeper was faster, so the write must be given up. */
 export async function renewIntent(db: Db, { store, key }: IntentKey): Promise<boolean> {
   const result = await db
     .updateTable('storage_intents')
-    // A longer one stays as it is.
+    // Never shortens a longer lease.
     .set({ leased_until: sql<string>`greatest(leased_until, ${lease})` })
     .where('store', '=', store)
     .where('key', '=', key)
@@ -68,8 +81,8 @@ export async function fulfilIntent(trx: Trx, { store, key }: IntentKey): Promise
 }
 
 /**
- * Marks an intent before its object is deleted; false when there is none (any more). Waits for a transaction that is about to
- * end it: a COMMIT whose answer was lost may still be at work.
+ * Marks an intent before its object is deleted; false when there is none (any longer). Waits for a transaction that is ending it:
+ * a COMMIT whose answer was lost may still be running.
  */
 export async function markIntent(db: Db, { store, key }: IntentKey): Promise<boolean> {
   const result = await db
@@ -82,8 +95,8 @@ export async function markIntent(db: Db, { store, key }: IntentKey): Promise<boo
 }
 
 /**
- * Removes an intent whose object has been deleted, or was never written. It stays while a client may still send bytes there by
- * the URL of a direct upload, and a sweep deletes those after that.
+ * Removes an intent whose object was deleted or never written. The intent stays while a client may still send bytes with the URL
+ * of a direct upload; a sweep deletes those later.
  */
 export async function deleteIntent(db: Db, { store, key }: IntentKey): Promise<void> {
   const open = await sql<{ until: string }>`
@@ -94,7 +107,7 @@ export async function deleteIntent(db: Db, { store, key }: IntentKey): Promise<v
   await db.deleteFrom('storage_intents').where('store', '=', store).where('key', '=', key).execute();
 }
 
-/** Turns locations that are about to lose their item into marked intents: from here on the sweeper finishes the deletion. */
+/** Turns locations that are about to lose their item into marked intents; if deleting their objects fails, the sweeper does it. */
 export async function insertMarkedIntents(trx: Trx, intents: readonly IntentKey[]): Promise<void> {
   if (intents.length === 0) return;
   const rows = intents.map((intent) => ({ ...intent, leased_until: lease, marked_at: sql<string>`now()` }));
@@ -106,8 +119,8 @@ export async function insertMarkedIntents(trx: Trx, intents: readonly IntentKey[
 }
 
 /**
- * Marks expired intents and takes them for this sweeper: the new lease keeps other sweepers off until it has run out.
- * One statement, so it is committed before any object is touched. Marked ones of a sweeper that died come again.
+ * Marks expired intents and leases them to this sweeper, so that other sweepers skip them. A single statement, so it is committed
+ * before any object is deleted. Intents of a crashed sweeper expire again.
  */
 export async function takeExpiredIntents(db: Db, limit: number): Promise<IntentKey[]> {
   return db
@@ -132,10 +145,10 @@ export async function takeExpiredIntents(db: Db, limit: number): Promise<IntentK
     .execute();
 }
 
-/** Time in which a store may still carry out what it was asked for and has not answered. */
+/** Time in which a store may still carry out a request that it has not answered. */
 const LATE_SECONDS = 900;
 
-/** Keeps a marked intent for a while: whatever arrives at its key late is deleted by a sweep after that. */
+/** Keeps a marked intent for a while, so that a later sweep deletes late writes to its key. */
 export async function keepMarkedIntent(db: Db, { store, key }: IntentKey): Promise<void> {
   await db
     .updateTable('storage_intents')
@@ -146,7 +159,7 @@ export async function keepMarkedIntent(db: Db, { store, key }: IntentKey): Promi
     .execute();
 }
 
-/** Whether an item lies under the key, or an upload or purge is at work on it. */
+/** Whether an item uses the key, or an upload or purge is working on it. */
 export async function isKnownKey(db: Db, { store, key }: IntentKey): Promise<boolean> {
   const { rows } = await sql<{ known: boolean }>`
     SELECT EXISTS (SELECT FROM storage_intents WHERE store = ${store} AND key = ${key})

@@ -8,7 +8,7 @@ export interface Location {
   key: string;
   bytes: number;
   sha256: string | null;
-  /** False: somebody else's object, which is never deleted by this service. */
+  /** False: an adopted object, which this service never deletes. */
   owned: boolean;
   state: 'stored' | 'pending' | 'missing' | 'corrupt';
   verifiedAt: string | null;
@@ -21,7 +21,7 @@ export interface WantedCopy {
   purpose: 'mirror' | 'home';
 }
 
-/** Records where an item's bytes lie, and the copies that a worker has to make of them, in the transaction that gives it the bytes. */
+/** Records an item's locations, and the copies that a worker must make, in the transaction that gives it the bytes. */
 export async function insertLocations(
   trx: Trx,
   mediaId: string,
@@ -54,10 +54,10 @@ export interface PendingLocation extends WantedCopy {
   attempts: number;
 }
 
-/** Time in which nobody else tries a copy that was taken; a longer one is guarded by its intent. */
+/** Lease of a taken copy; a longer copy is protected by its intent. */
 const ATTEMPT_SECONDS = 120;
 
-/** Stores that copies are wanted in. */
+/** Target stores of pending copies. */
 export async function pendingStores(db: Db): Promise<string[]> {
   const rows = await db
     .selectFrom('media_locations')
@@ -68,7 +68,7 @@ export async function pendingStores(db: Db): Promise<string[]> {
   return rows.map((row) => row.store);
 }
 
-/** Takes copies that are due in one of `stores` for this process; each attempt puts off the next one. */
+/** Takes copies that are due in one of `stores` for this process; each attempt postpones the next one. */
 export async function takePendingLocations(
   db: Db,
   stores: readonly string[],
@@ -109,7 +109,7 @@ export async function takePendingLocations(
   }));
 }
 
-/** Notes why a copy could not be made, and when it is tried again. */
+/** Records why a copy failed, and when it is retried. */
 export async function postponePending(
   db: Db,
   { mediaId, store }: { mediaId: string; store: string },
@@ -124,7 +124,7 @@ export async function postponePending(
     .execute();
 }
 
-/** How many copies are wanted and not made yet. */
+/** Number of pending copies. */
 export async function countPending(db: Db): Promise<number> {
   const row = await db
     .selectFrom('media_locations')
@@ -134,7 +134,7 @@ export async function countPending(db: Db): Promise<number> {
   return Number(row?.count ?? 0);
 }
 
-/** Seconds until the next pending copy is due, 0 when one is; undefined when none is wanted. */
+/** Seconds until the next pending copy is due, 0 when one is; undefined when there is none. */
 export async function secondsToNextPending(db: Db): Promise<number | undefined> {
   const row = await db
     .selectFrom('media_locations')
@@ -146,7 +146,7 @@ export async function secondsToNextPending(db: Db): Promise<number | undefined> 
   return row?.seconds;
 }
 
-/** Makes a location one that holds the bytes: a pending one, or a new one. False when there is one already that holds them. */
+/** Marks a location as stored: a pending one, or a new one. False when a stored one exists already. */
 export async function setStored(
   trx: Trx,
   location: Pick<Location, 'store' | 'key' | 'bytes' | 'owned'> & { mediaId: string; sha256: string },
@@ -176,7 +176,7 @@ export async function setStored(
   return row !== undefined;
 }
 
-/** Notes that a location is no good, unless it is the last one that the item has: false then, and nothing is changed. */
+/** Sets a location's bad state, unless it is the item's last one: then returns false and changes nothing. */
 export async function setLocationState(
   db: Db,
   { mediaId, store, key }: { mediaId: string; store: string; key: string },
@@ -207,12 +207,12 @@ interface LocationName {
   key: string;
 }
 
-/** Notes that the bytes of a location are damaged, also of the last one: nothing deletes them, and a read may find them sound again. */
+/** Marks a location as corrupt, even the last one: nothing deletes its bytes, and a read may find them sound again. */
 export function markCorrupt(db: Db, location: LocationName): Promise<void> {
   return changeState(db, location, { from: 'stored', to: 'corrupt' });
 }
 
-/** Takes that back. */
+/** Reverts `markCorrupt`. */
 export function markSound(db: Db, location: LocationName): Promise<void> {
   return changeState(db, location, { from: 'corrupt', to: 'stored' });
 }
@@ -233,8 +233,8 @@ async function changeState(
 }
 
 /**
- * Takes a location away from its item; its object is another matter.
- * @param keepsKey a permanent URL holds the key, which stays known
+ * Removes a location from its item, not its object.
+ * @param keepsKey a permanent URL contains the key, which is remembered
  */
 export async function deleteLocation(
   trx: Trx,
@@ -249,7 +249,7 @@ export async function deleteLocation(
       .execute();
 }
 
-/** Where an item's bytes lie, the one in `primary` first. */
+/** An item's locations, the one in `primary` first. */
 export async function locationsOf(db: Db, mediaId: string, primary: string | null): Promise<Location[]> {
   return primaryFirst((await locationsOfMany(db, [mediaId])).get(mediaId) ?? [], primary);
 }
@@ -259,7 +259,7 @@ export function primaryFirst(locations: readonly Location[], primary: string | n
   return locations.toSorted((a, b) => Number(b.store === primary) - Number(a.store === primary));
 }
 
-/** Where the bytes of several items lie, by item, the oldest location first. */
+/** The locations of several items, by item, the oldest first. */
 export async function locationsOfMany(db: Db, mediaIds: readonly string[]): Promise<Map<string, Location[]>> {
   if (mediaIds.length === 0) return new Map();
   const rows = await db

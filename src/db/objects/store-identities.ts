@@ -6,7 +6,7 @@ export async function registeredIdentity(db: Db, store: string): Promise<string 
   return row?.identity;
 }
 
-/** Registers `identity` unless one is registered already; answers the one that counts. */
+/** Registers `identity` unless one is registered already; returns the registered one. */
 export async function registerIdentity(db: Db, store: string, identity: string): Promise<string> {
   await db
     .insertInto('store_identities')

@@ -4,13 +4,13 @@ import { type IntentKey, insertIntentUntil } from './intents.ts';
 import type { Db, Trx } from '../database.ts';
 import { toIsoTime } from '../timestamps.ts';
 
-/** An upload that a caller has begun: its bytes come to `key` from elsewhere. */
+/** A direct upload: the client sends the bytes to `key`. */
 export interface Upload {
   id: string;
   userId: string;
   store: string;
   key: string;
-  /** The store that should have taken the bytes and was down. */
+  /** The intended store, which was down when the upload began. */
   home: string | undefined;
   contentType: string;
   bytes: number;
@@ -21,12 +21,12 @@ export interface Upload {
   expiresAt: string;
 }
 
-/** Time after its end in which bytes that are under way may still arrive, and be completed. */
+/** Time after its expiry in which an upload may still arrive and be completed. */
 const GRACE_SECONDS = 3600;
-/** Time for which a completed upload can be completed again with the same answer. */
+/** Time in which completing a completed upload again returns the same item. */
 const KEPT_SECONDS = 24 * 3600;
 
-/** Begins an upload, under an intent that outlives it: bytes that nobody completes are swept. */
+/** Begins an upload, under an intent that outlives it: bytes that are never completed are swept. */
 export async function insertUpload(
   db: Db,
   upload: Omit<Upload, 'itemId' | 'expiresAt'>,
@@ -71,7 +71,7 @@ export async function findUpload(db: Db, id: string): Promise<Upload | undefined
   );
 }
 
-/** Notes the item of an upload; false when it has one already. */
+/** Records the item of an upload; false when it has one already. */
 export async function setUploadItem(trx: Trx, id: string, itemId: string): Promise<boolean> {
   const result = await trx
     .updateTable('uploads')
@@ -82,12 +82,11 @@ export async function setUploadItem(trx: Trx, id: string, itemId: string): Promi
   return result.numUpdatedRows === 1n;
 }
 
-/** Forgets an upload. */
 export async function deleteUpload(db: Db, id: string): Promise<void> {
   await db.deleteFrom('uploads').where('id', '=', id).execute();
 }
 
-/** Forgets uploads whose time has long passed, completed or not. Their bytes are the intent's matter. */
+/** Deletes uploads that expired long ago, completed or not. Their intents clean up the bytes. */
 export async function deleteOldUploads(db: Db): Promise<void> {
   await db
     .deleteFrom('uploads')

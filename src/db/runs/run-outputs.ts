@@ -5,7 +5,7 @@ import { WEIGHT, rowsThatFit } from '../items/item-pages.ts';
 import { itemColumns, toItem } from '../items/item-row.ts';
 import { recordedAt } from '../timestamps.ts';
 
-/** A place for one output of a run: the n-th of its type in one store. */
+/** A slot for one output of a run: the n-th of its type in one store. */
 export interface RunSlot {
   runId: string;
   store: string;
@@ -14,8 +14,8 @@ export interface RunSlot {
 }
 
 /**
- * Reserves a place: `wanted`, if it was never given out, else the next one. Whoever comes at the same time gets another; what was
- * given out is never given out again, unless it is freed.
+ * Reserves a slot: `wanted`, if it was never assigned, else the next one. Concurrent callers get different slots; a slot is never
+ * assigned twice, unless it is freed.
  */
 export async function takeRunSlot(
   db: Db,
@@ -28,12 +28,12 @@ export async function takeRunSlot(
       SELECT ${runId}::text, ${store}::text, ${type}::text, coalesce(max(n), 0) + 1 FROM run_slots
       WHERE run_id = ${runId} AND store = ${store} AND type = ${type}
       ON CONFLICT DO NOTHING RETURNING n`.execute(db);
-    // Somebody else took it between the look and the insert.
+    // Another process took it between the look-up and the insert.
     if (rows[0]) return rows[0].n;
   }
 }
 
-/** False when the place has been given out already. */
+/** False when the slot is taken. */
 export async function insertRunSlot(db: Db, { runId, store, type, n }: RunSlot): Promise<boolean> {
   const result = await db
     .insertInto('run_slots')
@@ -43,7 +43,7 @@ export async function insertRunSlot(db: Db, { runId, store, type, n }: RunSlot):
   return result.numInsertedOrUpdatedRows === 1n;
 }
 
-/** Gives a place back at which surely nothing lies. */
+/** Frees a slot that is known to hold no object. */
 export async function freeRunSlot(db: Db, { runId, store, type, n }: RunSlot): Promise<void> {
   await db
     .deleteFrom('run_slots')
@@ -57,13 +57,16 @@ export async function freeRunSlot(db: Db, { runId, store, type, n }: RunSlot): P
 export interface RunItemsPage {
   after?: { createdAt: string; id: string } | undefined;
   limit: number;
-  /** Deleted ones, too. */
+  /** Include deleted ones. */
   deleted: boolean;
   /** Bytes of their texts. */
   maxBytes?: number;
 }
 
-/** Items of a user's run, the oldest first; fewer than the limit when they are large. `more`: there are further ones; `bytes`: of their texts. */
+/**
+ * Items of a user's run, the oldest first; fewer than the limit when they are large. `more`: there are further ones; `bytes`: of
+ * their texts.
+ */
 export async function runItems(
   db: Db,
   run: { id: string; userId: string },
@@ -87,7 +90,7 @@ export async function runItems(
   return { items: rows.map((row) => toItem(row)), more: ids.length < found.length, bytes };
 }
 
-/** The same without what is in them. */
+/** The same, only their ids. */
 export async function runItemIds(
   db: Db,
   run: { id: string; userId: string },
@@ -120,7 +123,7 @@ interface ItemTimes {
   deletedAt: string | undefined;
 }
 
-/** Gives an item the times that it had before its row was made again, where they are known. */
+/** Restores an item's original times, where they are known. */
 export async function setItemTimes(
   trx: Trx,
   id: string,
@@ -138,7 +141,7 @@ export async function setItemTimes(
     .execute();
 }
 
-/** Whether there is an item without bytes that was recorded at that time, or, without a time, for that reason or that address. */
+/** Whether there is an item without bytes that was recorded at that time, or, without a time, with that error or URL. */
 export async function hasRecord(
   db: Db,
   {
@@ -178,7 +181,7 @@ export async function hasRecord(
   return (await query.limit(1).executeTakeFirst()) !== undefined;
 }
 
-/** The first items with bytes that bear a run's id, oldest first; of one user, when one is given. */
+/** The first items with bytes that have a run's id, oldest first; of one user, if given. */
 export async function mediaOfRunIds(
   db: Db,
   { runId, userId, limit }: { runId: string; userId?: string | undefined; limit: number },

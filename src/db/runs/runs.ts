@@ -35,15 +35,15 @@ export interface NewRun {
   completedAt?: string | null | undefined;
 }
 
-/** In this time whoever has changed a run writes its files; after it a worker does. */
+/** Time in which the process that changed a run writes its files; after it a worker does. */
 const GRACE_SECONDS = 30;
 const soon = sql<string>`now() + make_interval(secs => ${GRACE_SECONDS})`;
-/** Bytes that the metadata.json of one run is written with in a second, on the average, however often the run changes. */
+/** Average rate at which the metadata.json of one run is rewritten, in bytes per second, however often the run changes. */
 const METADATA_BYTES_PER_SECOND = 256 * 1024;
-/** The same, but not before a large metadata.json has paid for its last write. */
+/** The same, but a large metadata.json waits until the time for its last write has passed. */
 const affordable = sql<string>`greatest(${soon}, written_at + make_interval(secs => metadata_bytes / ${sql.lit(METADATA_BYTES_PER_SECOND)}))`;
 
-/** Inserts a run whose files are still to be written. */
+/** Inserts a run whose files are not written yet. */
 export async function insertRun(db: Db, run: NewRun): Promise<Run> {
   const row = await db
     .insertInto('runs')
@@ -53,7 +53,7 @@ export async function insertRun(db: Db, run: NewRun): Promise<Run> {
   return toRun(row);
 }
 
-/** Inserts a run that was found in its folder, unless there is one of that id; answers the one that there is then. */
+/** Inserts a run that was found in its folder, unless its id exists; returns the run in the database. */
 export async function adoptRun(trx: Trx, run: NewRun): Promise<Run> {
   await trx
     .insertInto('runs')
@@ -85,13 +85,13 @@ export async function findRun(db: Db, id: string): Promise<Run | undefined> {
   return row && toRun(row);
 }
 
-/** Who owns a run, without its texts. */
+/** The owner of a run, read without its texts. */
 export async function findRunOwner(db: Db, id: string): Promise<string | undefined> {
   const row = await db.selectFrom('runs').select('user_id').where('id', '=', id).executeTakeFirst();
   return row?.user_id;
 }
 
-/** Completes a run that is not; undefined when it has been already. */
+/** Completes an open run; undefined when it is completed already. */
 export async function setCompleted(db: Db, id: string, transformedText: string | undefined): Promise<Run | undefined> {
   const row = await db
     .updateTable('runs')
@@ -110,8 +110,8 @@ export async function setCompleted(db: Db, id: string, transformedText: string |
 }
 
 /**
- * Notes in the transaction of a change that metadata.json no longer tells all. Holds the run's row from here on, so it comes last.
- * False when that user has no such run.
+ * Marks metadata.json as out of date, in the transaction of the change. Locks the run's row until the end, so call it last. False
+ * when the user has no such run.
  */
 export async function touchRun(trx: Trx, runId: string | null | undefined, userId: string): Promise<boolean> {
   if (runId === null || runId === undefined) return false;
@@ -128,12 +128,12 @@ export async function touchRun(trx: Trx, runId: string | null | undefined, userI
   return result.numUpdatedRows === 1n;
 }
 
-/** Gives a run's folder to another store; its texts are written there anew. */
+/** Moves a run's folder to another store; its texts are written there anew. */
 export async function setRunStore(db: Db, id: string, store: string): Promise<void> {
   await db.updateTable('runs').set({ store, texts_due: true }).where('id', '=', id).execute();
 }
 
-/** A run as a worker keeps it in order. */
+/** The fields of a run that a worker needs to write its files. */
 export interface RunFilesState {
   run: Run;
   revision: number;
@@ -141,7 +141,7 @@ export interface RunFilesState {
   attempts: number;
 }
 
-/** What decides whether the files of a run are to be written. */
+/** Decides whether the files of a run must be written. */
 export async function findRunFilesDue(
   db: Db,
   id: string,
@@ -171,10 +171,10 @@ export async function findRunFiles(db: Db, id: string): Promise<RunFilesState | 
   );
 }
 
-/** Time in which a store may still carry out what it was asked for and has not answered. */
+/** Time in which a store may still carry out a request that it has not answered. */
 const LATE_SECONDS = 900;
 
-/** Notes that the files tell all up to `revision`. After a write that may still be carried out they are written once more, later. */
+/** Records that the files are current up to `revision`. After a write with an unclear outcome they are written once more, later. */
 export async function setRunFilesWritten(
   db: Db,
   id: string,
@@ -191,7 +191,7 @@ export async function setRunFilesWritten(
     WHERE id = ${id}`.execute(db);
 }
 
-/** Notes that the files could not be written, and when that is tried again. */
+/** Records a failed write of the files, and when it is retried. */
 export async function postponeRunFiles(
   db: Db,
   id: string,
@@ -203,7 +203,7 @@ export async function postponeRunFiles(
     WHERE id = ${id}`.execute(db);
 }
 
-/** Takes runs whose files are due for this process; nobody else takes them for two minutes. */
+/** Leases runs whose files are due to this process for two minutes. */
 export async function takeDueRuns(db: Db, limit: number): Promise<string[]> {
   const rows = await db
     .updateTable('runs')

@@ -6,7 +6,7 @@ import type { Tables } from '../tables.ts';
 
 /** Conditions of a search; all must hold. */
 export interface ItemFilter extends Partial<Record<FilterField, string | undefined>> {
-  /** What a job has put out: items that bear its id, unless a job of another provider has named them, and those that it has named. */
+  /** The outputs of a job: items with its id, unless a job of another provider lists them, and the items that it lists. */
   ofJob?: JobName | undefined;
   seed?: string | undefined;
   sampler?: string | undefined;
@@ -27,28 +27,28 @@ export interface Position {
   id: string;
 }
 
-/** What comes after a place in an order. */
+/** Rows after a place in an order. */
 export const beyond = (order: 'asc' | 'desc', { createdAt, id }: Position): RawBuilder<boolean> =>
   sql<boolean>`(generated_images.created_at, generated_images.id) ${sql.raw(order === 'desc' ? '<' : '>')} (${createdAt}::timestamptz, ${id}::bigint)`;
 
-/** Fields that are searched for by their exact value. */
+/** Fields that are filtered by exact value. */
 export const EXACT_FIELDS = STORED_FIELDS.filter(([, { filter }]) => filter !== undefined) as [
   FilterField,
   (typeof STORED_FIELDS)[number][1],
 ][];
 const EXACT = EXACT_FIELDS.map(([field]) => ({ field, column: columnOf(field) }));
 
-/** Written as the partial index has it, or the index is not used. */
+/** Must match the partial index's predicate, or the index is not used. */
 const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_images.status <> 'pending'`;
-/** The very expression of the text index. */
+/** Must equal the expression of the text index. */
 const SEARCHED = sql`to_tsvector('simple', left(coalesce(generated_images.search_text, generated_images.prompt), 16000))`;
 
-/** The very expression of the index, which holds the start of a value; whoever asks for 200 characters or less asks for all of it. */
+/** Must equal the expression of the index, which holds the first 200 characters of a value; a shorter value is matched whole. */
 function said(name: 'seed' | 'sampler', value: string): RawBuilder<boolean> {
   return sql<boolean>`left(generated_images.generation ->> ${sql.lit(name)}, 201) = ${value}`;
 }
 
-/** Items that are not deleted and fulfil a filter. */
+/** Undeleted items that match a filter. */
 export function filtered<O>(
   query: SelectQueryBuilder<Tables, 'generated_images', O>,
   filter: ItemFilter,
@@ -56,7 +56,7 @@ export function filtered<O>(
   return matching(query.where('generated_images.deleted_at', 'is', null), filter);
 }
 
-/** Adds the conditions of a filter; deleted items are let through. */
+/** Adds the conditions of a filter, without excluding deleted items. */
 export function matching<O>(
   query: SelectQueryBuilder<Tables, 'generated_images', O>,
   filter: ItemFilter,

@@ -3,22 +3,21 @@ import type { Db, Trx } from '../database.ts';
 
 /** Marks and items of one transaction: a fraction of a second. */
 export const ROLLUP_BATCH = 2000;
-/** Beyond this nobody needs to know how many changes are still to be counted. */
+/** Larger counts of uncounted changes are reported as this. */
 const MAX_BEHIND = 10_000;
 
 export interface CatchUp {
-  /** Marks and items that were looked at. */
+  /** Marks and items that were processed. */
   counted: number;
   /** There may be more to count. */
   more: boolean;
 }
 
 /**
- * Counts what has changed: takes at most `limit` marks, and as many items that have never been counted, compares what these
- * items contribute now with what they contributed when they were counted last, and adds the difference to the totals. A mark
- * commits with the change that it stands for, so whoever sees the mark sees the change; and the one who takes it takes the
- * items as they are, not as the mark saw them. So the totals are exact once no mark is left, whatever the order of commits.
- * One at a time among all processes: undefined when another one is at it.
+ * Updates the totals: takes at most `limit` marks, and as many items that were never counted, compares what these items
+ * contribute now with what they contributed when last counted, and adds the difference to the totals. A mark commits with its
+ * change, so whoever sees the mark sees the change; and items are read as they are now, not as at the mark. So the totals are
+ * exact once no mark is left, whatever the order of commits. One process at a time: undefined when another one is counting.
  */
 export async function catchUpRollups(db: Db, limit = ROLLUP_BATCH): Promise<CatchUp | undefined> {
   return db
@@ -26,7 +25,7 @@ export async function catchUpRollups(db: Db, limit = ROLLUP_BATCH): Promise<Catc
     .setIsolationLevel('read committed')
     .execute(async (trx) => {
       if (!(await lock(trx))) return undefined;
-      // A statement of its own: its snapshot has to be younger than the lock.
+      // A separate statement: its snapshot must be younger than the lock.
       const { rows } = await batch(limit).execute(trx);
       const { marks = '0', walked = '0' } = rows[0] ?? {};
       return { counted: Number(marks) + Number(walked), more: Number(marks) === limit || Number(walked) === limit };
@@ -48,7 +47,7 @@ const CONTRIBUTION = sql`
   located.stores IS NULL AND item.original_url IS NOT NULL AND item.status IN ('success', 'pending'),
   ARRAY(SELECT DISTINCT tag FROM unnest(item.tags) AS tag WHERE tag IS NOT NULL ORDER BY tag)`;
 
-/** The totals that a contribution counts in. A name of NULL counts nowhere. */
+/** The totals to which a contribution counts. A name of NULL counts nowhere. */
 const COUNTED = sql`
   SELECT * FROM (VALUES
     ('status', entry.status, entry.bytes),
@@ -61,7 +60,7 @@ const COUNTED = sql`
   ) AS part (kind, name, bytes)
   UNION ALL SELECT 'tag', tag, NULL FROM unnest(entry.tags) AS tag`;
 
-/** A LATERAL with a LIMIT is looked up row by row: no statistics can make a scan of the table out of it, as of a plain join. */
+/** LATERAL with LIMIT forces a look-up row by row; with a plain join, statistics can make the planner scan the table. */
 function batch(limit: number): RawBuilder<{ marks: string; walked: string }> {
   return sql`
     WITH taken AS (
@@ -149,7 +148,7 @@ function batch(limit: number): RawBuilder<{ marks: string; walked: string }> {
     SELECT (SELECT count(*) FROM taken) AS marks, (SELECT count(*) FROM walked) AS walked`;
 }
 
-/** Whether there is anything to count; one cheap look. */
+/** Whether there is anything to count; one cheap query. */
 export async function rollupsAreBehind(db: Db): Promise<boolean> {
   const { rows } = await sql<{ behind: boolean }>`
     SELECT EXISTS (SELECT FROM media_rollup_marks) OR EXISTS (SELECT FROM media_rollup_walk WHERE next_id < last_id) AS behind`.execute(
@@ -158,7 +157,7 @@ export async function rollupsAreBehind(db: Db): Promise<boolean> {
   return rows[0]?.behind === true;
 }
 
-/** Changes and items that the totals do not have yet, 10,000 at most; an expression, for reading it together with totals. */
+/** Changes and items that the totals lack, 10,000 at most; an expression, to read it together with totals. */
 export const BEHIND = sql<number>`least(${sql.lit(MAX_BEHIND)},
   (SELECT count(*) FROM (SELECT FROM media_rollup_marks LIMIT ${sql.lit(MAX_BEHIND)}) AS marks)
   + (SELECT count(*) FROM (SELECT FROM generated_images, media_rollup_walk AS walk
@@ -169,7 +168,7 @@ export async function countBehind(db: Db): Promise<number> {
   return rows[0]?.behind ?? 0;
 }
 
-/** Forgets all totals and has every item counted again. Waits for a catch-up that runs. */
+/** Clears all totals and has every item counted again. Waits for a running catch-up. */
 export async function resetRollups(db: Db): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await sql`SELECT pg_advisory_xact_lock(hashtext('mediakeep roll-ups ' || current_schema()))`.execute(trx);

@@ -3,11 +3,11 @@ import { WEIGHT } from '../items/item-pages.ts';
 import { rowVersion } from '../items/item-row.ts';
 import type { Tables } from '../tables.ts';
 
-/** An item that a search has found: its place in the order, its weight and its state, and nothing that costs to read. */
+/** A search result: the item's place in the order, weight and version, and nothing that is expensive to read. */
 export interface SearchHit {
   id: string;
   created_at: string;
-  /** Another one after each change of what an item shows. */
+  /** Changes with everything that an item shows. */
   row_version: string;
   /** Bytes of the texts and objects that have no small bound. */
   weight: number;
@@ -23,5 +23,5 @@ export const HIT_COLUMNS = [
   WEIGHT.as('weight'),
 ] as const;
 
-/** The same for a statement that is written out. */
+/** The same for a statement in raw SQL. */
 export const hitColumns = sql`generated_images.id, generated_images.created_at, ${rowVersion(eb)} AS row_version, ${WEIGHT} AS weight`;

@@ -16,7 +16,7 @@ export interface PageRequest {
   after?: Position | undefined;
 }
 
-/** The query of one page; exported so that its plan can be read. */
+/** The query of one page; exported so that tests can read its plan. */
 export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) {
   const items = filtered(db.selectFrom('generated_images'), filter);
   return pageOf(after ? items.where(beyond(order, after)) : items, order, limit);
@@ -52,7 +52,7 @@ const itemsByIds = prepared('items_by_ids', (db, { ids }: { ids: string[] }) =>
     .where('generated_images.deleted_at', 'is', null),
 );
 
-/** What a search has found, in any order; without what has been deleted since. */
+/** The items of search hits, in any order, without those deleted since. */
 export async function readFound(
   db: Db,
   found: readonly Pick<SearchHit, 'id'>[],
@@ -73,7 +73,7 @@ const ownPage = (order: 'asc' | 'desc', later: boolean) =>
   prepared(`own_items_${order}${later ? '_after' : ''}`, (db, { userId, limit, createdAt, id }: OwnPage) =>
     pageQuery(db, { filter: { userId }, order, limit, after: later ? { createdAt, id } : undefined }),
   );
-/** One user's items and nothing else: an index has them in this order, whoever it is, so one plan is right for all. */
+/** A listing of one user's items without other filters: an index has this order, so one plan is right for every user. */
 const OWN_PAGES = {
   desc: { first: ownPage('desc', false), later: ownPage('desc', true) },
   asc: { first: ownPage('asc', false), later: ownPage('asc', true) },
@@ -94,7 +94,7 @@ async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[
   const { order, limit } = request;
   const walked = await walk(db, request);
   if (walked.hits.length === limit || walked.ended) return walked.hits;
-  // One snapshot, so that an item that comes or goes meanwhile is neither skipped nor ends the listing early.
+  // One snapshot, so that concurrent inserts and deletions neither skip items nor end the listing early.
   return db
     .transaction()
     .setIsolationLevel('repeatable read')
@@ -108,7 +108,7 @@ async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[
     });
 }
 
-/** How many items a filter finds; reads them all. */
+/** Number of items that match a filter; reads them all. */
 export async function countItems(db: Db, filter: ItemFilter): Promise<number> {
   const row = await filtered(
     db.selectFrom('generated_images').select((eb) => eb.fn.countAll<string>().as('total')),
@@ -118,8 +118,8 @@ export async function countItems(db: Db, filter: ItemFilter): Promise<number> {
 }
 
 /**
- * Ids of items newest first, without failures, from an offset on: what is left out is read all the same. For callers that cannot page
- * otherwise.
+ * Ids of items newest first, without failures, from an offset on; the skipped rows are read all the same. For callers that cannot
+ * page otherwise.
  */
 export async function listItemIds(
   db: Db,

@@ -15,9 +15,9 @@ export interface Stats {
   failed: number;
   totalBytes: number;
   averageBytes: number | null;
-  /** Items without a stored copy whose original URL will die. */
+  /** Items without a stored copy whose original URL will expire. */
   atRisk: number;
-  /** Part of the stored items whose bytes are not in the database; null when none is stored. */
+  /** Fraction of the stored items whose bytes are outside the database; null when none is stored. */
   outsideDatabaseRatio: number | null;
   byTool: Count[];
   byModel: Count[];
@@ -43,13 +43,13 @@ interface Row {
 const scopeOf = (userId: string | undefined): RawBuilder<string> =>
   userId === undefined ? sql`0` : sql`(SELECT id FROM media_rollup_scopes WHERE user_id = ${userId})`;
 
-/** Totals of one user, or of all, as they were counted last. `databaseStores` keep their bytes in a database. */
+/** Totals of one user, or of all, as last counted. `databaseStores` keep their bytes in a database. */
 export async function readStats(db: Db, userId: string | undefined, databaseStores: readonly string[]): Promise<Stats> {
   const scope = scopeOf(userId);
   const columns = sql`kind, coalesce(name, key) AS name, items, bytes, sized`;
   const most = (kind: string) => sql`(SELECT ${columns} FROM media_rollup_counts
     WHERE scope = ${scope} AND kind = ${sql.lit(kind)} ORDER BY items DESC, key LIMIT ${sql.lit(GROUPS)})`;
-  // One statement, so that all is of one moment.
+  // One statement, for one snapshot.
   const { rows } = await sql<Row>`
     SELECT ${columns} FROM media_rollup_counts WHERE scope = ${scope} AND kind IN ('status', 'stores', 'risk')
     UNION ALL ${most('tool')} UNION ALL ${most('model')} UNION ALL ${most('provider')}
@@ -98,7 +98,7 @@ function toStats(kinds: Map<string, Row[]>, userId: string | undefined, database
   };
 }
 
-/** Tags with the number of items that bear them, most frequent first, as they were counted last. `prefix` matches literally. */
+/** Tags with their number of items, most frequent first, as last counted. `prefix` matches literally. */
 export async function readTagCounts(
   db: Db,
   userId: string | undefined,

@@ -3,7 +3,7 @@ import type { Db } from '../database.ts';
 import { type ItemFilter, matching } from './item-filter.ts';
 import type { Tables } from '../tables.ts';
 
-/** Items whose bytes are to get into the store `to`: those that lie in `from`, or without it those that `to` has no good copy of. */
+/** Items to copy into the store `to`: those that lie in `from`, or without it those that have no good copy in `to`. */
 export interface TransferScope {
   from?: string | undefined;
   to: string;
@@ -29,7 +29,7 @@ function inScope<O>(
   });
 }
 
-/** How many items a transfer is about, and their bytes; soft-deleted ones too, for they can be restored. */
+/** Number and bytes of the items in a transfer, including soft-deleted ones, which can be restored. */
 export async function countTransfers(db: Db, scope: TransferScope): Promise<{ items: number; bytes: number }> {
   const row = await inScope(
     db

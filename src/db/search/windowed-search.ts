@@ -7,32 +7,32 @@ import type { Tables } from '../tables.ts';
 import { type SearchHit, hitColumns } from './search-hit.ts';
 
 /**
- * Searches by tags, metadata and text. Their GIN indexes know nothing of the order: all matches have to be read and sorted for the
- * newest fifty, which is slow for what many items match; walking along the order until enough are found is slow for what few do.
- * Which is which the planner has to guess, and for metadata and phrases it guesses wrong by orders of magnitude. So nothing is
- * left to that: a short walk comes first, and gives the page for whatever is common. What it does not fill is looked for by the
- * indexes, in windows of time that grow: within one the matches are few, or the window is large because there are few in all.
+ * Searches by tags, metadata and text. Their GIN indexes are unordered: finding the newest fifty means reading and sorting all
+ * matches, which is slow when many items match; walking along the order until enough are found is slow when few match. The
+ * planner must guess which is the case, and for metadata and phrases its guesses are wrong by orders of magnitude. So a short
+ * walk comes first and fills the page of common searches. The rest is found through the indexes, in growing windows of time: in
+ * each window the matches are few, or the window is large because there are few in all.
  */
 
-/** Rows of the walk. To make a text's words again takes some 25 µs, to compare tags or metadata one. */
+/** Rows of the walk. Parsing a text's words again takes some 25 µs, comparing tags or metadata 1 µs. */
 const WALK = { text: 200, other: 2000 };
-/** How many times as long as the walk the first window is at most, and the second one as the first; the third is what is left. */
+/** Maximum length of the first window relative to the walk; `GROWTH` is the second relative to the first; the third has no end. */
 const MAX_FIRST = 50;
 const GROWTH = 16;
 const WINDOWS = 3;
-/** However close together the rows of a walk are: all of them in one moment, as of a bulk import, must still get the search ahead. */
+/** Minimum length of the first window: the rows of a bulk import may all have the same time. */
 const MIN_FIRST_MS = 1000;
-/** Years that both JavaScript and PostgreSQL write in the same way; a window that would end beyond them has no end. */
+/** Years that JavaScript and PostgreSQL write alike; a window that would end beyond them has no end. */
 const EARLIEST_MS = Date.parse('0001-01-01T00:00:00Z');
 const LATEST_MS = Date.parse('9999-12-31T00:00:00Z');
 
-/** With one of these a search has a handful of rows to look at. */
+/** A search with one of these reads only a handful of rows. */
 const FEW: readonly (keyof ItemFilter)[] = [
   ...EXACT_FIELDS.filter(([, { filter }]) => filter === 'few').map(([field]) => field),
   'ofJob',
   'seed',
 ];
-/** Conditions of which each has an index in the order of listings; a walk goes along the first one that is there. */
+/** Each of these conditions has an index in the order of listings; a walk uses the first one present. */
 const ORDERED = ['userId', 'failed', 'sampler', 'model', 'toolName'] as const;
 
 export function needsWindows(filter: ItemFilter): boolean {
@@ -49,7 +49,7 @@ export interface WindowedRequest {
 
 type Items = SelectQueryBuilder<Tables, 'generated_images', object>;
 
-/** The columns by which a filter decides, beside those of the order. */
+/** The columns that a filter tests, with those of the order. */
 function columnsOf(filter: ItemFilter): ColumnName[] {
   const columns = new Set<ColumnName>(['id', 'created_at', 'deleted_at']);
   for (const [field] of EXACT_FIELDS) if (filter[field] !== undefined) columns.add(columnOf(field));
@@ -62,19 +62,19 @@ function columnsOf(filter: ItemFilter): ColumnName[] {
 }
 
 export interface Walked {
-  /** The matches among the first rows of the order; the order is theirs. */
+  /** The matches among the first rows, in order. */
   hits: SearchHit[];
-  /** There are no rows behind these. */
+  /** There are no rows after these. */
   ended: boolean;
 }
 
 /**
- * Looks through the first rows of the order, in which most searches find enough. The rows are read one by one, and counted only when
- * too few of them match: `UNION ALL` comes to its second half when the first has ended.
+ * Reads the first rows of the order, in which most searches find enough. Rows are read one by one, and counted only when too few
+ * match: `UNION ALL` starts its second half when the first has ended.
  */
 export async function walk(db: Db, request: WindowedRequest): Promise<Walked> {
   const query = walkQuery(db, request).compile(db);
-  // Along which index it goes does not depend on the values, and planning it costs as much as walking.
+  // The index it uses does not depend on the values, and planning costs as much as walking.
   nameShape('walk', query.sql);
   const { rows } = await db.executeQuery<SearchHit & { walked: string | null }>(query);
   const count = rows.find(({ walked }) => walked !== null)?.walked;
@@ -108,8 +108,8 @@ function walkQuery(db: Db, request: WindowedRequest): RawBuilder<SearchHit & { w
 }
 
 /**
- * Ids of the first `limit` items of a search, in order; undefined when the walk finds them all, because it comes to the end. Several
- * statements: in a transaction of one snapshot.
+ * Ids of the first `limit` items of a search, in order; undefined when the walk finds them all, because it reaches the end. Runs
+ * several statements: call it in a transaction with one snapshot.
  * @param walked how many of them the walk has found
  */
 export async function findInWindows(trx: Trx, request: WindowedRequest, walked: number): Promise<string[] | undefined> {
@@ -137,7 +137,7 @@ export async function findInWindows(trx: Trx, request: WindowedRequest, walked: 
 
 const walkLength = (filter: ItemFilter): number => (filter.q === undefined ? WALK.other : WALK.text);
 
-/** The items along which a walk goes, from where the page begins. */
+/** The items that a walk reads, from the beginning of the page. */
 function path(db: Db, { filter, order, after }: WindowedRequest) {
   const along = ORDERED.find((name) => filter[name] !== undefined && filter[name] !== false);
   const { createdAfter, createdBefore } = filter;
@@ -151,7 +151,10 @@ function path(db: Db, { filter, order, after }: WindowedRequest) {
     .orderBy('generated_images.id', order);
 }
 
-/** When the first and the last row of a walk were made; undefined when it came to the end. Also makes room for large bitmaps. */
+/**
+ * Creation times of the first and the last row of a walk; undefined when it reached the end. Also raises the memory for large
+ * bitmaps.
+ */
 async function edgesOfWalk(db: Db, request: WindowedRequest): Promise<{ first: string; last: string } | undefined> {
   const times = path(db, request).select('generated_images.created_at').limit(1);
   return db
@@ -168,11 +171,11 @@ async function edgesOfWalk(db: Db, request: WindowedRequest): Promise<{ first: s
 interface Window {
   filter: ItemFilter;
   order: 'asc' | 'desc';
-  /** The place behind which the page begins. */
+  /** The place after which the page begins. */
   after: Position | undefined;
-  /** It begins with a moment, or anywhere. */
+  /** Its first moment; undefined: no bound. */
   from: string | undefined;
-  /** It ends before a moment, or nowhere. */
+  /** Its end, exclusive; undefined: no bound. */
   to: string | undefined;
   limit: number;
 }
@@ -183,7 +186,7 @@ async function searchWindow(db: Db, { filter, order, after, from, to, limit }: W
   let query = filtered(db.selectFrom('generated_images').select('generated_images.id'), filter);
   if (after) {
     query = query.where(beyond(order, after));
-    // Says nothing new, but the planner sees how short a window is only by two plain bounds.
+    // Redundant, but the planner estimates a window's length only from two plain bounds.
     if (from === undefined) query = query.where('generated_images.created_at', down ? '<=' : '>=', after.createdAt);
   }
   if (from !== undefined) query = query.where('generated_images.created_at', down ? '<' : '>=', from);

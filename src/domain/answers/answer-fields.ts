@@ -7,41 +7,41 @@ import { suggestedName } from '../ingest/ingest.ts';
 import { type ItemFields, type ItemInput, MAX_METADATA_BYTES, checkFields } from '../items/item-fields.ts';
 import { checkJsonObject } from '../items/text-limits.ts';
 
-/** Bytes of what the caller says of the items of one answer, all of them together. */
+/** Maximum bytes of the caller's fields over all items of one answer. */
 const MAX_FIELD_BYTES = 32 * 1024 * 1024;
 
-/** Bytes of JSON. @throws AppError too_large and others: what no item may have is not measured */
+/** Bytes of JSON. @throws AppError too_large and others: checked before it is measured */
 function sizeOf(field: string, value: unknown): number {
   return value === undefined ? 0 : Buffer.byteLength(JSON.stringify(checkJsonObject(field, value, MAX_METADATA_BYTES)));
 }
 
-/** Outputs of one answer at most; nobody generates more at once, and each is a row. */
+/** Maximum outputs of one answer; each becomes a row. */
 export const MAX_ANSWER_OUTPUTS = 1000;
-/** Of more outputs than these, the first item alone keeps the answer. */
+/** Above this many outputs, only the first item keeps the answer. */
 const MAX_COPIES_OF_ANSWER = 16;
 
-/** What is known of all outputs of an answer. `base` is what the caller said, and counts more. */
+/** Facts that all outputs of an answer share. `base`, the caller's fields, takes precedence. */
 interface AnswerParts {
   base: ItemInput;
   userId: string;
   provider: string;
   jobId: string | undefined;
   answer: ProviderAnswer;
-  /** The answer as it came. */
+  /** The answer as it arrived. */
   body: unknown;
 }
 
 export interface AnswerContext extends AnswerParts {
-  /** What each of its items is given. */
+  /** Fields of each of its items. */
   input: ItemInput;
 }
 
-/** Worked out once, however many outputs there are. */
+/** Computed once per answer, whatever the number of its outputs. */
 export function answerContext(parts: AnswerParts): AnswerContext {
   return { ...parts, input: answerInput(parts) };
 }
 
-/** @throws AppError invalid_request: more outputs than one answer may have; too_large: too much is said of each of them */
+/** @throws AppError invalid_request: more outputs than one answer may have; too_large: the fields of each output are too large */
 export function assertFew({ outputs }: ProviderAnswer, { prompt = '', metadata, generation }: ItemInput): void {
   const each = Buffer.byteLength(prompt) + sizeOf('metadata', metadata) + sizeOf('generation', generation);
   if (each * outputs.length > MAX_FIELD_BYTES)
@@ -57,7 +57,7 @@ export function assertFew({ outputs }: ProviderAnswer, { prompt = '', metadata, 
     );
 }
 
-/** An answer may say anything; what cannot be kept is cut or left out rather than refused, for nobody could send it better. */
+/** An answer's text is not the caller's to correct, so what cannot be stored is cut or left out instead of refused. */
 function answerInput({ base, provider, jobId, answer, body }: AnswerParts): ItemInput {
   return {
     ...base,
@@ -93,7 +93,7 @@ function clip(text: string | undefined, maxBytes: number): string | undefined {
   return text === undefined ? undefined : cutBytes(storable(text), maxBytes);
 }
 
-/** These columns are narrow; what does not fit is in the kept answer. */
+/** These columns are narrow; a longer value remains only in the stored answer. */
 function narrow(text: string | undefined): string | undefined {
   const clean = clip(text, 2000);
   return clean !== undefined && clean.length <= 20 ? clean : undefined;

@@ -11,18 +11,18 @@ import { objectSources } from '../ingest/object-references.ts';
 import { type NewOutput, recordFailure, recordOutputs } from './record-outputs.ts';
 
 export interface TellingOf {
-  /** Locked. */
+  /** Locked by the caller. */
   job: GenerationJob;
   answer: ProviderAnswer;
-  /** As it came. */
+  /** As it arrived. */
   body: unknown;
-  /** By what its outputs are known again, from `identifyOutputs`. */
+  /** Of each output, from `identifyOutputs`. */
   identities: readonly string[][];
-  /** The kept webhook, out of which base64 is read later. */
+  /** The stored webhook whose body holds the base64. */
   deliveryId?: string | undefined;
 }
 
-/** Carries what a provider says of a job into its row and its items, in the transaction that has locked the job. Answers the items' ids. */
+/** Writes a provider's answer into its job's row and items, in the transaction that has locked the job. Returns the items' ids. */
 export async function applyAnswer(
   deps: Deps,
   trx: Trx,
@@ -64,7 +64,7 @@ export async function applyAnswer(
   return { job: changed, itemIds };
 }
 
-/** An output as it is recorded: by what it is known again, and where its bytes can be had. */
+/** An output with its identities and the places that have its bytes. */
 export function newOutput(
   deps: Deps,
   context: AnswerContext,
@@ -79,7 +79,7 @@ export function newOutput(
   };
 }
 
-/** Told when no place is left: a path that no store is known to be mounted at. */
+/** Reported when no place is left: a path below no store's mount point. */
 function unreachableReason({ from }: AnswerOutput): string | undefined {
   const object = from.find((each) => each.type === 'object');
   if (!object) return undefined;
@@ -108,7 +108,7 @@ function wantedOf(
   };
 }
 
-/** When nothing is left to try; undefined when one of the places is not known to end. */
+/** When the last place expires; undefined when a place has no known expiry. */
 export function lastExpiry(from: readonly OutputBytes[], provider: string, answer: ProviderAnswer): Date | undefined {
   const completed = answer.generation['completedAt'];
   const since = typeof completed === 'string' && !Number.isNaN(Date.parse(completed)) ? new Date(completed) : undefined;

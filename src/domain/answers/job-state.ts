@@ -6,7 +6,7 @@ import { compactAnswer } from '../../sources/answers/compact-answer.ts';
 import { storable } from '../../json/storable-text.ts';
 import { cutBytes } from '../../storage/keys.ts';
 
-/** A later state is never overwritten by an earlier one, whatever comes first: the order in which they arrive does not matter. */
+/** An earlier state never overwrites a later one, so the order of arrival does not matter. */
 const RANK: Readonly<Record<JobStatus, number>> = { queued: 0, running: 1, canceled: 2, failed: 3, succeeded: 4 };
 const ENDED = new Set<JobStatus>(['canceled', 'failed', 'succeeded']);
 const TIMINGS = new Set(['delayTime', 'executionTime', 'timings', 'metrics', 'startedAt', 'completedAt']);
@@ -25,7 +25,7 @@ export function changeOf(job: GenerationJob, answer: ProviderAnswer, now: Date):
   const progress = status === 'succeeded' ? 100 : same ? percent(answer.progress, job.progress) : job.progress;
   if (progress !== job.progress) change.progress = progress;
   const message = answer.error === undefined ? null : text(answer.error.message, 10_000);
-  // A success may come with a note about what did not work; what an earlier state complained of is over.
+  // A success may carry a note about what did not work; it replaces the error of an earlier state.
   if ((later || (same && job.error === null)) && message !== job.error) {
     change.error = message;
     change.errorClass = answer.error?.class === undefined ? null : text(answer.error.class, 200);
@@ -38,7 +38,7 @@ export function changeOf(job: GenerationJob, answer: ProviderAnswer, now: Date):
   return Object.keys(change).length > 0 ? change : undefined;
 }
 
-/** As the provider tells it, else when it was heard of. */
+/** The provider's time, else the time of arrival. */
 function timeOf(said: unknown, now: Date): string {
   const time = typeof said === 'string' ? Date.parse(said) : Number.NaN;
   return Number.isFinite(time) && Math.abs(time - now.getTime()) < YEAR_MS

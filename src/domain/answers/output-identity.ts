@@ -8,9 +8,10 @@ import { openData } from '../../sources/base64.ts';
 type Base64Bytes = Extract<AnswerOutput['from'][number], { type: 'base64' }>;
 
 /**
- * By what each output of an answer is known again when its provider tells of it once more, in whatever form: `object:` where it lies,
- * `place:` its subfolder and name, `url:` its URL without the signature, `sha256:` its bytes, and `name:` its name alone, which is a
- * hint only. Hashes the bytes in the answer, so call it outside of a transaction; yields to other requests between pieces.
+ * The identities by which each output of an answer is recognised when its provider reports it again in another form: `object:`
+ * its store and key, `place:` its subfolder and name, `url:` its URL without the signature, `sha256:` its bytes, and `name:` its
+ * name alone, which is only a hint. Hashes the bytes in the answer, so call it outside of a transaction; it yields to other
+ * requests between pieces.
  */
 export async function identifyOutputs(outputs: readonly AnswerOutput[]): Promise<string[][]> {
   const hashes = new Map<Base64Bytes, string>();
@@ -46,16 +47,16 @@ function place(subfolder: string, filename: string): string {
   return `place:${subfolder.replace(/^\/+|(?<!\/)\/+$/g, '')}/${filename}`;
 }
 
-/** What a signature adds to an address; another one leads to the same file. */
+/** Query parameters that a signature adds to a URL; with another signature the URL leads to the same file. */
 const SIGNATURE = /^(x-amz-.*|x-goog-.*|expires|signature|key-pair-id|policy|googleaccessid|awsaccesskeyid)$/i;
-/** Azure's, which are too short to be told from names of other meaning unless its `sig` stands beside them. */
+/** Azure's parameters are too short to be distinctive: they count only when `sig` is among them. */
 const AZURE = /^(sig|sv|se|st|sp|sr|spr|sip|skoid|sktid|skt|ske|sks|skv)$/i;
 
 function ofUrl(url: string): string[] {
   if (!URL.canParse(url)) return [`url:${url}`];
   const parsed = new URL(url);
   const filename = parsed.searchParams.get('filename');
-  // ComfyUI's /view: the same file as one that is named by its folder and name.
+  // ComfyUI's /view returns the file that `place:` names by its folder and name.
   if (filename !== null)
     return [
       `url:${parsed.origin}${parsed.pathname}?${parsed.searchParams.toString()}`,
@@ -70,7 +71,7 @@ function ofUrl(url: string): string[] {
   return [`url:${parsed.href}`, ...(base === '' ? [] : [`name:${base}`])];
 }
 
-/** Of the bytes, where they can be decoded: the same picture may come as a data URI once and as bare base64 another time. */
+/** Hashes the decoded bytes: the same picture may come once as a data URI and once as bare base64. */
 async function hashOf(data: string): Promise<string> {
   const hash = createHash('sha256');
   try {
@@ -84,28 +85,28 @@ async function hashOf(data: string): Promise<string> {
   }
 }
 
-/** A URL without what a signature adds to it. */
+/** Removes the parameters of a signature from a URL. */
 export function urlIdentity(url: string): string {
   return short(ofUrl(url)[0] ?? url);
 }
 
-/** No index takes an entry of any length. */
+/** Hashes long identities: an index entry has a maximum size. */
 function short(identity: string): string {
   const text = storable(identity);
   if (Buffer.byteLength(text) <= 1000) return text;
   return `${text.slice(0, 200)}…${createHash('sha256').update(identity).digest('hex')}`;
 }
 
-/** What a job's failure is known by, until outputs come after all. */
+/** Identity of a job's failure item, until the job reports outputs after all. */
 export const FAILURE = 'failure:';
 
-/** An item's or an output's identities, taken apart once. */
+/** The parsed identities of an item or an output. */
 interface Traits {
-  /** All but the hints. */
+  /** All identities but the hints. */
   strong: ReadonlySet<string>;
   names: readonly string[];
   objects: readonly string[];
-  /** What says where a file lies, or what is in it: both sides that say so have to agree. */
+  /** Where the file lies and what it contains: when both sides state one, they must agree. */
   told: readonly (readonly string[])[];
   urls: readonly string[];
 }
@@ -123,9 +124,9 @@ function traitsOf(identities: Iterable<string>): Traits {
 }
 
 /**
- * Which of the known items each output is; undefined: a new one. An item is only ever one of the outputs. Each output is compared
- * with those alone that share something with it, for an answer may have a thousand and its job many more.
- * @param known by what each item is known
+ * For each output, the known item that it is; undefined: it is new. Each item matches at most one output. An output is compared
+ * only with items that share an identity with it: an answer may have a thousand outputs and its job many more.
+ * @param known the identities of each known item
  */
 export function matchOutputs(
   outputs: readonly (readonly string[])[],
@@ -142,7 +143,7 @@ export function matchOutputs(
     taken.add(id);
   };
   for (const [at, output] of traits.entries()) take(at, strongest(output, items, index, taken));
-  // A name alone decides only where nothing else can be meant.
+  // A name alone decides only when it is unambiguous.
   for (const [at, output] of traits.entries())
     if (matches[at] === undefined) take(at, onlyBearer(output, items, index, taken));
   return matches;
@@ -150,7 +151,7 @@ export function matchOutputs(
 
 type Index = ReadonlyMap<string, readonly string[]>;
 
-/** Items by each identity, and by the ends of the paths of their objects: a key is the end of a path under a mount point. */
+/** Indexes items by identity, and by the ends of their objects' paths: a key is the end of a path under a mount point. */
 function indexOf(items: ReadonlyMap<string, Traits>): Index {
   const index = new Map<string, string[]>();
   const add = (entry: string, id: string) => {
@@ -166,7 +167,7 @@ function indexOf(items: ReadonlyMap<string, Traits>): Index {
   return index;
 }
 
-/** `a/b/c.png` ends in `b/c.png` and `c.png`. Of a path of absurd depth, the longest ones. */
+/** `a/b/c.png` ends in `b/c.png` and `c.png`. Very deep paths yield only their longest ends. */
 function endsOf(key: string): string[] {
   const segments = key.split('/').slice(0, MAX_SEGMENTS);
   return segments.slice(1).map((_segment, at) =>
@@ -211,7 +212,7 @@ function onlyBearer(
     const bearers: string[] = [];
     for (const id of index.get(`name:${name}`) ?? []) {
       const item = items.get(id);
-      // Two addresses are two files, unless something else says that they are one.
+      // Two URLs are two files, unless another identity says that they are one.
       if (taken.has(id) || !item || contradict(output, item) || apart(output.urls, item.urls)) continue;
       bearers.push(id);
       if (bearers.length > 1) break;
@@ -221,18 +222,18 @@ function onlyBearer(
   return undefined;
 }
 
-/** Both sides say something, and nothing of it is the same. */
+/** Both sides state something and share none of it. */
 function apart(a: readonly string[], b: readonly string[]): boolean {
   return a.length > 0 && b.length > 0 && !a.some((one) => b.includes(one));
 }
 
-/** Equal names may be different files: when both sides say where a file lies, or what is in it, that has to agree. */
+/** Different files may have equal names: when both sides state where a file lies or what it contains, those must agree. */
 function contradict(a: Traits, b: Traits): boolean {
   if (a.told.some((mine, kind) => apart(mine, b.told[kind] ?? []))) return true;
   return apart(a.objects, b.objects) && !sameObject(a.objects, b.objects);
 }
 
-/** The same object by its key, and by a path under the mount point of the volume that holds it. */
+/** Whether a key and a path under the mount point of its store's volume name the same object. */
 function sameObject(a: readonly string[], b: readonly string[]): boolean {
   return a.some((one) => b.some((other) => one.endsWith(`/${other}`) || other.endsWith(`/${one}`)));
 }

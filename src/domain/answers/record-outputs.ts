@@ -10,13 +10,13 @@ import type { ItemFields } from '../items/item-fields.ts';
 import { FAILURE, matchOutputs } from './output-identity.ts';
 import { insertFailedItem, insertPendingItem } from '../ingest/pending-item.ts';
 
-/** One output of a job, and where its bytes can be had. */
+/** One output of a job and the places that have its bytes. */
 export interface NewOutput {
-  /** By what it is known again, see `identifyOutputs`. */
+  /** From `identifyOutputs`. */
   identities: readonly string[];
   fields: ItemFields;
   wanted: NewFetch;
-  /** Why there is no place to have the bytes from, when there is none. */
+  /** Why no place has the bytes, when none does. */
   unreachable?: string | undefined;
 }
 
@@ -26,9 +26,9 @@ export interface RecordedOutput {
 }
 
 /**
- * Makes a pending item of each output that is new, and gives those that are known what is new about them; however often, and in
- * whatever order, a job's outputs are told, they end in one set of items. The caller has locked the job (`lockJob`), and a worker
- * fetches what is pending once the transaction commits. Answers the items, in the order of the outputs.
+ * Inserts a pending item for each new output and adds what is new to the known ones. However often and in whatever order a job's
+ * outputs are reported, the result is one set of items. The caller has locked the job (`lockJob`); a worker fetches pending items
+ * once the transaction commits. Returns the items in the order of the outputs.
  */
 export async function recordOutputs(
   deps: Deps,
@@ -42,11 +42,11 @@ export async function recordOutputs(
     known,
   );
   for (const [index, output] of outputs.entries()) matches[index] ??= await ownItemOf(trx, output, matches);
-  // What was recorded as the failure of the job becomes its first new output after all.
+  // The item of the job's failure becomes its first new output.
   const failure = [...known].find(([, identities]) => identities.has(FAILURE))?.[0];
   const failed = failure === undefined ? undefined : await findItemForUpdate(trx, failure);
   const successor = failed?.deletedAt === null ? matches.indexOf(undefined) : -1;
-  // Items that are there are locked in one order, and before any scene is: whoever deletes one does it in that order, too.
+  // Lock existing items in one order and before any scene, as deletions do.
   const there = outputs
     .flatMap((output, index) => (matches[index] === undefined ? [] : [{ id: matches[index], output }]))
     .toSorted((one, other) => (BigInt(one.id) < BigInt(other.id) ? -1 : 1));
@@ -68,13 +68,13 @@ export async function recordOutputs(
     const jobs = wanted.filter(({ wanted: { sources } }) => isAtHand(sources) === atHand).length;
     if (jobs > 0) await enqueue(trx, fetchTask(atHand), jobs);
   }
-  // Last, for it holds the run's row.
+  // Last, because it locks the run's row.
   const [first] = outputs;
   if (first) await touchRun(trx, first.fields.runId, first.fields.userId);
   return recorded;
 }
 
-/** An object that this user has an item of already, by another job or a call without one, is that item. */
+/** An object that is already an item of this user, through another job or without one, stays that item. */
 async function ownItemOf(
   trx: Trx,
   { wanted, fields }: NewOutput,
@@ -102,7 +102,7 @@ async function insertNew(
   return item.id;
 }
 
-/** A scene that has become another user's is no reason to lose a picture: it is stored without the scene. */
+/** When the scene now belongs to another user, the picture is stored without it rather than lost. */
 async function withReachableScene(deps: Deps, trx: Trx, fields: ItemFields): Promise<ItemFields> {
   const { projectId, sceneId, userId } = fields;
   if (projectId === undefined || sceneId === undefined) return fields;
@@ -116,9 +116,9 @@ async function withReachableScene(deps: Deps, trx: Trx, fields: ItemFields): Pro
   return { ...fields, projectId: undefined, sceneId: undefined, generation: { ...fields.generation, note } };
 }
 
-/** An item that was told of before: when it has no bytes yet, there are further places now. */
+/** Adds further places to a known item that has no bytes yet. */
 async function extendItem(trx: Trx, id: string, { wanted, fields }: NewOutput): Promise<void> {
-  // The item first, then its fetch: in the order of whoever brings its bytes at this moment.
+  // The item before its fetch: the order in which a running fetch locks them.
   const item = await findItemForUpdate(trx, id);
   if (
     !item ||
@@ -142,8 +142,8 @@ async function extendItem(trx: Trx, id: string, { wanted, fields }: NewOutput): 
 }
 
 /**
- * The failure of a job that has no outputs, or only those that it made before (`partial`), as an item; told again, it stays one.
- * Undefined: there are outputs.
+ * Records the failure of a job with no outputs, or with only earlier ones (`partial`), as one item, also when it is reported
+ * again. Returns undefined when the job has outputs.
  */
 export async function recordFailure(
   deps: Deps,

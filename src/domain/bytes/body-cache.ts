@@ -1,25 +1,25 @@
 import { LRUCache } from 'lru-cache';
 import type { Location } from '../../db/objects/locations.ts';
 
-/** Bodies up to this size are kept: for larger ones the disk is as fast as memory. */
+/** Larger bodies are not kept: for them the disk is as fast as memory. */
 const MAX_BODY_BYTES = 1024 * 1024;
-/** A body is kept when it is asked for twice within so many requests for small ones, so that reading through everything drives nothing out. */
+/** A body is kept when it is requested twice within this many requests for small ones, so that a full scan evicts nothing. */
 const RECENT = 500;
 
 /**
- * Small bodies that are asked for again and again, in memory. What lies under a key of ours never changes, so nothing is ever out of
- * date; who may have it is decided before, at each request.
+ * An in-memory cache of small, frequently requested bodies. The content of our keys never changes, so no entry goes stale; access
+ * is checked on each request before.
  */
 export interface BodyCache {
   get(location: Location): Buffer | undefined;
-  /** Whether a body is worth keeping now; counts as a request for it. */
+  /** Whether a body is worth caching now; counts as a request for it. */
   wants(location: Location): boolean;
   keep(location: Location, data: Buffer): void;
-  /** For what is deleted for good. */
+  /** For objects that are deleted for good. */
   forget(location: Pick<Location, 'store' | 'key'>): void;
 }
 
-/** @param maxBytes of all together; 0 keeps none */
+/** @param maxBytes limit of the whole cache; 0 disables it */
 export function createBodyCache(maxBytes: number): BodyCache {
   if (maxBytes === 0) return { get: () => undefined, wants: () => false, keep: () => {}, forget: () => {} };
   const bodies = new LRUCache<string, Buffer>({
@@ -34,7 +34,7 @@ export function createBodyCache(maxBytes: number): BodyCache {
       return data?.length === location.bytes ? data : undefined;
     },
     wants: (location) => {
-      // Somebody else's object may change.
+      // An adopted object may change.
       if (!location.owned || location.bytes > Math.min(MAX_BODY_BYTES, maxBytes)) return false;
       const name = nameOf(location);
       if (recent.has(name)) return true;

@@ -12,7 +12,7 @@ interface Hints {
 }
 
 /**
- * Tells what the bytes are, from the bytes; the name and the declared type count only where a format has no signature.
+ * Detects the type from the bytes; the name and the declared type count only for formats without a signature.
  * @throws AppError file_missing, unsupported_media
  */
 export async function identify(

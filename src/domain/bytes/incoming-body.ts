@@ -1,12 +1,12 @@
 import { AppError } from '../../errors.ts';
 
 /*
- * A body on its way in, in one place: its bound, a look at its start, and a memory of what was read so that another store can be given
- * it. The states of what is remembered:
+ * An incoming body: its size limit, its head for type detection, and a buffer from which another store can be given it again.
  *
- *   remembering ── more than `replayBytes` read, while it is being passed on ──> passing (a chunk is let go of when it is taken)
+ *   remembering ── more than `replayBytes` read, while it is being passed on ──> passing (a chunk is released once it is taken)
  *
- * One read of the source at a time, whichever attempt waits for it: one that was given up may still be waiting for what the next needs.
+ * Only one read of the source runs at a time, shared by all attempts: one that was given up may still wait for the chunk that the
+ * next attempt needs.
  */
 
 export interface Head {
@@ -18,32 +18,32 @@ export interface Head {
 
 export interface IncomingBody {
   head(): Head;
-  /** Reads on until the head has `bytes` bytes, or the body ends. To be called before `read`. */
+  /** Reads on until the head has `bytes` bytes, or the body ends. Call it before `read`. */
   more(bytes: number): Promise<Head>;
-  /** The body from its start; an earlier reader gets nothing more. @throws the body's own error, AppError too_large */
+  /** The body from its start; an earlier reader gets nothing further. @throws the body's own error, AppError too_large */
   read(): AsyncGenerator<Uint8Array>;
-  /** Whether `read` can give it from its start once more. */
+  /** Whether `read` can return it from its start once more. */
   whole(): boolean;
   /** Ends the body without reading the rest. */
   cancel(): Promise<void>;
 }
 
 export interface BodyBounds {
-  /** Bytes that are read before it is returned. */
+  /** Bytes that are read before `openBody` returns. */
   headBytes: number;
-  /** Bytes at most. @throws AppError too_large while it is read */
+  /** Maximum bytes. @throws AppError too_large while it is read */
   maxBytes?: number | undefined;
-  /** Bytes up to which it can be read again; 0: once only. */
+  /** Bytes up to which it can be read again; 0: only once. */
   replayBytes?: number | undefined;
 }
 
-/** Opens a body and reads its start, so that its type is known before it is decided where the bytes go. */
+/** Opens a body and reads its head, so that its type is known before a destination is chosen. */
 export async function openBody(
   source: AsyncIterable<Uint8Array>,
   { headBytes, maxBytes = Infinity, replayBytes = 0 }: BodyBounds,
 ): Promise<IncomingBody> {
   const iterator = source[Symbol.asyncIterator]();
-  /** From the start while `remembering`; else only what the running reader has not taken yet. */
+  /** From the start while `remembering`; else only what the current reader has not taken yet. */
   let chunks: Uint8Array[] = [];
   let total = 0;
   let remembering = true;
@@ -80,7 +80,7 @@ export async function openBody(
   const cancel = async () => {
     if (ended) return;
     const returned = iterator.return?.().catch(() => {});
-    // A generator returns only after the read that it is at, which may hang.
+    // A generator's return() waits for its running read, which may hang.
     if (!pulling) await returned;
   };
 
@@ -106,7 +106,7 @@ export async function openBody(
         if (mine !== readers) return;
       }
     } finally {
-      // Nobody can read it again.
+      // It cannot be read again.
       if (!remembering && mine === readers && !ended) void cancel();
     }
   }
@@ -120,7 +120,7 @@ export async function openBody(
   return { head, more, read, whole: () => remembering && failure === undefined, cancel };
 }
 
-/** Bytes that are here already, as a body. */
+/** Bytes in memory as a body. */
 export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

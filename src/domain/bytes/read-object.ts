@@ -16,7 +16,7 @@ export interface ReadObject {
 }
 
 /**
- * Reads an object from its first to its last byte to tell what it is.
+ * Reads a whole object to determine its type, size and hash.
  * @throws AppError content_missing, unsupported_media, file_missing, store_unavailable
  */
 export async function readObject(

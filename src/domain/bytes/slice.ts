@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { ByteRange } from '../../storage/driver.ts';
 
-/** A part of a stream, for stores that can only give the whole; ends the stream as soon as the part is out. */
+/** A part of a stream, for stores that can only return the whole; ends the stream as soon as the part is out. */
 export function slice(whole: Readable, { start, end }: ByteRange): Readable {
-  // It may break off before anybody reads; the iterator tells it then.
+  // It may fail before anything reads it; the iterator reports that then.
   whole.on('error', () => {});
   async function* part(): AsyncGenerator<Uint8Array> {
     let at = 0;

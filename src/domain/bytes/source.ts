@@ -2,7 +2,7 @@ import { decodeData } from '../../sources/base64.ts';
 import { once } from './incoming-body.ts';
 import type { ItemInput } from '../items/item-fields.ts';
 
-/** Bytes that flow in; `finish` gives what follows them in the request, before anything becomes visible. */
+/** A byte stream; `finish` returns the fields that follow it in the request, before anything becomes visible. */
 export interface BytesSource {
   type: 'bytes';
   /** For the metrics: `multipart`, `raw`, `base64`. */
@@ -25,7 +25,7 @@ export type Source =
 /**
  * Base64 or a data URI as a source.
  * @param via for the metrics
- * @param contentType what somebody else says that it is; it counts more than the URI's own claim
+ * @param contentType a declared type, which takes precedence over the URI's
  * @throws AppError invalid_base64, file_missing
  */
 export async function base64Source(data: string, via: string, contentType?: string): Promise<BytesSource> {

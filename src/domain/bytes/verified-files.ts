@@ -4,8 +4,8 @@ import type { Location } from '../../db/objects/locations.ts';
 const MAX_VERIFIED = 20_000;
 
 /**
- * Files that this process has read whole and found to be what was stored, by their versions. A file that has changed since, in its
- * inode, size or times, is checked again; bits that change without a write are the scrub's to find.
+ * Files, by version, that this process has read whole and verified. A file whose inode, size or times have changed is verified
+ * again; bits that change without a write are left to the scrub.
  */
 export interface VerifiedFiles {
   has(location: Location, version: string): boolean;

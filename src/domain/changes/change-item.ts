@@ -37,13 +37,16 @@ async function reachable(deps: Deps, caller: Caller, id: string, deleted: 'alive
   return item;
 }
 
-/** Changes what a caller may change; each given field replaces the old one whole. @throws AppError not_found, invalid_request */
+/**
+ * Changes the fields that a caller may change; each given field replaces the old value whole. @throws AppError not_found,
+ * invalid_request
+ */
 export async function patchItem(deps: Deps, caller: Caller, id: string, patch: ItemPatch): Promise<MediaItem> {
   const item = await reachable(deps, caller, id, 'alive');
   const { tags, metadata, prompt, visibility, expiresAt } = patch;
   const fields = checkFields({ tags, metadata, prompt, visibility, expiresAt: expiresAt ?? undefined }, item.userId);
   const changed = await deps.db.transaction().execute(async (trx) => {
-    // Read again under the lock: the search text is made of what stays as well as of what changes.
+    // Read again under the lock: the search text covers unchanged fields too.
     const current = await findItemForUpdate(trx, id);
     const change: ItemChange = {
       ...(tags !== undefined && { tags: fields.tags }),
@@ -74,7 +77,7 @@ function wordsOf(item: MediaItem, tags: string[], patch: ItemPatch) {
   };
 }
 
-/** Puts a tombstone on an item; deleting twice is not an error. @throws AppError not_found */
+/** Soft-deletes an item (sets its tombstone); deleting twice is not an error. @throws AppError not_found */
 export async function softDelete(deps: Deps, caller: Caller, id: string): Promise<void> {
   const item = await reachable(deps, caller, id, 'any');
   await deps.db.transaction().execute(async (trx) => {
@@ -85,7 +88,7 @@ export async function softDelete(deps: Deps, caller: Caller, id: string): Promis
   await refreshRun(deps, item.runId);
 }
 
-/** Takes the tombstone off again; an item that has none is answered as it is. @throws AppError not_found */
+/** Removes the tombstone; an item without one is returned as it is. @throws AppError not_found */
 export async function restore(deps: Deps, caller: Caller, id: string): Promise<MediaItem> {
   const item = await reachable(deps, caller, id, 'any');
   const restored = await deps.db.transaction().execute(async (trx) => {
@@ -99,21 +102,21 @@ export async function restore(deps: Deps, caller: Caller, id: string): Promise<M
 }
 
 /**
- * Removes the record and every owned copy for good. Marked intents take over before the record goes, so a crash in
- * between leaves nothing that the sweeper does not know.
+ * Removes the record and every owned copy for good. Marked intents name the objects before the record goes, so that after a crash
+ * the sweeper finishes the deletion.
  * @throws AppError not_found
  */
 export async function purge(deps: Deps, caller: Caller, id: string): Promise<void> {
   const item = await reachable(deps, caller, id, 'any');
   const owned = await deps.db.transaction().execute(async (trx) => {
-    // First, so that a copy that is just being recorded is either seen here or finds the item gone.
+    // First, so that a copy that is being recorded is either seen here or finds the item gone.
     await findItemForUpdate(trx, id);
     const objects = (await locationsOf(trx, id, null))
       .filter((location) => location.owned && location.state !== 'pending')
       .map(({ store, key }) => ({ store, key }));
     await insertMarkedIntents(trx, objects);
     await replaceCurrentItem(trx, id);
-    // What was answered about it would live on for a day, and tell a repeated upload that it is stored.
+    // Kept idempotent responses would live on for a day and tell a repeated upload that the item is stored.
     await forgetAnswersAbout(trx, id);
     await deleteItem(trx, id);
     await touchRun(trx, item.runId, item.userId);

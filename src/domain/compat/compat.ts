@@ -17,16 +17,16 @@ import { type Reader, refuseReading } from '../delivery/open-content.ts';
 import { placeInRun, runEntry, runHead } from '../run-folder/write-metadata.ts';
 import { scopeOf } from '../search/search.ts';
 
-/** Bytes of a list by offset, but for what is left of abridged items. */
+/** Maximum bytes of a list by offset, apart from what remains of abridged items. */
 const MAX_LIST_BYTES = 8 * 1024 * 1024;
-/** Items that are described with a run; a search has the others. */
+/** Items that are returned with a run; a search returns the others. */
 const MAX_RUN_ITEMS = 1000;
-/** Bytes of JSON of the items of a run, which are told twice: as items, and as metadata.json has them. */
+/** Maximum bytes of JSON of a run's items, which are sent twice: as items and in the form of metadata.json. */
 const MAX_RUN_BYTES = 4 * 1024 * 1024;
 
 /**
- * Newest first; older systems paged by offset, which costs what was left out. Items that would make the answer larger than 8 MiB are
- * abridged: to leave them out would move every page behind. @throws AppError user_mismatch
+ * Lists items newest first by offset, as older systems page; the database reads the skipped rows too. Items beyond 8 MiB are
+ * abridged, because leaving them out would shift every later page. @throws AppError user_mismatch
  */
 export async function imagesByOffset(
   deps: Deps,
@@ -39,18 +39,18 @@ export async function imagesByOffset(
 
 interface LabelName {
   runId: string;
-  /** The owner, where a service asks for what is a mere label. */
+  /** The owner, when a service asks for a label. */
   userId?: string | undefined;
 }
 
 interface LabelledMedia {
-  /** Undefined: the id is a mere label. */
+  /** Undefined: the id is only a label. */
   run: Run | undefined;
   owner: string;
   ids: string[];
 }
 
-/** The items with bytes that bear a run's id and that the caller may read; those of one owner. @throws AppError not_found */
+/** Readable items with bytes that bear a run's id, all of one owner. @throws AppError not_found */
 async function mediaUnderId(deps: Deps, caller: Caller, { runId, userId: wanted }: LabelName): Promise<LabelledMedia> {
   const reader: Reader = { type: 'caller', caller };
   const run = await findRun(deps.db, runId);
@@ -68,7 +68,7 @@ async function mediaUnderId(deps: Deps, caller: Caller, { runId, userId: wanted 
   return { run, owner, ids: found.filter((item) => item.userId === owner).map(({ id }) => id) };
 }
 
-/** The first output of a run, and how many it has. @throws AppError not_found */
+/** The first output of a run, and the number of its outputs. @throws AppError not_found */
 export async function firstOfRun(
   deps: Deps,
   caller: Caller,
@@ -79,7 +79,7 @@ export async function firstOfRun(
   return item ? { item, count: ids.length } : refuseReading({ type: 'caller', caller });
 }
 
-/** All that is known of a run, as metadata.json tells it, and its items, as many as fit. @throws AppError not_found */
+/** A run in the form of metadata.json, with as many items as fit. @throws AppError not_found */
 export async function describeRun(
   deps: Deps,
   caller: Caller,
@@ -113,7 +113,7 @@ export async function describeRun(
   return { metadata: { ...head, outputs }, items, moreItems: items.length < ids.length };
 }
 
-/** Stores images that a front end got in pieces: those of a job are the same as its webhooks tell of. @throws AppError invalid_request */
+/** Stores images that a front end received one by one; a job's webhooks yield the same items. @throws AppError invalid_request */
 export async function saveImages(
   deps: Deps,
   caller: Caller,
@@ -133,7 +133,7 @@ export async function saveImages(
   return (await importJob(deps, { ...request, jobId, answer })) ?? storeWithoutJob(deps, request, answer, jobId);
 }
 
-/** Where an item lies on the volume, as back ends that have mounted it see it; null when it lies elsewhere. */
+/** The path of an item on the volume as back ends mount it; null when it lies elsewhere. */
 export function networkVolumePath({ stores }: Pick<Deps, 'stores'>, item: MediaItem): string | null {
   if (item.storageKey === null || item.storageProvider === null || !stores.has(item.storageProvider)) return null;
   return stores.get(item.storageProvider).mountedPath(item.storageKey) ?? item.storageKey;

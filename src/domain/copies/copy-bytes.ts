@@ -19,7 +19,7 @@ interface Target {
   signal: AbortSignal | undefined;
 }
 
-/** Copies from any location that has the bytes, and notes which of them have turned out not to. @throws AppError */
+/** Copies from any location that has the bytes, and records which locations do not. @throws AppError */
 export async function copyBytes(
   deps: CopyDeps,
   item: MediaItem,
@@ -46,7 +46,7 @@ export async function copyBytes(
   throw failure;
 }
 
-/** A failure of the store that is read, in the midst of a write to another. */
+/** The source store failed during a write to another. */
 class SourceError extends Error {
   override readonly name = 'SourceError';
 }
@@ -56,7 +56,7 @@ async function copyFrom(source: Store, from: Location, item: MediaItem, { to, ke
     if (isAppError(error, 'content_missing')) throw error;
     throw new SourceError('the source cannot be read', { cause: error });
   });
-  // It may break off before the target asks for the first byte, when nobody listens yet; the iterator tells it later.
+  // It may fail before the target reads the first byte, when it has no listener yet; the iterator reports it later.
   content.stream.on('error', () => {});
   const expected = from.sha256 ?? item.sha256;
   async function* body(): AsyncGenerator<Uint8Array> {
@@ -85,7 +85,7 @@ async function copyFrom(source: Store, from: Location, item: MediaItem, { to, ke
   }
 }
 
-/** Reads a copy back: only bytes that can be read are stored. @throws AppError store_unavailable, content_missing */
+/** Reads a copy back to prove that it was stored. @throws AppError store_unavailable, content_missing */
 export async function verifyStored(
   to: Store,
   key: string,

@@ -20,21 +20,21 @@ import { storageUrlOf } from '../staging/storage-url.ts';
 type CopyDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'background' | 'publicBaseUrl'>;
 
 export interface CopyOptions {
-  /** The store that gets the bytes. */
+  /** The target store. */
   to: Store;
-  /** From then on the item's bytes are at home there: its `storageProvider` and `storageUrl` change. */
+  /** Makes it the item's own store: `storageProvider` and `storageUrl` change. */
   home: boolean;
-  /** A store that gives its copy up once the new one has been proven; its object is deleted when it is ours. */
+  /** A store whose copy is dropped once the new one is verified; its object is deleted if we own it. */
   drop?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Copies an item's bytes into a further store: streamed, read back and compared by sha256, and only then recorded, all
- * under an intent. The old copy is dropped in the same transaction, its object after it. Each attempt has a key of its own, so
- * two of them never meet, and what one leaves behind is no business of the next.
+ * Copies an item's bytes into another store under an intent: streamed, read back, compared by sha256, and only then recorded. The
+ * old copy is dropped in the same transaction, and its object deleted after it. Each attempt has a separate key, so attempts do
+ * not interfere and one's leftovers do not affect the next.
  * @throws AppError content_missing, digest_mismatch, object_taken (the store has a copy by now), store_unavailable, storage_full,
- * not_found; then the item is as it was
+ * not_found; then the item is unchanged
  */
 export async function copyItem(deps: CopyDeps, item: MediaItem, options: CopyOptions): Promise<Copied> {
   const { to, signal } = options;
@@ -62,7 +62,10 @@ export async function copyItem(deps: CopyDeps, item: MediaItem, options: CopyOpt
   }
 }
 
-/** Beside the original where that is ours; somebody else's key may be anything in another store. In a run's folder a name of the run's. */
+/**
+ * Next to the original's key if we own that; an adopted key may mean anything in another store. In a run's folder, the run's
+ * naming.
+ */
 async function keyForCopy(deps: CopyDeps, item: MediaItem, locations: readonly Location[], to: Store): Promise<string> {
   const base = locations.find((location) => location.owned && location.state !== 'pending');
   if (base) return (await runKeyForCopy(deps, item, base.key, to)) ?? copyKey(base.key);
@@ -73,7 +76,7 @@ async function keyForCopy(deps: CopyDeps, item: MediaItem, locations: readonly L
   });
 }
 
-/** The same name as in the other store, or the next one that is free. */
+/** The same name as in the other store, or the next free one. */
 async function runKeyForCopy(deps: CopyDeps, item: MediaItem, key: string, to: Store): Promise<string | undefined> {
   const { runId } = item;
   if (runId === null || !key.startsWith(runFolder(runId))) return undefined;
@@ -85,8 +88,8 @@ async function runKeyForCopy(deps: CopyDeps, item: MediaItem, key: string, to: S
 }
 
 /**
- * The end of a move whose target has a copy already: that copy is read and compared, then the old one is dropped.
- * @throws AppError store_unavailable, content_missing, not_found; then the item is as it was
+ * Ends a move whose target already has a copy: verifies that copy, then drops the old one.
+ * @throws AppError store_unavailable, content_missing, not_found; then the item is unchanged
  */
 export async function settleCopy(
   deps: CopyDeps,
@@ -100,7 +103,7 @@ export async function settleCopy(
   await verifyStored(to, existing.key, { sha256 }, signal);
   const dropped = await deps.db.transaction().execute(async (trx) => {
     await lockItem(trx, item.id);
-    // Somebody else may have dropped it since it was read.
+    // Another process may have dropped it since it was read.
     const still = (await locationsOf(trx, item.id, null)).some(
       ({ store, key, state }) => store === to.name && key === existing.key && state === 'stored',
     );
@@ -114,7 +117,7 @@ export async function settleCopy(
   await removeDropped(deps, dropped);
 }
 
-/** The rows of a finished copy. Answers the objects that are to be deleted. */
+/** Writes the rows of a finished copy. Returns the objects to delete. */
 async function record(
   deps: CopyDeps,
   trx: Trx,
@@ -130,13 +133,13 @@ async function record(
   if (!(await setStored(trx, location)))
     throw new AppError('object_taken', `The store '${to.name}' has a copy of this item already.`);
   if (home) await makeHome(deps, trx, itemId, { to, key: copied.key });
-  // What lay there and was no good would else be an object that nothing knows.
+  // A bad copy that is replaced would otherwise be an object that no row names.
   const objects = replaced.map(({ store, key }) => ({ store, key }));
   await insertMarkedIntents(trx, objects);
   return drop === undefined ? objects : [...objects, ...(await dropLocation(deps, trx, itemId, drop))];
 }
 
-/** Whoever changes an item's locations holds its row first: changes of one item come one after the other. */
+/** Locks the item's row first, so that changes of its locations are serialised. */
 async function lockItem(trx: Trx, itemId: string): Promise<void> {
   if (!(await findItemForUpdate(trx, itemId)))
     throw new AppError('not_found', 'The item was removed while it was copied.');
@@ -149,7 +152,7 @@ function makeHome(deps: CopyDeps, trx: Trx, itemId: string, { to, key }: { to: S
   });
 }
 
-/** Takes an item's copy in `store` away, and answers its object when that is ours to delete: from here on an intent knows it. */
+/** Removes an item's location in `store`. Returns its object if we must delete it, with a marked intent that names it. */
 async function dropLocation({ stores }: CopyDeps, trx: Trx, itemId: string, store: string): Promise<IntentKey[]> {
   const locations = await locationsOf(trx, itemId, null);
   const old = locations.find((location) => location.store === store && location.state !== 'pending');

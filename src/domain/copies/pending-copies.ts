@@ -11,12 +11,12 @@ import { copyItem } from './copy-item.ts';
 import type { Deps } from '../deps.ts';
 
 export interface CopyReport {
-  /** Items that came home to the store that was down when they arrived. */
+  /** Items that failed back to the store that was down when they arrived. */
   home: number;
   mirrored: number;
-  /** Copies that are tried again later. */
+  /** Copies that are retried later. */
   failed: number;
-  /** Stores that are to get copies and cannot be written to just now. */
+  /** Target stores that cannot be written to at the moment. */
   down: string[];
 }
 
@@ -27,15 +27,15 @@ const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
 
 /**
- * Makes the copies that are due: items that were written to a fallback go home, mirrors get theirs. Any number of processes
- * may do so at once. Answers when none is due any more, and begins none after the time `end`, in milliseconds.
+ * Makes the copies that are due: failback of items that were written to a fallback, and copies for mirrors. Safe to run in
+ * several processes. Returns when none is due, and starts none after the time `end`, in milliseconds.
  */
 export async function makePendingCopies(deps: CopiesDeps, signal?: AbortSignal, end = Infinity): Promise<CopyReport> {
   const report: CopyReport = { home: 0, mirrored: 0, failed: 0, down: [] };
   const up: string[] = [];
   for (const store of await pendingStores(deps.db)) ((await canTake(deps, store)) ? up : report.down).push(store);
   while (signal?.aborted !== true && Date.now() < end) {
-    // A store that went away in the midst of this is left alone, too.
+    // A store that went down during this round is skipped, too.
     const reachable = up.filter((store) => deps.stores.get(store).available());
     const taken = await takePendingLocations(deps.db, reachable, AT_ONCE);
     await Promise.all(
@@ -51,12 +51,12 @@ export async function makePendingCopies(deps: CopiesDeps, signal?: AbortSignal, 
   return report;
 }
 
-/** Seconds until there is something to copy again; undefined when nothing waits. */
+/** Seconds until a copy is due; undefined when none are. */
 export function secondsToNextCopy(deps: Pick<Deps, 'db'>): Promise<number | undefined> {
   return secondsToNextPending(deps.db);
 }
 
-/** Asked before anything is begun: what a store that is down was sent would have to be cleaned up when it is back. */
+/** Checked before a copy begins: whatever is sent to a store that is down must be cleaned up once it is back. */
 async function canTake(deps: CopiesDeps, store: string): Promise<boolean> {
   if (!deps.stores.has(store)) {
     deps.log.warn({ store }, 'copies are wanted in a store that is not configured here; name it in STORES');
@@ -84,7 +84,7 @@ async function makeCopy(deps: CopiesDeps, pending: PendingLocation, signal?: Abo
     await copyItem(deps, item, { to, home, drop, signal });
     return true;
   } catch (error) {
-    // Gone meanwhile, or somebody else has made it.
+    // The item was deleted, or another process made the copy.
     if (isAppError(error, 'not_found', 'object_taken')) return true;
     const seconds = Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (attempts - 1));
     deps.log.warn(

@@ -11,11 +11,11 @@ import { workThrough } from '../work-through.ts';
 type TransferDeps = Pick<Deps, 'db' | 'stores' | 'log' | 'background' | 'publicBaseUrl'>;
 
 export interface TransferOptions {
-  /** The store that is emptied; undefined: nothing is, `to` becomes a mirror. */
+  /** The store to empty; undefined: none, `to` becomes a mirror. */
   from?: string | undefined;
   to: string;
   filter: ItemFilter;
-  /** Leave the old copies where they are. */
+  /** Keep the old copies. */
   keep: boolean;
   concurrency: number;
   /** Aborting lets running copies finish and starts no more. */
@@ -24,10 +24,10 @@ export interface TransferOptions {
 }
 
 export interface TransferSummary {
-  /** Copied and proven in this run. */
+  /** Copied and verified in this run. */
   copied: number;
   bytes: number;
-  /** The store had a good copy already; the old one was dropped where that was wanted. */
+  /** The store already had a good copy; the old one was dropped if requested. */
   present: number;
   failed: { id: string; reason: string }[];
   seconds: number;
@@ -45,8 +45,8 @@ export async function planTransfer(
 }
 
 /**
- * Copies items into a store, each read back and compared by sha256 before anything is dropped, while the service goes on.
- * Every item is a step of its own, so a run can be cut off anywhere and repeated.
+ * Copies items into a store while the service runs. Each copy is read back and compared by sha256 before the old one is dropped.
+ * Every item is an independent step, so a run may be interrupted and repeated.
  * @throws AppError unknown_store
  */
 export async function transferItems(deps: TransferDeps, options: TransferOptions): Promise<TransferSummary> {
@@ -97,7 +97,7 @@ async function* ids({ db }: TransferDeps, { from, to, filter, signal }: Transfer
   }
 }
 
-/** Another process may copy the same item: what it has done by then counts. */
+/** Another process may copy the same item; its result counts. */
 async function transferOnce(deps: TransferDeps, id: string, options: TransferOptions): Promise<number | undefined> {
   try {
     return await transferOne(deps, id, options);
@@ -107,7 +107,7 @@ async function transferOnce(deps: TransferDeps, id: string, options: TransferOpt
   }
 }
 
-/** Bytes that were copied; undefined when there was nothing to copy. */
+/** Returns the bytes copied; undefined when there was nothing to copy. */
 async function transferOne(deps: TransferDeps, id: string, options: TransferOptions): Promise<number | undefined> {
   const { from, keep, signal } = options;
   const to = deps.stores.get(options.to);
@@ -115,7 +115,7 @@ async function transferOne(deps: TransferDeps, id: string, options: TransferOpti
   if (!item) return undefined;
   const locations = (await locationsOf(deps.db, id, item.storageProvider)).filter(({ state }) => state !== 'pending');
   const base = from === undefined ? locations[0] : locations.find((location) => location.store === from);
-  // Somebody else was faster.
+  // Another process was faster.
   if (!base) return undefined;
   const home = from !== undefined && item.storageProvider === from;
   const drop = keep || from === undefined ? undefined : from;

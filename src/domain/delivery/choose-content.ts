@@ -8,7 +8,7 @@ import { type ReadItem, contentLocations } from './open-content.ts';
 import { hasOriginal } from './open-original.ts';
 import { stripperOf } from './open-stripped.ts';
 
-/** How a reader came by an item; decides how long what it is given may be used. */
+/** How a reader gained access to an item; limits how long a redirect stays valid. */
 export type ReadAccess = 'public' | 'private' | { signedUntil: number };
 
 /** Where the bytes of an item are delivered from. */
@@ -18,17 +18,17 @@ export type ChosenContent =
       /** The best first. */
       locations: readonly Location[];
       bytes: number;
-      /** The same for the same bytes only: their SHA-256 where it is known. */
+      /** Changes with the bytes: their SHA-256 where it is known. */
       tag: string;
     }
-  /** A pending item: it is read from where it came. */
+  /** A pending item, read from its original URL. */
   | { from: 'original'; item: ReadItem & { originalUrl: string } }
-  /** An item that was only recorded, at a host that is allowed. */
+  /** An item that was only recorded, on an allowed host. */
   | { from: 'elsewhere'; url: string };
 
 /**
  * Chooses where an item's bytes come from.
- * @throws AppError not_stored, content_missing; strip_unsupported: `strip` is asked of a type that cannot be stripped
+ * @throws AppError not_stored, content_missing; strip_unsupported: `strip` is requested for a type that cannot be stripped
  */
 export async function chooseContent(
   deps: DeliveryDeps,
@@ -49,7 +49,7 @@ export async function chooseContent(
   }
 }
 
-/** A URL at the store itself for one delivery; undefined when the service has to pass the bytes on. */
+/** A URL at the store for one delivery; undefined when the service must proxy the bytes. */
 export function redirectUrl(
   deps: DeliveryDeps,
   locations: readonly Location[],
@@ -60,13 +60,13 @@ export function redirectUrl(
   return directUrl(deps, locations, { ...headers, expiresIn: secondsOf(deps, access), publicUrl: !download });
 }
 
-/** Seconds that a presigned URL is valid: never longer than the right by which it was asked for. */
+/** Lifetime of a presigned URL in seconds: never longer than the access it was requested with. */
 function secondsOf({ urlTtlSeconds }: DeliveryDeps, access: ReadAccess): number {
   if (typeof access === 'string') return Math.max(60, urlTtlSeconds);
   return Math.max(1, Math.min(urlTtlSeconds, access.signedUntil - Math.floor(Date.now() / 1000)));
 }
 
-/** Where an item that was only recorded may be fetched, if that is allowed. */
+/** The URL of an item that was only recorded, if its host is allowed. */
 export function externalUrl(item: DeliveredItem, hosts: readonly string[]): string | undefined {
   if (item.status !== 'success' || !URL.canParse(item.storageUrl)) return undefined;
   const url = new URL(item.storageUrl);

@@ -3,17 +3,17 @@ import type { DeliveredItem } from '../../db/items/delivery-row.ts';
 import { mediaTypeByExtension, mediaTypeByMime } from '../../media/media-type.ts';
 import { cutBytes } from '../../storage/keys.ts';
 
-/** How the bytes of an item are offered, whoever sends them. */
+/** Headers of an item's bytes, whether the service or the store sends them. */
 export interface ContentHeaders {
   contentType: string;
   contentDisposition: string;
 }
 
-/** The type is one that this service knows, or none; what a browser could run is offered for saving only. */
+/** The content type is one that this service knows; types that a browser could execute are served as attachments only. */
 export function contentHeaders(item: DeliveredItem, download: boolean): ContentHeaders {
   const type = mediaTypeByMime(item.mimeType ?? '');
   return {
-    // A type that is not ours (an older system's row may hold any text) is not repeated to a browser.
+    // An unknown type (an older system's row may hold any text) is not sent to browsers.
     contentType: type?.mime ?? 'application/octet-stream',
     contentDisposition: contentDisposition(fileName(item, type?.ext), {
       type: download || type?.inline !== true ? 'attachment' : 'inline',
@@ -23,7 +23,7 @@ export function contentHeaders(item: DeliveredItem, download: boolean): ContentH
 
 function fileName(item: DeliveredItem, ext: string | undefined): string {
   const named = item.filename ?? item.storageKey?.split('/').at(-1) ?? `media-${item.id}`;
-  // Characters that reorder text or end a header make a name lie about its extension.
+  // Characters that reorder text or end a header could disguise the extension.
   const clean = (named.split(/[/\\]/).at(-1) ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim();
   const base = cutBytes(clean, 200) || `media-${item.id}`;
   const told = mediaTypeByExtension(base.split('.').at(-1) ?? '');

@@ -1,13 +1,13 @@
 import type { Deps } from '../deps.ts';
 import type { Signer } from './signing.ts';
 
-/** What deliveries and signed URLs need beside the rest. */
+/** Further dependencies of deliveries and signed URLs. */
 export interface DeliveryDeps extends Deps {
   signer: Signer;
-  /** For how many seconds a URL is valid that names no time. */
+  /** Default lifetime of a URL, in seconds. */
   urlTtlSeconds: number;
-  /** `redirect`: stores that can presign deliver their bytes themselves. */
+  /** `redirect`: send readers to stores that can presign. */
   delivery: 'redirect' | 'proxy';
-  /** Hosts to which a reader may be redirected for bytes that were only recorded. */
+  /** Hosts to which readers of unstored (external) items may be redirected. */
   externalHosts: readonly string[];
 }

@@ -2,12 +2,12 @@ import type { Location } from '../../db/objects/locations.ts';
 import type { Deps } from '../deps.ts';
 
 export interface DirectUrlOptions {
-  /** Seconds until a presigned URL is refused. */
+  /** Lifetime of a presigned URL in seconds. */
   expiresIn: number;
   contentType: string;
   contentDisposition: string;
   cacheControl: string;
-  /** Whether an address that never expires and says nothing of disposition will do, too. */
+  /** Whether a public URL, which never expires and sets no disposition, will do too. */
   publicUrl: boolean;
 }
 
@@ -17,8 +17,8 @@ export interface DirectUrl {
 }
 
 /**
- * An address at which the store itself gives the bytes, when the best location that can be reached has one; undefined when
- * the service has to pass them on.
+ * A URL at which the store itself serves the bytes, if the best reachable location has one; undefined when the service must proxy
+ * them.
  */
 export async function directUrl(
   deps: Pick<Deps, 'stores'>,
@@ -26,12 +26,12 @@ export async function directUrl(
   { publicUrl, ...options }: DirectUrlOptions,
 ): Promise<DirectUrl | undefined> {
   const location = reachableFirst(deps, locations)[0];
-  // What is damaged is checked on its way through the service.
+  // Damaged content must be verified on its way through the service.
   if (!location || location.state === 'corrupt') return undefined;
   const store = deps.stores.get(location.store);
   if (!store.available()) return undefined;
   if (store.presignGet) {
-    // A signature that cannot be had is no reason not to serve.
+    // If signing fails, the service proxies the bytes.
     const url = await store.presignGet(location.key, options).catch(() => undefined);
     return url === undefined ? undefined : { url, store: store.name };
   }

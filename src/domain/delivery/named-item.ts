@@ -6,12 +6,12 @@ import { isAdmin, mayReach } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { type ReadItem, type Reader, isReadable, refuseReading } from './open-content.ts';
 
-// Anybody may give an item any external id and any run label. So such a name is looked up among one user's items, and where nothing
-// says which user is meant, it counts only while it is one user's alone.
+// Any user may give an item any external id and any run label. So such a name is looked up among one user's items; if the request
+// names no user, it counts only while all its items have one owner.
 
 /**
- * An item by its id, else by the id that it had in an older system: of the user that is named, else of the caller.
- * @throws AppError not_found, token_missing; ambiguous: a service must say whose item is meant
+ * An item by its id, else by the id that it had in an older system, among the items of the named user or else the caller.
+ * @throws AppError not_found, token_missing; ambiguous: a service must name the owner
  */
 export async function itemByAnyId(
   deps: Pick<Deps, 'db'>,
@@ -21,7 +21,7 @@ export async function itemByAnyId(
   const real = /^[1-9]\d{0,18}$/.test(id) ? await findDeliveredItem(deps.db, id) : undefined;
   if (real && isReadable(reader, real) && (userId === undefined || real.userId === userId)) return real;
   const own = userId ?? (isUser(reader) ? reader.caller.sub : undefined);
-  // An id that is an item's, be it private or deleted, is nobody else's name.
+  // The id of an existing item, even private or deleted, is never looked up as an external id of another user.
   const owner = own ?? (real ? undefined : await soleOwner(deps, reader, 'external_id', id));
   if (owner === undefined) return refuseReading(reader);
   return readById(
@@ -48,7 +48,7 @@ async function soleOwner(
 }
 
 /**
- * The n-th output of a type (1: the first) of a run, or of what bears that label: the caller's own, else what is all of one user.
+ * The n-th output (from 1) of a type in a run, or among items with that run label: the caller's own, else those of a sole owner.
  * @throws AppError not_found, token_missing
  */
 export async function mediaOfRun(

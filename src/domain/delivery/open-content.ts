@@ -21,21 +21,21 @@ import type { Deps } from '../deps.ts';
 import { slice } from '../bytes/slice.ts';
 import { verifiedContent } from './verified-content.ts';
 
-/** An item to be delivered, with where its bytes lie if that was read together with it. */
+/** An item to deliver, with its locations if they were read along with it. */
 export type ReadItem = DeliveredItem & Partial<DeliveredItemWithLocations>;
 
 function notFound(): AppError {
   return new AppError('not_found', 'There is no such item, or this token may not see it.');
 }
 
-/** The record of an item that the caller owns, or any for a service's token. @throws AppError not_found */
+/** The record of an item that the caller owns; a service's token reads any. @throws AppError not_found */
 export async function readItem(deps: Deps, caller: Caller, id: string): Promise<ItemWithLocations> {
   const item = await findItemWithLocations(deps.db, id, isAdmin(caller) ? undefined : caller.sub);
   if (!item || item.deletedAt !== null) throw notFound();
   return item;
 }
 
-/** The items among `ids` that the caller may reach, by id, as they are needed to deliver their bytes. */
+/** The items among `ids` that the caller may reach, by id, with the fields that delivery needs. */
 export async function readDeliveredItems(
   deps: Deps,
   caller: Caller,
@@ -45,11 +45,11 @@ export async function readDeliveredItems(
   return new Map([...items].filter(([, item]) => item.deletedAt === null));
 }
 
-/** Who asks for bytes: a token, a signature that names the item, or nobody. */
+/** Who requests bytes: a token, a signature that names the item, or an anonymous reader. */
 export type Reader = { type: 'caller'; caller: Caller } | { type: 'signature' } | { type: 'anonymous' };
 
 /**
- * An item whose bytes the reader may have: its own, a public one, or one that a signature names.
+ * An item whose bytes the reader may read: its own, a public one, or one that a signature names.
  * @throws AppError not_found, or token_missing when a token could help
  */
 export async function itemForReading(
@@ -61,13 +61,13 @@ export async function itemForReading(
   return item && isReadable(reader, item) ? item : refuseReading(reader);
 }
 
-/** The item that a permanent URL with a key names: its bytes lie under that key in the store that is served so, or did. */
+/** The item that a permanent URL with a key names: its bytes lie under that key in the store that is or was served that way. */
 async function findServedItem({ db, stores }: Deps, key: string): Promise<ReadItem | undefined> {
   const store = stores.all.find(({ servedPath }) => servedPath);
   return (store && (await findStoredItemByKey(db, store.name, key))) ?? findItemByFormerKey(db, key);
 }
 
-/** Whether the reader may have the bytes of an item, or its record, which a public item does not give away. */
+/** Whether the reader may read an item's bytes, or its record, which stays private for public items. */
 export function isReadable(
   reader: Reader,
   item: Pick<MediaItem, 'userId' | 'visibility' | 'deletedAt'>,
@@ -78,7 +78,7 @@ export function isReadable(
   return reader.type === 'caller' && mayReach(reader.caller, item.userId);
 }
 
-/** The same answer for what is private and what does not exist, so that nothing can be learned from the difference. */
+/** Private and missing items get the same error, so that a reader cannot tell them apart. */
 export function refuseReading(reader: Reader): never {
   if (reader.type === 'anonymous')
     throw new AppError(
@@ -93,10 +93,13 @@ export interface OpenedContent extends GetResult {
   store: string;
 }
 
-/** Which locations are asked first. Missing: a store may have been mounted wrongly that day. Corrupt: checked again, and never in part. */
+/**
+ * Order in which locations are tried. Missing: its store may have been mounted wrongly then. Corrupt: verified again, never
+ * served in part.
+ */
 const ORDER = { stored: 0, missing: 1, corrupt: 2 };
 
-/** Locations whose bytes can be asked for, the surest first. */
+/** Locations that can be read, the most reliable first. */
 export function servable(deps: Pick<Deps, 'stores'>, locations: readonly Location[]): Location[] {
   return locations
     .flatMap((location) => (location.state !== 'pending' && deps.stores.has(location.store) ? [location] : []))
@@ -107,7 +110,7 @@ function orderOf({ state }: Location): number {
   return state === 'pending' ? Number.POSITIVE_INFINITY : ORDER[state];
 }
 
-/** Where the bytes of an item lie. @throws AppError not_stored when they lie nowhere that this service can reach. */
+/** The locations of an item's bytes. @throws AppError not_stored when no configured store has them */
 export async function contentLocations(deps: Deps, item: ReadItem): Promise<Location[]> {
   const all = item.locations ?? (await locationsOf(deps.db, item.id, item.storageProvider));
   const locations = servable(deps, all);
@@ -125,8 +128,8 @@ export async function contentLocations(deps: Deps, item: ReadItem): Promise<Loca
 }
 
 /**
- * Opens the bytes at the first location that has them. An item that was moved since its locations were read is followed.
- * @throws AppError store_unavailable or content_missing when none has; not_found: it was deleted meanwhile
+ * Opens the bytes at the first location that has them. If the item was moved since its locations were read, they are read again.
+ * @throws AppError store_unavailable or content_missing when none has them; not_found: it was deleted since
  */
 export async function openContent(
   deps: Deps,
@@ -142,7 +145,7 @@ export async function openContent(
       if (range && !isWhole(range, location)) return content;
       return Object.assign(await verifiedContent(deps, item.id, location, content), { store: location.store });
     } catch (error) {
-      // A reader that has gone away, as every player that seeks does, is no failure of the location, and wants no other one.
+      // A reader that disconnects, as players do when they seek, is no failure of the location; try no other.
       signal?.throwIfAborted();
       if (!isAppError(error)) throw error;
       const moved = isAppError(error, 'content_missing') ? await newLocations(deps, item, location) : undefined;
@@ -152,7 +155,7 @@ export async function openContent(
         { err: error, itemId: item.id, store, key, code: error.code },
         'a location of an item could not be read',
       );
-      // "Not there just now" is the kinder answer, and the one worth a retry, when locations fail differently.
+      // When locations fail differently, report the failure that is worth a retry.
       if (!isAppError(failure, 'store_unavailable')) failure = error;
     }
   }
@@ -170,7 +173,7 @@ async function openAt(
   signal?: AbortSignal,
 ): Promise<OpenedContent> {
   const { store, key, bytes, state } = location;
-  // The hash is of the whole: a part of a damaged object cannot be checked.
+  // The hash covers the whole object, so a part of a damaged one cannot be verified.
   if (state === 'corrupt' && range && !isWhole(range, location))
     throw new AppError('content_missing', 'The stored bytes of this item are damaged; ask for all of them.');
   const opened = deps.stores.get(store);
@@ -188,7 +191,7 @@ async function openAt(
   );
 }
 
-/** Where the bytes lie by now, when they were taken away from a location since it was read; undefined: they should be there. @throws AppError not_found */
+/** The new locations, when a location was removed since it was read; undefined when it still exists. @throws AppError not_found */
 async function newLocations(
   deps: Deps,
   { id }: Pick<DeliveredItem, 'id'>,
@@ -200,7 +203,7 @@ async function newLocations(
   return still ? undefined : servable(deps, item.locations);
 }
 
-/** The same, out of memory when the bytes are small and often asked for. */
+/** The same, from memory when the bytes are small and often requested. */
 export async function openCachedContent(
   deps: Deps,
   item: Pick<DeliveredItem, 'id'>,
@@ -218,7 +221,7 @@ export async function openCachedContent(
   const content = await openContent(deps, item, locations, range, signal);
   if (!wanted || content.store !== first.store) return content;
   const data = content.data ?? (await buffer(content.stream).catch(() => undefined));
-  // It broke off or was found damaged: another location comes first, and where there is none the same one says what is wrong.
+  // It failed or was found damaged: try the other locations first; the same one last, to report the error.
   if (data?.length !== content.bytes) return openContent(deps, item, [...locations.slice(1), first], range, signal);
   deps.bodyCache.keep(first, data);
   return Object.assign(new BufferedObject(data, content.totalBytes), { store: content.store });

@@ -7,15 +7,15 @@ import { openBody } from '../bytes/incoming-body.ts';
 import type { Deps } from '../deps.ts';
 import { HEAD_BYTES, identify } from '../bytes/identify.ts';
 
-/** Whether the item's bytes can be read from where they came, until they are stored. */
+/** Whether the item's bytes can be read from their original URL until they are stored. */
 export function hasOriginal<T extends DeliveredItem>(item: T): item is T & { originalUrl: string } {
   return item.status === 'pending' && item.storageKey === null && item.originalUrl !== null;
 }
 
 /**
- * Reads a pending item from its original URL, under the rules of every fetch. The bytes were never checked as a stored file's are, so
- * what they are is told from them anew.
- * @throws AppError store_unavailable: the address gives nothing just now; not_stored: it never will again
+ * Reads a pending item from its original URL, under the same rules as every fetch. These bytes were never validated, so their
+ * type is detected anew.
+ * @throws AppError store_unavailable: the URL fails at the moment; not_stored: it has failed for good
  */
 export async function openOriginal(
   deps: Pick<Deps, 'fetcher'>,

@@ -8,10 +8,10 @@ import { openBody } from '../bytes/incoming-body.ts';
 import type { Deps } from '../deps.ts';
 import { openContent } from './open-content.ts';
 
-/** What is looked at before the answer begins: most damage shows early, and can then still be told. */
+/** Bytes processed before the response begins: most damage shows early, while an error can still be sent. */
 const PEEKED_BYTES = 256 * 1024;
 
-/** @throws AppError strip_unsupported: metadata cannot be removed from such a file without loss. */
+/** @throws AppError strip_unsupported: metadata cannot be removed from this type without loss. */
 export function stripperOf(item: DeliveredItem): Stripper {
   const stripper = stripperFor(item.mimeType ?? '');
   if (stripper) return stripper;
@@ -23,8 +23,8 @@ export function stripperOf(item: DeliveredItem): Stripper {
 }
 
 /**
- * Opens an item's bytes without its metadata. The stream breaks off where the file cannot be followed any further.
- * @throws AppError strip_unsupported: it cannot be followed from early on; store_unavailable, content_missing
+ * Opens an item's bytes without its metadata. The stream fails where the file can no longer be parsed.
+ * @throws AppError strip_unsupported: its beginning cannot be parsed; store_unavailable, content_missing
  */
 export async function openStripped(
   deps: Deps,

@@ -20,7 +20,7 @@ export interface SignedUrl {
   expiresAt: string;
 }
 
-/** A URL at which a browser gets an item's bytes without a token. @throws AppError not_found, not_stored */
+/** A URL with which a browser reads an item's bytes without a token. @throws AppError not_found, not_stored */
 export async function signUrl(
   deps: DeliveryDeps,
   caller: Caller,
@@ -30,7 +30,7 @@ export async function signUrl(
   return sign(deps, await readItem(deps, caller, id), options);
 }
 
-/** The same for several items, in the order of `ids`; an error takes the place of a URL that cannot be signed. */
+/** The same for several items, in the order of `ids`; an item that cannot be signed gets an error instead. */
 export async function signUrls(
   deps: DeliveryDeps,
   caller: Caller,
@@ -73,10 +73,10 @@ async function sign(
   return { url: `${deps.publicBaseUrl}/v1/signed/${token}`, expiresAt: new Date(expires * 1000).toISOString() };
 }
 
-/** What a signed URL for reading allows. @throws AppError signature_invalid, signature_expired */
+/** The grant of a signed read URL. @throws AppError signature_invalid, signature_expired */
 export function readGrant({ signer }: Pick<DeliveryDeps, 'signer'>, token: string): Grant {
   const grant = signer.verify(token);
-  // What was signed for another method or variant opens nothing here.
+  // A grant for another method or variant is not valid here.
   if (grant.method !== 'GET' || grant.variant !== 'content')
     throw new AppError('signature_invalid', 'The signed URL is not one for reading; ask for a new one.');
   return grant;

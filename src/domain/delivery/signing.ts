@@ -9,33 +9,33 @@ export interface SigningKey {
 /** What a service-signed URL allows. */
 export interface Grant {
   method: 'GET' | 'PUT';
-  /** The item, or the upload. */
+  /** The item or upload. */
   itemId: string;
   variant: 'content' | 'upload';
   download: boolean;
-  /** Seconds since 1970; from then on the URL is refused. */
+  /** Seconds since 1970 from which the URL is refused. */
   expires: number;
 }
 
 export interface Signer {
-  /** A token for a path segment. */
+  /** Returns a token for a path segment. */
   sign(grant: Grant): string;
   /** @throws AppError signature_invalid or signature_expired */
   verify(token: string): Grant;
   /** Authenticates a short text that comes back later (a cursor). */
   seal(text: string): string;
-  /** The sealed text, or undefined when it was changed. */
+  /** The sealed text; undefined when it was changed. */
   unseal(sealed: string): string | undefined;
 }
 
-/** The key for service-signed URLs when none is configured. HKDF: knowing it must not help to forge a JWT. */
+/** The key for service-signed URLs when none is configured. HKDF, so that the key does not help to forge a JWT. */
 export function derivedSigningKey(jwtSecret: string): SigningKey {
   const bytes = hkdfSync('sha256', jwtSecret, '', 'mediakeep signed URLs', 32);
   return { id: 'jwt', secret: Buffer.from(bytes).toString('base64url') };
 }
 
 /**
- * HMAC-SHA256 with rotation: the first key signs, all of them verify.
+ * HMAC-SHA256 with key rotation: the first key signs, all verify.
  * @throws Error when there is no key
  */
 export function createSigner(keys: readonly SigningKey[], now: () => number = Date.now): Signer {

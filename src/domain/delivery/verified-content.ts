@@ -9,8 +9,8 @@ import type { Deps } from '../deps.ts';
 export type VerifyDeps = Pick<Deps, 'db' | 'log' | 'metrics' | 'bodyCache' | 'verifiedFiles'>;
 
 /**
- * The whole bytes of a location, checked against its SHA-256 before the last of them is given out: an ETag promises them. Small ones
- * are checked before the first. What differs is noted at the location, so that the next reader is sent to another one.
+ * All bytes of a location, verified against its SHA-256 before the last of them is sent, because an ETag promises them. Small
+ * objects are verified before the first byte. A mismatch is recorded at the location, so that the next reader uses another one.
  * @throws AppError content_missing; a stream fails with it
  */
 export async function verifiedContent(
@@ -30,9 +30,9 @@ export async function verifiedContent(
   if (version !== undefined && location.state !== 'corrupt' && deps.verifiedFiles.has(location, version))
     return content;
   const stream = Readable.from(checked(deps, itemId, location, content), { objectMode: false });
-  // The generator gets the error when it reads. Until then there is no listener, and an error without one ends the process.
+  // The generator gets the error when it reads. Until then an error without a listener would end the process.
   content.stream.on('error', () => {});
-  // A reader that goes away before the first byte never starts the generator, which would let the file go.
+  // A reader that disconnects before the first byte never starts the generator, which would close the file.
   stream.once('close', () => content.stream.destroy());
   return { stream, bytes: content.bytes, totalBytes: content.totalBytes };
 }

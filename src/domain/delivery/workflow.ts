@@ -7,13 +7,13 @@ import type { Deps } from '../deps.ts';
 import type { ItemWithLocations } from '../../db/items/items.ts';
 import { openContent, readItem, servable } from './open-content.ts';
 
-/** Bytes of a file that are read in search of a workflow; WebP keeps it behind its pixels. */
+/** Bytes of a file that are searched for a workflow; WebP stores it after its pixels. */
 const MAX_READ_BYTES = 256 * 1024 * 1024;
-/** Bytes that are read on when the graph is there and the editor's workflow, which stands beside it, might follow. */
+/** Bytes that are read beyond the graph, in case the editor's workflow follows it. */
 const MAX_BYTES_BETWEEN = 8 * 1024 * 1024;
 
 /**
- * The ComfyUI workflow with which an item was made: out of its file, else what an import has kept of it.
+ * The ComfyUI workflow that made an item: from its file, else from its import.
  * @throws AppError not_found: no such item for this caller, or no workflow; store_unavailable
  */
 export async function readWorkflow(

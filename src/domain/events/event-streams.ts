@@ -11,19 +11,19 @@ import {
 } from '../../db/events.ts';
 import { AppError } from '../../errors.ts';
 
-/** What a follower is told. `position` alone says how far it has come, so that it can resume from there. */
+/** What a follower receives. `position` says how far it has read, so that it can resume there. */
 export type Told =
   | { type: 'event'; event: MediaEvent }
-  /** Events were missed, and nobody can tell which: the follower has to look for itself. */
+  /** An unknown number of events was missed: the follower must reload its state. */
   | { type: 'reset'; position: number }
   | { type: 'position'; position: number };
 
 export interface FollowRequest {
-  /** Who follows: so many streams at once, whatever they are about. */
+  /** The subject whose number of concurrent streams is limited, whatever they follow. */
   subject: string;
   /** Whose events; undefined: everybody's. */
   userId: string | undefined;
-  /** What the follower says it has seen last, as it came. */
+  /** The last position that the follower has seen, unvalidated. */
   after: string | undefined;
   /** Seconds since 1970. */
   expires: number | undefined;
@@ -31,9 +31,9 @@ export interface FollowRequest {
 }
 
 export interface EventTiming {
-  /** Between two looks for events while somebody follows. */
+  /** Poll interval while there are followers. */
   pollMs: number;
-  /** The same when nobody does and there is nothing to number. */
+  /** Poll interval without followers and without events to number. */
   idleMs: number;
   heartbeatMs: number;
 }
@@ -42,10 +42,10 @@ export const EVENT_TIMING: EventTiming = { pollMs: 250, idleMs: 5000, heartbeatM
 
 const MAX_STREAMS = 500;
 const MAX_STREAMS_OF_SUBJECT = 16;
-/** Events that are read at once for one stream; further ones only when these are on their way. */
+/** Events that are read for one stream at a time; the next batch only once these are being sent. */
 const BATCH = 100;
 const NUMBERED_AT_ONCE = 1000;
-/** Streams that read at once: the others of the pool's connections are for requests. */
+/** Streams that read concurrently; the pool's other connections are for requests. */
 const READERS = 3;
 const KEPT_SECONDS = 24 * 3600;
 const FORGET_EVERY_MS = 60_000;
@@ -57,8 +57,8 @@ interface Follower {
 }
 
 /**
- * Events of one process: numbers what was committed, by turns with the other replicas, and lets streams follow. Between the
- * process and its streams goes nothing but a wake-up; each stream reads the table at its reader's pace.
+ * The events of one process: numbers committed events, taking turns with the other replicas, and serves streams. Streams receive
+ * only wake-ups from the process; each reads the table at its reader's pace.
  */
 export class EventStreams {
   readonly #db: Db;
@@ -97,13 +97,13 @@ export class EventStreams {
     for (const follower of this.#followers) follower.wake();
   }
 
-  /** Resolves when nothing of this uses the database any more; after `stop`. */
+  /** Resolves when nothing here uses the database any longer; call it after `stop`. */
   async settled(): Promise<void> {
     await this.#ended;
   }
 
   /**
-   * Begins a stream. `close` has to be called when its reader is done, also when it never began to read.
+   * Begins a stream. Call `close` when its reader is done, even if it never began to read.
    * @throws AppError overloaded, rate_limited: too many streams; database_unavailable
    */
   async follow(request: FollowRequest): Promise<{ told: AsyncGenerator<Told>; close: () => void }> {
@@ -148,7 +148,7 @@ export class EventStreams {
     const over = () => this.#stopped || signal.aborted || Date.now() >= ends;
     const follower: Follower = { userId, woken: false, wake: () => (follower.woken = true) };
     this.#followers.add(follower);
-    // The round may be waiting for as long as it does when nobody follows.
+    // The current pause may be the long one for no followers.
     this.#rounds?.soon(this.#timing.pollMs);
     try {
       let position = from;
@@ -167,7 +167,7 @@ export class EventStreams {
           yield { type: 'event', event };
         }
         if (read.events.length === BATCH) continue;
-        // As of the same moment, so nothing of this user lies in between.
+        // Read at the same moment, so no event of this user lies between.
         position = read.last;
         const woken = await this.#wait(follower, Math.min(this.#timing.heartbeatMs, ends - Date.now()), signal);
         if (!woken && !over()) yield { type: 'position', position };
@@ -177,7 +177,7 @@ export class EventStreams {
     }
   }
 
-  /** True when there may be something to read, or the stream has to end; false when the time is over. */
+  /** True when there may be something to read or the stream must end; false when the time is over. */
   #wait(follower: Follower, ms: number, signal: AbortSignal): Promise<boolean> {
     if (follower.woken || this.#stopped || signal.aborted) return Promise.resolve(true);
     return new Promise((resolve) => {
@@ -197,7 +197,7 @@ export class EventStreams {
     });
   }
 
-  /** Answers the pause until the next round. */
+  /** Returns the pause until the next round. */
   async #runRound(): Promise<number> {
     const numbered = await numberEvents(this.#db, NUMBERED_AT_ONCE);
     if (this.#followers.size > 0) await this.#wakeFollowers();

@@ -9,10 +9,10 @@ import { type BytesFrom, fillItem } from '../ingest/fill-item.ts';
 import { workThrough } from '../work-through.ts';
 
 export interface FetchExternalOptions {
-  /** Only items that this system is said to keep. */
+  /** Only items that this system is recorded to store. */
   storageProvider?: string | undefined;
   userId?: string | undefined;
-  /** Addresses that begin so are read from a folder of this machine. */
+  /** URLs with such a prefix are read from a folder of this machine. */
   folders: readonly { prefix: string; folder: string }[];
   concurrency: number;
   dryRun: boolean;
@@ -30,8 +30,8 @@ export interface FetchExternalSummary {
 const PAGE = 500;
 
 /**
- * Stores the bytes of items that were only recorded, each from its storage URL; from then on they are served from here, and the old
- * URL is their `originalUrl`. An item whose bytes cannot be had stays as it is, so a run can be repeated.
+ * Stores the bytes of external items, each from its storage URL; from then on the service delivers them, and the old URL is their
+ * `originalUrl`. An item whose bytes are unavailable stays as it is, so a run can be repeated.
  */
 export async function fetchExternal(deps: Deps, options: FetchExternalOptions): Promise<FetchExternalSummary> {
   const summary: FetchExternalSummary = { items: 0, stored: 0, failed: [], interrupted: false };

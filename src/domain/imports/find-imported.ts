@@ -12,9 +12,10 @@ import { readObject } from '../bytes/read-object.ts';
 import type { Source } from '../bytes/source.ts';
 
 /**
- * The item that an earlier run has made of a record, by its externalId.
- * @param candidates where its file may lie, for a record that names a path
- * @throws AppError invalid_request when the id belongs to another file: two systems number alike, and nothing may be skipped for that
+ * The item that an earlier run made of a record, found by its externalId.
+ * @param candidates possible locations of its file, for a record that names a path
+ * @throws AppError invalid_request when the id belongs to another file: two systems may use the same ids, and no record may be
+ * skipped
  */
 export async function findKnown(
   deps: Deps,
@@ -36,7 +37,7 @@ export async function findKnown(
   );
 }
 
-/** Whether an item has the file of a record. What cannot be compared counts as the same: a failure has no file. */
+/** Whether an item has a record's file. If nothing can be compared, as for a failure without a file, they count as the same. */
 function comparison(
   deps: Deps,
   { source, originalUrl }: ImportRecord,
@@ -59,12 +60,12 @@ function comparison(
   return objectComparison(deps, candidates);
 }
 
-/** Apart from a signature, which is another one each time. */
+/** Ignores signatures, which differ each time. */
 function sameUrl(a: string, b: string): boolean {
   return urlIdentity(a) === urlIdentity(b);
 }
 
-/** The object itself, or, when the item was moved since, one with the same bytes; those are read once, for all items. */
+/** Whether it is the same object or, if the item was moved since, one with the same bytes; those are read once for all items. */
 function objectComparison(deps: Deps, candidates: readonly Source[]): (file: KnownFile) => Promise<boolean> {
   const objects = candidates.filter((each) => each.type === 'object');
   let hash: Promise<string | undefined> | undefined;

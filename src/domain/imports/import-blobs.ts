@@ -9,7 +9,7 @@ import { ingest } from '../ingest/ingest.ts';
 import { workThrough } from '../work-through.ts';
 
 export interface ImportBlobsOptions {
-  /** The database that holds the table; it may be another one than the service's. */
+  /** The database that holds the table; may differ from the service's. */
   source: Db;
   table: BlobTable;
   /** Owner of rows whose user column is empty, or of all. */
@@ -36,8 +36,8 @@ const PAGE = 100;
 const IMPORTER: Caller = { sub: 'mediakeep import-blobs', scopes: new Set(['media:admin']) };
 
 /**
- * Stores the bytes that lie in a column of another table. The old id becomes `externalId`, by which a later run knows the row
- * again; the table itself is only read.
+ * Stores the bytes of a column of another table. The old id becomes `externalId`, by which a later run recognises the row; the
+ * table is only read.
  */
 export async function importBlobs(deps: Deps, options: ImportBlobsOptions): Promise<ImportBlobsSummary> {
   const started = performance.now();

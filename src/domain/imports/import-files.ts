@@ -33,7 +33,7 @@ export interface ImportSummary {
 
 const IMPORTER: Caller = { sub: 'mediakeep import', scopes: new Set(['media:admin']) };
 
-/** Stores files; each is an item of its own transaction, so a run can be cut off anywhere and repeated. */
+/** Stores files, each item in a separate transaction, so a run may be interrupted and repeated. */
 export async function importFiles(
   deps: Deps,
   files: readonly ImportFile[],
@@ -99,7 +99,7 @@ async function importOne(deps: Deps, file: ImportFile, options: ImportOptions, s
   }
 }
 
-/** The path is how a later run knows the file again; ids are capped at 2,000 bytes. */
+/** A later run recognises the file by its path; ids are capped at 2,000 bytes. */
 function externalIdOf(relative: string): string {
   return Buffer.byteLength(relative) <= 1900
     ? `file:${relative}`

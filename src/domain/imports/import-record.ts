@@ -1,6 +1,6 @@
 import type { ItemInput } from '../items/item-fields.ts';
 
-/** One line of a file of records: what POST /v1/media takes as JSON, and a little more. */
+/** One line of a file of records: the JSON body of POST /v1/media, with some additions. */
 export interface ImportRecord extends ItemInput {
   source?:
     | { type: 'base64'; data: string }
@@ -10,6 +10,6 @@ export interface ImportRecord extends ItemInput {
     | { type: 'path'; path: string }
     | { type: 'external'; storageUrl: string; storageProvider: string }
     | undefined;
-  /** Of the versions of a scene, the one that is to be current in the end; else it is the last. */
+  /** Whether this version of its scene becomes the current one; by default the last does. */
   isCurrent?: boolean | undefined;
 }

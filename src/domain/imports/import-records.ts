@@ -21,7 +21,7 @@ export interface ImportRecordsOptions {
 export interface ImportRecordsSummary {
   records: number;
   stored: number;
-  /** Their bytes could not be had just now; a worker goes on. */
+  /** Their bytes were unavailable; a worker retries. */
   pending: number;
   /** Stored by an earlier run. */
   present: number;
@@ -32,12 +32,12 @@ export interface ImportRecordsSummary {
 
 const IMPORTER: Caller = { sub: 'mediakeep import-records', scopes: new Set(['media:admin']) };
 
-/** A record, or why its line is none. */
+/** A record, or why its line is invalid. */
 export type Line = { line: number } & ({ record: ImportRecord } | { problem: string });
 
 /**
- * Stores records, each in a transaction of its own: a run can be cut off anywhere and repeated, for a record is known again by its
- * externalId, or by its whole line. Versions of one scene are stored one after the other, in the order of the file.
+ * Stores records, each in a separate transaction. A run may be interrupted and repeated: a record is recognised by its
+ * externalId, or else by its whole line. Versions of one scene are stored one after the other, in the order of the file.
  */
 export async function importRecords(
   deps: Deps,
@@ -56,7 +56,7 @@ export async function importRecords(
   };
   const currents = new Map<string, MediaItem>();
   const running = new Set<Promise<void>>();
-  /** The last record under way of each scene, and of each externalId. */
+  /** The last running record of each scene, and of each externalId. */
   const last = new Map<string, Promise<void>>();
   let failure: { error: unknown } | undefined;
   for await (const line of lines) {
@@ -85,7 +85,7 @@ export async function importRecords(
     for (const name of names) last.set(name, work);
     if (running.size >= options.concurrency) await Promise.race(running);
   }
-  // Those that are under way end, also when one of them has met what ends the run.
+  // Running records finish, even when one of them has met an error that ends the run.
   await Promise.all(running);
   if (failure) throw failure.error;
   for (const item of currents.values()) await makeCurrent(deps, item);
@@ -100,7 +100,7 @@ function sequencesOf(line: Line): string[] {
   return [...(scene === undefined ? [] : [`scene ${scene}`]), ...(own === undefined ? [] : [own])];
 }
 
-/** What a record is known again by: the id that it had, or all that it says. */
+/** A record's identity: its externalId, or all of its content. */
 function externalIdOf({ isCurrent: _isCurrent, ...record }: ImportRecord): string {
   return record.externalId ?? `record:${createHash('sha256').update(JSON.stringify(record)).digest('hex')}`;
 }
@@ -128,7 +128,7 @@ async function importOne(
     if (isCurrent === true && scene !== undefined) currents.set(scene, item);
   } catch (thrown) {
     const error = asAppError(thrown);
-    // What concerns all of them ends the run, so that nobody has to read it once for each.
+    // An error that affects every record ends the run instead of being reported for each.
     if (isAppError(error, 'database_unavailable', 'storage_full')) throw error;
     summary.failed.push({ line: line.line, reason: error instanceof Error ? error.message : String(error) });
   }

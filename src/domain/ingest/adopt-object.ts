@@ -10,8 +10,8 @@ export interface Adopted extends ReadObject {
 }
 
 /**
- * Reads an object that somebody else put into a store: it must exist and be media, and its size and hash are taken.
- * Nothing is written and it stays theirs.
+ * Reads an object that another system wrote into a store: it must exist and be media; its size and hash are recorded. Nothing is
+ * written, and the object is never deleted by this service.
  * @throws AppError unknown_store, invalid_key, not_found, unsupported_media, digest_mismatch
  */
 export async function adoptObject(
@@ -39,7 +39,7 @@ export async function adoptObject(
   return { store: store.name, key: source.key, ...found };
 }
 
-/** An object that an item has, or that an upload or a purge of ours is about, is nobody's to adopt. */
+/** An object of an item, or one that an upload or purge is working on, cannot be adopted. */
 export function objectTaken(cause?: unknown): AppError {
   return new AppError(
     'object_taken',

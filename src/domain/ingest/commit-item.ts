@@ -19,18 +19,18 @@ export interface NewMedia {
   fields: ItemFields;
   source: Source;
   bytes?: Bytes | undefined;
-  /** The name that the bytes came with, when the caller gave none. */
+  /** The file name that came with the bytes, when the caller gave none. */
   filename?: string | undefined;
   claim?: Claim | undefined;
-  /** Ends with the transaction. */
+  /** Ended by the transaction. */
   intent?: IntentKey | undefined;
-  /** Further rows of the same transaction. */
+  /** Writes further rows in the same transaction. */
   within?: ((trx: Trx, itemId: string) => Promise<void>) | undefined;
 }
 
 /**
- * Commits an ingest: the item, its locations, its event, the end of its intent and the kept answer, all or nothing. Always the same
- * statement; one that stands alone shares a commit with others, and one that other rows depend on runs in a transaction with these.
+ * Commits an ingest: the item, its locations, its event, the end of its intent and the idempotent response, or nothing. The
+ * statement is always the same; on its own it shares a commit with others, and with dependent rows it runs in a transaction.
  */
 export async function commitItem(
   deps: Deps,
@@ -44,7 +44,7 @@ export async function commitItem(
     const committed = alone
       ? { item: await commitNewItem(deps.db, item), inRun: false }
       : await deps.db.transaction().execute(async (trx) => {
-          // A purge that ran since the object was read has left its intent, and removes the object.
+          // A purge since the object was read has left its intent, and removes the object.
           if (adopted && (await isKnownKey(trx, adopted))) throw objectTaken();
           const inserted = await insertItem(trx, item);
           await within?.(trx, inserted.id);
@@ -60,14 +60,14 @@ export async function commitItem(
   }
 }
 
-/** @throws what a commit failed with, in a caller's words: `object_taken` where an item lies under that key already */
+/** @throws a failed commit as an AppError: `object_taken` when an item already has that key */
 export function commitFailed(error: unknown): never {
   const { constraint } = error as { constraint?: string };
   if (codeOf(error) === '23505' && constraint === 'media_locations_store_key') throw objectTaken(error);
   throw asAppError(error);
 }
 
-/** What an idempotency key stands for: all that the caller said, and the bytes. A name that was only suggested does not count. */
+/** What an idempotency key stands for: all fields of the caller, and the bytes. A suggested file name does not count. */
 export function contentFingerprint(fields: ItemFields, source: Source, sha256: string | undefined): string {
   const { sha256: _stated, ...said } = fields;
   return fingerprintOf({ said, source: source.type === 'bytes' ? { sha256 } : source });

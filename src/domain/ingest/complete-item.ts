@@ -17,8 +17,7 @@ import { searchText } from '../items/search-text.ts';
 import { storageUrlOf } from '../staging/storage-url.ts';
 
 /**
- * Gives an item its bytes that has waited for them, or was only recorded: from here on it is a success. One transaction, as for a
- * new item.
+ * Gives bytes to an item that was pending or only recorded, which makes it a success. One transaction, as for a new item.
  * @throws AppError not_found: it was purged, or has its bytes already; object_taken
  */
 export async function completeItem(
@@ -55,7 +54,7 @@ export async function completeItem(
           height: bytes.inspection.height,
           duration_ms: bytes.inspection.durationMs,
           ...known,
-          // Where it lay until now.
+          // The URL that it had until now.
           ...(waiting.originalUrl === null && isAddress(waiting.storageUrl) && { original_url: waiting.storageUrl }),
           ...(waiting.filename === null && filename !== undefined && { filename }),
         },
@@ -79,7 +78,7 @@ function isAddress(url: string): boolean {
   return /^https?:/.test(url) && Buffer.byteLength(url) <= 2000;
 }
 
-/** What the file says of itself fills the gaps that are left. */
+/** Fills empty fields from the file's embedded data. */
 function knownOf(item: MediaItem, bytes: Bytes): ItemChange {
   const fields = withFileData(
     {

@@ -12,7 +12,7 @@ import type { ItemFields } from '../items/item-fields.ts';
 import { destinationOf, findRunOf } from '../staging/destination.ts';
 import { stage } from '../staging/stage.ts';
 
-/** Where the bytes of one item come from, once it is decided. */
+/** The chosen source of one item's bytes. */
 export type BytesFrom =
   /** Base64 or a data URI. */
   | { type: 'base64'; data: string; declaredType?: string | undefined }
@@ -22,8 +22,8 @@ export type BytesFrom =
   | { type: 'comfyui'; filename: string; subfolder: string; fileType: string };
 
 /**
- * Gets the bytes of an item that has none yet, and makes it a success.
- * @throws AppError whatever kept the bytes from being had or stored; the item is as it was, and nothing is left behind
+ * Fetches and stores the bytes of an item that has none, and makes it a success.
+ * @throws AppError why the bytes could not be fetched or stored; the item is unchanged and nothing is left behind
  */
 export async function fillItem(
   deps: Deps,
@@ -49,7 +49,7 @@ export async function fillItem(
     filename,
     declaredType: said ?? options.contentType,
     size: from.type === 'stream' ? from.size : (decoded?.bytes.length ?? fetched?.contentLength),
-    // What an older system has noted about the file is held against it.
+    // The file must match what an older system recorded about it.
     sha256: item.sha256 ?? undefined,
     signal,
   });
@@ -71,7 +71,7 @@ function fetchFrom(deps: Deps, from: BytesFrom, signal: AbortSignal | undefined)
   return deps.comfyui.view({ filename, subfolder, type: fileType }, signal);
 }
 
-/** What decides where the bytes go. */
+/** The fields that decide where the bytes are stored. */
 function fieldsOf(item: MediaItem, { subfolder, store }: FetchOptions): ItemFields {
   return {
     userId: item.userId,

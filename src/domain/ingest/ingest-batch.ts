@@ -7,11 +7,11 @@ import type { ItemInput } from '../items/item-fields.ts';
 import { workThrough } from '../work-through.ts';
 import { ingest } from './ingest.ts';
 
-/** URLs are mostly waited for, so a few items of a batch go at once; more would starve other callers. */
+/** URL downloads mostly wait, so a few entries run at once; more would starve other callers. */
 const CONCURRENCY = 4;
 
 export interface BatchEntry {
-  /** Where its bytes come from, if that is a URL: the one that expires first is fetched first. */
+  /** The URL its bytes come from, if any: the one that expires first is fetched first. */
   url?: { url: string; provider: string | undefined } | undefined;
   /** Reads the entry when its turn comes. @throws AppError which fails this entry alone */
   read(): Promise<{ input: ItemInput; source: Source }>;
@@ -20,13 +20,13 @@ export interface BatchEntry {
 export interface Batch {
   caller: Caller;
   entries: readonly BatchEntry[];
-  /** Each entry has its own key, made of this one. */
+  /** The key of each entry is derived from this one. */
   idempotencyKey?: string | undefined;
   keepPending?: boolean | undefined;
   signal: AbortSignal;
 }
 
-/** Stores the entries of a batch, each on its own; the results keep their order. */
+/** Stores the entries of a batch independently; the results keep their order. */
 export async function ingestBatch(
   deps: Deps,
   { caller, entries, idempotencyKey: key, keepPending = false, signal }: Batch,

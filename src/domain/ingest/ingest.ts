@@ -22,19 +22,19 @@ export interface IngestRequest {
   source: Source;
   idempotencyKey?: string | undefined;
   signal?: AbortSignal | undefined;
-  /** When the bytes cannot be stored just now, but may be had from an address later: keep the item as `pending`. */
+  /** If the bytes cannot be stored at the moment but can be fetched from a URL later, keep the item as `pending`. */
   keepPending?: boolean | undefined;
-  /** The run that the fields name took it before it was completed. */
+  /** The run accepted the item before it was completed. */
   admitted?: boolean | undefined;
 }
 
 export interface IngestResult {
   item: MediaItem;
-  /** The answer of an earlier request with the same idempotency key. */
+  /** True: the response of an earlier request with the same idempotency key. */
   replayed: boolean;
 }
 
-/** Takes one item in: its bytes become durable, then its row appears, or neither. @throws AppError */
+/** Stores one item. The bytes are durable before the row is visible; on error neither exists. @throws AppError */
 export async function ingest(deps: Deps, request: IngestRequest): Promise<IngestResult> {
   const started = performance.now();
   const source = request.source.type === 'bytes' ? request.source.via : request.source.type;
@@ -83,7 +83,7 @@ async function run(deps: Deps, request: IngestRequest): Promise<IngestResult> {
   }
 }
 
-/** A replay says that the item is stored. @throws AppError item_deleted */
+/** A replay claims that the item is stored. @throws AppError item_deleted */
 async function assertNotDeleted(deps: Deps, id: string): Promise<void> {
   if (await isUndeletedItem(deps.db, id)) return;
   throw new AppError(
@@ -125,7 +125,7 @@ function checkSource(deps: Deps, { source, caller }: IngestRequest, fields: Item
   }
 }
 
-/** @throws AppError not_found: the parent is not there, or not the caller's. */
+/** @throws AppError not_found: the parent does not exist, or is not the caller's. */
 export async function checkParent(deps: Deps, caller: Caller, parentId: string | undefined): Promise<void> {
   if (parentId === undefined) return;
   const parent = await findItem(deps.db, parentId);
@@ -179,7 +179,7 @@ async function take(deps: Deps, request: IngestRequest, early: ItemFields, claim
   }
 }
 
-/** Reading a large object takes a while, in which it may have gone. */
+/** The object may have been deleted while it was read. */
 async function stillThere(
   deps: Deps,
   { store, key, bytes }: { store: string; key: string; bytes: number },
@@ -233,7 +233,7 @@ async function stageSource(
 
 const MAX_SUGGESTED_BYTES = 255;
 
-/** A name that somebody else chose, without what could not be stored or would deceive; undefined when nothing is left. */
+/** A name that a third party chose, without characters that cannot be stored or could deceive; undefined when nothing is left. */
 export function suggestedName(name: string | undefined): string | undefined {
   const clean =
     name
@@ -245,7 +245,7 @@ export function suggestedName(name: string | undefined): string | undefined {
 
 async function* emptyBody(): AsyncGenerator<Uint8Array> {}
 
-/** What the fingerprint of this request would have been: its bytes are read and hashed, and go nowhere. */
+/** Reads and hashes the bytes without storing them, to compute the fingerprint of this request. */
 async function fingerprintWithoutStoring(deps: Deps, request: IngestRequest, early: ItemFields): Promise<string> {
   const { source } = request;
   if (source.type !== 'bytes') return contentFingerprint(early, source, undefined);

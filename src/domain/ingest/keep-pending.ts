@@ -11,18 +11,18 @@ import type { ItemFields } from '../items/item-fields.ts';
 import { insertPendingItem } from './pending-item.ts';
 import type { Source } from '../bytes/source.ts';
 
-/** Where an item's bytes can be had once more, when they could not be stored at first; undefined: nowhere, or it makes no sense. */
+/** The URL to fetch an item's bytes from later, when storing them failed; undefined when there is none or a retry is pointless. */
 export function addressToKeep(source: Source, fields: ItemFields, error: unknown): string | undefined {
   const passing =
     isAppError(error, 'store_unavailable', 'storage_full', 'overloaded') ||
     (isAppError(error, 'fetch_failed') && !isGone(error));
   if (!passing) return undefined;
   if (source.type === 'url') return source.url;
-  // What a form says after its file is not known yet.
+  // The fields after a form's file are not known yet.
   return source.type === 'bytes' && !source.finish ? fields.originalUrl : undefined;
 }
 
-/** Records an item whose bytes a worker is to fetch from `url` as long as that lives; until then it is read from there. */
+/** Records a pending item whose bytes a worker fetches from `url` until that expires; until stored, it is read from there. */
 export function keepPending(
   deps: Deps,
   { fields, source, url, claim }: { fields: ItemFields; source: Source; url: string; claim?: Claim | undefined },

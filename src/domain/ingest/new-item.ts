@@ -11,16 +11,16 @@ import type { Staged } from '../staging/stage.ts';
 import { storageUrlOf } from '../staging/storage-url.ts';
 import { wantedCopies } from '../staging/wanted-copies.ts';
 
-/** Durable bytes, ours or another system's. */
+/** Durable bytes, ours or adopted. */
 export type Bytes = Pick<Staged, 'store' | 'key' | 'bytes' | 'sha256' | 'type' | 'inspection'> & {
   owned: boolean;
-  /** The store that should have taken them; they lie in a fallback. */
+  /** The store that should have received them, when they were written to a fallback. */
   home?: Store | undefined;
 };
 
 type NewItemDeps = Pick<Deps, 'stores' | 'publicBaseUrl' | 'defaultVisibility'>;
 
-/** An item to insert: what its caller says, what its bytes are, and all that belongs to them. */
+/** The row to insert: the caller's fields, the facts about its bytes, and its related rows. */
 export function newItem(
   deps: NewItemDeps,
   { fields, source, bytes }: { fields: ItemFields; source: Source; bytes?: Bytes | undefined },

@@ -5,8 +5,8 @@ import { type Caller, isAdmin } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 
 /**
- * Where an object may lie that a back end names: by an absolute path below a mount point of a store (never outside of it), or by
- * a key, which may be one of any store that others write into, the primary one first. Empty: nowhere that this service can reach.
+ * Possible locations of an object that a back end names by an absolute path below a store's mount point, or by a key, which may
+ * be in any store that others write into, the primary first. Empty: this service cannot reach it.
  */
 export function objectSources({ stores }: Pick<Deps, 'stores'>, named: string): FetchSource[] {
   const shared = stores.all.filter((store) => store.shared || store === stores.primary);
@@ -28,12 +28,12 @@ function isKey(key: string): boolean {
   }
 }
 
-/** What `userFolder` could have made of somebody else's id, also where the file system does not tell capitals apart. */
+/** What `userFolder` could have made of another user's id, including on file systems that ignore case. */
 const ESCAPE = /^([a-z0-9-]|_[0-9a-f]{2})*$|^_h[0-9a-f]*$/i;
 
 /**
- * Whether a caller may have an object taken over: a service any, a user what lies in a folder of that user's own. Back ends name such
- * folders by the bare id; but a bare id that could be the escape of another one (`_41`: the folder of `A`) is nobody's folder.
+ * Whether a caller may adopt an object: a service any, a user only objects in a folder of that user. Back ends name such folders
+ * by the bare id; but a bare id that could be the escaped form of another (`_41`: the folder of `A`) grants no folder.
  */
 export function mayAdopt(caller: Caller, userId: string, key: string): boolean {
   if (isAdmin(caller)) return true;

@@ -11,8 +11,8 @@ import type { ItemFields } from '../items/item-fields.ts';
 import { newItem } from './new-item.ts';
 
 /**
- * An item whose bytes are still to be fetched: the caller enqueues the task that fetches them, or fetches them itself.
- * @param into the item that it takes the place of
+ * Inserts an item whose bytes are still to be fetched: the caller enqueues the task that fetches them, or fetches them itself.
+ * @param into the item that it replaces
  */
 export async function insertPendingItem(
   deps: Deps,
@@ -34,7 +34,7 @@ export async function insertPendingItem(
   return item;
 }
 
-/** An item that will have no bytes. */
+/** Inserts an item that will have no bytes. */
 export async function insertFailedItem(
   deps: Deps,
   trx: Trx,
@@ -46,7 +46,7 @@ export async function insertFailedItem(
   return writeItem(trx, failed, into);
 }
 
-/** A new item, or the one that stood for the failure of its job until now: nothing of that stays but its id. */
+/** Inserts a new item, or overwrites the one that recorded its job's failure, keeping only the id. */
 async function writeItem(trx: Trx, item: NewItem, into: string | undefined): Promise<MediaItem> {
   if (into === undefined) return insertItem(trx, item);
   const { project_id, scene_id, user_id } = item.row;

@@ -1,7 +1,7 @@
 import type { ItemInput } from '../items/item-fields.ts';
 import type { IngestRequest } from './ingest.ts';
 
-/** The same request with fields that its path decides: what the request says of them, before or after its file, does not count. */
+/** The same request with fields that its path decides; the request's own values for them, before or after its file, are ignored. */
 export function withDecided(request: IngestRequest, decided: ItemInput): IngestRequest {
   const { source } = request;
   const input = { ...request.input, ...decided };

@@ -2,13 +2,13 @@ import type { Trx } from '../../db/database.ts';
 import { recordEvent } from '../../db/events.ts';
 import type { MediaItem } from '../../db/item-columns.ts';
 
-/** The event that tells of an item with that status; none of a pending one, before its outcome is known. */
+/** The event for an item of that status; a pending item has none until its outcome is known. */
 export function eventOf(status: string): 'item.stored' | 'item.failed' | undefined {
   if (status === 'pending') return undefined;
   return status === 'success' ? 'item.stored' : 'item.failed';
 }
 
-/** Records the event of an item that has changed its status, in the transaction that changed it. */
+/** Records the event of an item whose status has changed, in the transaction that changed it. */
 export async function recordItemEvent(trx: Trx, item: MediaItem): Promise<void> {
   const kind = eventOf(item.status);
   if (!kind) return;

@@ -3,12 +3,12 @@ import { CALLER_FIELDS, type CallerField, type FieldValue, type FieldWith, ITEM 
 import { AppError } from '../../errors.ts';
 import { checkJsonObject, checkText } from './text-limits.ts';
 
-/** What a caller may say about an item, as it arrives: shapes are checked, limits are not. */
+/** A caller's fields of an item as they arrive: their shapes are validated, their limits are not. */
 export interface ItemInput extends Said {
   subfolder?: string | undefined;
   store?: string | undefined;
   sha256?: string | undefined;
-  /** A provider's answer, already compact; kept beside the item and never shown. */
+  /** A provider's answer, already compacted; stored with the item and never shown. */
   providerResponse?: JsonObject | undefined;
 }
 
@@ -16,7 +16,7 @@ type Said = {
   [N in CallerField]?: (N extends FieldWith<{ kind: 'object' }> ? unknown : FieldValue<N>) | undefined;
 };
 
-/** The same, within the limits and in one canonical form. */
+/** The same, within the limits and in canonical form. */
 export interface ItemFields extends ItemInput {
   userId: string;
   tags: string[];
@@ -24,7 +24,7 @@ export interface ItemFields extends ItemInput {
   generation?: JsonObject | undefined;
 }
 
-/** Bytes of a text at most. */
+/** Maximum bytes of a text. */
 const TEXT_LIMITS = [
   ...CALLER_FIELDS.flatMap(([field, { maxBytes }]) => (maxBytes === undefined ? [] : [{ field, maxBytes }])),
   { field: 'subfolder', maxBytes: 500 },
@@ -36,7 +36,7 @@ export const MAX_METADATA_BYTES = 64 * 1024;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** What makes a value of a kind canonical, and refuses those that cannot be stored. */
+/** Makes a value of a kind canonical and refuses what cannot be stored. */
 const CANONICAL: Partial<Record<string, (field: string, value: never) => unknown>> = {
   uuid: checkUuid,
   id: checkId,
@@ -50,7 +50,7 @@ const CHECKED = CALLER_FIELDS.flatMap(([field, { kind }]) => {
 });
 
 /**
- * Checks what the schema cannot say (bytes, Unicode, JSON depth, what belongs together) and normalises it.
+ * Normalises the fields and checks what the schema cannot express (bytes, Unicode, JSON depth, fields that belong together).
  * @throws AppError invalid_request, invalid_text or too_large, with the field's name
  */
 export function checkFields(input: ItemInput, userId: string): ItemFields {
@@ -93,7 +93,7 @@ function checkTags(tags: readonly string[]): string[] {
 
 const MAX_ID = 9_223_372_036_854_775_807n;
 
-/** A tag as it is kept, and so as it has to be looked for. */
+/** The form in which a tag is stored and must be searched for. */
 export function canonicalTag(tag: string): string {
   return tag.normalize('NFC').trim();
 }
@@ -113,14 +113,14 @@ function checkId(field: string, id: string): string {
 
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 
-/** What RFC 3339 can say in UTC; an offset or a rounded fraction can lead beyond, where a time would be answered as null. */
+/** Range of RFC 3339 in UTC; an offset or a rounded fraction can exceed it, and such a time would be returned as null. */
 const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
 const LAST_TIME = Date.parse('9999-12-31T23:59:59Z');
 
-/** A time as RFC 3339 with an offset; answered as it is, its microseconds included. @throws AppError invalid_request */
+/** A time as RFC 3339 with an offset; returned unchanged, with its microseconds. @throws AppError invalid_request */
 export function checkTime(field: string, text: string): string {
   const time = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
-  // Date.parse takes the 30th of February for the 2nd of March.
+  // Date.parse reads the 30th of February as the 2nd of March.
   const day = Number(text.slice(8, 10));
   const isDay = new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day;
   if (!(time >= FIRST_TIME && time <= LAST_TIME) || !isDay) {

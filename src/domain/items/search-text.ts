@@ -2,10 +2,10 @@ import { cutBytes } from '../../storage/keys.ts';
 import type { ItemFields } from './item-fields.ts';
 
 const MAX_BYTES = 8000;
-/** So that a long prompt leaves room for the rest. */
+/** Leaves room for the other fields after a long prompt. */
 const MAX_PROMPT_BYTES = 5000;
 
-/** What `q` searches: the words by which a person would look for the item, also those that its file or its provider said. */
+/** The text that `q` searches: words by which a person would look for the item, including those from its file and provider. */
 export function searchText(fields: ItemFields): string {
   const { generation = {} } = fields;
   const said = (name: string) => {

@@ -3,10 +3,10 @@ import { AppError } from '../../errors.ts';
 import { isPlainObject, walkPlain } from '../../json/walk.ts';
 
 const MAX_DEPTH = 32;
-/** Of a name in an object. */
+/** Maximum bytes of a property name. */
 const MAX_NAME_BYTES = 1000;
 
-/** What no text in PostgreSQL can hold: NUL, and halves of surrogate pairs. */
+/** PostgreSQL text can hold neither NUL nor unpaired surrogates. */
 export function isStorable(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
 }
@@ -17,16 +17,16 @@ export function checkText(field: string, text: string, maxBytes: number): void {
     throw new AppError('invalid_text', `'${field}' holds a NUL character or half of a surrogate pair; remove it.`, {
       field,
     });
-  // A UTF-16 unit never has more than three bytes, so most texts need no count.
+  // A UTF-16 unit has at most three bytes in UTF-8, so most texts need no count.
   if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) {
     throw new AppError('too_large', `'${field}' may have at most ${maxBytes} bytes.`, { field });
   }
 }
 
 /**
- * Checks that a JSON value can be kept exactly: at most 32 levels, storable texts and keys, finite numbers, no integer
- * beyond 2^53, and no key with which a careless reader would change its own prototypes. It stops at the first sign that the value has
- * more than `maxBytes` bytes of JSON.
+ * Checks that a JSON value can be stored exactly: at most 32 levels, storable texts and keys, finite numbers, no integer beyond
+ * 2^53, and no key that could change a prototype in careless code. Stops as soon as the value must exceed `maxBytes` bytes of
+ * JSON.
  * @throws AppError invalid_request, invalid_json, invalid_text or too_large naming `field`
  */
 function checkJson(field: string, value: unknown, maxBytes: number): asserts value is Json {
@@ -38,7 +38,7 @@ function checkJson(field: string, value: unknown, maxBytes: number): asserts val
   const check = (current: unknown, depth: number) => {
     if (depth > MAX_DEPTH)
       throw new AppError('invalid_request', `'${field}' is nested more than ${MAX_DEPTH} levels deep.`, { field });
-    // A lower bound of what it takes in JSON: brackets and commas, quotes, one character of anything else.
+    // A lower bound of its bytes in JSON: brackets and commas, quotes, one character of anything else.
     if (typeof current === 'string') {
       count(current.length + 2);
       checkText(field, current, Number.POSITIVE_INFINITY);

@@ -3,7 +3,7 @@ import type { ItemFields } from './item-fields.ts';
 
 const MAX_SIZE_CHARACTERS = 20;
 
-/** What a file says of itself fills the gaps that the caller has left; what the caller or a provider said, counts. */
+/** Fills fields that the caller left empty from the file's embedded data; the caller's and provider's values take precedence. */
 export function withFileData(fields: ItemFields, found: GenerationData | null | undefined): ItemFields {
   if (!found) return fields;
   const size = found.size !== undefined && found.size.length <= MAX_SIZE_CHARACTERS ? found.size : undefined;

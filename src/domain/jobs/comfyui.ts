@@ -22,24 +22,26 @@ export const COMFYUI = 'comfyui';
 export interface ComfyPrompt {
   caller: Caller;
   promptId: string;
-  /** What all of its items are given. */
+  /** Fields of all of its items. */
   input: ItemInput;
   idempotencyKey?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** Items that were stored, or the work that will store them. */
+/** Stored items, or the job that will store them. */
 export interface PromptOutputs {
   items: MediaItem[];
   job?: { provider: string; jobId: string } | undefined;
 }
 
-/** The first look after the one that the caller has waited for. */
+/** Delay of the first poll after the one that the caller waited for. */
 const FIRST_POLL_SECONDS = 1;
 
 /**
- * Stores all outputs of a ComfyUI prompt; of one that has not ended, a worker does as soon as it has. Told again, they are the same items.
- * @throws AppError invalid_request: no ComfyUI is configured, or no prompt id; not_found: the prompt is another user's; run_completed
+ * Stores all outputs of a ComfyUI prompt; a worker stores those of a running prompt once it has ended. Repeated, it returns the
+ * same items.
+ * @throws AppError invalid_request: no ComfyUI is configured, or no prompt id; not_found: the prompt is another user's;
+ * run_completed
  */
 export function storePrompt(deps: Deps, prompt: ComfyPrompt, field = 'source.promptId'): Promise<PromptOutputs> {
   const { promptId, input } = prompt;
@@ -61,7 +63,7 @@ async function outputsOf(deps: Deps, prompt: ComfyPrompt, field: string): Promis
   await checkParent(deps, caller, fields.parentId);
   const name = { provider: COMFYUI, jobId: promptId };
   const history = await comfyui.history(promptId, signal).catch((error: unknown) => {
-    // It may be restarting; the work is not lost by that.
+    // ComfyUI may be restarting; that does not lose the prompt.
     if (!isAppError(error, 'fetch_failed', 'too_large') || signal?.aborted === true) throw error;
     deps.log.warn({ err: error, promptId }, 'ComfyUI did not tell of a prompt; a worker asks again');
     return {};
@@ -72,7 +74,7 @@ async function outputsOf(deps: Deps, prompt: ComfyPrompt, field: string): Promis
     return { items: (await importJob(deps, request)) ?? othersPrompt(field) };
   }
   const known = await findJob(deps.db, name);
-  // ComfyUI forgets; what it said before holds.
+  // ComfyUI forgets its history; the outputs recorded before remain valid.
   if (known?.userId === userId && known.status === 'succeeded') return { items: await itemsOf(deps, name) };
   const { userId: _owner, ...said } = fields;
   await deps.db.transaction().execute(async (trx) => {
@@ -86,7 +88,7 @@ async function outputsOf(deps: Deps, prompt: ComfyPrompt, field: string): Promis
   return { items: [], job: name };
 }
 
-/** Nothing but its id says whose a prompt is: the first user that names it owns it, and keeps others from its outputs. */
+/** A prompt's id does not name its owner: the first user to register it owns it and its outputs. */
 function othersPrompt(field: string): never {
   throw new AppError('not_found', 'There is no such prompt, or it belongs to another user.', { field });
 }
@@ -97,7 +99,7 @@ function clientOf({ comfyui }: Deps): ComfyClient {
   return comfyui;
 }
 
-/** Items of a prompt that are answered; a listing of the job has all. */
+/** Items of a prompt that are returned; listing the job returns all. */
 const MAX_ANSWERED = 1000;
 
 async function itemsOf(deps: Deps, name: { provider: string; jobId: string }): Promise<MediaItem[]> {
@@ -107,7 +109,7 @@ async function itemsOf(deps: Deps, name: { provider: string; jobId: string }): P
 }
 
 /**
- * Stores a provider's answer. Of ComfyUI that may also be what `POST /prompt` or `GET /history` have answered.
+ * Stores a provider's answer. For ComfyUI that may also be the response of `POST /prompt` or `GET /history`.
  * @throws AppError as importAnswer and storePrompt
  */
 export async function importOrPrompt(deps: Deps, request: ImportAnswerRequest): Promise<PromptOutputs> {
@@ -116,7 +118,7 @@ export async function importOrPrompt(deps: Deps, request: ImportAnswerRequest): 
   const entry = historyEntry(response);
   const promptId = entry?.promptId ?? promptIdOf(response);
   if (promptId === undefined) return { items: await importAnswer(deps, request) };
-  // Which files ComfyUI gives out is for ComfyUI to say: names in a history that a user sends could be those of anybody's pictures.
+  // A user's history could name the files of others, so ask ComfyUI itself which files the prompt made.
   if (entry === undefined || !isAdmin(caller))
     return storePrompt(deps, { caller, promptId, input, idempotencyKey, signal }, 'response');
   clientOf(deps);
@@ -134,7 +136,7 @@ export async function importOrPrompt(deps: Deps, request: ImportAnswerRequest): 
 
 type Fields = Record<string, unknown>;
 
-/** `{promptId}`, or the answer of `POST /prompt`; those of comfyui-api hold images and another id. */
+/** `{promptId}`, or the response of `POST /prompt`; a response of comfyui-api holds images and another id. */
 function promptIdOf(response: unknown): string | undefined {
   if (!isFields(response)) return undefined;
   const id = response['promptId'] ?? response['prompt_id'];

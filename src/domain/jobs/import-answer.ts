@@ -26,15 +26,15 @@ export interface ImportAnswerRequest {
   signal?: AbortSignal | undefined;
 }
 
-/** The same of any provider, an older system's too. */
+/** The same for any provider, including those that only older systems used. */
 type AnswerRequest = Omit<ImportAnswerRequest, 'provider'> & { provider: string };
 
-/** Outputs of one answer that are fetched and stored at once. */
+/** Outputs of one answer that are fetched and stored concurrently. */
 const AT_ONCE = 4;
 
 /**
- * Stores every output of a provider's answer; one that cannot be had becomes a failure with its reason, and so does an answer that
- * is itself a failure. The order of the outputs is kept.
+ * Stores every output of a provider's answer. An output that cannot be fetched becomes a failure with its reason, and so does an
+ * answer that reports a failure. The order of the outputs is kept.
  * @throws AppError invalid_request: the answer holds no output (yet)
  */
 export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Promise<MediaItem[]> {
@@ -61,7 +61,7 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
     };
   };
   return underKey(deps, request, content, async () => {
-    // Longer ones are no ids.
+    // A longer text is not an id.
     if (jobId !== undefined && jobId.length <= 500)
       return (await importJob(deps, { ...request, answer, jobId })) ?? storeWithoutJob(deps, request, answer, jobId);
     return storeWithoutJob(deps, request, answer);
@@ -69,8 +69,8 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
 }
 
 /**
- * Stores the outputs of an answer that names no job, or a job that another user has registered: their registration must not keep this
- * user's outputs out. The job's id is then only a label of the items, and outputs that are sent again are stored again.
+ * Stores the outputs of an answer that names no job, or a job registered to another user: that registration must not block this
+ * user's outputs. The job's id is then only a label, and outputs that are sent again are stored again.
  */
 export async function storeWithoutJob(
   deps: Deps,
@@ -114,10 +114,10 @@ async function storeOutput(
       const source = await open();
       return (await ownItemAt(deps, fields, source)) ?? (await store(deps, request, fields, source, String(index)));
     } catch (error) {
-      // Somebody else who told of it at the same moment was first.
+      // A concurrent request may have stored it first.
       const own = isAppError(error, 'object_taken') ? await ownItemAt(deps, fields, await open()) : undefined;
       if (own) return own;
-      // Who may not write, or what is wrong with the fields, is the same for every place.
+      // A missing permission or an invalid field fails in every place.
       if (!isAppError(error, ...PLACE_ERRORS)) throw error;
       last = error;
     }
@@ -127,14 +127,14 @@ async function storeOutput(
   return failure(deps, request, fields, reason, url, index);
 }
 
-/** An object that the user has an item of already is that item: the call is a repetition, or another one told of it before. */
+/** If the object is already an item of this user, return that item: the call is a repeat, or another call reported it before. */
 async function ownItemAt(deps: Deps, { userId }: ItemInput, source: Source): Promise<MediaItem | undefined> {
   if (source.type !== 'object') return undefined;
   const item = await findStoredItemByKey(deps.db, source.store, source.key);
   return item?.userId === userId && item?.deletedAt === null ? item : undefined;
 }
 
-/** What is wrong with one place of an output, and need not be with another. */
+/** Errors of one place of an output, which another place need not have. */
 const PLACE_ERRORS = [
   'fetch_failed',
   'url_not_allowed',
@@ -147,7 +147,7 @@ const PLACE_ERRORS = [
   'object_taken',
 ] as const;
 
-/** Where an output can be had, the best place first; made when its turn comes, for base64 is decoded then. */
+/** The sources of an output, the best first. Each is created when its turn comes, because that decodes base64. */
 function sourcesOf(
   deps: Deps,
   { caller }: AnswerRequest,
@@ -168,7 +168,7 @@ function asService(caller: Caller): Caller {
   return { ...caller, scopes: new Set([...caller.scopes, 'media:admin']) };
 }
 
-/** A repeated import answers the items of the first. */
+/** A repeated import returns the items of the first. */
 function keyOf({ idempotencyKey }: AnswerRequest, part: string): string | undefined {
   const key = idempotencyKey === undefined ? undefined : `${idempotencyKey}:${part}`;
   return key !== undefined && key.length <= 255 ? key : undefined;
@@ -182,7 +182,7 @@ async function store(
   part: string,
 ): Promise<MediaItem> {
   const { signal } = request;
-  // An object was looked at above: what a user may have taken over is less than what a service may.
+  // The object was checked above; a user may adopt fewer objects than a service.
   const caller = source.type === 'object' ? asService(request.caller) : request.caller;
   const ingestRequest: IngestRequest = {
     caller,
@@ -209,6 +209,6 @@ function failure(
     error: error.slice(0, 10_000),
     ...(url?.type === 'url' && { originalUrl: url.url.slice(0, 2000) }),
   };
-  // A key of its own: another try may still get the bytes.
+  // A separate key, so that another attempt may still store the bytes.
   return store(deps, request, fields, { type: 'none' }, `${index}:failed`);
 }

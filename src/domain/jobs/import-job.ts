@@ -27,19 +27,19 @@ export interface ImportJobRequest {
   provider: string;
   jobId: string;
   input: ItemInput;
-  /** The provider's answer, verbatim, and what it says. */
+  /** The provider's answer, verbatim, and its parsed form. */
   response: unknown;
   answer: ProviderAnswer;
   signal?: AbortSignal | undefined;
 }
 
-/** Outputs of one answer that are fetched and stored at once. */
+/** Outputs of one answer that are fetched and stored concurrently. */
 const AT_ONCE = 4;
 
 /**
- * Stores the outputs of an answer that names its job: told again, by an import or a webhook, they are the same items. What cannot be
- * had just now stays pending, and a worker goes on. The order of the outputs is kept. Undefined: the job is registered to another
- * user, and nothing was stored.
+ * Stores the outputs of an answer that names its job; a repeated import or webhook yields the same items. Outputs whose bytes are
+ * unavailable stay pending and a worker retries them. The order of the outputs is kept. Returns undefined, having stored nothing,
+ * when the job is registered to another user.
  * @throws AppError store_unavailable: bytes that came with the answer could not be stored
  */
 export async function importJob(deps: Deps, request: ImportJobRequest): Promise<MediaItem[] | undefined> {
@@ -63,14 +63,14 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
     for (const [index, one] of queue)
       stored[index] = await fetchNow(deps, one, heldBytes(answer.outputs[index]), failures, signal);
   };
-  // Those that are still to come must not be taken for ones that nobody has the bytes of.
+  // Outputs that wait for their turn must not look abandoned to workers.
   const lease = keepFetches(deps, { jobId: job.jobId }, () => renewHeldFetches(deps.db, ids));
   try {
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
   } finally {
     void lease.stop();
   }
-  // Those who stored at the same moment may have left it to each other.
+  // Concurrent writers may each have left the run's files to the other.
   await refreshRun(deps, request.input.runId ?? (job.fields as ItemInput).runId);
   if (failures.length > 0) throw failures[0];
   await unpark(deps, job);
@@ -81,7 +81,7 @@ export async function importJob(deps: Deps, request: ImportJobRequest): Promise<
   }
 }
 
-/** The job and its items, in one transaction; none of the items has bytes yet. Undefined: the job is another user's. */
+/** Inserts the job and its items, without bytes, in one transaction. Returns undefined when another user owns the job. */
 async function recordJob(deps: Deps, request: ImportJobRequest, userId: string, identities: readonly string[][]) {
   const { caller, provider, jobId, answer, response } = request;
   return deps.db.transaction().execute(async (trx) => {
@@ -137,15 +137,15 @@ async function fetchNow(
   const item = await findItem(deps.db, id);
   if (!item || item.deletedAt !== null || item.storageKey !== null) return id;
   let outcome = await fetchPending(deps, { mediaId: id }, { held, signal });
-  // A worker that knew of no place may have given it up while these bytes waited for their turn.
+  // A worker that knew no place may have failed the item while these bytes waited for their turn.
   if (!outcome && held.length > 0 && (await revive(deps, id)))
     outcome = await fetchPending(deps, { mediaId: id }, { held, signal });
   if (outcome?.state === 'lost') failures.push(outcome.error);
-  // Another one, where its object turned out to be an item already.
+  // A different item, if its object turned out to be an item already.
   return outcome?.state === 'stored' ? outcome.item.id : id;
 }
 
-/** Whether there is anything to try again. */
+/** Whether there is anything to retry. */
 function revive(deps: Deps, id: string): Promise<boolean> {
   return deps.db.transaction().execute(async (trx) => {
     const item = await findItemForUpdate(trx, id);

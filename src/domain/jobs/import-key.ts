@@ -9,9 +9,9 @@ export interface Keyed {
 }
 
 /**
- * Imports under an idempotency key: the key stands for one content. The same content may be imported again, because its outputs are
- * recognised. A failed import releases the key.
- * @param contentOf what the key stands for; called only when there is a key
+ * Imports under an idempotency key, which stands for one content. Importing the same content again is safe, because its outputs
+ * are recognised. A failed import releases the key.
+ * @param contentOf the content the key stands for; called only when there is a key
  * @throws AppError idempotency_mismatch: the key was used for other content
  */
 export async function underKey<T>(

@@ -30,8 +30,8 @@ export async function readJob(deps: Pick<Deps, 'db'>, caller: Caller, name: JobN
 }
 
 /**
- * Registers a job before its webhook arrives, with the fields that its items get; again, with other fields, for what still arrives.
- * Parked webhooks that name this user, or nobody, are carried out now.
+ * Registers a job, with the fields of its items, before its webhook arrives. Registering again changes the fields of later items.
+ * Parked webhooks that name this user, or no user, are processed now.
  * @throws AppError not_found: the job is another user's; and as for the fields of an item
  */
 export async function registerJob(
@@ -74,14 +74,14 @@ export async function jobItems(
   });
 }
 
-/** Items of a retry that are answered; a listing of the job has all. */
+/** Items that a retry returns; listing the job returns all. */
 const MAX_ANSWERED = 200;
 
-/** Has the bytes of a job's items that could not be had asked for once more. Answers the first of those items. @throws AppError not_found */
+/** Retries the fetch of a job's items that have no bytes. Returns the first of those items. @throws AppError not_found */
 export async function retryJob(deps: Deps, caller: Caller, name: JobName): Promise<MediaItem[]> {
   const { userId } = await readJob(deps, caller, name);
   return deps.db.transaction().execute(async (trx) => {
-    // It may have been released to another user since it was read.
+    // An admin may have released it to another user since it was read.
     if ((await lockJob(trx, name, { userId })).job.userId !== userId) throw notFound();
     const ids = [...(await findJobOutputs(trx, name)).keys()];
     const revived = await reviveFetches(trx, await lockItemsWithoutBytes(trx, ids));

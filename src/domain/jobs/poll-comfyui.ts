@@ -12,7 +12,7 @@ import type { Deps } from '../deps.ts';
 import type { ItemInput } from '../items/item-fields.ts';
 import { refreshRun } from '../run-folder/refresh-files.ts';
 
-/** What a look at a prompt has brought: its outputs or its failure are recorded, or it is asked about again. */
+/** `ended`: the prompt's outputs or failure were recorded; `later`: it is polled again. */
 export type PollOutcome = 'ended' | 'later';
 
 const LONGEST_PAUSE_SECONDS = 30;
@@ -20,9 +20,9 @@ const NOTHING =
   'ComfyUI knows nothing of it: the prompt was never queued there, or has been forgotten (the history is kept in memory and capped)';
 
 /**
- * Asks about the prompt that is due. When it has ended, its outputs become pending items, all at once, which workers fetch; when it has
- * failed, one failure says where and why; after its deadline, that it has not ended. Undefined: none is due. Any number of processes may
- * do so at once.
+ * Polls the ComfyUI prompt that is due. A finished prompt's outputs become pending items together, which workers fetch; a failed
+ * prompt, or one past its deadline, becomes one failure item. Returns undefined when none is due. Safe to run in several
+ * processes.
  */
 export async function pollPrompt(deps: Deps, signal?: AbortSignal): Promise<PollOutcome | undefined> {
   const { comfyui } = deps;
@@ -81,7 +81,10 @@ function tooLate(comfyui: ComfyClient, { jobId, secondsLeft }: JobPoll, problem:
   return { id: jobId, state: 'failed', error: { class: 'deadline', message }, outputs: [], generation: {} };
 }
 
-/** A quarter of its age: a short prompt is not waited for long, a long one is not asked about all the time. The last look is at the deadline. */
+/**
+ * A quarter of the prompt's age, so that short prompts are picked up soon and long ones are polled rarely. The last poll is at
+ * the deadline.
+ */
 function pauseOf({ deadlineSeconds }: ComfyClient, { secondsLeft }: JobPoll): number {
   const age = Math.max(0, deadlineSeconds - secondsLeft);
   return Math.min(LONGEST_PAUSE_SECONDS, Math.max(1, age / 4), Math.max(0.1, secondsLeft + 0.1));

@@ -4,7 +4,7 @@ import type { Deps } from '../deps.ts';
 
 const RENEW_MS = ATTEMPT_SECONDS * 333;
 
-/** Renews the leases of items that are being fetched, until it is stopped. `details` go into the log line of a failure. */
+/** Renews the leases of items that are being fetched, until it is stopped. `details` are logged with a failure. */
 export function keepFetches(
   deps: Pick<Deps, 'background'>,
   details: Record<string, unknown>,

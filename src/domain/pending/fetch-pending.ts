@@ -26,25 +26,29 @@ import { type BytesFrom, fillItem } from '../ingest/fill-item.ts';
 
 export type FetchOutcome =
   | { state: 'stored'; item: MediaItem }
-  /** Tried again after so many seconds. */
+  /** Retried after this many seconds. */
   | { state: 'later'; seconds: number }
   | { state: 'failed'; reason: string }
-  /** The only bytes were those that the request held, and they could not be stored just now. The item has failed until they come again. */
+  /**
+   * The only bytes were those of the request, and they could not be stored at the moment. The item has failed until they are sent
+   * again.
+   */
   | { state: 'lost'; error: unknown }
-  /** Somebody else has done it, or the item was removed. */
+  /** Another process has stored it, or the item was removed. */
   | { state: 'gone' };
 
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
 const EARLY_ATTEMPTS = 3;
-/** For addresses of which nobody knows when they die. */
+/** For URLs whose expiry is unknown. */
 const PATIENCE_MS = 7 * 24 * 60 * 60_000;
 
 /**
- * Gets the bytes of the pending item whose address dies first, or of one that is named. Each place is tried, the best first. What may
- * come right is tried again with growing pauses, until the last address is dead; then the item has failed, with the reason.
- * Those whose bytes are at hand already, in a webhook's body or a store, are taken apart from those of the network. Undefined: none is due. Any number of processes may do so at once.
- * @param held bytes that the caller has in hand, better than any address
+ * Fetches the bytes of the pending item whose URL expires first, or of a named item. Each place is tried, the best first. Errors
+ * that may pass are retried with growing pauses until the last URL has expired; then the item fails with the reason. Items whose
+ * bytes are at hand, in a webhook's body or a store, are taken separately from those that need the network. Returns undefined
+ * when none is due. Safe to run in several processes.
+ * @param held bytes that the caller has in memory, better than any URL
  */
 export async function fetchPending(
   deps: Deps,
@@ -53,7 +57,7 @@ export async function fetchPending(
 ): Promise<FetchOutcome | undefined> {
   const fetch = await takeFetch(deps.db, which);
   if (!fetch) return undefined;
-  // When it cannot be renewed, another worker may try, too.
+  // If it cannot be renewed, another worker may try as well.
   const lease = keepFetches(deps, { itemId: fetch.mediaId }, () => renewFetch(deps.db, fetch));
   try {
     return await attempt(deps, fetch, held, signal);
@@ -102,8 +106,8 @@ async function attempt(
 }
 
 /**
- * An object that turns out to be an item of the same user already, told at the same moment by another job or twice in one answer, is
- * that item: this one, which has nothing yet and is no version of a scene, goes.
+ * If an object is already an item of the same user (reported concurrently by another job, or twice in one answer), that item is
+ * used. The pending one, which has no bytes and is no version of a scene, is deleted.
  */
 async function mergeIntoOwn(deps: Deps, item: MediaItem, fetch: Fetch): Promise<MediaItem | undefined> {
   if (item.version !== null) return undefined;
@@ -124,7 +128,7 @@ async function mergeIntoOwn(deps: Deps, item: MediaItem, fetch: Fetch): Promise<
   return undefined;
 }
 
-/** Bytes that a request holds could not be stored: the item says so, unless there is another place to have them from by now. */
+/** The request's bytes could not be stored: fails the item, unless another place for them is known by now. */
 async function loseHeld(deps: Deps, fetch: Fetch, error: unknown): Promise<FetchOutcome> {
   const failed = await failItem(deps, fetch, `${reasonOf(error)} Send the answer again.`);
   return failed ? { state: 'lost', error } : { state: 'later', seconds: 0 };
@@ -134,12 +138,12 @@ async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], abor
   const reason =
     [...new Set(failures.map((error) => reasonOf(error)))].join(' ') || 'No place is known that has the bytes.';
   const left = Number(fetch.expiresAt ?? fetch.createdAt.getTime() + PATIENCE_MS) - fetch.now();
-  // A volume shows what was written elsewhere after a moment.
+  // A file written on another machine appears on a shared volume with a delay.
   const early = fetch.attempts <= EARLY_ATTEMPTS && fetch.sources.some((source) => source.type === 'object');
   const worthARetry = failures.some((error) => !isFinal(error) || (early && isAppError(error, 'not_found')));
   if (aborted || (worthARetry && left > 0)) {
     const pause = Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** Math.min(10, fetch.attempts - 1));
-    // The last attempt is made just before the address dies.
+    // The last attempt is made just before the URL expires.
     const seconds = aborted ? 1 : Math.max(1, Math.min(pause, left > 2000 ? (left - 1000) / 1000 : 1));
     await deps.db.transaction().execute(async (trx) => {
       const postponed = await postponeFetch(trx, fetch, { seconds, error: reason.slice(0, 500) });
@@ -153,7 +157,7 @@ async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], abor
     return { state: 'later', seconds };
   }
   if (!(await failItem(deps, fetch, reason))) return { state: 'later', seconds: 0 };
-  // What never could be had is its sender's to mend; what has died while we tried is ours.
+  // A URL that never worked is the sender's to fix; one that expired while we tried is ours.
   deps.log[worthARetry ? 'error' : 'warn'](
     { err: failures.at(-1), itemId: fetch.mediaId, attempts: fetch.attempts, expiresAt: fetch.expiresAt },
     worthARetry
@@ -163,7 +167,7 @@ async function settleFailure(deps: Deps, fetch: Fetch, failures: unknown[], abor
   return { state: 'failed', reason };
 }
 
-/** What is for us to mend, or for a store or a host to come back from, is worth another try; what an answer says for good is not. */
+/** Failures of this service, a store or a host are worth a retry; a definite answer is not. */
 function isFinal(error: unknown): boolean {
   return (
     isGone(error) ||
@@ -185,12 +189,12 @@ function isFinal(error: unknown): boolean {
   );
 }
 
-/** Never the text of an error that was not meant for callers: it may hold anything. */
+/** Never the text of an internal error: it may contain anything. */
 function reasonOf(error: unknown): string {
   return isAppError(error) ? error.message : 'The bytes could not be stored.';
 }
 
-/** False: there are further places by now, and another attempt is on its way. */
+/** False: further places are known by now, and another attempt will be made. */
 async function failItem(deps: Deps, fetch: Fetch, reason: string): Promise<boolean> {
   const id = fetch.mediaId;
   const failed = await deps.db.transaction().execute(async (trx) => {

@@ -4,16 +4,16 @@ import type { Store } from '../../storage/stores/store.ts';
 /** A folder below `runs/` in a store. */
 export interface RunFolder {
   runId: string;
-  /** Sizes of the files that lie in it, by name. */
+  /** Sizes of its files, by name. */
   files: Map<string, number>;
-  /** Keys of what lies deeper. */
+  /** Keys of files in its subfolders. */
   deeper: string[];
 }
 
-/** What no run's folder is named: it could not be part of a key of ours. */
+/** The only names that a run's folder can have; others cannot be part of our keys. */
 const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
-/** The folders below `runs/`, one after the other; what has another name is told of. @throws AppError store_unavailable */
+/** The folders below `runs/`, one after the other; `tell` gets keys of other names. @throws AppError store_unavailable */
 export async function* runFolders(store: Store, tell: (key: string) => void): AsyncGenerator<RunFolder> {
   if (!store.capabilities.list.able)
     throw new AppError('invalid_request', `The store '${store.name}' cannot list its objects.`);
@@ -27,7 +27,7 @@ export async function* runFolders(store: Store, tell: (key: string) => void): As
         tell(key);
         continue;
       }
-      // Keys come in their order, so those of one folder come together.
+      // Keys are sorted, so those of one folder are adjacent.
       if (open && open.runId !== runId) {
         yield open;
         open = undefined;

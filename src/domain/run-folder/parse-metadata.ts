@@ -2,12 +2,12 @@ import { CALLER_FIELDS, columnOf } from '../../db/item-columns.ts';
 import { AppError } from '../../errors.ts';
 import { type ItemInput, checkTime } from '../items/item-fields.ts';
 
-/** One item as metadata.json tells of it. Nothing in it has been checked but its kind. */
+/** One item of metadata.json. Only the types of its values have been checked. */
 export interface MetadataItem {
-  /** The id of its row, when it had one; addresses that were given out may hold it. */
+  /** The id of its row, when it had one; published URLs may contain it. */
   id: string | undefined;
   filename: string | undefined;
-  /** The store in whose folder of the same name the file lies; undefined: in this one. */
+  /** The store whose folder of the same name has the file; undefined: this one. */
   store: string | undefined;
   bytes: number | undefined;
   sha256: string | undefined;
@@ -19,7 +19,7 @@ export interface MetadataItem {
   input: ItemInput;
 }
 
-/** A run as its metadata.json tells of it, in our shape or in that of an older system. */
+/** The content of a metadata.json, in our form or that of an older system. */
 export interface RunMetadata {
   runId: string | undefined;
   userId: string | undefined;
@@ -36,7 +36,7 @@ export interface RunMetadata {
 
 type Fields = Record<string, unknown>;
 
-/** Reads metadata.json. Fields of a wrong kind are taken for absent; what they hold is for the caller to check. @throws AppError invalid_json */
+/** Parses metadata.json. Fields of a wrong type count as absent; the caller checks the values. @throws AppError invalid_json */
 export function parseRunMetadata(text: string): RunMetadata {
   let parsed: unknown;
   try {
@@ -82,13 +82,13 @@ function itemOf(entry: Fields, timestamp: string | undefined): MetadataItem {
       ...said(entry),
       model: word(entry['model']) ?? word(entry['config']),
       provider: word(entry['provider']) ?? word(entry['backend']),
-      // Older systems knew one time for the whole run.
+      // Older systems recorded one time for the whole run.
       generatedAt: time(entry['generated_at']) ?? (entry['created_at'] === undefined ? timestamp : undefined),
     },
   };
 }
 
-/** How a value of a kind is read; the others are texts. */
+/** Readers by type; all other fields are texts. */
 const READ: Partial<Record<string, (value: unknown) => unknown>> = {
   integer: (value) => small(whole(value)),
   time,
@@ -97,7 +97,7 @@ const READ: Partial<Record<string, (value: unknown) => unknown>> = {
 };
 const SAID = CALLER_FIELDS.filter(([, { run }]) => run !== false);
 
-/** What a caller had said about the item. */
+/** The item's fields that a caller had set. */
 function said(entry: Fields): ItemInput {
   const input: Record<string, unknown> = {};
   for (const [field, { kind, run, values }] of SAID) {
@@ -119,17 +119,17 @@ function whole(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
-/** Small enough that the ids to come do not run out, whoever has written the file. */
+/** Limited, so that a file cannot use up the range of ids. */
 function idOf(value: unknown): string | undefined {
   return typeof value === 'string' && /^[1-9][0-9]{0,14}$/.test(value) ? value : undefined;
 }
 
-/** What fits an INTEGER. */
+/** Fits an INTEGER. */
 function small(value: number | undefined): number | undefined {
   return value !== undefined && value < 2 ** 31 ? value : undefined;
 }
 
-/** A time that can be kept; one without an offset, as Python writes it, is UTC. */
+/** A time that can be stored; without an offset, as Python writes it, it is UTC. */
 function time(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
   const text = /^[\d-]{10}[Tt ][\d:]{8}(\.\d+)?$/.test(value) ? `${value}Z` : value;

@@ -22,14 +22,14 @@ import { placeInRun, runEntry, runHead } from './write-metadata.ts';
 
 export type RunFilesDeps = Pick<Deps, 'db' | 'stores' | 'log'>;
 
-/** One write of all files takes at most this long; the lease outlives it, so two never write at once. */
+/** Time limit of one write of all files; the lease outlives it, so there is one writer at a time. */
 const WRITE_MS = 60_000;
-/** A caller waits no longer: its change is safe, and a worker has more patience. */
+/** Time limit for a caller: its change is already safe, and a worker retries. */
 const CALLER_MS = 10_000;
-/** Bytes of a metadata.json that is written while a caller waits. */
+/** Largest metadata.json, in bytes, that is written while a caller waits. */
 const CALLER_BYTES = 256 * 1024;
 const LEASE_SECONDS = 120;
-/** So often one writes for others who go on changing the run; what is left then is due, for a worker or the next who changes it. */
+/** Times one writer rewrites the files while others keep changing the run; then they are left to a worker or the next caller. */
 const MAX_ROUNDS = 5;
 /** A file up to this size is sent with its length. */
 const SMALL_BYTES = 4 * 1024 * 1024;
@@ -39,9 +39,9 @@ const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
 
 /**
- * Brings the files of a run up to date, after a commit that has touched it. Never throws: what fails is noted, and a worker tries
- * again. When another is at work, that one writes this change as well, or leaves it to a worker. A large metadata.json is always left to
- * a worker, which writes it once for many changes; `even`: also a large one, because the run has come to its end.
+ * Brings the files of a run up to date, after a commit that changed it. Never throws: a failure is recorded and a worker retries.
+ * If another writer is active, it writes this change as well, or leaves it to a worker. A large metadata.json is left to a
+ * worker, which writes it once for many changes; with `even` it is written here, because the run has ended.
  */
 export async function refreshRun(
   deps: RunFilesDeps,
@@ -61,8 +61,8 @@ export async function refreshRun(
 }
 
 /**
- * Writes the files of runs that are due, and begins none after the time `end`, in milliseconds. Any number of processes may do so at
- * once. Answers how many were done and failed.
+ * Writes the files of runs that are due, and starts none after the time `end`, in milliseconds. Safe to run in several processes.
+ * Returns how many were written and how many failed.
  */
 export async function writeDueRunFiles(
   deps: RunFilesDeps,
@@ -82,12 +82,15 @@ export async function writeDueRunFiles(
   return report;
 }
 
-/** Seconds until the files of a run are due; undefined when none wait. */
+/** Seconds until the files of a run are due; undefined when none are. */
 export function secondsToNextRunFiles(deps: Pick<Deps, 'db'>): Promise<number | undefined> {
   return secondsToNextDueRun(deps.db);
 }
 
-/** False when they do not tell all: they could not be written, somebody else is at it, or the run changes all the time. `again`: also when they have been written already. */
+/**
+ * False when they are not up to date: the write failed, another writer is active, or the run keeps changing. `again`: write them
+ * even if they are current.
+ */
 async function writeRunFiles(
   deps: RunFilesDeps,
   runId: string,
@@ -99,7 +102,7 @@ async function writeRunFiles(
     if (!before || (before.written && !(first && again))) return true;
     if (round === MAX_ROUNDS || before.metadataBytes > mostBytes) return false;
     const lease = await takeLease(deps.db, `run ${runId}`, LEASE_SECONDS);
-    // Its holder looks once more when it has given it back, and finds this change.
+    // The holder checks again after releasing the lease, and finds this change.
     if (!lease) return false;
     try {
       const state = await findRunFiles(deps.db, runId);
@@ -124,7 +127,7 @@ async function writeOnce(
       if (run.transformedText !== null)
         await putText(store, run.id, 'transformed_text.txt', run.transformedText, signal);
     }
-    // Last: what it names is there.
+    // Last, because it names the other files.
     const pieces = runMetadata(deps, { ...run, store: store.name });
     const metadataBytes = await put(store, run.id, 'metadata.json', pieces, signal);
     await setRunFilesWritten(deps.db, run.id, { revision, metadataBytes });
@@ -177,7 +180,7 @@ async function put(
   return written;
 }
 
-/** metadata.json, piece by piece: items are read in pages, so that a run of many is no burden. */
+/** metadata.json in chunks: items are read in pages, so that a large run needs little memory. */
 export async function* runMetadata(
   deps: Pick<Deps, 'db'>,
   run: Run,
@@ -194,7 +197,7 @@ export async function* runMetadata(
     } else others = true;
   }
   yield comma === '' ? ']' : '\n  ]';
-  // Failures, items that were only recorded, and deleted ones: no outputs to a reader, but rows to be made again.
+  // Failures, external items and deleted ones: no outputs for a reader, but rows that a rebuild needs.
   if (others) {
     comma = '';
     yield ',\n  "records": [';
@@ -212,7 +215,7 @@ function isOutput(item: MediaItem, entry: object): boolean {
   return 'filename' in entry && item.deletedAt === null;
 }
 
-/** An entry indented for readers; a large one is not, because indenting makes another copy of it. */
+/** Indents an entry for readers; not a large one, because that makes another copy of it. */
 function indented(entry: object): string {
   const compact = JSON.stringify(entry);
   if (compact.length > MAX_INDENTED) return `\n    ${compact}`;
@@ -225,14 +228,14 @@ async function* entries(deps: Pick<Deps, 'db'>, run: Run, deleted: boolean) {
   let limit = PAGE;
   for (;;) {
     const { items, more } = await runItems(deps.db, run, { after, limit, deleted, maxBytes: PAGE_BYTES });
-    // Of large items only as many are looked at as will probably fit.
+    // Of large items, read only as many as will probably fit.
     limit = Math.min(PAGE, Math.max(2, items.length * 2));
     const locations = await locationsOfMany(
       deps.db,
       items.map((item) => item.id),
     );
     for (const item of items) {
-      // What has been written of large items waits for a collection that the heap sees no need of.
+      // Written texts of large items are garbage that V8 sees no need to collect.
       largeTextsPassed(item.prompt.length);
       const own = locations.get(item.id) ?? [];
       yield { item, entry: runEntry(item, placeInRun(run, own), own) };

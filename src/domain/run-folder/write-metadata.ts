@@ -4,7 +4,7 @@ import type { Location } from '../../db/objects/locations.ts';
 import type { Run } from '../../db/runs/runs.ts';
 import { runFolder } from '../../storage/keys.ts';
 
-/** What metadata.json says of a run before its outputs, in the names that the files of older systems have. */
+/** What metadata.json says of a run before its outputs, with the property names of older systems. */
 export function runHead(run: Run): JsonObject {
   return {
     run_id: run.id,
@@ -23,7 +23,7 @@ export function runHead(run: Run): JsonObject {
 /** Where a reader of metadata.json finds an item: in the folder, in the same folder of another store, or elsewhere. */
 export type RunPlace = { in: 'folder' | 'other store'; location: Location; filename: string } | { in: 'nowhere' };
 
-/** The item's file in the run's folder; the run's own store counts first. */
+/** The item's file in the run's folder; the run's own store takes precedence. */
 export function placeInRun(run: Run, locations: readonly Location[]): RunPlace {
   const folder = runFolder(run.id);
   const files = locations.filter(
@@ -45,7 +45,7 @@ const ENTRY = ITEM_FIELDS.filter(([, { run, hidden }]) => run !== false && hidde
   name: typeof run === 'string' ? run : columnOf(field),
 }));
 
-/** What metadata.json says of an item: the seed's fields first, then all that its row needs to be made again. */
+/** The entry of an item in metadata.json: the fields that older systems read first, then everything that a rebuild needs. */
 export function runEntry(item: MediaItem, place: RunPlace, locations: readonly Location[]): JsonObject {
   const file = place.in === 'nowhere' ? undefined : place;
   return compact({
@@ -60,7 +60,7 @@ export function runEntry(item: MediaItem, place: RunPlace, locations: readonly L
     duration_ms: item.durationMs,
     mime_type: item.mimeType,
     sha256: item.sha256,
-    // Without it the file lies in the folder.
+    // Absent: the file is in the folder.
     store: file?.in === 'other store' ? file.location.store : undefined,
     object: file ? undefined : objectOf(locations),
     storage_url: file || item.storageUrl === '' ? undefined : item.storageUrl,

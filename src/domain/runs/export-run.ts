@@ -12,7 +12,7 @@ import { placeInRun } from '../run-folder/write-metadata.ts';
 import { ownRun } from './runs.ts';
 
 export interface RunExport {
-  /** A zip. Destroying it ends what is under way. */
+  /** A zip. Destroying it ends all work for it. */
   stream: Readable;
   filename: string;
 }
@@ -20,9 +20,9 @@ export interface RunExport {
 const PAGE = 500;
 
 /**
- * A run as a zip: its texts, its outputs as they are (they are compressed already), and metadata.json of this moment. One file is
- * open at a time and nothing is held in memory. Outputs whose bytes no store has any more are named in `missing.txt`; when a store
- * does not answer the stream breaks off.
+ * A run as a zip: its texts, its outputs uncompressed (media are compressed already), and the current metadata.json. One file is
+ * open at a time and nothing is buffered. Outputs whose bytes no store has are listed in `missing.txt`; when a store is
+ * unavailable the stream fails.
  * @throws AppError not_found
  */
 export async function exportRun(deps: Deps, caller: Caller, id: string, signal: AbortSignal): Promise<RunExport> {
@@ -95,7 +95,7 @@ async function addItem(
   }
 }
 
-/** Settles when the entry has been read to its end, so that the next one is opened only then. */
+/** Resolves when the entry has been read to its end, so that the next one is opened only then. */
 function addStream(
   zip: ZipFile,
   source: Readable,

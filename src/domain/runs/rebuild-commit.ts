@@ -12,13 +12,13 @@ import { refreshRun } from '../run-folder/refresh-files.ts';
 export interface RebuiltRun {
   run: Omit<Run, 'updatedAt'>;
   items: readonly CheckedItem[];
-  /** Names of all files in the folder: no output to come gets one of them. */
+  /** Names of all files in the folder; later outputs get none of them. */
   files: readonly string[];
-  /** metadata.json is to be made anew, for the rows tell more than it does. */
+  /** metadata.json must be rewritten, because the rows say more than it does. */
   rewrite: boolean;
 }
 
-/** The rows of one folder, all or none: half of them would make a metadata.json that forgets the other half. */
+/** Inserts the rows of one folder, all or none: with half of them, the next metadata.json would lose the others. */
 export async function commitRun(deps: Deps, { run, items, files, rewrite }: RebuiltRun): Promise<void> {
   let copies = 0;
   const touched = rewrite && items.length > 0;
@@ -39,9 +39,9 @@ export async function commitRun(deps: Deps, { run, items, files, rewrite }: Rebu
   if (touched) await refreshRun(deps, run.id);
 }
 
-/** Returns how many copies a worker has to make. */
+/** Returns how many copies a worker must make. */
 async function insertFound(deps: Deps, trx: Trx, { found, fields, source, bytes }: CheckedItem): Promise<number> {
-  // It was told of when it was stored, and its version was its scene's.
+  // Its event was published, and its scene had this version, when it was first stored.
   const item = {
     ...newItem(deps, { fields, source, bytes }),
     formerId: found.id,

@@ -14,7 +14,7 @@ import type { RunFolder } from '../run-folder/list-folders.ts';
 import type { Source } from '../bytes/source.ts';
 import { checkText } from '../items/text-limits.ts';
 
-/** An item whose row can be made: its fields are within the limits, its file was read and is what metadata.json says. */
+/** An item that can be inserted: its fields are within the limits, and its file was read and matches metadata.json. */
 export interface CheckedItem {
   found: MetadataItem;
   fields: ItemFields;
@@ -22,7 +22,7 @@ export interface CheckedItem {
   bytes: (ReadObject & { store: string; key: string; owned: true }) | undefined;
 }
 
-/** As wide as its column. */
+/** Width of the column. */
 const MAX_STATUS = 20;
 
 /** @throws AppError about the item, or store_unavailable; `present`: it has a row */
@@ -46,12 +46,12 @@ export async function checkItem(
   if (found.sha256 !== undefined && found.sha256 !== read.sha256)
     throw new AppError('digest_mismatch', `Its SHA-256 is ${read.sha256}, metadata.json says ${found.sha256}.`);
   const bytes = { ...read, store: place.store.name, key: place.key, owned: true as const };
-  // What we have written tells all; an older system knew nothing of what its files say.
+  // Our own entries are complete; an older system did not record what its files contain.
   const known = found.id === undefined ? withFileData(fields, read.inspection.generation) : fields;
   return { found, fields: known, source: { type: 'none' }, bytes };
 }
 
-/** A file in this folder, or in the folder of the same run in another store; never anywhere else, whatever metadata.json says. */
+/** A file in this folder, or in the folder of the same run in another store; never elsewhere, whatever metadata.json says. */
 function fileOf(
   deps: Deps,
   store: Store,
@@ -74,14 +74,14 @@ function fileOf(
   );
 }
 
-/** What has no file: a failure, or an item that was only recorded. */
+/** An entry without a file: a failure, or an external item. */
 async function checkRecord(
   deps: Deps,
   run: Pick<Run, 'id' | 'userId'>,
   found: MetadataItem,
   fields: ItemFields,
 ): Promise<CheckedItem | 'present'> {
-  // Where its bytes could be had is no longer known.
+  // metadata.json does not record where its bytes could be fetched.
   if (fields.status === 'pending')
     Object.assign(fields, { status: 'failed', error: 'Its bytes had not been fetched.' });
   const { status = 'success', error } = fields;

@@ -15,7 +15,7 @@ import { workThrough } from '../work-through.ts';
 export interface RebuildOptions {
   /** The store whose folders are read. */
   from: string;
-  /** Only runs of this user; it also owns those that name none and have no row. */
+  /** Only runs of this user; also the owner of runs that name none and have no row. */
   user?: string | undefined;
   /** Files that metadata.json does not name become items, too. */
   takeUnnamed: boolean;
@@ -28,27 +28,28 @@ export interface RebuildOptions {
 
 export interface RebuildSummary {
   folders: number;
-  /** Runs and items whose rows were made; on a dry run, would be. */
+  /** Runs and items whose rows were inserted, or would be in a dry run. */
   runs: number;
   items: number;
   bytes: number;
-  /** Items that had a row. */
+  /** Items that already had a row. */
   present: number;
   failed: { path: string; reason: string }[];
-  /** Files that no metadata.json names and that were left alone. */
+  /** Files that no metadata.json names and that were skipped. */
   unnamed: string[];
   seconds: number;
   interrupted: boolean;
 }
 
-/** Texts of a run at most, in bytes. */
+/** Maximum bytes of a run's texts. */
 const MAX_TEXT = 256 * 1024;
 const MAX_WORD = 255;
 const MAX_METADATA_BYTES = 64 * 1024;
 
 /**
- * Makes the rows of runs and their items again from the folders in a store. Each folder is one transaction, whose files have been read
- * and compared before; what has a row is left as it is, so it can be cut off anywhere and repeated. No file is changed or moved.
+ * Restores the rows of runs and their items from the folders in a store. Each folder is one transaction, after its files have
+ * been read and compared. Existing rows are left unchanged, so a run may be interrupted and repeated. No file is changed or
+ * moved.
  * @throws AppError unknown_store, store_unavailable (listing)
  */
 export async function rebuildRuns(deps: Deps, options: RebuildOptions): Promise<RebuildSummary> {
@@ -92,7 +93,7 @@ async function rebuildFolder(
   try {
     const found = await readFolder(store, folder, options);
     const known = await findRun(deps.db, folder.runId);
-    // A folder of an older system names nobody; whoever gave `--user` before has settled whose it is.
+    // A folder of an older system names no owner; an earlier rebuild with `--user` may have assigned one.
     const userId = found.userId ?? known?.userId ?? options.user;
     if (userId === undefined)
       throw new AppError('invalid_request', 'metadata.json names no user_id; say whose the run is: --user ID.');
@@ -112,12 +113,12 @@ async function rebuildFolder(
     summary.items += checked.length;
     summary.bytes += checked.reduce((sum, { bytes }) => sum + (bytes?.bytes ?? 0), 0);
   } catch (error) {
-    // What is down now is worth another run of the command; the folder is as it was.
+    // Run the command again when the store is back; the folder is unchanged.
     failed(undefined, error);
   }
 }
 
-/** One after the other: each file is read whole. A store that fails ends the folder, a file that is no good only itself. */
+/** Sequential, because each file is read whole. An unavailable store fails the folder; an invalid file fails only itself. */
 async function checkItems(
   deps: Deps,
   store: Store,
@@ -156,7 +157,7 @@ async function readFolder(store: Store, folder: RunFolder, options: RebuildOptio
       'There is no metadata.json; with --take-unnamed and --user its files are taken all the same.',
     );
   const found = parseRunMetadata(text ?? '{}');
-  // A folder that was copied or renamed would stand for another run.
+  // A folder that was copied or renamed would count as another run.
   if (found.runId !== undefined && found.runId !== folder.runId)
     throw new AppError('invalid_json', 'metadata.json is about another run: its run_id is not the name of the folder.');
   found.inputText ??= (await readText(store, folder, 'input_text.txt', MAX_TEXT)) ?? '';

@@ -37,11 +37,11 @@ export interface CreateRunRequest {
 const MAX_TEXT = 256 * 1024;
 const MAX_WORD = 255;
 const MAX_METADATA_BYTES = 64 * 1024;
-/** Items that are answered with a run; a search has the others. */
+/** Items that are returned with a run; a search returns the others. */
 const MAX_ITEMS = 1000;
 const ITEMS_AT_ONCE = 50;
 
-/** Begins a run: from here on its folder is there, or will be when its store is back. @throws AppError invalid_request, too_large, … */
+/** Begins a run and creates its folder, or has it created when its store is back. @throws AppError invalid_request, too_large, … */
 export async function createRun(deps: Deps, request: CreateRunRequest): Promise<{ run: Run; replayed: boolean }> {
   const userId = ownerFor(request.caller, request.input.userId);
   const row = toNewRun(deps, request.input, userId);
@@ -102,9 +102,9 @@ export async function ownRun(deps: Pick<Deps, 'db'>, caller: Caller, id: string)
 }
 
 export interface RunWithItems extends Run {
-  /** In the order in which they came. */
+  /** In the order of their arrival. */
   items: MediaItem[];
-  /** There are more than are answered here. */
+  /** The run has more items than are returned here. */
   moreItems: boolean;
 }
 
@@ -151,7 +151,7 @@ function assertSameRun({ userId, runId }: ItemInput, run: Run): void {
 }
 
 /**
- * Closes a run; from then on nothing is added to it. Repeated with the same text, or none, it answers the run as it is.
+ * Completes a run; no items can be added after that. Repeated with the same text, or none, it returns the run as it is.
  * @throws AppError not_found, run_completed (with another text)
  */
 export async function completeRun(

@@ -36,7 +36,7 @@ export async function checkScene(
     throw new AppError('not_found', 'There is no such scene, or it belongs to another user.', { field: 'sceneId' });
 }
 
-/** Stores the next version of a scene. The path names the scene; what the request's fields say of it does not count. @throws AppError */
+/** Stores the next version of a scene. The path names the scene; fields of the request that name one are ignored. @throws AppError */
 export function storeVersion(deps: Deps, request: IngestRequest, scene: SceneName): Promise<IngestResult> {
   return ingest(deps, { ...withDecided(request, scene), keepPending: true });
 }
@@ -61,7 +61,7 @@ export async function sceneVersions(
   return search(deps, caller, { filter, order: 'desc', ...page });
 }
 
-/** Makes a version the current one: the way back to an earlier one, and forth. @throws AppError not_found */
+/** Makes a version the current one, an earlier or a later one. @throws AppError not_found */
 export async function rollBack(deps: Deps, caller: Caller, name: SceneName, version: number): Promise<MediaItem> {
   await ownedScene(deps, caller, name);
   const projectId = name.projectId.toLowerCase();

@@ -1,7 +1,7 @@
 import type { MediaItem } from '../../db/item-columns.ts';
 import { MAX_PAGE_BYTES, abridged } from '../../db/items/item-pages.ts';
 
-/** As many of the items, from the first on, as fit into an answer as JSON: escapes make more of a text than its bytes in the row. */
+/** As many items, from the first on, as fit into a JSON response: escapes make texts longer than the bytes in the row. */
 export function itemsThatFit<T>(items: readonly T[], maxBytes = MAX_PAGE_BYTES): T[] {
   return items.slice(
     0,
@@ -9,7 +9,7 @@ export function itemsThatFit<T>(items: readonly T[], maxBytes = MAX_PAGE_BYTES):
   );
 }
 
-/** The same items, abridged from where they would make the answer larger than that: for answers that may leave none out. */
+/** All items, abridged from where they would exceed that size: for responses that may leave none out. */
 export function abridgedToFit(items: readonly MediaItem[], maxBytes = MAX_PAGE_BYTES): MediaItem[] {
   const whole = countThatFits(items, (item) => Buffer.byteLength(JSON.stringify(item)), maxBytes);
   return items.map((item, index) => (index < whole ? item : abridged(item)));

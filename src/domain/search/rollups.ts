@@ -8,12 +8,12 @@ interface RollupDeps {
   log: Logger;
 }
 
-/** What one reader counts before reading: some 10 ms. */
+/** Changes that one reader counts before reading: some 10 ms. */
 const FRESHEN = 200;
-/** Between two looks whether another process has ended its batch. */
+/** Pause between checks whether another process has finished its batch. */
 const OTHERS_TURN_MS = 100;
 
-/** Brings totals up to date before they are read, as far as that is quickly done; never fails. */
+/** Brings totals up to date before they are read, as far as that is quick; never fails. */
 export async function freshenRollups({ db, log }: RollupDeps): Promise<void> {
   try {
     if (await rollupsAreBehind(db)) await catchUpRollups(db, FRESHEN);
@@ -23,8 +23,8 @@ export async function freshenRollups({ db, log }: RollupDeps): Promise<void> {
 }
 
 /**
- * Counts all changes that there are, batch by batch, until none is left, the signal fires or another process turns out to be at it.
- * Answers how many were looked at.
+ * Counts all changes, batch by batch, until none is left, the signal fires or another process is found to be counting. Returns
+ * the number of changes counted.
  */
 export async function keepRollups(
   { db }: Pick<RollupDeps, 'db'>,
@@ -42,7 +42,7 @@ export async function keepRollups(
   return counted;
 }
 
-/** Catches up to the end, beside others who do; `rebuild` forgets all totals first, which are too low until it has ended. */
+/** Catches up completely, alongside other processes. `rebuild` first clears all totals, which are too low until it has finished. */
 export async function finishRollups(
   { db }: Pick<RollupDeps, 'db'>,
   options: { rebuild: boolean; signal: AbortSignal; onProgress: (counted: number) => void },

@@ -21,7 +21,7 @@ export interface SearchRequest {
   includeTotal?: boolean | undefined;
 }
 
-/** What a search needs from around it. */
+/** Dependencies of a search. */
 export interface SearchDeps extends Deps {
   signer: Signer;
 }
@@ -37,7 +37,7 @@ export interface SearchPage {
   total?: number;
 }
 
-/** The user whose items a listing is about; undefined: all users'. @throws AppError user_mismatch */
+/** The user whose items are listed; undefined: all users'. @throws AppError user_mismatch */
 export function scopeOf(caller: Caller, userId: string | undefined): string | undefined {
   if (isAdmin(caller)) return userId;
   if (userId !== undefined && userId !== caller.sub) {
@@ -80,7 +80,7 @@ function checkFilter(filter: ItemFilter): ItemFilter {
   };
 }
 
-/** A cursor is bound to its search and its caller: anything else would silently skip or repeat items. */
+/** A cursor is bound to its search and its caller; used with another, it would silently skip or repeat items. */
 function readCursor(signer: Signer, cursor: string, about: string): Position {
   const [search, createdAt, id] = signer.unseal(cursor)?.split(' ') ?? [];
   if (search !== about || createdAt === undefined || id === undefined) {
@@ -93,7 +93,10 @@ function readCursor(signer: Signer, cursor: string, about: string): Position {
   return { createdAt: createdAt.replaceAll('_', ' '), id };
 }
 
-/** What RFC 3339 cannot say (a row of an older system may be of `infinity`) stays as PostgreSQL writes it: there the listing goes on. */
+/**
+ * A time beyond RFC 3339 (an older system's row may hold `infinity`) stays in PostgreSQL's form, so that the listing can continue
+ * there.
+ */
 function timeInCursor(createdAt: string): string {
   return toIsoTime(createdAt) ?? createdAt.replaceAll(' ', '_');
 }

@@ -10,10 +10,10 @@ import type { StageRequest } from './stage.ts';
 /** Where the bytes of an item go. */
 export type Destination = Pick<StageRequest, 'stores' | 'keyFor' | 'keyUnused'>;
 
-/** Outputs of one type that a run may have. */
+/** Maximum outputs of one type per run. */
 const MAX_RUN_OUTPUTS = 1000;
 
-/** The user's run that an item belongs to; undefined when its `runId` names none: it is a label then. */
+/** The user's run that an item belongs to; undefined when `runId` names none and so is only a label. */
 export async function findRunOf({ db }: Pick<Deps, 'db'>, { runId, userId }: ItemFields): Promise<Run | undefined> {
   const run = runId === undefined ? undefined : await findRun(db, runId);
   return run?.userId === userId ? run : undefined;
@@ -47,7 +47,7 @@ export function destinationOf(
 }
 
 /**
- * Whether items of these fields can be put anywhere: what is found out by a worker only, nobody can correct.
+ * Checks that items of these fields can be stored, while the caller can still correct them: a worker could only fail.
  * @throws AppError invalid_request, unknown_store
  */
 export async function checkDestination(deps: Pick<Deps, 'db' | 'stores'>, fields: ItemFields): Promise<void> {
@@ -56,7 +56,7 @@ export async function checkDestination(deps: Pick<Deps, 'db' | 'stores'>, fields
   if (!run) keyFor(fields, undefined, 'bin');
 }
 
-/** A run stays together: its own store first, whatever is the primary one by now. */
+/** A run stays in one store: its own comes first, whichever is the primary now. */
 function runRoutes({ stores }: Pick<Deps, 'stores'>, run: Run, { store }: ItemFields): StageRequest['stores'] {
   const wanted = stores.has(run.store) ? stores.get(run.store) : stores.primary;
   if (store !== undefined && store !== wanted.name)

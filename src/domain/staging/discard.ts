@@ -7,9 +7,9 @@ import type { Deps } from '../deps.ts';
 type DiscardDeps = Pick<Deps, 'db' | 'log' | 'stores'>;
 
 /**
- * Removes an object that was written under an intent, and the intent, unless it has become an item's. Where the failure leaves open
- * what the store will still do, the intent stays and a sweep deletes once more.
- * Never throws: what it cannot remove, the sweeper will.
+ * Removes an object that was written under an intent, and the intent, unless an item uses it. If the failure leaves open what the
+ * store will still do, the intent stays and a sweep deletes once more. True: the key is known to hold no object. Never throws:
+ * the sweeper removes what is left.
  */
 export async function discard(
   deps: Pick<Deps, 'db' | 'log'>,
@@ -38,7 +38,7 @@ export async function discard(
   }
 }
 
-/** Deletes objects that marked intents name; what fails is left to the sweeper. */
+/** Deletes objects of marked intents; the sweeper retries failures. */
 export async function removeDropped(deps: DiscardDeps, objects: readonly IntentKey[]): Promise<void> {
   for (const { store, key } of objects) {
     try {

@@ -11,14 +11,14 @@ export interface IntentLease {
   stop(): void;
 }
 
-/** Renews an intent while bytes flow. Losing it ends the write: the sweeper may be deleting the object already. */
+/** Renews an intent during the write. Losing it aborts the write, because the sweeper may already be deleting the object. */
 export function keepLease(
   deps: Pick<Deps, 'db' | 'background'>,
   intent: IntentKey,
   { signal, onRenew }: { signal?: AbortSignal | undefined; onRenew?: (() => Promise<void>) | undefined },
 ): IntentLease {
   const lost = new AbortController();
-  // While the database is away the lease may survive until it is back; if not, the item's transaction finds out.
+  // While the database is unavailable the lease may survive until it is back; if not, the item's transaction fails.
   const renewals = repeat(
     deps.background,
     'upload-leases',
@@ -33,7 +33,7 @@ export function keepLease(
     },
     { everyMs: RENEW_MS, firstMs: RENEW_MS, details: { store: intent.store, key: intent.key } },
   );
-  // What AbortSignal.any would do, at a tenth of its cost.
+  // Does what AbortSignal.any does, at a tenth of its cost.
   const follow = () => lost.abort(signal?.reason);
   if (signal?.aborted === true) follow();
   else signal?.addEventListener('abort', follow, { once: true });

@@ -3,13 +3,13 @@ import type { Deps } from '../deps.ts';
 import type { ItemFields } from '../items/item-fields.ts';
 import type { StageRequest } from './stage.ts';
 
-/** Where to write: the wanted store first. Whoever names a store means it: another one does not take its place. */
+/** Where to write, the wanted store first. An explicitly named store has no fallbacks. */
 export function routesFor({ stores }: Pick<Deps, 'stores'>, { store }: ItemFields): StageRequest['stores'] {
   if (store === undefined) return [stores.primary, ...stores.fallbacks];
   return [stores.get(store)];
 }
 
-/** The key under which an item of these fields is stored, unless it lies in a run's folder. */
+/** The key of an item of these fields, unless it belongs in a run's folder. */
 export function keyFor(fields: ItemFields, filename: string | undefined, ext: string): string {
   if (fields.projectId !== undefined && fields.sceneId !== undefined)
     return sceneKey(fields.projectId, fields.sceneId, ext);

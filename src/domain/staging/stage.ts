@@ -10,49 +10,65 @@ import { discard } from './discard.ts';
 import { HEAD_BYTES, identify } from '../bytes/identify.ts';
 import { keepLease } from './intent-lease.ts';
 
+/*
+ * Staging makes bytes durable before any row refers to them. Each attempt, in one store, has a new key and an intent on it:
+ *
+ *   intent begun ──> bytes written ──> committed   the item's transaction inserts the row and ends the intent
+ *    │                 └─────────────> discarded   by `discard()`: intent marked, object deleted, intent deleted
+ *    ├── the write fails ────────────> discarded   the next store gets the body, under a new key
+ *    ├── the key is taken ───────────> (no object) only the intent is deleted
+ *    └── a crash, a failed deletion ─> swept       when the lease expires: intent marked, object deleted, intent deleted
+ *
+ * A marked intent can no longer be committed, so the object of a live item is never deleted. After an unclear answer of the
+ * store, the marked intent stays for another 15 minutes, because the write may still arrive. The next store is tried after
+ * store_unavailable or storage_full, if the body can be replayed and the client is still connected. After a fallback took the
+ * bytes, `home` names the wanted store; the commit then requests the failback (wanted-copies.ts).
+ */
+
 export interface StageRequest {
-  /** Where to write, the wanted one first; the others take over while it is down. */
+  /** Where to write, the wanted store first; the others are its fallbacks while it is down. */
   stores: readonly [Store, ...Store[]];
   body: AsyncIterable<Uint8Array>;
   filename: string | undefined;
   declaredType: string | undefined;
-  /** Bytes that were announced, if any. */
+  /** Announced bytes, if any. */
   size?: number | undefined;
-  /** Hexadecimal; what the caller says the bytes are. */
+  /** Hexadecimal; the digest that the caller expects. */
   sha256?: string | undefined;
-  /** A key for the sniffed extension that was never used in that store. */
+  /** Returns a key for the detected extension that was never used in that store. */
   keyFor: (ext: string, where: { type: MediaType; store: Store }) => string | Promise<string>;
-  /** Told of a key at which surely nothing lies (any more). */
+  /** Called with a key that is known to hold no object. */
   keyUnused?: ((key: IntentKey) => Promise<void>) | undefined;
   signal?: AbortSignal | undefined;
   /** Called at every renewal of the lease. */
   onRenew?: (() => Promise<void>) | undefined;
 }
 
-/** Bytes that are durable in a store but belong to no item yet. */
+/** Durable bytes that no item references yet. */
 export interface Staged extends IntentKey {
   bytes: number;
   sha256: string;
   type: MediaType;
   inspection: Inspection;
-  /** The wanted store, when a fallback has taken the bytes in its stead. */
+  /** The wanted store, when a fallback took the bytes. */
   home: Store | undefined;
-  /** Ends the renewal of the lease; to be called when the item's transaction has ended. */
+  /** Stops renewing the lease; call it when the item's transaction has ended. */
   release(): void;
-  /** Removes the object and its intent, unless an item was committed for them. Never throws: what it cannot remove, the sweeper will. */
+  /** Removes the object and its intent, unless an item was committed for them. Never throws: the sweeper removes what is left. */
   discard(): Promise<void>;
 }
 
 /**
- * A body of 8 MiB is kept until a store has acknowledged it, so that another one can be given it. So is a little more: an S3 store that
- * is down says so when it is given the first part of a larger body, which is 8 MiB and the chunk that shows that it is not the last.
+ * Bodies up to 8 MiB are buffered until a store has acknowledged them, so that another store can get them. The extra 512 KiB is
+ * for larger bodies: an S3 store that is down fails at the first part, which is 8 MiB plus the chunk that shows that it is not
+ * the last.
  */
 const REPLAY_BYTES = (8 * 1024 + 512) * 1024;
 
 /**
- * Tells the type, names a key, and streams the body into the first store that takes it, under an intent.
- * @throws AppError unsupported_media, too_large, digest_mismatch, length_mismatch, store_unavailable, storage_full;
- * then nothing is left behind
+ * Detects the type, chooses a key, and streams the body into the first store that accepts it, under an intent.
+ * @throws AppError unsupported_media, too_large, digest_mismatch, length_mismatch, store_unavailable, storage_full; then nothing
+ * is left behind
  */
 export async function stage(deps: Deps, request: StageRequest): Promise<Staged> {
   const [wanted] = request.stores;
@@ -72,7 +88,7 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
   }
   try {
     for (const [index, store] of candidates.entries()) {
-      // A key of its own for each attempt: a deletion that the failed store carries out late must not meet the item when it comes home.
+      // A new key for each attempt: a late deletion by the failed store must not hit the item after failback.
       const key = await request.keyFor(type.ext, { type, store });
       try {
         const staged = await write(deps, request, {
@@ -86,7 +102,7 @@ export async function stage(deps: Deps, request: StageRequest): Promise<Staged> 
           deps.log.debug({ store: store.name, key, wanted: wanted.name }, 'an upload was written to a fallback');
         return { ...staged, home: store === wanted ? undefined : wanted };
       } catch (error) {
-        // A fallback that takes no file of that size is no reason to give up for good.
+        // A fallback with a smaller size limit is no reason to refuse the file for good.
         if (store !== wanted && isAppError(error, 'too_large')) throw tooLargeForFallback(error);
         const next = candidates[index + 1];
         const down = isAppError(error, 'store_unavailable', 'storage_full');
@@ -112,7 +128,7 @@ function tooLargeForFallback(cause: unknown): AppError {
   );
 }
 
-/** The wanted store is always among them, so that its own refusal is what the caller hears when there is no other. */
+/** Stores that accept writes now. If no fallback does, the wanted store is tried, so that the caller gets its error. */
 function writable([wanted, ...others]: StageRequest['stores'], size = 0): Store[] {
   const fits = others.filter(({ capabilities: { maxObjectBytes: max } }) => max === undefined || size <= max);
   const up = fits.filter((store) => store.available());
@@ -124,7 +140,7 @@ interface Attempt {
   key: string;
   type: MediaType;
   body: AsyncIterable<Uint8Array>;
-  /** Another store is going to be tried when this one fails. */
+  /** Another store is tried if this one fails. */
   hasNext: boolean;
 }
 
@@ -138,7 +154,7 @@ async function write(
   const lease = keepLease(deps, intent, request);
   const giveUp = async (failure?: unknown) => {
     lease.stop();
-    // A client that went away may have sent all of it: the store may still be at work.
+    // A client that disconnected may have sent everything: the store may still be writing.
     if ((await discard(deps, intent, store, failure)) && request.signal?.aborted !== true)
       await request.keyUnused?.(intent);
   };
@@ -171,12 +187,12 @@ async function write(
     return { ...intent, ...stored, type, inspection, release: lease.stop, discard: giveUp };
   } catch (error) {
     if (isAppError(error, 'object_taken')) {
-      // Not what this attempt has written, so not its to delete.
+      // This attempt did not write the object, so it must not delete it.
       lease.stop();
       await deleteIntent(deps.db, intent);
       throw error;
     }
-    // A store that is down cannot remove anything either, and whoever waits for a fallback need not wait for that.
+    // Do not wait for the cleanup: a store that is down cannot delete either, and the caller waits for the fallback.
     if (hasNext && isAppError(error, 'store_unavailable')) giveUp(error).catch(() => {});
     else await giveUp(error);
     throw error;

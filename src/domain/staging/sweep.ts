@@ -9,15 +9,15 @@ import type { Stores } from '../../storage/stores/stores.ts';
 const BATCH = 100;
 
 export interface SweepReport {
-  /** Objects of uploads that were given up, now gone. */
+  /** Deleted objects of abandoned uploads. */
   removed: number;
   /** Kept for the next sweep because their store failed. */
   failed: number;
 }
 
 /**
- * Deletes what interrupted uploads and purges have left: only what an expired intent of ours names, each intent marked and
- * committed before its object is touched.
+ * Cleans up after interrupted uploads and purges. Deletes only objects that our expired intents name; each intent is marked and
+ * committed before its object is deleted.
  */
 export async function sweepIntents(
   deps: { db: Db; stores: Stores; log: Logger },
@@ -28,7 +28,7 @@ export async function sweepIntents(
   for (;;) {
     const taken = await takeExpiredIntents(deps.db, BATCH);
     for (const intent of taken) {
-      // What was taken and not done comes again when its lease is over.
+      // Intents that were taken but not processed expire again with their lease.
       if (signal?.aborted === true) return report;
       onProgress?.();
       try {

@@ -10,7 +10,7 @@ interface StoredBytes {
   home?: Store | undefined;
 }
 
-/** Which further stores are to get these bytes: the one that was down when they came, and every mirror that takes that size. */
+/** The copies to make of these bytes: in the store that was down when they arrived, and in every mirror that accepts their size. */
 export function wantedCopies(stores: Stores, { store, key, bytes, home }: StoredBytes): WantedCopy[] {
   const copies: WantedCopy[] = home ? [{ store: home.name, key: copyKey(key), purpose: 'home' }] : [];
   for (const mirror of stores.mirrors) {

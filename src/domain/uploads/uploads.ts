@@ -38,14 +38,14 @@ export interface NewUpload {
   bytes: number;
 }
 
-/** Where and how the client sends the bytes: to the store itself where that can presign, else to this service. */
+/** Where and how the client sends the bytes: to the store if it can presign, else to this service. */
 export interface BegunUpload extends PresignedPut {
   id: string;
   method: 'PUT';
   expiresAt: string;
 }
 
-/** Begins an upload whose bytes come later, from elsewhere. @throws AppError invalid_request, too_large, unsupported_media, … */
+/** Begins an upload whose bytes the client sends later. @throws AppError invalid_request, too_large, unsupported_media, … */
 export async function beginUpload(deps: DeliveryDeps, request: NewUpload): Promise<BegunUpload> {
   const userId = ownerFor(request.caller, request.input.userId);
   const fields = checkFields(request.input, userId);
@@ -94,10 +94,10 @@ async function presign(
   }
 }
 
-/** Characters; a longer token is not ours. */
+/** Characters; this service issues no longer token. */
 const MAX_TOKEN = 2000;
 
-/** The upload's own token stands in for a caller's. @throws AppError signature_invalid, signature_expired */
+/** The upload's token replaces a caller's. @throws AppError signature_invalid, signature_expired */
 export function checkUploadToken({ signer }: Pick<DeliveryDeps, 'signer'>, id: string, token: unknown): void {
   const grant = signer.verify(typeof token === 'string' ? token.slice(0, MAX_TOKEN) : '');
   if (grant.method !== 'PUT' || grant.variant !== 'upload' || grant.itemId !== id)
@@ -113,7 +113,7 @@ function checkSize(deps: Deps, store: Store, bytes: number): void {
   if (bytes > most) throw new AppError('too_large', `The file may have at most ${most} bytes.`, { field: 'bytes' });
 }
 
-/** Takes the bytes of an upload that come through this service. @throws AppError not_found, object_taken, length_mismatch, … */
+/** Receives the bytes of an upload through this service. @throws AppError not_found, object_taken, length_mismatch, … */
 export async function receiveUpload(
   deps: Deps,
   id: string,
@@ -150,8 +150,8 @@ export async function receiveUpload(
 }
 
 /**
- * Makes the item of an upload whose bytes have arrived, once they are what was announced. Repeated, it answers the same item.
- * What is not as announced is removed.
+ * Creates the item of an upload whose bytes have arrived, once they match what was announced; bytes that do not match are
+ * removed. Repeated, it returns the same item.
  * @throws AppError not_found, upload_incomplete, upload_expired, length_mismatch, digest_mismatch, unsupported_media
  */
 export async function completeUpload(
@@ -177,7 +177,7 @@ export async function completeUpload(
       await removeUpload(deps, upload);
       throw error;
     }
-    // Another call may have completed it meanwhile; else its intent has run out.
+    // Another call may have completed it; otherwise its intent has expired.
     const now = await findUpload(deps.db, id);
     if (now?.itemId !== undefined) return { item: await itemOf(deps, now.itemId), created: false };
     throw error;
@@ -189,7 +189,7 @@ export async function completeUpload(
 async function arrived(deps: Deps, upload: Upload, signal: AbortSignal): Promise<ReadObject> {
   const store = deps.stores.get(upload.store);
   try {
-    // Told from its size before all of it is read.
+    // Its size is checked before all of it is read.
     const stat = await store.stat(upload.key);
     if (stat && stat.bytes !== upload.bytes) throw wrongLength(stat.bytes, upload.bytes);
     return await readObject(store, upload.key, { declaredType: upload.contentType, signal });
@@ -227,7 +227,7 @@ async function removeUpload(deps: Deps, upload: Upload): Promise<void> {
   try {
     if (!(await markIntent(deps.db, intent))) return;
     await deps.stores.get(upload.store).delete(upload.key);
-    // It outlives the URL, which lets bytes in again until its time is over.
+    // The intent outlives the URL, with which bytes may be written again until it expires.
     await deleteIntent(deps.db, intent);
     await deleteUpload(deps.db, upload.id);
   } catch (error) {
@@ -235,7 +235,7 @@ async function removeUpload(deps: Deps, upload: Upload): Promise<void> {
   }
 }
 
-/** The configuration may have changed since the upload was begun. */
+/** The configuration may have changed since the upload began. */
 function checkStore({ stores }: Deps, { store }: Upload): void {
   if (!stores.has(store))
     throw new AppError('upload_expired', 'The store of this upload is no longer in use; begin a new one.');

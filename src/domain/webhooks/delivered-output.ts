@@ -9,15 +9,15 @@ import type { Deps } from '../deps.ts';
 import { readKeptBody } from './kept-body.ts';
 import type { BytesFrom } from '../ingest/fill-item.ts';
 
-/** A webhook's outputs are stored one after the other; its body is read and parsed once for those that come within this time. */
+/** A webhook's outputs are stored one after the other; its body is read and parsed once for all within this time. */
 const KEPT_MS = 10_000;
-/** Bodies are up to 64 MiB, so only those that workers are at. */
+/** Bodies are up to 64 MiB, so only those in use by workers are cached. */
 const MAX_KEPT = 2;
 
 const recent = new WeakMap<Db, LRUCache<string, Promise<AnswerOutput[]>>>();
 
 /**
- * The bytes of an output that came as base64 in a webhook, read out of its kept body.
+ * The bytes of an output that came as base64 in a webhook, read from its kept body.
  * @throws AppError content_missing: the body was removed; invalid_base64, store_unavailable
  */
 export async function deliveredOutput(

@@ -8,7 +8,7 @@ import type { Deps } from '../deps.ts';
 import { discard, removeDropped } from '../staging/discard.ts';
 import { keepLease } from '../staging/intent-lease.ts';
 
-/** A larger body goes to a store, for rows of that size make every copy and backup of the database slow. */
+/** A larger body goes to a store: rows of that size would slow down every copy and backup of the database. */
 const INLINE_BYTES = 64 * 1024;
 
 export interface Kept {
@@ -44,7 +44,7 @@ export async function keepBody(deps: Deps, provider: string, raw: Buffer): Promi
         release: lease.stop,
         discard: async () => {
           lease.stop();
-          // Without the intent, the transaction whose answer was lost did commit, and the body is a delivery's.
+          // If the intent is gone, the transaction whose answer was lost did commit, and a delivery uses the body.
           if (await markIntent(deps.db, intent).catch(() => false)) await removeDropped(deps, [intent]);
         },
       };

@@ -5,7 +5,7 @@ import { removeDropped } from '../staging/discard.ts';
 
 const AT_ONCE = 500;
 
-/** Removes webhooks whose time is over, and the objects that hold their bodies. Answers how many. */
+/** Removes expired webhooks and the objects of their bodies. Returns how many. */
 export async function removeOldDeliveries(deps: Pick<Deps, 'db' | 'stores' | 'log'>): Promise<number> {
   for (let total = 0; ;) {
     const { removed, parked, objects } = await deps.db.transaction().execute(async (trx) => {

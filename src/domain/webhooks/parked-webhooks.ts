@@ -15,14 +15,14 @@ import type { SearchDeps } from '../search/search.ts';
 import { identifyOutputs } from '../answers/output-identity.ts';
 import { checkText } from '../items/text-limits.ts';
 
-/** How long the body of a webhook that was carried out is kept, to look into what a provider has really sent. */
+/** Days that the body of a processed webhook is kept, to examine what a provider really sent. */
 export const KEEP_DAYS = 7;
-/** Carried out in one go; what is left is carried out when the job is heard of again. */
+/** Processed at once; the rest when the job is next heard of. */
 const AT_ONCE = 1000;
 
 /**
- * Carries out what was parked for the owner of a job: what names nobody, or this user. One body at a time is held in memory. Returns
- * the ids of its items.
+ * Processes the webhooks parked for a job's owner: those that name no user, or this one. Holds one body at a time in memory.
+ * Returns the ids of its items.
  */
 export async function unpark(deps: Deps, job: GenerationJob): Promise<string[]> {
   const itemIds: string[] = [];
@@ -31,7 +31,7 @@ export async function unpark(deps: Deps, job: GenerationJob): Promise<string[]> 
       const delivery = await findDelivery(deps.db, id, 'parked');
       if (delivery) itemIds.push(...(await unparkOne(deps, job, delivery)));
     } catch (error) {
-      // It stays parked; neither the others nor the registration have to wait for it.
+      // It stays parked; the other webhooks and the registration go on.
       deps.log.error(
         { err: error, deliveryId: id, provider: job.provider, jobId: job.jobId },
         'a parked webhook could not be carried out',
@@ -45,13 +45,13 @@ async function unparkOne(deps: Deps, { userId, ...name }: GenerationJob, deliver
   const told = await read(deps, delivery);
   return deps.db.transaction().execute(async (trx) => {
     const { job } = await lockJob(trx, name, { userId });
-    // It may have been released to another user meanwhile.
+    // An admin may have released it to another user by now.
     if (job.userId !== userId || !(await claimDelivery(trx, delivery.id, KEEP_DAYS))) return [];
     return (await applyAnswer(deps, trx, { ...told, job, deliveryId: delivery.id })).itemIds;
   });
 }
 
-/** What a kept webhook tells, with all that can be worked out of it before its job is locked. */
+/** Reads a kept webhook and computes everything possible before its job is locked. */
 async function read(
   deps: Deps,
   delivery: Delivery,
@@ -89,8 +89,8 @@ export async function parkedWebhooks(
 }
 
 /**
- * Carries a parked webhook out for a user, to whom its job then belongs: what another user has registered under its name, or told of it,
- * does not touch the new owner's items.
+ * Processes a parked webhook for a user, who then owns its job. Fields that another user has registered for the job, or sent
+ * about it, do not affect the new owner's items.
  * @throws AppError not_found: no such webhook is parked; content_missing, store_unavailable: its body cannot be read
  */
 export async function releaseWebhook(

@@ -12,7 +12,7 @@ import { checkText } from '../items/text-limits.ts';
 import { type IncomingWebhook, idsOf, jobOf } from './webhook-owner.ts';
 
 export interface WebhookOutcome {
-  /** `parked`: kept until its owner is known; `duplicate`: was here before, and changes nothing. */
+  /** `parked`: kept until its owner is known; `duplicate`: received before, changes nothing. */
   state: 'accepted' | 'duplicate' | 'parked';
   jobId: string;
   itemIds: string[];
@@ -22,8 +22,8 @@ export interface WebhookOutcome {
 const PARKED_DAYS = 30;
 
 /**
- * Takes a webhook in: its raw body becomes durable, and its job and items say what it says. No download is waited for; a worker
- * does them. A webhook without a known owner, or about a job that another user has registered, is parked.
+ * Receives a webhook: its raw body becomes durable, and its job and items are updated. It waits for no download; a worker does
+ * those. A webhook without a known owner, or about a job that another user has registered, is parked.
  * @throws AppError invalid_json, invalid_request: it names no job; store_unavailable
  */
 export async function receiveWebhook(deps: Deps, incoming: IncomingWebhook): Promise<WebhookOutcome> {
@@ -45,7 +45,7 @@ export async function receiveWebhook(deps: Deps, incoming: IncomingWebhook): Pro
     const outcome = await deps.db.transaction().execute(async (trx): Promise<WebhookOutcome> => {
       const { name, userId, disputed } = await jobOf(trx, provider, ids, { named, fallback });
       const job = userId === undefined ? undefined : (await lockJob(trx, name, { userId })).job;
-      // Another user may have registered it, just now or long ago. A webhook that names its owner is never given to them.
+      // Another user may have registered the job. A webhook that names its owner is never given to that user.
       const owned = named === undefined || job?.userId === named ? job : undefined;
       const reason = named !== undefined || disputed ? 'other_owner' : 'no_owner';
       const deliveryId = await insertDelivery(trx, {
@@ -87,7 +87,7 @@ interface Parked {
   namedUserId: string | undefined;
 }
 
-/** The job may have been registered, or released to its owner, while its webhook was being parked. */
+/** The job may have been registered or released while its webhook was being parked. */
 async function afterParking(deps: Deps, outcome: WebhookOutcome, parked: Parked): Promise<WebhookOutcome> {
   const { deliveryId, reason, namedUserId } = parked;
   const job = await findJob(deps.db, parked);

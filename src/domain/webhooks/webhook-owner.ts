@@ -5,22 +5,22 @@ import { AppError } from '../../errors.ts';
 import type { Webhook } from '../../sources/providers/read-webhook.ts';
 import type { WebhookProvider } from '../../sources/providers/registry.ts';
 
-/** A webhook whose sender was proven. */
+/** A webhook whose sender was verified. */
 export interface IncomingWebhook {
   provider: WebhookProvider;
-  /** The same for every repetition of a delivery, and for nothing else. */
+  /** The same for every repetition of a delivery, and unique to it. */
   deliveryKey: string;
   raw: Buffer;
   /** Whether the body may name the owner. */
   namesOwner: boolean;
-  /** The job that the signature is about; then neither the body nor the URL names another. */
+  /** The job that the signature covers; then neither the body nor the URL may name another. */
   provenJobId?: string | undefined;
   /** What the URL says. `proven`: its secret was the proof. Otherwise a sender may have changed it, and it decides nothing. */
   address: { proven: boolean; jobId?: string | undefined; pathJobId?: string | undefined; userId?: string | undefined };
 }
 
 /**
- * Ids under which the job may be registered, the surest first.
+ * Ids under which the job may be registered, the most reliable first.
  * @throws AppError webhook_refused; invalid_request: it names no job, or its path names another than its signed body
  */
 export function idsOf({ provenJobId, address }: IncomingWebhook, { jobIds, answer }: Webhook): [string, ...string[]] {
@@ -47,7 +47,7 @@ export function idsOf({ provenJobId, address }: IncomingWebhook, { jobIds, answe
   return [first, ...others];
 }
 
-/** Who is known to own a job: the user that the webhook names, and the one that only its URL names. */
+/** Known owners of a job: the user that the webhook names, and the one that only its URL names. */
 export interface NamedOwners {
   named: string | undefined;
   fallback?: string | undefined;
@@ -55,15 +55,15 @@ export interface NamedOwners {
 
 interface JobOf {
   name: JobName;
-  /** Whose its outputs are; undefined: not known. */
+  /** Owner of its outputs; undefined: unknown. */
   userId: string | undefined;
   /** It names jobs of several users. */
   disputed: boolean;
 }
 
 /**
- * The job that a webhook is about, and whose its outputs are. The user that the webhook names counts before any registration. Jobs of
- * other providers have no say.
+ * The job that a webhook is about, and the owner of its outputs. The user that the webhook names takes precedence over any
+ * registration. Jobs of other providers are ignored.
  */
 export async function jobOf(
   db: Db,

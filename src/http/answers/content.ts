@@ -14,17 +14,17 @@ import { allowsRange, matchesEtag, parseRange } from './range.ts';
 
 export interface ContentOptions {
   download: boolean;
-  /** The bytes are to come from here, although their store could give them itself. */
+  /** Send the bytes from here, even if their store could serve them. */
   proxy: boolean;
-  /** Without what the file says beside its picture. */
+  /** Remove the file's metadata. */
   strip: boolean;
   access: ReadAccess;
 }
 
-/** Scripts never run, nothing is loaded, and the type is what we say: an SVG opened on its own is a picture and no page. */
+/** Scripts never run, nothing is loaded, and the content type is ours: an SVG opened directly is a picture, not a page. */
 const CONTENT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src 'self'";
 
-/** Answers the bytes of an item: whole, a part, not modified, or a redirect to where they lie. @throws AppError */
+/** Sends an item's bytes: whole, a part, not modified, or a redirect to the store. @throws AppError */
 export async function sendContent(
   deps: DeliveryDeps,
   request: FastifyRequest,
@@ -62,7 +62,7 @@ export async function sendContent(
     const headers = { contentType, contentDisposition, cacheControl: cache };
     const direct = await redirectUrl(deps, locations, headers, options);
     if (direct) {
-      // A redirect may be used for a shorter time than the URL that it leads to.
+      // Cached for less time than the redirect's target is valid.
       reply.header('cache-control', options.access === 'public' ? 'public, max-age=30' : 'private, no-cache');
       return reply.header('x-storage-provider', direct.store).redirect(direct.url, 302);
     }
@@ -90,16 +90,16 @@ export async function sendContent(
     reply.code(206).header('content-range', `bytes ${asked.range.start}-${asked.range.end}/${size}`);
   reply.header('content-length', content.bytes).header('x-storage-provider', content.store);
   if (content.data) return reply.send(content.data);
-  // Too late for another answer when the store breaks off now: the connection is cut, which a client can tell from an end.
+  // The headers are sent, so when the store fails now the connection is cut, which a client can tell from the end.
   content.stream.on('error', (error) => {
-    // A client that goes away, as every player that seeks does, is no failure of ours.
+    // A client that disconnects, as players do when they seek, is no failure of ours.
     if (!signal.aborted)
       request.log.error({ err: error, itemId: item.id, store: content.store }, 'a delivery broke off');
   });
   return reply.send(sendableStream(content));
 }
 
-/** A pending item is read from where it came; nothing of that may be cached. */
+/** Streams a pending item from its original URL; none of it may be cached. */
 async function sendOriginal(
   deps: DeliveryDeps,
   request: FastifyRequest,
@@ -120,7 +120,7 @@ async function sendOriginal(
   return reply.send();
 }
 
-/** Answers the whole file without its metadata; its length is not known beforehand, and there are no parts of it. */
+/** Sends the whole file without its metadata; its length is unknown beforehand, and ranges are not supported. */
 async function sendStripped(
   deps: DeliveryDeps,
   request: FastifyRequest,
@@ -142,7 +142,7 @@ function asText(header: string | string[] | undefined): string | undefined {
 }
 
 function cacheControl({ access }: ContentOptions): string {
-  // An item may be deleted or made private at any time, so even public copies are asked about again after an hour.
+  // An item may be deleted or made private at any time, so even public copies are revalidated after an hour.
   if (access === 'public') return 'public, max-age=3600';
   if (access === 'private') return 'private, no-cache';
   return `private, max-age=${Math.max(0, Math.min(3600, access.signedUntil - Math.floor(Date.now() / 1000)))}`;

@@ -3,12 +3,12 @@ import type { ReadItem, Reader } from '../../domain/delivery/open-content.ts';
 import { sendContent } from './content.ts';
 import type { DeliveryDeps } from '../../domain/delivery/delivery-deps.ts';
 
-/** Who asks for bytes on a route where a token is optional. */
+/** The reader on a route with an optional token. */
 export function readerOf(request: FastifyRequest): Reader {
   return request.caller ? { type: 'caller', caller: request.caller } : { type: 'anonymous' };
 }
 
-/** Sends the bytes of an item that the reader may have, as the query wants them (`ContentQuery`). */
+/** Sends the bytes of a readable item, as requested by the query (`ContentQuery`). */
 export function deliverItem(
   deps: DeliveryDeps,
   request: FastifyRequest,

@@ -1,13 +1,13 @@
 import type { ByteRange } from '../../storage/driver.ts';
 
-/** What a Range header asks for: nothing usable (the whole), a part, or a part that does not exist. */
+/** A parsed Range header: the whole (nothing usable), a part, or an unsatisfiable part. */
 export type RangeRequest = { type: 'whole' } | { type: 'part'; range: ByteRange } | { type: 'unsatisfiable' };
 
 const WHOLE: RangeRequest = { type: 'whole' };
 
 /**
- * Reads a Range header (RFC 9110, 14.1.2). "An origin server MUST ignore a Range header field that contains a range unit
- * it does not understand", an invalid one may be ignored, and so may several ranges, which nobody needs for media.
+ * Parses a Range header (RFC 9110, 14.1.2). "An origin server MUST ignore a Range header field that contains a range unit it does
+ * not understand"; an invalid one may be ignored, and so may several ranges, which media players do not need.
  */
 export function parseRange(header: string | undefined, size: number): RangeRequest {
   const match = header === undefined || header.length > 200 ? null : /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header);
@@ -25,7 +25,7 @@ export function parseRange(header: string | undefined, size: number): RangeReque
   return start >= size ? { type: 'unsatisfiable' } : { type: 'part', range: { start, end } };
 }
 
-/** Whether one of the entity tags of an If-None-Match header is ours; weak comparison (RFC 9110, 13.1.2). */
+/** Whether an If-None-Match header has our entity tag; weak comparison (RFC 9110, 13.1.2). */
 export function matchesEtag(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   if (header.trim() === '*') return true;

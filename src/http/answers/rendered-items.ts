@@ -2,14 +2,14 @@ import type { MediaItem } from '../../db/item-columns.ts';
 import { LRUCache } from 'lru-cache';
 import type { SearchPage } from '../../domain/search/search.ts';
 
-/** Items of usual size take 1 to 2 KB each. */
+/** Bytes; items of usual size take 1 to 2 KB each. */
 const MAX_KEPT = 16 * 1024 * 1024;
 const MAX_ITEM = 64 * 1024;
 
 /**
- * Items as texts of an answer, kept by the version of their rows. A listing asks the database which items it has in which version, each
- * time, and reads only those that it does not know: reading and writing a hundred items costs several times what finding them does.
- * As bytes, because a page of strings would be made, encoded and collected again for each answer.
+ * A cache of items as JSON, by the version of their rows. Each listing asks the database only for ids and versions, and reads
+ * only uncached items: reading and serialising a hundred items costs several times what finding them does. Kept as bytes, because
+ * a page of strings would be built, encoded and collected again for each response.
  */
 export class RenderedItems {
   readonly #render: (item: MediaItem) => string;
@@ -19,15 +19,22 @@ export class RenderedItems {
     sizeCalculation: (text) => text.length,
   });
 
-  /** @param render depends on nothing but the item */
+  /** @param render must depend on the item alone */
   constructor(render: (item: MediaItem) => string) {
     this.#render = render;
   }
 
+<<<<<<< HEAD:src/http/answers/rendered-items.ts
   /** Their texts in the order of the hits; undefined: it has been deleted since. */
   async of({ hits, read }: Pick<SearchPage, 'hits' | 'read'>): Promise<(Buffer | undefined)[]> {
     const known = hits.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
     const unknown = hits.filter((_hit, index) => known[index] === undefined);
+=======
+  /** Their texts in the order of `found`; undefined for an item that was deleted since. */
+  async of(db: Db, found: readonly SearchHit[]): Promise<(Buffer | undefined)[]> {
+    const known = found.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
+    const unknown = found.filter((_item, index) => known[index] === undefined);
+>>>>>>> f1b17c49c0fe0136451e8601a85dc93604cc2cef:src/domain/search/rendered-items.ts
     if (unknown.length === 0) return known;
     const texts = new Map<string, Buffer>();
     for (const { item, rowVersion } of await read(unknown)) {

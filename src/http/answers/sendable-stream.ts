@@ -2,9 +2,7 @@ import { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { GetResult } from '../../storage/driver.ts';
 
-/**
- * A stream to answer with. Fastify pipes it into the response; where its driver has a cheaper way than the stream, it goes that way.
- */
+/** A stream for the response. Fastify pipes it; where its driver has a cheaper way, `sendTo` is used instead. */
 export function sendableStream({ stream, sendTo }: Pick<GetResult, 'stream' | 'sendTo'>): Readable {
   if (!sendTo) return stream;
   const pipe = stream.pipe.bind(stream);

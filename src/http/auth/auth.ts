@@ -15,8 +15,8 @@ export interface AuthOptions {
 }
 
 /**
- * Who may call a route: anybody (`open`), anybody with an optional token (`optional`: public items), or a token with the
- * scope. Every route declares it; one that does not stops the start.
+ * Who may call a route: anyone (`open`), anyone with an optional token (`optional`: public items), or a token with the scope.
+ * Every route must declare it, or the start fails.
  */
 export type Access = 'open' | 'optional' | Scope;
 
@@ -25,17 +25,17 @@ declare module 'fastify' {
     access?: Access;
   }
   interface FastifyRequest {
-    /** Who asks; undefined on routes that need no token. */
+    /** Undefined on routes that need no token. */
     caller: Caller | undefined;
   }
 }
 
 const SYMMETRIC = ['HS256'] as const;
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const;
-/** What the key set answers when it is the token that names no key of it. */
+/** Errors of the key set that are the token's fault: it names no key of the set. */
 const TOKENS_FAULT = new Set(['ERR_JWKS_NO_MATCHING_KEY', 'ERR_JWKS_MULTIPLE_MATCHING_KEYS', 'ERR_JOSE_NOT_SUPPORTED']);
 const MAX_TOKEN_CHARACTERS = 8192;
-/** Year 9999: a number beyond is a mistake, and dates made of it are invalid. */
+/** Year 9999: a larger number is a mistake, and dates made of it are invalid. */
 const MAX_EXPIRY = 253_402_300_799;
 
 interface Header {
@@ -44,7 +44,7 @@ interface Header {
   crit?: unknown;
 }
 
-/** Refuses unknown routes, checks bearer tokens and scopes, and counts who asks, before any body is read. */
+/** Refuses unknown routes, checks bearer tokens and scopes, and counts requests for the rate limit, before any body is read. */
 export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
   const algorithms = [
     ...(options.jwtSecret === undefined ? [] : SYMMETRIC),
@@ -59,7 +59,7 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
           cacheMaxAge: 300_000,
         });
 
-  /** The key follows from the algorithm that the header claims, never from its kind: an RSA key is never an HMAC secret. */
+  /** The key follows from the algorithm in the header, never from the key's kind: an RSA key is never used as an HMAC secret. */
   const keyFor = async (header: Header): Promise<string> => {
     if (header.crit !== undefined) throw new Error('crit is not supported');
     if (header.alg === 'HS256' && options.jwtSecret !== undefined) return options.jwtSecret;
@@ -86,7 +86,7 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     sign: { algorithm: 'HS256' },
     verify: {
       algorithms,
-      // What is only "allowed" is not looked at when it is missing.
+      // "Allowed" claims are not checked when they are missing.
       requiredClaims: [
         'exp',
         'sub',
@@ -123,7 +123,7 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
 
   const check: onRequestAsyncHookHandler = async (request, reply) => {
     const access = request.routeOptions.config.access ?? 'open';
-    // What a token shows is for nobody else; a route that knows better says so.
+    // Responses to a token are private; a route may override this.
     if (access !== 'open') reply.header('cache-control', 'no-store');
     let caller: Caller | undefined;
     try {
@@ -135,7 +135,7 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     }
     request.caller = caller;
     request.senderProven = caller !== undefined;
-    // Webhooks have proofs of their own; their routes count those that have none.
+    // Webhooks are authenticated separately; their routes count the unproven ones.
     if (request.routeOptions.config.body !== 'webhook') await app.countRequest(request);
     const scope = access === 'optional' ? 'media:read' : access;
     if (caller && scope !== 'open' && !caller.scopes.has(scope) && !caller.scopes.has('media:admin')) {
@@ -149,7 +149,7 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
   });
 }
 
-/** The caller of a route that needs a token. */
+/** The caller on a route that requires a token. */
 export function callerOf(request: FastifyRequest): Caller {
   if (!request.caller) throw new Error('a route without a token asked for its caller');
   return request.caller;
@@ -171,7 +171,7 @@ function toCaller(claims: Record<string, unknown>): Caller {
   return { sub, scopes: new Set(SCOPES.filter((name) => granted.includes(name))), expires: exp };
 }
 
-/** What a caller may know of why the token was refused. */
+/** The part of the reason that a caller may see. */
 function reasonOf(error: unknown): string {
   const code = (error as { code?: string }).code ?? '';
   if (/EXPIRED/i.test(code)) return 'The token has expired; get a new one.';

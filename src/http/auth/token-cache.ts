@@ -1,16 +1,19 @@
 import type { Caller } from '../../domain/caller.ts';
 
-/** So long a token that was good is not checked again: what a withdrawn key has signed may be used that much longer. */
+/** How long a valid token is not verified again, and so how much longer tokens of a withdrawn key are accepted. */
 const TRUST_MS = 30_000;
 const MAX_REMEMBERED = 1000;
 
 export interface RememberedCallers {
-  /** Who bears a token that was checked a moment ago and has not expired since. */
+  /** The caller of a recently verified token that has not expired since. */
   get(authorization: string): Caller | undefined;
   remember(authorization: string, caller: Caller): void;
 }
 
-/** Callers by their Authorization header: a back end sends the same token with each of its requests, and checking it costs more than most of them. */
+/**
+ * Callers by their Authorization header: a back end sends the same token with every request, and verifying it costs more than
+ * most requests.
+ */
 export function rememberCallers(now: () => number = Date.now): RememberedCallers {
   const known = new Map<string, { caller: Caller; until: number }>();
   return {

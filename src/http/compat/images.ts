@@ -19,7 +19,7 @@ export function presentImage(deps: RouteDeps, item: MediaItem) {
   return { ...present(item, deps.publicBaseUrl), networkVolumePath: networkVolumePath(deps, item) };
 }
 
-/** The image routes of older back ends, for front ends that are not to be changed. */
+/** The image routes of older back ends, for front ends that must not change. */
 export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 
@@ -60,7 +60,7 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
       const signal = abortSignal(request, reply);
       const items = await saveImages(deps, callerOf(request), { userId, body: request.body, signal });
       const failed = items.find((item) => item.status === 'failed');
-      // Whoever keeps nothing else of an image has to hear that it was not stored.
+      // A front end that keeps no other copy of an image must learn that it was not stored.
       return {
         success: failed === undefined,
         ...(failed && { error: failed.error ?? 'An image could not be stored.' }),

@@ -13,7 +13,7 @@ import { presentImage } from './images.ts';
 const tags = ['Compatibility'];
 const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
 
-/** The media routes of runs as older back ends had them; what an `<img>` or `<audio>` points to. */
+/** The media routes of runs as in older back ends, for existing `<img>` and `<audio>` elements. */
 export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 

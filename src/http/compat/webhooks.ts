@@ -7,7 +7,7 @@ import { WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
 
 const tags = ['Compatibility'];
 
-/** The webhook addresses of older back ends. To be registered where bodies are left as they came. */
+/** The webhook URLs of older back ends. Register them where bodies are left unparsed. */
 export function compatWebhookRoutes(scope: FastifyInstance, deps: RouteDeps): void {
   scope.route({
     method: 'POST',

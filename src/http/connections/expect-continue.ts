@@ -4,8 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 const waiting = new WeakSet<IncomingMessage>();
 
 /**
- * Leaves a sender that waits for `100 Continue` waiting until its body is wanted: one that is refused by its head (no token, the
- * wrong type, too long) then sends nothing.
+ * Delays `100 Continue` until the body is wanted: a request refused by its head (no token, wrong type, too long) then sends no
+ * body.
  */
 export function continueOnDemand(server: Server): void {
   server.on('checkContinue', (request, response) => {
@@ -14,12 +14,12 @@ export function continueOnDemand(server: Server): void {
   });
 }
 
-/** Tells the sender to go on, if it waits for that. */
+/** Sends `100 Continue` if the sender waits for it. */
 export function sendContinue({ raw }: FastifyRequest, reply: FastifyReply): void {
   if (waiting.delete(raw)) reply.raw.writeContinue();
 }
 
-/** Whether the sender still waits to be told, so that nothing of its body is on its way. */
+/** Whether the sender still waits for `100 Continue`, so that nothing of its body is on its way. */
 export function waitsForContinue(request: IncomingMessage): boolean {
   return waiting.has(request);
 }

@@ -2,8 +2,8 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Replaces the server's `closeIdleConnections`. Node's own takes an answer for finished as soon as its last chunk is queued,
- * and destroys what a slow reader has not received yet; here a connection is idle when everything has been handed over.
+ * Replaces the server's `closeIdleConnections`. Node's own considers a response finished once its last chunk is queued, and
+ * destroys what a slow reader has not received yet; here a connection is idle only when all bytes were handed to the system.
  */
 export function closeOnlyIdleConnections(server: Server): void {
   const running = new Map<Socket, number>();

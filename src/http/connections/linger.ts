@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 
-/** How long a sender that has been refused is listened to, so that it hears why. */
+/** How long a refused sender's body is still read, so that it gets the response. */
 const LINGER_MS = 2000;
 
 /**
- * An answer to a request whose body is still on its way. Closing at once would reset the connection, and what the sender's system
- * had received of the answer would be thrown away with it; so the answer ends only when the body has, or after two seconds.
+ * A response to a request whose body is still arriving. Closing at once would reset the connection, and the sender's system would
+ * discard what it had received of the response; so the response ends when the body has, or after two seconds.
  */
 export function lingering(request: IncomingMessage, payload: string): Readable {
   async function* answer(): AsyncGenerator<Buffer> {
@@ -16,7 +16,7 @@ export function lingering(request: IncomingMessage, payload: string): Readable {
   return Readable.from(answer(), { objectMode: false });
 }
 
-/** Reads what still comes, and forgets it. */
+/** Reads and discards the rest of the body. */
 function rest(request: IncomingMessage): Promise<void> {
   if (request.destroyed || request.readableEnded) return Promise.resolve();
   return new Promise((resolve) => {

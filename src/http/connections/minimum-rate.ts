@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { AppError } from '../../errors.ts';
 
-/** The least that a body must bring while it is waited for. */
+/** Minimum rate of a body while the service waits for it. */
 export interface BodyRate {
   windowMs: number;
   minBytes: number;
@@ -10,14 +10,14 @@ export interface BodyRate {
 export const BODY_RATE: BodyRate = { windowMs: 30_000, minBytes: 8 * 1024 };
 
 /**
- * Holds one body to its rate: a sender that drips a byte now and then holds a connection, a lease and a temporary file
- * for hours, and an inactivity timeout never fires. Time in which nobody waits for the body does not count.
+ * Enforces the minimum rate of one body: a sender that sends a byte now and then would hold a connection, a lease and a temporary
+ * file for hours without ever reaching an inactivity timeout. Only time spent waiting for the body counts.
  */
 export interface BodyPace {
-  /** Passes the result of `work` on. @throws AppError request_timeout when too little has arrived for too long. */
+  /** Returns the result of `work`. @throws AppError request_timeout when too little has arrived for too long. */
   wait<T>(work: Promise<T>): Promise<T>;
   arrived(bytes: number): void;
-  /** Ends this wait and those that follow. */
+  /** Fails this wait and all later ones. */
   refuse(error: AppError): void;
 }
 
@@ -34,7 +34,7 @@ export function createBodyPace({ windowMs, minBytes }: BodyRate): BodyPace {
       'request_timeout',
       `The body arrived too slowly: less than ${minBytes} bytes in ${windowMs / 1000} seconds.`,
     );
-  /** One timer for many waits, which mostly are over at once; it goes on only while somebody waits. */
+  /** One timer for many waits, most of which are short; it runs only during waits. */
   const watch = () => {
     timer = undefined;
     if (!giveUp) return;
@@ -82,22 +82,22 @@ export function createBodyPace({ windowMs, minBytes }: BodyRate): BodyPace {
 }
 
 export interface BodyWatch {
-  /** Called before the first byte is asked for. */
+  /** Called before the first byte is requested. */
   begin?: () => void;
   /** Called with each chunk. */
   arrived?: (chunk: Uint8Array) => void;
-  /** Called when the body has ended. @throws what the body then fails with */
+  /** Called when the body has ended. @throws the error with which the body then fails */
   end?: () => void;
 }
 
-/** Passes a body on while it keeps its pace. @throws AppError request_timeout */
+/** Passes a body on while it keeps its minimum rate. @throws AppError request_timeout */
 export async function* paced(
   body: AsyncIterable<Uint8Array>,
   pace: BodyPace,
   { begin, arrived, end }: BodyWatch = {},
 ): AsyncGenerator<Uint8Array> {
   begin?.();
-  // A reader that stops early must not destroy the request: its sender still has to hear why.
+  // A reader that stops early must not destroy the request: its sender must still get the response.
   const iterator = body instanceof Readable ? body.iterator({ destroyOnReturn: false }) : body[Symbol.asyncIterator]();
   let ended = false;
   try {
@@ -112,7 +112,7 @@ export async function* paced(
       yield next.value;
     }
   } finally {
-    // What fails while it is put away is of no interest, and must not end the process.
+    // Errors during the return are irrelevant, and must not end the process.
     if (!ended) iterator.return?.().catch(() => {});
   }
 }

@@ -2,14 +2,14 @@ import fastifyUnderPressure from '@fastify/under-pressure';
 import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../errors.ts';
 
-/** Between two looks at the event loop, in milliseconds. */
+/** Sampling interval of the event loop, in milliseconds. */
 const SAMPLE_MS = 1000;
-/** After which a start no longer excuses anything. */
+/** Time after the start in which lag is excused. */
 const START_MS = 30_000;
 
 /**
- * Answers requests with 503 while the event loop lags behind by more than `maxLagMs`; 0: never. What holds it up in a start (modules
- * that are loaded and compiled at their first use) is no load, so it counts from the first calm interval after listening.
+ * Answers requests with 503 while the event loop lags by more than `maxLagMs`; 0: never. Lag during the start (modules are loaded
+ * and compiled at first use) is not load, so measuring begins with the first calm interval after listening.
  */
 export async function registerPressure(
   app: FastifyInstance,
@@ -29,7 +29,7 @@ export async function registerPressure(
   let look: NodeJS.Timeout | undefined;
   app.addHook('onListen', async () => {
     const since = performance.now();
-    // Two intervals, so that what is looked at lies wholly behind the moment of listening.
+    // Two intervals, so that a whole one lies after the moment of listening.
     let calm = -1;
     look = setInterval(() => {
       calm = app.isUnderPressure() ? 0 : calm + 1;

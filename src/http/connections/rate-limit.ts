@@ -6,7 +6,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /**
      * Counts a request against its caller, or against its address while it has none.
-     * @param look look whether the address has been used up, and count nothing
+     * @param look only check whether the address has reached its limit
      * @throws AppError rate_limited
      */
     countRequest(request: FastifyRequest, look?: 'look'): Promise<void>;
@@ -16,9 +16,10 @@ declare module 'fastify' {
 const MINUTE_MS = 60_000;
 
 /**
- * Counts requests, in this process: those of a caller by its subject, and those without one by their address: anonymous ones, refused
- * tokens and secrets, unknown paths, documents. The two never share a key, so a stranger at the same address costs a caller nothing.
- * @param max requests a minute for each key; 0: no limit
+ * Counts the requests of this process: a caller's by its subject, and those without a caller by their address: anonymous ones,
+ * refused tokens and secrets, unknown paths, documents. The two never share a key, so strangers at a caller's address do not use
+ * up its limit.
+ * @param max requests per minute for each key; 0: no limit
  */
 export async function registerRateLimit(app: FastifyInstance, max: number): Promise<void> {
   if (max === 0) {

@@ -2,12 +2,12 @@ import type { FastifyInstance } from 'fastify';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Resolves when no handler runs any more. A cut connection ends its request, but the handler still has to clean up. */
+    /** Resolves when no handler is running. A cut connection ends its request, but the handler still has to clean up. */
     handlersEnded(): Promise<void>;
   }
 }
 
-/** Keeps count of the handlers of all routes that are registered afterwards. */
+/** Counts the running handlers of all routes that are registered afterwards. */
 export function trackHandlers(app: FastifyInstance): void {
   const running = new Set<Promise<unknown>>();
   app.addHook('onRoute', (route) => {

@@ -3,23 +3,23 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { EVENT_TIMING, type EventTiming } from '../../domain/events/event-streams.ts';
 import { BODY_RATE, type BodyRate } from './minimum-rate.ts';
 
-/** How long a connection may keep the service waiting, in milliseconds. */
+/** Time limits of connections, in milliseconds. */
 export interface Timing {
   /** Without a byte in either direction. */
   idleMs: number;
   /** For the whole head of a request. */
   headersMs: number;
-  /** Between two looks for connections that are over their time. */
+  /** Interval of the check for connections over their limits. */
   checkMs: number;
   bodyRate: BodyRate;
-  /** Lag of the event loop beyond which requests are answered 503. */
+  /** Event loop lag beyond which requests get 503. */
   maxLagMs: number;
   events: EventTiming;
 }
 
 /**
- * Lets an answer take its time: the idle limit counts bytes, and none move while a URL is fetched or a large object is read.
- * What sends the body is held to its rate, what is fetched to its deadline.
+ * Lifts the idle limit while a response is prepared: no bytes move while a URL is fetched or a large object is read. The sender
+ * of a body is held to its minimum rate, a fetch to its deadline.
  */
 export function registerPatience(app: FastifyInstance, idleMs: number): void {
   app.addHook('preHandler', async (request) => {

@@ -5,17 +5,17 @@ import type { FastifyInstance } from 'fastify';
 import { AppError, codeOf } from '../../errors.ts';
 import { problemOf } from './error-handler.ts';
 
-/** What the HTTP parser refuses before there is a request, as a problem like any other. */
+/** Problems for requests that the HTTP parser refuses. */
 const REFUSALS: Readonly<Record<string, AppError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: new AppError('request_timeout', 'The head or the body of the request took too long.'),
   HPE_HEADER_OVERFLOW: new AppError('invalid_request', 'The head of the request is larger than 32 KiB.'),
 };
 const MALFORMED = new AppError('invalid_request', 'The request is not valid HTTP.');
 
-/** The unfinished answers of each connection, oldest first. */
+/** The unfinished responses of each connection, oldest first. */
 const unfinished = new WeakMap<Socket, Set<ServerResponse>>();
 
-/** Notes which answers are under way, for `answerClientError`. */
+/** Tracks running responses for `answerClientError`. */
 export function trackAnswers(server: Server): void {
   server.prependListener('request', ({ socket }, response) => {
     const answers = unfinished.get(socket) ?? new Set();
@@ -24,18 +24,18 @@ export function trackAnswers(server: Server): void {
   });
 }
 
-/** Whether an answer has begun on the connection and not ended. */
+/** Whether a response on the connection has begun and not ended. */
 function isAnswering(socket: Socket): boolean {
   const [oldest] = unfinished.get(socket) ?? [];
   return oldest?.headersSent === true;
 }
 
-/** Answers a connection on which no valid request came, and closes it. */
+/** Responds on a connection without a valid request, and closes it. */
 export function answerClientError(this: FastifyInstance, error: Error, socket: Socket): void {
   const code = codeOf(error) ?? '';
   if (code === 'ECONNRESET' || socket.destroyed) return;
   const problem = problemOf(REFUSALS[code] ?? MALFORMED, { id: randomUUID() });
-  // An answer that has begun on this connection must not get another one into its middle.
+  // Never write into the middle of a response that has begun on this connection.
   if (socket.writable && !isAnswering(socket)) {
     const body = JSON.stringify(problem);
     socket.write(

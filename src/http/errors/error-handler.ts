@@ -19,7 +19,7 @@ export interface Problem {
   field?: string;
 }
 
-/** What Fastify and its plugins throw, by their codes. */
+/** Errors of Fastify and its plugins, by their codes. */
 const FOREIGN: Readonly<Record<string, [ErrorCode, string]>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'unsupported_content_type',
@@ -52,14 +52,14 @@ const FOREIGN: Readonly<Record<string, [ErrorCode, string]>> = {
   ECONNRESET: ['invalid_request', 'The connection was closed before the body was complete.'],
 };
 
-/** A reset connection to the database has the code of a body that broke off, and names the system call, which Node does not for a body. */
+/** A reset database connection has the code of a broken body, but names the system call, which Node does not for a body. */
 function isOfOurConnection(error: unknown): boolean {
   return codeOf(error) === 'ECONNRESET' && (error as { syscall?: unknown }).syscall !== undefined;
 }
 
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  // A body that was to be delivered broke off before its first byte.
+  // A body failed before its first byte was delivered.
   if (error instanceof StorageError && error.code === 'UNAVAILABLE')
     return new AppError('store_unavailable', 'The store does not give the bytes just now; try again shortly.', {
       cause: error,
@@ -74,7 +74,7 @@ function toAppError(error: unknown): AppError {
     return new AppError('overloaded', 'The service is overloaded; try again shortly.', { cause: error, retryAfter: 5 });
   const translated = asAppError(error);
   if (translated instanceof AppError) return translated;
-  // Errors of the multipart parser have no code; their messages speak of the body alone.
+  // Errors of the multipart parser have no code; their messages describe only the body.
   if (/multipart|boundary|Malformed part header|Part terminated early|Unexpected end of/i.test(message ?? '')) {
     return new AppError(
       'invalid_multipart',
@@ -91,7 +91,7 @@ function toAppError(error: unknown): AppError {
   );
 }
 
-/** A failure of one part of a request, as it goes out; what is ours is logged, because the request itself succeeds. */
+/** The failure of one part of a request, as it is sent; a fault of ours is logged, because the request itself succeeds. */
 export function failedPart(thrown: unknown, request: FastifyRequest): { status: number; problem: Problem } {
   const problem = problemOf(thrown, request);
   if (problem.status >= 500)
@@ -102,13 +102,13 @@ export function failedPart(thrown: unknown, request: FastifyRequest): { status: 
   return { status: problem.status, problem };
 }
 
-/** What is turned away under load, or while the process ends, is as it should be: nothing that anybody has to mend. */
+/** Refusals under load or during shutdown are expected: an operator need not act. */
 function levelOf(code: ErrorCode): 'info' | 'warn' | 'error' {
   if (STATUS_OF[code] < 500) return 'info';
   return code === 'overloaded' || code === 'shutting_down' ? 'warn' : 'error';
 }
 
-/** A failure as it goes out. */
+/** A failure as it is sent. */
 export function problemOf(thrown: unknown, request: Pick<FastifyRequest, 'id'>): Problem {
   const error = toAppError(thrown);
 
@@ -130,7 +130,7 @@ function send(reply: FastifyReply, request: FastifyRequest, error: AppError, unr
   if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter);
   if (status === 401)
     reply.header('www-authenticate', error.code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"');
-  // What a route had set for its success must not describe a problem.
+  // Headers that a route had set for its success must not describe a problem.
   for (const name of [
     'content-range',
     'content-disposition',
@@ -151,7 +151,7 @@ function send(reply: FastifyReply, request: FastifyRequest, error: AppError, unr
   return reply.header('content-length', Buffer.byteLength(text)).send(lingering(request.raw, text));
 }
 
-/** Answers every failure as application/problem+json; a 500 is logged with its cause and shows nothing of it. */
+/** Sends every failure as application/problem+json; a 500 is logged with its cause and reveals nothing of it. */
 export function registerErrorHandler(app: FastifyInstance): void {
   app.setErrorHandler((thrown, request, reply) => {
     const error = toAppError(thrown);
@@ -161,13 +161,13 @@ export function registerErrorHandler(app: FastifyInstance): void {
         ? { err: error.cause ?? error, code: error.code, userId: request.caller?.sub }
         : { code: error.code, ...(error.cause instanceof Error && { cause: error.cause.message.slice(0, 300) }) };
     request.log[level](context, withoutTokens(error.message));
-    // A body that is still on its way would be read to its end for nothing, or be taken for the next request.
+    // The rest of the body would be read for nothing, or be taken for the next request.
     if (!request.raw.complete) reply.header('connection', 'close');
     return send(reply, request, error, !request.raw.complete && !waitsForContinue(request.raw));
   });
 }
 
-/** Answers what fails before there is a route: a path that cannot be decoded. */
+/** Responds to a failure before routing: a path that cannot be decoded. */
 export function sendFrameworkError(error: FastifyError, request: unknown, reply: unknown): void {
   void send(reply as FastifyReply, request as FastifyRequest, toAppError(error));
 }

@@ -3,8 +3,8 @@ import findMyWay from 'find-my-way';
 import { AppError } from '../../errors.ts';
 
 /**
- * Answers paths and methods that no route has before anything of the request is read: Fastify would parse the body first, for whoever
- * sends one. The methods of a path come from a second router with the same rules, because Fastify's own has a tree for each method.
+ * Refuses paths and methods without a route before the request is read: Fastify would parse the body first, for any sender. The
+ * methods of a path come from a second router with the same rules, because Fastify's own has one tree per method.
  */
 export function registerUnknownRoutes(app: FastifyInstance, maxParamLength: number): void {
   const paths = findMyWay({ maxParamLength });
@@ -19,7 +19,7 @@ export function registerUnknownRoutes(app: FastifyInstance, maxParamLength: numb
     if (!request.is404) return;
     const found = paths.find('GET', request.url.split('?', 1)[0] ?? '');
     const path = found?.store as Path | undefined;
-    // A folder of files may have a route and not the file.
+    // A folder of static files may have a route but not the file.
     throw path && !path.methods.has(request.method) ? wrongMethod(request.method, path) : unknownPath();
   });
   app.setNotFoundHandler((request) => app.refuseUnknown(request));
@@ -32,12 +32,12 @@ interface Path {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** @throws AppError not_found, method_not_allowed when no route takes the request */
+    /** @throws AppError not_found, method_not_allowed when no route matches the request */
     refuseUnknown(request: FastifyRequest): void;
   }
 }
 
-// Neither message repeats the path: it may hold the token of a signed URL, and messages are logged.
+// Neither message repeats the path: it may contain the token of a signed URL, and messages are logged.
 function unknownPath(): AppError {
   return new AppError('not_found', 'There is no route of that path; see /docs.');
 }

@@ -5,8 +5,8 @@ import type { AppError } from '../../errors.ts';
 import { createAjv, fromAjv } from '../../shapes/validator.ts';
 
 /**
- * Compiles the schemas of requests. Queries and path parameters are texts and get coerced; JSON bodies must have the right
- * types. Bodies that are streamed are not validated here: their fields are, once they have been read.
+ * Compiles the schemas of requests. Queries and path parameters are texts and are coerced; JSON bodies must have the right types.
+ * Streamed bodies are not validated here: their fields are, once they have been read.
  */
 export function createValidatorCompiler(shared: readonly TSchema[]): FastifySchemaCompiler<TSchema> {
   const strict = createAjv(false);
@@ -21,12 +21,12 @@ export function createValidatorCompiler(shared: readonly TSchema[]): FastifySche
   };
 }
 
-/** Registers shared schemas for references in answers and in the OpenAPI document. */
+/** Registers shared schemas for references in responses and in the OpenAPI document. */
 export function addSchemas(app: FastifyInstance, shared: readonly TSchema[]): void {
   for (const schema of shared) app.addSchema(schema);
 }
 
-/** A sentence that says what to change, of what the validator found. */
+/** Turns the validator's finding into a sentence that says what to change. */
 export function validationError(error: FastifyError): AppError {
   return fromAjv(error.validation?.[0] as ErrorObject | undefined, error.validationContext ?? 'request');
 }

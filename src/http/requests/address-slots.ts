@@ -1,16 +1,16 @@
 import { AppError } from '../../errors.ts';
 
-/** Bodies whose sender is not proven yet, from one address at a time. */
+/** Concurrent bodies of unauthenticated senders per address. */
 const MOST = 8;
 /** How long the next one waits for its turn: a provider may send a burst. */
 const WAIT_MS = 15_000;
 
 export interface AddressSlots {
-  /** Waits for a slot of the address; call what it returns when the body is no longer held. @throws AppError overloaded */
+  /** Waits for a slot of the address; call the returned function when the body is no longer in memory. @throws AppError overloaded */
   take(address: string): Promise<() => void>;
 }
 
-/** Lets a few bodies of one address be read at a time; the others are not read until it is their turn. */
+/** Lets a few bodies per address be read concurrently; the others are not read until their turn. */
 export function createAddressSlots(most = MOST, waitMs = WAIT_MS): AddressSlots {
   const busy = new Map<string, { running: number; waiting: (() => void)[] }>();
   const free = (address: string) => {

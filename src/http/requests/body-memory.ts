@@ -1,27 +1,27 @@
 import { AppError } from '../../errors.ts';
 
-/** Bytes. Smaller bodies are not counted: what becomes of them is little beside what a request takes anyway. */
+/** Bytes. Smaller bodies are not counted: they are little compared with what a request takes anyway. */
 const COUNTED_FROM = 64 * 1024;
 const RETRY_AFTER_SECONDS = 5;
 
-/** What the bodies that are read into memory may hold together, over all requests that are running. */
+/** Memory for the bodies of all running requests that are read into memory. */
 export interface BodyMemory {
   /** Bytes that bodies hold now. */
   held(): number;
-  /** For one body. @param proven whether it is known who sends it */
+  /** Room for one body. @param proven whether its sender is authenticated */
   open(proven: boolean): BodyRoom;
 }
 
 export interface BodyRoom {
-  /** Makes room for `bytes` in all. @throws AppError overloaded; the room stays as it was */
+  /** Extends the room to `bytes`. @throws AppError overloaded; the room stays as it was */
   grow(bytes: number): void;
   /** Call it when the request has ended, either way. */
   giveBack(): void;
 }
 
 /**
- * Bodies whose sender is not proven yet share half of it, so that strangers leave room for those who may send.
- * @param bytes the bound; a body alone is taken even if it is larger
+ * Bodies of unauthenticated senders share half of it, so that room is left for the others.
+ * @param bytes the bound; a single body is accepted even if it is larger
  */
 export function createBodyMemory(bytes: number): BodyMemory {
   const pools = { proven: 0, strangers: 0 };
@@ -32,7 +32,7 @@ export function createBodyMemory(bytes: number): BodyMemory {
       const pool = proven ? 'proven' : 'strangers';
       let own = 0;
       let ended = false;
-      /** Whether a pool has room beside what others hold of it. */
+      /** Whether a body fits into a pool beside those of others. */
       const fits = (others: number, wanted: number, most: number) => others === 0 || others + wanted <= most;
       return {
         grow(wanted) {

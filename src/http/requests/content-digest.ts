@@ -12,8 +12,8 @@ export interface ExpectedDigest {
 }
 
 /**
- * The digests of a Content-Digest header (RFC 9530: `sha-256=:base64:`); algorithms that are not known are ignored.
- * @throws AppError invalid_digest when it cannot be read or holds no digest that can be checked
+ * The digests of a Content-Digest header (RFC 9530: `sha-256=:base64:`); unknown algorithms are ignored.
+ * @throws AppError invalid_digest when it cannot be parsed or has no digest that can be checked
  */
 function expectedDigests(header: string | string[] | undefined): ExpectedDigest[] {
   if (header === undefined) return [];
@@ -32,7 +32,7 @@ function expectedDigests(header: string | string[] | undefined): ExpectedDigest[
   return found;
 }
 
-/** Checks a body that is in memory. @throws AppError invalid_digest, digest_mismatch */
+/** Checks a body in memory. @throws AppError invalid_digest, digest_mismatch */
 export function digestBody(request: FastifyRequest, body: Uint8Array): void {
   const watch = watchDigest(request);
   watch?.update(body);
@@ -45,7 +45,7 @@ export interface DigestWatch {
   check(): void;
 }
 
-/** Hashes a body that streams by; undefined when the request has no Content-Digest. @throws AppError invalid_digest */
+/** Hashes a streamed body; undefined when the request has no Content-Digest. @throws AppError invalid_digest */
 export function watchDigest(request: FastifyRequest): DigestWatch | undefined {
   const expected = expectedDigests(request.headers['content-digest']);
   if (expected.length === 0) return undefined;

@@ -2,8 +2,8 @@ import { isStorable } from '../../domain/items/text-limits.ts';
 import { AppError } from '../../errors.ts';
 
 /**
- * Refuses a text of a query, a path or a form that no text in PostgreSQL can hold, or whose bytes were not UTF-8: the
- * decoders put U+FFFD in place of what they cannot read, and it would be stored as if the caller had meant it.
+ * Refuses text of a query, path or form that PostgreSQL cannot hold, or whose bytes were not UTF-8: decoders replace what they
+ * cannot read by U+FFFD, which would be stored as if the caller had meant it.
  * @throws AppError invalid_text
  */
 export function checkDecoded(name: string, text: string): void {

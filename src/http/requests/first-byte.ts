@@ -3,8 +3,8 @@ import { AppError } from '../../errors.ts';
 import { type BodyRate, createBodyPace } from '../connections/minimum-rate.ts';
 
 /**
- * Waits for the first byte of a body and puts it back; false when the body ends without one.
- * @throws AppError request_timeout; what the stream failed with
+ * Waits for the first byte of a body and unshifts it; false when the body ends without one.
+ * @throws AppError request_timeout; the stream's error
  */
 export async function firstByte(body: Readable, rate: BodyRate): Promise<boolean> {
   return createBodyPace(rate).wait(

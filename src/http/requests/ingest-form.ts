@@ -5,19 +5,19 @@ import { watchDigest } from './content-digest.ts';
 import { checkDecoded } from './decoded-text.ts';
 import { type BodyPace, createBodyPace, paced } from '../connections/minimum-rate.ts';
 
-/** Fields that decide where the file goes, so they cannot come after it. */
+/** Fields that determine where the file is stored, so they must come before it. */
 const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);
 const MAX_FIELD_BYTES = 300 * 1024;
 const MAX_NAME_BYTES = 100;
-/** What may come beside the file: as many fields of that size as a form may have, their headers, and what encloses the parts. */
+/** Allowance besides the file: the maximum fields of maximum size, their headers, and the part delimiters. */
 const BESIDE_FILE_BYTES = 32 * 1024 * 1024;
-/** Fields that may come more than once. */
+/** Fields that may be repeated. */
 const REPEATABLE = new Set(['tags']);
 
 export type FormFields = Record<string, unknown>;
 
 export interface IngestForm {
-  /** The fields that came before the file. */
+  /** The fields before the file. */
   early: FormFields;
   file: MultipartFile;
   /** The bytes of the file. */
@@ -37,7 +37,7 @@ export async function openForm(request: FastifyRequest): Promise<IngestForm> {
   const most = maxFileBytes + BESIDE_FILE_BYTES;
   if (Number(request.headers['content-length'] ?? 0) > most) throw formTooLarge(maxFileBytes);
   const parts = request.parts({
-    // One byte more than allowed: the limit itself is ours to report, a cut file must never look like a whole one.
+    // One byte more than allowed, so that exceeding the limit is reported here: a cut file must never look like a whole one.
     limits: {
       fileSize: maxFileBytes + 1,
       fields: 100,
@@ -52,9 +52,9 @@ export async function openForm(request: FastifyRequest): Promise<IngestForm> {
   const gap: Gap = { open: false, bytes: 0 };
   request.raw.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    // The parser passes over what is cut, or belongs to no part, without an end, and says so only there.
+    // The parser skips truncated data, or data outside of any part, without limit, and reports it only at its end.
     if (bytes > most) pace.refuse(formTooLarge(maxFileBytes));
-    // What came in one piece may hold many parts: it counts when the next one comes and none of them has.
+    // One chunk may hold many parts: it counts when the next chunk arrives and no part has ended.
     if (gap.open && gap.bytes > MAX_GAP_BYTES) pace.refuse(fieldTooLarge());
     gap.bytes += chunk.length;
     pace.arrived(chunk.length);
@@ -90,19 +90,19 @@ export async function openForm(request: FastifyRequest): Promise<IngestForm> {
   }
 }
 
-/** Counts a field in the memory for bodies. @throws AppError overloaded */
+/** Counts a field against the memory for bodies. @throws AppError overloaded */
 function hold(request: FastifyRequest, { value }: Exclude<Multipart, MultipartFile>): void {
   const bytes = (request.formBytes += typeof value === 'string' ? value.length : 0);
   request.formRoom?.grow(bytes);
 }
 
-/** What arrives while a part is waited for that is no file. */
+/** Bytes that have arrived since the last part, outside of a file. */
 interface Gap {
   open: boolean;
   bytes: number;
 }
 
-/** A field, what encloses it, and what arrives in one piece. */
+/** A field, its delimiters, and one chunk. */
 const MAX_GAP_BYTES = 2 * MAX_FIELD_BYTES;
 
 function fieldTooLarge(): AppError {
@@ -116,7 +116,7 @@ function formTooLarge(maxFileBytes: number): AppError {
   );
 }
 
-/** @throws AppError invalid_multipart for whatever the parser says; only its limits have codes of their own. */
+/** @throws AppError invalid_multipart for any parser error; only exceeded limits have other codes. */
 async function nextPart(
   iterator: AsyncIterator<Multipart>,
   pace: BodyPace,
@@ -171,7 +171,7 @@ async function readRest(
     hold(request, part);
     addField(late, part);
   }
-  // RFC 9530 means the whole body; some senders mean the file, and that is as good a proof.
+  // RFC 9530 means the whole body; some senders send the file's digest, which is as good a proof.
   const meansFile = request.headers['content-digest'] === `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`;
   if (!meansFile) watch?.check();
   return late;
@@ -179,7 +179,7 @@ async function readRest(
 
 function addField(fields: FormFields, part: Exclude<Multipart, MultipartFile>): void {
   const { fieldname: name, value } = part;
-  // Busboy cuts values silently, and names not at all.
+  // Busboy truncates values silently, and does not limit names.
   if (part.fieldnameTruncated || Buffer.byteLength(name) > MAX_NAME_BYTES)
     throw new AppError('invalid_multipart', `A field's name has more than ${MAX_NAME_BYTES} bytes.`);
   if (part.valueTruncated)

@@ -13,13 +13,13 @@ import { IngestFields, type IngestJson } from '../../shapes/ingest.ts';
 const checkFlat = createFieldCheck<IngestFields>(IngestFields);
 
 export interface IngestOptions {
-  /** Aborts when the client goes away. */
+  /** Fires when the client disconnects. */
   signal: AbortSignal;
-  /** What the file goes into has an owner already, so nobody needs to name one. */
+  /** The target of the file has an owner already, so the request need not name one. */
   ownerIsKnown?: boolean;
 }
 
-/** Turns a request in any of its three forms into what the domain takes. @throws AppError */
+/** Converts a request in any of its three forms to the domain's request. @throws AppError */
 export async function toIngestRequest(
   request: FastifyRequest,
   { signal, ownerIsKnown = false }: IngestOptions,
@@ -43,7 +43,7 @@ export async function toIngestRequest(
     };
     const input = toInput({ ...query, ...form.early });
     if (input.userId === undefined && isAdmin(base.caller) && !ownerIsKnown) {
-      // Whether it is missing or only late is worth reading on: the remedy is another one.
+      // Read on to see whether the file is missing or only comes late: the fixes differ.
       for await (const _chunk of form.body);
       await form.rest('');
     }
@@ -55,7 +55,7 @@ export async function toIngestRequest(
       input: toInput(flat(request.query)),
       source: rawSource(request, request.body as AsyncIterable<Uint8Array>),
     };
-  // The schemas of bodies go by Content-Type, so a request without both has not met one.
+  // Schemas of bodies are chosen by Content-Type, so a request without body and type was not validated.
   if (request.body === undefined)
     throw new AppError('file_missing', 'The request has no body; send the file, or JSON with a source.');
   const { source, ...input } = request.body as IngestJson;
@@ -64,10 +64,10 @@ export async function toIngestRequest(
   return { ...base, input, source: await jsonSource(source) };
 }
 
-/** An item of a batch, or any other JSON form. @throws AppError invalid_base64, invalid_request */
+/** The source of a batch item or any other JSON form. @throws AppError invalid_base64, invalid_request */
 export async function jsonSource(source: IngestJson['source']): Promise<Source> {
   if (source === undefined) return { type: 'none' };
-  // The discriminator of the schema looks into objects only and lets everything else pass.
+  // The schema's discriminator applies to objects only and lets everything else pass.
   if (typeof source !== 'object' || source === null || Array.isArray(source))
     throw new AppError('invalid_request', "'source' must be an object.", { field: 'source' });
   if (source.type !== 'base64') return source;

@@ -2,11 +2,11 @@ import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { checkDecoded } from './decoded-text.ts';
 
-/** Refuses what no text in PostgreSQL can hold, wherever in the address it stands, and encoded bodies. */
+/** Refuses URLs with text that PostgreSQL cannot hold, and encoded bodies. */
 export function registerQueryGuard(app: FastifyInstance): void {
   app.addHook('preValidation', async (request) => {
     const url = request.raw.url ?? '';
-    // What a text cannot hold has to be written as an escape.
+    // Such characters can only appear as escapes.
     if (!/[^\x21-\x24\x26-\x7e]/.test(url)) return;
     checkEscapes(url);
     checkTexts(request.query);
@@ -31,7 +31,7 @@ function checkTexts(values: unknown): void {
   }
 }
 
-/** The query parser takes a value whose escapes it cannot read as it stands: `%ff` would become a text of three characters. */
+/** The query parser keeps a value with invalid escapes as it is: `%ff` would become a text of three characters. */
 function checkEscapes(url: string): void {
   const start = url.indexOf('?');
   if (start === -1 || !url.includes('%', start)) return;

@@ -13,12 +13,12 @@ import { type BodyRate, createBodyPace, paced } from '../connections/minimum-rat
 import { type BodyForm, TAKEN, formOf, mayHaveBody, requireRouteBodies } from './route-body.ts';
 
 export interface BodyOptions {
-  /** Bytes of a body that is read into memory. */
+  /** Maximum bytes of a body that is read into memory. */
   maxJsonBytes: number;
   maxFileBytes: number;
   json: JsonLimits;
   memory: BodyMemory;
-  /** The least that any body must bring. */
+  /** Minimum rate of every body. */
   rate: BodyRate;
 }
 
@@ -29,27 +29,28 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** How the body is read; undefined: there is none. */
     bodyForm: BodyForm | undefined;
-    /** Whether the sender was proven before its body is read: by a token, a ticket or the secret of the address. */
+    /** Whether the sender was authenticated before the body is read: by a token, a ticket or the secret in the URL. */
     senderProven: boolean;
-    /** For the fields of a form, which are held in memory; there exactly when the body is a form. */
+    /** For the fields of a form, which are held in memory; present exactly when the body is a form. */
     formRoom: BodyRoom | undefined;
     /** Characters of those fields so far. */
     formBytes: number;
-    /** Reads the body in the form that was found. */
+    /** Reads the body in its form. */
     readBody: (() => Promise<unknown>) | undefined;
   }
 }
 
-/** A body of this size or more takes one of the few slots of its address while its sender is not proven. */
+/** A body of at least this size from an unauthenticated sender takes one of the few slots of its address. */
 const SLOT_FROM = 64 * 1024;
 const FIRST_BUFFER = 4 * 1024;
-/** Where no fields are taken, white space included. */
+/** Limit for `{}` with white space, where no fields are accepted. */
 const EMPTY_OBJECT_BYTES = 1024;
 
 /**
- * The one way in which bodies come in, for all routes that are registered afterwards. A route declares what it takes (`config.body`);
- * anything else is refused before a byte of it is read, and a body without a byte is none, whatever its type. Every body has a size and
- * a least rate. One that is held in memory has a share of the memory for bodies, and a slot of its address unless its sender is proven.
+ * The single way in which bodies are read, for all routes registered afterwards. A route declares what it accepts
+ * (`config.body`); anything else is refused before a byte of it is read, and an empty body counts as none, whatever its type.
+ * Every body has a size limit and a minimum rate. A body in memory takes a share of the memory for bodies, and a slot of its
+ * address unless its sender is authenticated.
  */
 export function registerBodies(app: FastifyInstance, options: BodyOptions): void {
   const slots = createAddressSlots();
@@ -88,7 +89,7 @@ export function registerBodies(app: FastifyInstance, options: BodyOptions): void
   });
 }
 
-/** Whether a byte of a body comes; one whose length is announced is not waited for. */
+/** Whether the body has a byte; a body with an announced length is not waited for. */
 async function hasBody(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -100,7 +101,7 @@ async function hasBody(
   return firstByte(payload, rate);
 }
 
-/** A body without a byte is no body, so its type says nothing (RFC 9110, 8.3), and no parser is to look for one. */
+/** An empty body is no body, so its type means nothing (RFC 9110, 8.3), and no parser may be chosen by it. */
 function dropContentHeaders(request: FastifyRequest): void {
   for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete request.raw.headers[name];
 }
@@ -122,13 +123,16 @@ function bodyTooLarge(maxBytes: number): AppError {
   );
 }
 
-/** Bytes that Content-Length announces; undefined when the body says itself where it ends. */
+/** The value of Content-Length; undefined when the body delimits itself. */
 export function announcedBytes(request: FastifyRequest): number | undefined {
   const length = request.headers['content-length'];
   return length === undefined ? undefined : Number(length);
 }
 
-/** The bytes of a file as they arrive, against their digest; they are asked for when the first is. @throws AppError invalid_digest */
+/**
+ * A file's bytes as they arrive, checked against their digest; `100 Continue` is sent at the first read. @throws AppError
+ * invalid_digest
+ */
 function fileBody(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -173,7 +177,7 @@ async function readWhole(request: FastifyRequest, reply: FastifyReply, reading: 
   return undefined;
 }
 
-/** Reads a body into one buffer, within its bounds. What it holds of them is given back when the response has ended. */
+/** Reads a body into one buffer, within its limits. Its memory is released when the response has ended. */
 async function collect(
   request: FastifyRequest,
   reply: FastifyReply,

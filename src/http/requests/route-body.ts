@@ -1,18 +1,18 @@
 import type { FastifyInstance } from 'fastify';
 
-/** What a route takes as its body. Every route that may have one says so; one that does not stops the start. */
+/** The body that a route accepts. Every route that may have one must declare it, or the start fails. */
 export type RouteBody =
   /** Nothing, or `{}`, which many clients send with every POST. */
   | 'none'
-  /** JSON of a caller. */
+  /** A caller's JSON. */
   | 'json'
-  /** JSON of a provider, handed on by a caller: seeds keep their digits. */
+  /** A provider's JSON, forwarded by a caller: seeds keep their digits. */
   | 'provider-json'
-  /** A file as it is. */
+  /** A raw file. */
   | 'file'
-  /** A file as it is, a form with one, or JSON. */
+  /** A raw file, a form with one, or JSON. */
   | 'ingest'
-  /** The bytes of a webhook, whatever their type: its signature is over those. */
+  /** The bytes of a webhook, whatever their type: its signature covers those. */
   | 'webhook';
 
 declare module 'fastify' {
@@ -21,10 +21,10 @@ declare module 'fastify' {
   }
 }
 
-/** How one request's body is read. */
+/** How the body of a request is read. */
 export type BodyForm = 'json' | 'provider-json' | 'empty-object' | 'file' | 'form' | 'bytes';
 
-// No other JSON type: one that the routes do not declare would be parsed and then not be validated.
+// No other JSON type: a type that the routes do not declare would be parsed but not validated.
 const JSON_TYPE = /^application\/json\s*(;|$)/i;
 const FILE_TYPE = /^((image|audio|video|model)\/|application\/octet-stream\s*(;|$))/i;
 const FORM_TYPE = /^multipart\/form-data\s*(;|$)/i;
@@ -38,7 +38,7 @@ const JSON_FORM: Readonly<Record<RouteBody, BodyForm | undefined>> = {
   webhook: 'bytes',
 };
 
-/** The form of a body of that type on such a route; undefined: the route does not take it. */
+/** The form of a body of that type on such a route; undefined: the route does not accept it. */
 export function formOf(route: RouteBody, contentType: string): BodyForm | undefined {
   if (route === 'webhook') return 'bytes';
   if (JSON_TYPE.test(contentType)) return JSON_FORM[route];
@@ -48,7 +48,7 @@ export function formOf(route: RouteBody, contentType: string): BodyForm | undefi
   return route === 'ingest' && FORM_TYPE.test(contentType) ? 'form' : undefined;
 }
 
-/** What a caller may send instead, for the message of a refusal. */
+/** The accepted bodies, for the message of a refusal. */
 export const TAKEN: Readonly<Record<RouteBody, string>> = {
   none: 'it takes no body, so send none or {} as application/json',
   json: 'send application/json',
@@ -60,12 +60,12 @@ export const TAKEN: Readonly<Record<RouteBody, string>> = {
 
 const WITHOUT_BODY = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
-/** Whether Fastify hands the body of a request of that method to a parser. */
+/** Whether Fastify passes the body of a request with that method to a parser. */
 export function mayHaveBody(method: string): boolean {
   return !WITHOUT_BODY.has(method);
 }
 
-/** Stops the start at a route that may have a body and does not say which. */
+/** Fails the start if a route that may have a body does not declare it. */
 export function requireRouteBodies(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
     if ([route.method].flat().some(mayHaveBody) && route.config?.body === undefined)

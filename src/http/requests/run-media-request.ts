@@ -5,7 +5,7 @@ import { callerOf } from '../auth/auth.ts';
 import { type IngestOptions, idempotencyKey, toIngestRequest } from './ingest-request.ts';
 import type { RunMediaJson } from '../schemas/runs.ts';
 
-/** Turns a request for a run's media in any of its forms into what the domain takes. @throws AppError */
+/** Converts a request for a run's media in any of its forms to the domain's request. @throws AppError */
 export async function toRunMediaRequest(request: FastifyRequest, options: IngestOptions): Promise<RunMediaRequest> {
   const ingestOptions = { ...options, ownerIsKnown: true };
   if (request.bodyForm !== 'json') return { type: 'item', ingest: await toIngestRequest(request, ingestOptions) };
@@ -28,7 +28,7 @@ export async function toRunMediaRequest(request: FastifyRequest, options: Ingest
   return { type: 'item', ingest: await toIngestRequest(request, ingestOptions) };
 }
 
-/** A generator's answer is a URL when it starts with `http:` or `https:`, else the id of a ComfyUI prompt. */
+/** A generator's output is a URL when it starts with `http:` or `https:`, else the id of a ComfyUI prompt. */
 function told(output: string | undefined): RunMediaJson['source'] {
   if (output === undefined) return undefined;
   return /^https?:/i.test(output) ? { type: 'url', url: output } : { type: 'comfyui', promptId: output };

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../errors.ts';
 
-/** Of two of these, a proxy may have looked at one and Node keeps the other (RFC 9112, 3.2 for Host). */
+/** When one of these is repeated, a proxy may have used one value and Node another (RFC 9112, 3.2 for Host). */
 const ONCE = ['host', 'authorization', 'content-type'];
 
-/** Refuses requests that bear a header twice that may come once, or not the one that has to come. */
+/** Refuses requests that repeat a header that may occur only once, or lack the mandatory one. */
 export function registerSingleHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const { rawHeaders, httpVersion, headers } = request.raw;
@@ -18,7 +18,7 @@ export function registerSingleHeaders(app: FastifyInstance): void {
   });
 }
 
-/** @param raw names and values by turns */
+/** @param raw names and values alternating */
 function headerThatCameTwice(raw: readonly string[]): string | undefined {
   let seen = 0;
   for (let at = 0; at < raw.length; at += 2) {

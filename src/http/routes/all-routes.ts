@@ -20,14 +20,14 @@ import { webhookDeliveryRoutes } from './webhook-deliveries.ts';
 import { webhookRoutes } from './webhooks.ts';
 import { workflowRoutes } from './workflow.ts';
 
-/** Registers every route of the service. Each brings its schemas with it. */
+/** Registers every route with its schemas. */
 export async function registerRoutes(
   app: FastifyInstance,
   deps: RouteDeps,
   { metrics, events }: { metrics: Metrics; events: EventTiming },
 ): Promise<void> {
   await app.register(async (routes) => {
-    // Its parser takes forms on every route around it, so only routes that take one are here.
+    // Its parser accepts forms on every route of its scope, so only routes for forms are here.
     await routes.register(fastifyMultipart, { throwFileSizeLimit: false });
     for (const register of [mediaRoutes, runRoutes, sceneRoutes]) register(routes, deps);
   });

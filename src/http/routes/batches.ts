@@ -40,14 +40,14 @@ export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   });
 }
 
-/** Each item is checked on its own, so that one of a wrong shape does not refuse the others. */
+/** Items are validated individually, so that an invalid one does not refuse the others. */
 export function withItemsUnchecked(app: FastifyInstance): Pick<RouteOptions, 'validatorCompiler'> {
   return {
     validatorCompiler: (part) => (part.httpPart === 'body' ? () => true : (app.validatorCompiler ?? refuseAll)(part)),
   };
 }
 
-/** Stores the items of a batch, each changed by `change` when it has been found to be of the right shape. */
+/** Stores the items of a batch, each changed by `change` after its validation. */
 export async function batchOf(
   deps: RouteDeps,
   request: FastifyRequest,
@@ -80,7 +80,7 @@ export async function batchOf(
   };
 }
 
-/** Of an entry that nothing has checked yet. */
+/** The URL of an entry that was not validated yet. */
 function urlOf(value: unknown): BatchEntry['url'] {
   const { source, provider } = (typeof value === 'object' && value !== null ? value : {}) as Partial<IngestJson>;
   if (source?.type !== 'url' || typeof source.url !== 'string') return undefined;

@@ -23,10 +23,10 @@ import {
 import { IdParams } from '../schemas/media.ts';
 
 const tags = ['Delivery'];
-/** A signed URL and a public item need no token, so no token is required of these routes. */
+/** Signed URLs and public items need no token, so these routes do not require one. */
 const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
 
-/** Bytes, by id, by permanent address and by signed URL; and the making of signed URLs. */
+/** Delivers bytes by id, permanent URL and signed URL; and creates signed URLs. */
 export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 
@@ -110,7 +110,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     method: 'POST',
     url: '/v1/media/:id/url',
     config: { access: 'media:read', body: 'json' },
-    // All of its fields have defaults, so no body at all is as good as an empty object.
+    // All of its fields have defaults, so a missing body equals an empty object.
     preValidation: async (request) => {
       request.body ??= {};
     },

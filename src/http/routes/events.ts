@@ -9,11 +9,11 @@ import { eventStream } from '../answers/event-stream.ts';
 import { problems } from '../../shapes/common.ts';
 import { EventsHeaders, EventsQuery, eventsAnswer } from '../schemas/events.ts';
 
-/** What happens, as it happens. */
+/** The stream of events. */
 export function eventRoutes(instance: FastifyInstance, streams: EventStreams): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   app.addHook('onReady', async () => streams.start());
-  // Before the server waits for its connections, which streams would hold open.
+  // Before the server waits for its connections, which streams would keep open.
   app.addHook('preClose', async () => streams.stop());
   app.addHook('onClose', () => streams.settled());
 
@@ -36,7 +36,7 @@ export function eventRoutes(instance: FastifyInstance, streams: EventStreams): v
       const { told, close } = await streams.follow({
         subject: caller.sub,
         userId: scopeOf(caller, request.query.userId),
-        // Empty: a client that has seen nothing yet.
+        // Empty: the client has seen no event yet.
         after: request.headers['last-event-id'] || request.query.lastEventId || undefined,
         expires: caller.expires,
         signal: abortSignal(request, reply),
@@ -47,7 +47,7 @@ export function eventRoutes(instance: FastifyInstance, streams: EventStreams): v
       reply.headers({
         'content-type': 'text/event-stream; charset=utf-8',
         'x-accel-buffering': 'no',
-        // A stream ends with its token or with this process: kept for further requests, the connection would hold up the end.
+        // A stream ends with its token or this process; with keep-alive the connection would delay the shutdown.
         connection: 'close',
       });
       return reply.send(stream as never);

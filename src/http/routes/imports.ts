@@ -13,7 +13,7 @@ import { ImportRequest, importedAnswer, promptAnswer } from '../schemas/imports.
 
 const BEST_EFFORT_NAMES = new Intl.ListFormat('en-GB').format(BEST_EFFORT.map((name) => `\`${name}\``));
 
-/** Answers of providers, stored with all of their outputs. */
+/** Stores all outputs of a provider's answer. */
 export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 

@@ -11,7 +11,7 @@ import { pageAnswer } from '../schemas/media.ts';
 
 const tags = ['Jobs'];
 
-/** The work at generating back ends: registered before its webhook comes, read, and what could not be had fetched again. */
+/** Generation jobs: register one before its webhook arrives, read it, and retry the fetch of missing outputs. */
 export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const job = '/v1/jobs/:provider/:jobId';
@@ -20,7 +20,7 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     method: 'PUT',
     url: job,
     config: { access: 'media:write', body: 'json' },
-    // Whose job it is may be all there is to say, and a user's token says that.
+    // A user's token names the owner, so the body is optional.
     preValidation: async (request) => {
       request.body ??= {};
     },

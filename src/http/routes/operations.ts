@@ -45,7 +45,7 @@ const json = (description: string, schema: Parameters<typeof ref>[0]) => ({
 });
 const open = { access: 'open' as const, rateLimit: false as const };
 
-/** What operators and their tools ask. */
+/** Health, metrics and information for operators and their tools. */
 export function operationsRoutes(app: FastifyInstance, deps: RouteDeps, metrics: Metrics): void {
   let closing = false;
   app.addHook('preClose', async () => {

@@ -27,7 +27,7 @@ import {
 
 const tags = ['Runs'];
 
-/** Pipeline runs: an input text, a transformed text and all outputs, kept together in one folder. */
+/** Pipeline runs: an input text, a transformed text and all outputs, stored together in one folder. */
 export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const one = '/v1/runs/:runId';
@@ -130,7 +130,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       body: ref(RunCompletion),
       response: { 200: runAnswer, ...problems },
     },
-    // There may be nothing to say.
+    // The body is optional.
     preValidation: async (request) => {
       request.body ??= {};
     },

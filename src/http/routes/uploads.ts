@@ -15,7 +15,7 @@ import { UploadParams, UploadRequest, uploadAnswer } from '../schemas/uploads.ts
 
 const tags = ['Uploads'];
 
-/** Uploads straight from a browser: begin, send, complete. */
+/** Direct uploads from a browser: begin, send, complete. */
 export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 

@@ -8,7 +8,7 @@ import { receiptAnswer } from '../schemas/webhooks.ts';
 
 const tags = ['Webhooks'];
 
-/** Webhooks that wait for their owner: listed and released by admins, so that nobody can hold back what is another user's. */
+/** Parked webhooks: listed and released by admins only, so that no user can hold back another's webhooks. */
 export function webhookDeliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
 

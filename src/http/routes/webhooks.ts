@@ -18,7 +18,7 @@ const SIGNATURES = [
   ...keySetAlgorithms(),
 ].join('; ');
 
-/** Webhooks of providers. Within a scope of its own: bodies are not parsed before their signature was checked. */
+/** Webhooks of providers, in a separate scope: bodies are not parsed before their signature was checked. */
 export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Promise<void> {
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => {
@@ -35,7 +35,7 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Prom
         await app.countRequest(request);
         throw error;
       }
-      // A signature is checked with the body alone, so an address that strangers have used up is refused before that.
+      // A signature is checked only with the body, so refuse an address that has reached its limit before.
       if (!request.senderProven) await app.countRequest(request, 'look');
     });
     scope.route({

@@ -8,7 +8,7 @@ import { problems } from '../../shapes/common.ts';
 import { workflowAnswer } from '../schemas/delivery.ts';
 import { IdParams } from '../schemas/media.ts';
 
-/** What a picture was made with, for ComfyUI. */
+/** Returns an item's ComfyUI workflow. */
 export function workflowRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   app.route({
@@ -37,7 +37,7 @@ export function workflowRoutes(instance: FastifyInstance, deps: RouteDeps): void
         'cache-control': 'private, no-cache',
         'x-workflow-format': format,
       });
-      // As it is in the file: parsed and written again, a seed of 20 digits would be another one.
+      // Sent verbatim: parsing and serialising it would change a seed of 20 digits.
       return reply.send(Buffer.from(json));
     },
   });

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { component, jsonObject, nullableString, nullableTime, ref } from '../../shapes/common.ts';
 import { ContentQuery } from './delivery.ts';
 
-/** The first output of a kind, unless `n` names another. */
+/** Index of an output of its kind; the first by default. */
 const nth = Type.Integer({ minimum: 1, maximum: 1000, default: 1, description: 'Which of several; 1 is the first.' });
 
 const CompatImage = component(

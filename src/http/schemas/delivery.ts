@@ -119,12 +119,12 @@ const BINARY_TYPES = [
   'application/octet-stream',
 ];
 const bytes = Type.Unsafe<unknown>({ type: 'string', format: 'binary' });
-/** Bodies of any media type; some are spelled out, because generators make nothing of wildcards. */
+/** Bodies of any media type; some are listed, because code generators do not support wildcards. */
 export const binaryContent = Object.fromEntries(BINARY_TYPES.map((type) => [type, { schema: bytes }]));
-/** An answer without a body. */
+/** A response without a body. */
 export const empty = (description: string) => ({ description, type: 'null' });
 
-/** The answers of every route that delivers bytes. */
+/** The responses of every route that delivers bytes. */
 export const strip = Type.Optional(
   Type.Enum(['metadata'], {
     description:

@@ -22,7 +22,7 @@ export const EventsHeaders = Type.Object({
   ),
 });
 
-/** The `data` of an event; it is not validated on its way out, as it is part of a text. */
+/** The `data` of an event; not validated when sent, because it is part of a text. */
 const MediaEvent = component(
   'MediaEvent',
   {

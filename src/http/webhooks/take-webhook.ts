@@ -5,7 +5,7 @@ import { isAppError } from '../../errors.ts';
 import type { SearchDeps } from '../../domain/search/search.ts';
 import { type WebhookTrust, proveSender } from './webhook-sender.ts';
 
-/** Takes a webhook in, the same for every path under which one may come. */
+/** Handles a webhook, whatever its path. */
 export async function takeWebhook(
   deps: SearchDeps & { webhooks: WebhookTrust },
   request: FastifyRequest,

@@ -12,30 +12,30 @@ import { type WebhookProof, checkSecret } from '../../sources/webhooks/webhook-p
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whose webhooks come to this route, where its path does not say. */
+    /** The provider of this route's webhooks, if its path does not name it. */
     webhook?: WebhookProvider;
   }
 }
 
-/** What the settings say about one kind of webhook. */
+/** The settings of one kind of webhook. */
 export interface SenderTrust {
   secret?: string | undefined;
-  /** The provider's own keys, where it signs with such. */
+  /** The provider's own keys, if it signs with such. */
   keys?: KeySource | undefined;
-  /** The accounts whose webhooks are taken; undefined: any. The provider signs for all of its customers. */
+  /** The accounts whose webhooks are accepted; undefined: any. The provider signs for all of its customers. */
   accounts?: readonly string[] | undefined;
 }
 
-/** How the senders of webhooks are proven. A webhook whose settings are unset is refused. */
+/** How senders of webhooks are authenticated. A webhook whose settings are unset is refused. */
 export type WebhookTrust = Readonly<Partial<Record<WebhookProvider, SenderTrust>>>;
 
-/** The proven sender of a webhook. */
+/** The authenticated sender of a webhook. */
 export interface ProvenSender {
-  /** Stays the same when the sender repeats the delivery. */
+  /** The same for every repetition of a delivery. */
   deliveryKey: string;
   /** Whether its body may name the owner. A provider that signs for all of its customers also signs for strangers. */
   namesOwner: boolean;
-  /** The job that the signature is about. */
+  /** The job that the signature covers. */
   provenJobId?: string | undefined;
   /** Whether the sender is known to have chosen the URL: a secret in the URL proves that, a signature does not cover the URL. */
   provesAddress: boolean;
@@ -47,9 +47,9 @@ interface Address {
 }
 
 /**
- * Checks what it can before the body is read: that such webhooks are configured, the secret of the URL, and that a signature is there
- * and recent. Only webhooks that pass may fill memory with large bodies.
- * @returns whether the secret of the URL has proven the sender already
+ * Checks what is possible before the body is read: that such webhooks are configured, the secret in the URL, and that a signature
+ * is present and recent. Only webhooks that pass may fill memory with large bodies.
+ * @returns whether the secret in the URL has authenticated the sender already
  * @throws AppError webhook_refused
  */
 export function checkBeforeBody(trust: WebhookTrust, provider: WebhookProvider, request: FastifyRequest): boolean {
@@ -72,7 +72,7 @@ export function checkBeforeBody(trust: WebhookTrust, provider: WebhookProvider, 
 }
 
 /**
- * Proves who sent a webhook.
+ * Authenticates the sender of a webhook.
  * @throws AppError webhook_refused, keys_unavailable
  */
 export async function proveSender(
@@ -100,7 +100,7 @@ export async function proveSender(
     };
   }
   if (expected !== undefined && (webhook.proof.type === 'signature' || hasStandardSignature(proof)))
-    // The key covers only what is signed: a webhook that is repeated to another URL is the same delivery.
+    // The key covers only signed data: a webhook repeated to another URL is the same delivery.
     return {
       deliveryKey: keyOf({}, await checkStandardSignature(proof, expected)),
       namesOwner: true,

@@ -2,24 +2,24 @@ import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely';
 import { codeOf } from '../../errors.ts';
 import { StorageError } from '../driver.ts';
 
-/** Bytes of one row. Larger rows gain nothing and cost a write four times their size in memory, one for each copy on its way. */
+/** Bytes of one row. Larger rows gain nothing, and a write takes four times their size in memory, one for each copy on its way. */
 export const CHUNK_BYTES = 512 * 1024;
 
-/** Runs one statement. @throws StorageError when the database is away or full */
+/** Runs one statement. @throws StorageError when the database is unavailable or full */
 export async function run<T>(executor: QueryExecutorProvider, statement: RawBuilder<T>): Promise<T[]> {
   try {
     return (await statement.execute(executor)).rows;
   } catch (error) {
     const code = codeOf(error) ?? '';
     if (code === '53100') throw new StorageError('NO_SPACE', 'the database has no room left', { cause: error });
-    // 57014: the statement took longer than it may.
+    // 57014: statement timeout.
     if (code === '' || /^(08|53|57)/.test(code) || !/^[0-9A-Z]{5}$/.test(code))
       throw new StorageError('UNAVAILABLE', 'the database cannot be used at the moment', { cause: error });
     throw error;
   }
 }
 
-/** Cuts a body into pieces of CHUNK_BYTES, whatever pieces it comes in; the last may be shorter, an empty body has none. */
+/** Cuts a body into pieces of CHUNK_BYTES, whatever its chunks; the last may be shorter, an empty body has none. */
 export async function* inChunks(body: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let parts: Uint8Array[] = [];
   let size = 0;
@@ -53,9 +53,9 @@ class RemovedMeanwhile extends StorageError {
 }
 
 /**
- * The bytes from `start` to `end` (both included) of a blob, one statement for each chunk, the next one asked for while one
- * is being sent. Undefined when the blob was removed since it was found: whoever asks may look for it elsewhere, which is too
- * late once a byte was sent. The stream's error is a StorageError UNAVAILABLE when it is removed later.
+ * The bytes of a blob from `start` to `end` (both included), one statement per chunk, reading one ahead. Returns undefined when
+ * the blob was removed since it was found, so that the caller can look for it elsewhere, which is impossible once a byte was
+ * sent. If it is removed later, the stream fails with StorageError UNAVAILABLE.
  */
 export async function openChunks(
   executor: QueryExecutorProvider,
@@ -81,7 +81,7 @@ export async function openChunks(
   let number = Math.floor(start / chunkBytes);
   let next = read(number);
   try {
-    // A range that is none of the object's is told by the object's size.
+    // A range outside of the object is reported with the object's size.
     if (end < bytes) await next;
   } catch (error) {
     if (error instanceof RemovedMeanwhile) return undefined;

@@ -12,15 +12,15 @@ import {
 } from '../driver.ts';
 
 const PAGE = 1000;
-/** A reader of what an overwrite has replaced gets this long to come to its end. */
+/** Time for a reader of replaced content to finish. */
 const REPLACED_KEPT_MINUTES = 10;
 
 /**
- * Bytes in PostgreSQL, in rows of half a MiB: nothing of a file is held but two of them, and no connection between two
- * statements. For tests, tiny installations, and what an older system kept there.
+ * Bytes in PostgreSQL, in rows of half a MiB: at most two rows of a file are in memory, and no connection is held between
+ * statements. For tests, tiny installations, and for what an older system stored there.
  *
- * Chunks are written under an id of their own, which `stored_blob_writes` keeps until the row in `stored_blobs` makes them
- * visible, so that an interrupted write can be found and removed.
+ * Chunks are written under a separate id, which `stored_blob_writes` holds until the row in `stored_blobs` makes them visible, so
+ * that an interrupted write can be found and removed.
  */
 export function createDatabaseDriver({ store, executor }: Pick<DriverContext, 'store' | 'executor'>): Driver {
   const find = async (key: string): Promise<StoredBlob | undefined> => {
@@ -84,7 +84,7 @@ export function createDatabaseDriver({ store, executor }: Pick<DriverContext, 's
     },
 
     async delete(key) {
-      // Writes first: one that is about to become visible is stopped by it, or is seen below.
+      // Writes first: this stops one that is about to become visible, or the next statement sees it.
       await run(
         executor,
         sql`UPDATE stored_blob_writes SET replaced_at = coalesce(replaced_at, now()) WHERE store = ${store} AND key = ${key}`,
@@ -99,7 +99,7 @@ export function createDatabaseDriver({ store, executor }: Pick<DriverContext, 's
     },
 
     async list(prefix, cursor): Promise<ListPage> {
-      // No key is longer than the prefix followed by the last of all characters and yet begins with the prefix.
+      // Every key with the prefix sorts before the prefix followed by the last of all characters.
       const rows = await run(
         executor,
         sql<{ key: string; bytes: string; modified: number }>`
@@ -132,7 +132,7 @@ async function writeChunks(
   let number = 0;
   for await (const chunk of inChunks(body)) {
     bytes += chunk.length;
-    // The lock makes a delete wait for this chunk, and this chunk hear of a delete.
+    // The lock makes a delete wait for this chunk, and lets this chunk notice a delete.
     const written = await run(
       executor,
       sql<{ number: number }>`
@@ -147,7 +147,7 @@ async function writeChunks(
   return bytes;
 }
 
-/** Makes a blob the object of its key. One statement: readers see the old or the new, never neither. */
+/** Makes a blob the object of its key. A single statement: readers see the old or the new one, never neither. */
 async function publish(
   executor: QueryExecutorProvider,
   { store, key, blobId, bytes }: { store: string; key: string; blobId: string; bytes: number },
@@ -181,19 +181,19 @@ async function publish(
         DELETE FROM stored_blob_writes USING changed WHERE stored_blob_writes.blob_id = changed.blob_id RETURNING 1`,
     );
     if (done.length === 1) {
-      // It is visible already; what could not be reclaimed is by the next one.
+      // The object is visible already; the next overwrite reclaims what is left.
       if (old) await reclaim(executor).catch(() => {});
       return;
     }
     const [mineStill] = await run(executor, mine);
     if (!mineStill) throw givenUp();
-    // Another writer of this key was faster: see what is there now.
+    // Another writer of this key was faster: read the current row.
   }
 }
 
 /**
- * Removes the writes that `which` names, with their chunks. Two statements: once the first has been committed no chunk can
- * come any more, so the second one's snapshot holds all of them.
+ * Removes the writes that `which` selects, with their chunks. Two statements: once the first is committed no chunk can be added,
+ * so the second one's snapshot has all of them.
  */
 async function discard(executor: QueryExecutorProvider, which: RawBuilder<unknown>): Promise<void> {
   await run(executor, sql`UPDATE stored_blob_writes SET replaced_at = coalesce(replaced_at, now()) WHERE ${which}`);
@@ -205,7 +205,7 @@ async function discard(executor: QueryExecutorProvider, which: RawBuilder<unknow
   );
 }
 
-/** Removes what overwrites replaced a while ago. */
+/** Removes replaced content after its grace time. */
 async function reclaim(executor: QueryExecutorProvider): Promise<void> {
   await run(
     executor,

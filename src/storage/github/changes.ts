@@ -2,24 +2,24 @@ import { StorageError } from '../driver.ts';
 import type { Change, Commit, GithubRepository } from './repository.ts';
 import { type Lookup, type Trees, lookUp } from './trees.ts';
 
-/** What is wanted of one path. */
+/** A requested change of one path. */
 export interface Wish {
   kind: 'put' | 'delete';
   path: string;
-  /** Of a put: the blob that shall lie there. Of a delete: only this one is removed, when it is given. */
+  /** For a put: the new blob. For a delete: if given, only this blob is removed. */
   sha: string | undefined;
   overwrite: boolean;
-  /** An earlier commit with it may have arrived, so finding it there is no other's doing. */
+  /** An earlier commit of it may have arrived, so finding it there is not a conflict. */
   attempted: boolean;
 }
 
 export interface Plan<T extends Wish> {
   changes: Change[];
-  /** What each wish comes to once the changes are on the branch. */
+  /** The outcome of each request once the changes are on the branch. */
   outcomes: Map<T, StorageError | undefined>;
 }
 
-/** Decides against the commit `head`, in the wishes' order, which of them can be granted, and what that changes. */
+/** Decides against the commit `head`, in order, which requests can be granted, and the resulting changes. */
 export async function planChanges<T extends Wish>(
   repository: GithubRepository,
   trees: Trees,
@@ -28,7 +28,7 @@ export async function planChanges<T extends Wish>(
 ): Promise<Plan<T>> {
   const paths = [...new Set(wishes.map((wish) => wish.path))];
   const before = new Map(await Promise.all(paths.map(async (path) => [path, await lookSharply(path)] as const)));
-  /** Blobs by path as they will be; of paths that no wish names, only what the walks have seen. */
+  /** Blobs by path after the changes; of other paths, only those that the walks have seen. */
   const after = new Map<string, string | undefined>();
   for (const path of paths) {
     const found = before.get(path);
@@ -55,7 +55,7 @@ export async function planChanges<T extends Wish>(
     if (isFolder && overwrite) return new StorageError('NOT_A_FILE', 'There is a folder of that name');
     if (isFolder || (there !== undefined && !overwrite && !(attempted && there === sha)))
       return new StorageError('EXISTS', 'There is an object of that key already');
-    // Git would take the file away to make room for the folder.
+    // Git would remove the file to make room for the folder.
     if (found === 'file' || isBelowFile(path)) return new StorageError('NOT_A_FILE', 'The key leads through a file');
     after.set(path, sha);
     return undefined;
@@ -80,7 +80,7 @@ export async function planChanges<T extends Wish>(
   }
 }
 
-/** A message of numbers only: words of a caller could be read as a trailer that names an author or closes an issue. */
+/** A message of numbers only: a caller's text could be read as a trailer that names an author or closes an issue. */
 export function commitMessage(changes: readonly Change[]): string {
   const files = (count: number) => `${count} ${count === 1 ? 'file' : 'files'}`;
   const stored = changes.filter((change) => change.sha !== null).length;

@@ -12,8 +12,8 @@ interface RepositoryAnswer {
 }
 
 /**
- * Looks whether the repository, the branch and the credentials are what the settings say.
- * @throws StorageError MISCONFIGURED naming the setting and the remedy; GithubError when GitHub cannot be asked
+ * Checks that the repository, the branch and the credentials match the settings.
+ * @throws StorageError MISCONFIGURED naming the setting and how to fix it; GithubError when GitHub is unreachable
  */
 export async function checkGithub(
   client: GithubClient,
@@ -69,7 +69,7 @@ export async function checkGithub(
         ),
     },
   );
-  // What an answer says of permissions is the user's, not the token's. The empty blob is written a thousandth time in vain.
+  // The permissions in a response are the user's, not the token's, so test with a write: an empty blob leaves no trace.
   await ask(
     client
       .json({ route: 'POST /repos/{owner}/{repo}/git/blobs', body: { content: '', encoding: 'utf-8' } })
@@ -81,7 +81,7 @@ export async function checkGithub(
   );
 }
 
-/** An empty repository is as good as any: the first commit makes the branch. */
+/** An empty repository is fine: the first commit creates the branch. */
 function ifEmpty(error: unknown): void {
   if (!(error instanceof GithubError) || !error.repositoryEmpty) throw error;
 }

@@ -6,34 +6,34 @@ import type { GithubPlace } from './options.ts';
 import { createRequestPace } from './pacing.ts';
 
 export interface GithubRequest {
-  /** Placeholders escape what is put in for them. `owner` and `repo` are filled in. */
+  /** Placeholders escape their values. `owner` and `repo` are filled in. */
   route: `${'GET' | 'POST' | 'PATCH' | 'PUT'} /${string}`;
-  /** Of the route's placeholders; what is left over of a GET becomes its query. */
+  /** Values of the route's placeholders; the rest of a GET's become its query. */
   params?: Record<string, string>;
   body?: unknown;
   accept?: string;
   signal?: AbortSignal | undefined;
-  /** Not sent again when it may have had its effect already; the caller looks. */
+  /** Not retried when it may have had its effect; the caller checks. */
   once?: boolean;
 }
 
-/** GitHub's REST API with credentials, spacing, timeouts, and the one layer of retries. @throws GithubError */
+/** GitHub's REST API with credentials, pacing, timeouts, and the only layer of retries. @throws GithubError */
 export interface GithubClient {
   json<T>(request: GithubRequest): Promise<T>;
-  /** Returns when the headers have come; the body may take as long as its reader does. */
+  /** Resolves when the headers have arrived; the body may take as long as its reader does. */
   stream(request: GithubRequest): Promise<ReadableStream<Uint8Array>>;
   /** @throws StorageError UNAVAILABLE when `queued` further writes would wait for too long. */
   assertRoom(queued: number): void;
 }
 
 const API_VERSION = '2022-11-28';
-/** For an answer's headers, and for the whole of one in JSON: a blob of 100 MiB in base64 goes up within that. */
+/** For a response's headers, and for the whole of a JSON response: enough to upload a blob of 100 MiB in base64. */
 const TIMEOUT_MS = 120_000;
-/** A longer wait is the caller's to decide on: there may be another store. */
+/** A longer wait is for the caller to decide: there may be another store. */
 const MAX_WAIT_SECONDS = 10;
 const MAX_ATTEMPTS = 4;
 
-/** Opens the API for one store; nothing is sent yet. Octokit is loaded here, since other stores do without it. */
+/** Opens the API for one store, without sending a request. Loads Octokit only here, since other stores do not need it. */
 export async function createGithubClient(
   place: GithubPlace,
   writesPerMinute: number,
@@ -57,17 +57,17 @@ export async function createGithubClient(
     },
     throttle: {
       id: `${place.store} ${apiUrl} ${owner}/${repo}`,
-      // Its own spacing is a second for each write, also for one that comes alone.
+      // Octokit's own pacing delays every write by a second, even a single one.
       write: {
         key: () => ({ schedule: (_options: unknown, work: () => Promise<void>) => pace.next().then(work) }),
       } as never,
-      // Retries are made below, in one place for limits and all else.
+      // Retries are made below, in one place for rate limits and other failures.
       onRateLimit: () => false,
       onSecondaryRateLimit: () => false,
     },
   };
   const Throttled = Octokit.plugin(throttling);
-  /** Until when GitHub wants no request, or no writing one. Asking nevertheless can get an integration banned. */
+  /** Until when GitHub asks for no requests, or no writes. Ignoring it can get an integration banned. */
   const closedUntil = { reading: 0, writing: 0 };
 
   const connect =
@@ -98,7 +98,7 @@ export async function createGithubClient(
     return connecting;
   };
 
-  /** Waits until GitHub takes requests again. @throws GithubError when that is too long */
+  /** Waits until GitHub accepts requests again. @throws GithubError when that takes too long */
   async function open({ route, signal }: GithubRequest): Promise<void> {
     const until = route.startsWith('GET ') ? closedUntil.reading : Math.max(closedUntil.reading, closedUntil.writing);
     const seconds = (until - Date.now()) / 1000;
@@ -115,11 +115,11 @@ export async function createGithubClient(
       repo,
       ...params,
       headers: { accept: accept ?? 'application/vnd.github+json', 'x-github-api-version': API_VERSION },
-      // A text: octokit's own serialising looks through every character for large numbers.
+      // A text, because octokit's serialiser searches every character for large numbers.
       ...(body !== undefined && { data: JSON.stringify(body) }),
       request: { ...timed(signal, streamed), parseSuccessResponseBody: !streamed },
     });
-    // An answer that was cut comes as the text that there was of it.
+    // A truncated response arrives as the partial text.
     if (typeof data !== 'object' || data === null)
       throw new GithubError('no answer (it was cut)', { status: 0, route, limitedFor: undefined });
     return data;
@@ -142,7 +142,7 @@ export async function createGithubClient(
         closedUntil[kind] = Math.max(closedUntil[kind], Date.now() + failure.limitedFor * 1000);
         if (attempts === MAX_ATTEMPTS || failure.limitedFor > MAX_WAIT_SECONDS) throw failure;
       } else if (failure.status === 401 && credentials.type === 'app' && !renewed) {
-        // An installation's token can end before its time: revoked, or by a clock that is off.
+        // An installation's token can become invalid early: revoked, or by a wrong clock.
         renewed = true;
         connecting = undefined;
       } else {
@@ -155,7 +155,7 @@ export async function createGithubClient(
 
   const sending = (request: GithubRequest, streamed: boolean) => {
     const sent = send(request, streamed);
-    // What waits for its turn inside of octokit cannot be called back, but need not be waited for.
+    // A request queued inside octokit cannot be cancelled, but need not be awaited.
     return request.signal ? unlessAborted(sent, request.signal) : sent;
   };
   return {
@@ -165,7 +165,7 @@ export async function createGithubClient(
   };
 }
 
-/** A fetch whose time begins when it is sent, not when it is queued; for a stream the time ends with the headers. */
+/** A fetch whose timeout begins when it is sent, not when it is queued; for a stream it ends with the headers. */
 function timed(signal: AbortSignal | undefined, streamed: boolean): { fetch: typeof fetch } {
   return {
     async fetch(url, init) {

@@ -5,25 +5,25 @@ import { GithubError } from './errors.ts';
 import type { GithubRepository } from './repository.ts';
 import type { Trees } from './trees.ts';
 
-/** Longer commits make GitHub slow, and fail as a whole when one file of them cannot be taken. */
+/** Larger commits are slow at GitHub, and one refused file fails all of a commit. */
 const MAX_CHANGES = 300;
 const LEASE_SECONDS = 20;
 const RENEW_MS = 5000;
-/** Longer than a lease, so that one whose holder has died is waited out. */
+/** Longer than a lease, so that a crashed holder's lease expires within it. */
 const MAX_LEASE_WAIT_MS = 60_000;
 const MAX_ATTEMPTS = 8;
 
 export interface Committer {
   /**
-   * Puts the blob at `path` of the branch; returns when its commit is there. When the signal fires first, nothing of it is
-   * left there in the end; an overwrite whose commit is being made is finished instead.
+   * Puts the blob at `path` of the branch; returns when its commit is there. If the signal fires first, the file is removed
+   * again; an overwrite whose commit is being made is finished instead.
    * @throws StorageError EXISTS, NOT_A_FILE, UNAVAILABLE
    */
   put(path: string, sha: string, options: { overwrite: boolean; signal?: AbortSignal | undefined }): Promise<void>;
   delete(path: string): Promise<void>;
-  /** Makes sure that an empty repository has a first commit. */
+  /** Ensures that an empty repository has a first commit. */
   begin(): Promise<void>;
-  /** Returns when all that was asked for is done. */
+  /** Resolves when all requested changes are done. */
   close(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ interface Entry extends Wish {
   settle(error: unknown): void;
 }
 
-/** Gathers what is written within a window into one commit, one writer at a time for the branch among all replicas. */
+/** Gathers the writes of a time window into one commit, with one writer per branch among all replicas. */
 export function createCommitter(
   repository: GithubRepository,
   trees: Trees,
@@ -55,7 +55,7 @@ export function createCommitter(
   function start(): void {
     running ??= run().finally(() => {
       running = undefined;
-      // Something may have come between the last look at the queue and now.
+      // An entry may have been added since the queue was last read.
       if (queue.length > 0) start();
     });
   }
@@ -66,7 +66,7 @@ export function createCommitter(
       let batch: Entry[] = [];
       try {
         await withLease(async (hold) => {
-          // Taken late: what has come while another replica was at work goes into the same commit.
+          // Taken late, so that entries added while another replica was committing go into the same commit.
           batch = queue.splice(0, MAX_CHANGES);
           await commitAll(batch, hold);
         });
@@ -76,11 +76,11 @@ export function createCommitter(
     }
   }
 
-  /** Runs `work` as the branch's only writer. `hold` throws when the right to it was lost meanwhile. */
+  /** Runs `work` as the branch's only writer. `hold` throws when the lease was lost. */
   async function withLease(work: (hold: () => void) => Promise<void>): Promise<void> {
     const lease = await takeLease();
     let lost = false;
-    // The database may be back before the time runs out; and git refuses a second writer by itself.
+    // The database may recover before the lease expires; and git itself refuses a second writer.
     const renewing = context.repeat('store-leases', RENEW_MS, async () => {
       lost ||= !(await lease.renew());
     });
@@ -111,7 +111,7 @@ export function createCommitter(
     }
   }
 
-  /** Commits what can be granted. When GitHub will not take the tree, the halves are tried, so that one file fails alone. */
+  /** Commits the changes that are possible. If GitHub refuses the tree, its halves are tried, so that one file fails alone. */
   async function commitAll(batch: readonly Entry[], hold: () => void): Promise<void> {
     try {
       await commit(batch, hold);
@@ -135,7 +135,7 @@ export function createCommitter(
       if (entries.length === 0) return;
       const head = await repository.head();
       if (!head) {
-        // Nothing is there to be deleted. For anything else a blob was made, and the repository begun for it.
+        // Deletions need nothing. For other entries a blob was made and the repository initialised, so it must have vanished.
         const vanished = new StorageError('UNAVAILABLE', 'The repository has become empty');
         for (const entry of entries) entry.settle(entry.kind === 'delete' ? undefined : vanished);
         return;
@@ -148,7 +148,7 @@ export function createCommitter(
           () => true,
           (error: unknown) => {
             if (!(error instanceof GithubError) || attempt === MAX_ATTEMPTS) throw asBusy(error);
-            // The next round sees whether it has arrived: then its blobs lie there already.
+            // The next round sees whether the commit arrived: then its blobs are there already.
             if (error.outcomeUnknown) for (const entry of entries) entry.attempted = true;
             else if (error.status !== 409 && error.status !== 422) throw error;
             return false;
@@ -178,7 +178,7 @@ export function createCommitter(
       signal?.removeEventListener('abort', abort);
     }
     if (!entry.aborted) return;
-    // Too late to be taken out of the commit, and too early to be kept.
+    // Too late to leave the commit, so it is deleted again afterwards.
     await submit({ kind: 'delete', path, sha, overwrite: false }).done;
     throw signal?.reason;
   }
@@ -197,7 +197,7 @@ export function createCommitter(
   };
 }
 
-/** A branch that will not move is no fault of the files: they are not tried one by one. */
+/** A busy branch is no fault of the files: they are not tried one by one. */
 function asBusy(error: unknown): unknown {
   if (!(error instanceof GithubError) || error.limitedFor !== undefined) return error;
   return new StorageError('UNAVAILABLE', `GitHub does not let the branch be moved: ${error.message}`, {

@@ -2,11 +2,11 @@ import { StorageError } from '../driver.ts';
 import type { GithubPlace } from './options.ts';
 
 export interface GithubFailure {
-  /** HTTP status; 0: no answer came, or only a part of one. */
+  /** HTTP status; 0: no response, or only a part of one. */
   status: number;
-  /** What was asked for, e.g. `POST /repos/{owner}/{repo}/git/blobs`; never with a key or a secret. */
+  /** The request, e.g. `POST /repos/{owner}/{repo}/git/blobs`; never with a key or a secret. */
   route: string;
-  /** Seconds to wait, when the answer is a rate limit. */
+  /** Seconds to wait, when the response is a rate limit. */
   limitedFor: number | undefined;
 }
 
@@ -29,13 +29,13 @@ export class GithubError extends Error {
     return this.status === 0 || this.status >= 500;
   }
 
-  /** The Git Data API's answer, before a repository has its first commit. */
+  /** The Git Data API's response before a repository has its first commit. */
   get repositoryEmpty(): boolean {
     return this.status === 409 && /\bis empty\b/i.test(this.message);
   }
 }
 
-/** "Wait for at least one minute before retrying", says GitHub of a secondary limit that names no time. */
+/** "Wait for at least one minute before retrying", says GitHub of a secondary limit without a time. */
 const UNTOLD_WAIT_SECONDS = 60;
 
 /** Reads an octokit failure: its status, message and headers. */
@@ -61,12 +61,12 @@ function limitedFor(status: number, message: string, headers: Record<string, str
   if (!limited) return undefined;
   if (retryAfter !== undefined && Number.isFinite(Number(retryAfter))) return Math.max(0, Number(retryAfter));
   const reset = Number(headers['x-ratelimit-reset']);
-  // A second more: the limit is reset at that time, and clocks differ.
+  // A second longer: the limit is reset at that time, and clocks differ.
   if (exhausted && Number.isFinite(reset)) return Math.max(1, Math.ceil(reset - Date.now() / 1000) + 1);
   return UNTOLD_WAIT_SECONDS;
 }
 
-/** What the service and its operators hear of a failure while the store is in use. */
+/** Translates a failure during use for the service and its operators. */
 export function asGithubFailure(error: unknown, place: GithubPlace): unknown {
   if (!(error instanceof GithubError)) return error;
   if (error.status === 413 || (error.status === 422 && /too large/i.test(error.message)))

@@ -10,16 +10,16 @@ import { blobStream } from './read.ts';
 import { type FoundPath, createGithubRepository } from './repository.ts';
 import { createTrees, lookUp, walk } from './trees.ts';
 
-/** Blobs that go up at once. Each is held in memory three times over: as bytes, in base64, and on its way. */
+/** Concurrent blob uploads. Each is in memory three times: as bytes, in base64, and in the socket's buffers. */
 const PARALLEL_UPLOADS = 6;
-/** Bodies that are held at once, each whole: GitHub takes a file in one piece. */
+/** Bodies in memory at once, each whole: GitHub accepts a file only in one piece. */
 const PARALLEL_BODIES = 16;
 const PAGE = 1000;
 
 /**
- * Files below a folder of one branch of a GitHub repository, written through the Git Data API: a blob for each file, and one
- * commit for all files that come within a moment. What is visible is what the branch's newest commit holds, so a file appears
- * whole or not at all. Deleting removes a file from the branch; its bytes stay in the history.
+ * Files below a folder of one branch of a GitHub repository, written through the Git Data API: a blob per file, and one commit
+ * for all files that arrive within a time window. Visible is what the branch's newest commit holds, so a file appears whole or
+ * not at all. Deleting removes a file from the branch; its bytes stay in the history.
  */
 export async function createGithubDriver(options: GithubOptions, context: DriverContext): Promise<Driver> {
   const place = githubPlace(context.store, options);
@@ -36,10 +36,10 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
   const pathOf = (key: string) => `${directory}/${key}`;
   const { maxObjectBytes } = options;
 
-  /** The file of a key; undefined when there is none in a branch that is there. */
+  /** The file of a key; undefined when the branch exists and has none. */
   async function find(key: string, signal?: AbortSignal): Promise<FoundPath | undefined> {
     const found = await repository.find(pathOf(key), { signal });
-    // The answer is the same when the repository or the branch is gone, which must not be taken for a missing object.
+    // The response is the same when the repository or branch is gone, which must not count as a missing object.
     if (!found) await repository.head();
     else if (found.type !== 'file') throw new StorageError('NOT_A_FILE', 'The key leads to no file of the repository');
     return found;
@@ -99,7 +99,7 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
       if (!found) return undefined;
       const { sha, size, content } = found;
       const bytes = range ? Math.max(0, range.end - range.start + 1) : size;
-      // Files of up to 1 MB have come along.
+      // Files of up to 1 MB are included in the response.
       const body = content?.length === size ? content : await repository.blob(sha, signal);
       return { stream: blobStream(body, size, range, signal), bytes, totalBytes: size };
     },
@@ -113,8 +113,8 @@ export async function createGithubDriver(options: GithubOptions, context: Driver
     delete: (key) => committer.delete(pathOf(key)),
 
     /**
-     * `modifiedAt` is the time of the branch's newest commit, for all files: no file is newer, and asking for each one would
-     * take a request each.
+     * `modifiedAt` is the time of the branch's newest commit, for all files: no file is newer, and exact times would take a
+     * request per file.
      */
     async list(prefix, cursor): Promise<ListPage> {
       const head = await repository.head();
@@ -146,7 +146,7 @@ function escapePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }
 
-/** GitHub's failures leave the driver with the codes that the service knows. */
+/** Translates GitHub's failures to the service's error codes. */
 function withStorageErrors(driver: Driver, translate: (error: unknown) => unknown): Driver {
   const translated = <A extends unknown[], T>(work: (...args: A) => Promise<T>) => {
     return (...args: A): Promise<T> =>

@@ -1,8 +1,8 @@
-/** What GitHub's own pages allow: an owner of letters, digits and single hyphens; a repository also with `.` and `_`. */
+/** What GitHub allows: an owner of letters, digits and single hyphens; in a repository's name also `.` and `_`. */
 const OWNER = /^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}$/;
 const REPOSITORY = /^[A-Za-z0-9._-]{1,100}$/;
 
-/** Splits `owner/name`; undefined when it is no name that GitHub gives. */
+/** Splits `owner/name`; undefined when it is not a valid name. */
 export function parseRepository(text: string): { owner: string; repo: string } | undefined {
   const [owner = '', repo = '', ...rest] = text.split('/');
   if (rest.length > 0 || !OWNER.test(owner) || !REPOSITORY.test(repo)) return undefined;
@@ -13,8 +13,8 @@ export function parseRepository(text: string): { owner: string; repo: string } |
 const MAX_BRANCH_BYTES = 244;
 
 /**
- * What is wrong with a branch name, by the rules of `git check-ref-format --branch`; undefined when nothing is. A name that
- * begins with `refs/` is refused as well: git takes it, and everybody misreads it.
+ * Why a branch name is invalid, by the rules of `git check-ref-format --branch`; undefined when it is valid. A name that begins
+ * with `refs/` is refused as well: git accepts it, but it misleads readers.
  */
 export function branchProblem(name: string): string | undefined {
   if (name === '') return 'is empty';
@@ -35,7 +35,7 @@ export function branchProblem(name: string): string | undefined {
   return undefined;
 }
 
-/** What is wrong with the folder that all objects lie below; undefined when nothing is. */
+/** Why the folder of all objects is invalid; undefined when it is valid. */
 export function directoryProblem(directory: string): string | undefined {
   if (!directory.isWellFormed()) return 'is not valid Unicode';
   if (Buffer.byteLength(directory) > 200) return 'is longer than 200 bytes';
@@ -49,12 +49,12 @@ export function directoryProblem(directory: string): string | undefined {
   return undefined;
 }
 
-/** Code points that HFS+ leaves out when it compares names. */
+/** Code points that HFS+ ignores when it compares names. */
 const HFS_IGNORED = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 
 /**
- * Whether a file system takes this name for `.git`: HFS+ ignores some characters, NTFS ends of dots and spaces, streams and
- * short names. Git refuses such a tree, and with it every other file of the same commit.
+ * Whether a file system takes this name for `.git`: HFS+ ignores some characters; NTFS ignores trailing dots and spaces, streams
+ * and short names. Git refuses such a tree, and with it every other file of the same commit.
  */
 export function isDotGit(segment: string): boolean {
   return /^(?:\.git|git~1)[ .]*(?::.*)?$/is.test(segment.replace(HFS_IGNORED, ''));

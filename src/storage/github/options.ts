@@ -2,26 +2,26 @@ import { createPrivateKey } from 'node:crypto';
 import { StorageError } from '../driver.ts';
 import { branchProblem, directoryProblem, parseRepository } from './names.ts';
 
-/** Settings of a store as they were given; undefined: not set. */
+/** Settings of a store as given; undefined: not set. */
 export interface GithubOptions {
   /** `owner/name` */
   repository: string;
   branch: string;
-  /** Folder of the repository below which all objects lie. */
+  /** Folder of the repository that contains all objects. */
   directory: string;
-  /** Raw URLs may be handed out. */
+  /** Raw URLs may be published. */
   public: boolean;
   token: string | undefined;
   appId: string | undefined;
-  /** PEM; `\n` may be written for line ends. */
+  /** PEM; `\n` may stand for line ends. */
   appPrivateKey: string | undefined;
   installationId: number | undefined;
   apiUrl: string;
   rawUrl: string;
   maxObjectBytes: number;
-  /** Milliseconds in which what arrives is gathered for one commit. */
+  /** Milliseconds in which writes are gathered into one commit. */
   batchWindowMs: number;
-  /** Writing requests a minute that this process makes at most; 0: no limit. */
+  /** Maximum write requests per minute of this process; 0: no limit. */
   writesPerMinute: number;
 }
 
@@ -29,7 +29,7 @@ export type GithubCredentials =
   | { type: 'token'; token: string }
   | { type: 'app'; appId: string; privateKey: string; installationId: number | undefined };
 
-/** Where a store's objects lie, and with which right they are written. */
+/** Where a store's objects lie, and the credentials for it. */
 export interface GithubPlace {
   /** The store's name. */
   store: string;
@@ -43,7 +43,7 @@ export interface GithubPlace {
   setting(name: string): string;
 }
 
-/** Checks what the settings' patterns cannot say. @throws StorageError MISCONFIGURED naming the setting */
+/** Checks what the settings' patterns cannot express. @throws StorageError MISCONFIGURED naming the setting */
 export function githubPlace(store: string, options: GithubOptions): GithubPlace {
   const setting = (name: string) => `${store.toUpperCase().replaceAll('-', '_')}_${name}`;
   const refuse = (name: string, problem: string) => new StorageError('MISCONFIGURED', `${setting(name)}: ${problem}`);

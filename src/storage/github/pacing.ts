@@ -2,20 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../driver.ts';
 import { unlessAborted } from '../streams/abortable.ts';
 
-/** A write that would have to wait for longer is refused, so that its caller can go elsewhere. */
+/** A write that would wait longer is refused, so that its caller can use another store. */
 const MAX_QUEUE_SECONDS = 60;
 
-/** Spaces writing requests out. */
+/** Spaces out write requests. */
 export interface RequestPace {
-  /** Returns when the next write may be sent. */
+  /** Resolves when the next write may be sent. */
   next(): Promise<void>;
   /** @throws StorageError UNAVAILABLE when `queued` further writes would wait for more than a minute. */
   assertRoom(queued: number): void;
 }
 
 /**
- * A token bucket of `perMinute` writes in the worst minute: a quarter of them at once, the rest evenly. GitHub asks for a
- * second between writes and allows 80 a minute; a single upload should not have to wait for the second.
+ * A token bucket of `perMinute` writes in the worst minute: a quarter of them at once, the rest evenly. GitHub asks for a second
+ * between writes and allows 80 a minute; a single upload should not have to wait that second.
  */
 export function createRequestPace(
   perMinute: number,
@@ -25,7 +25,7 @@ export function createRequestPace(
   if (perMinute === 0) return { next: async () => {}, assertRoom: () => {} };
   const burst = Math.max(1, Math.floor(perMinute / 4));
   const interval = 60_000 / Math.max(1, perMinute - burst);
-  /** When the bucket is full again; each write moves it on by one interval. */
+  /** When the bucket is full again; each write adds one interval. */
   let fullAt = 0;
   return {
     async next() {
@@ -44,7 +44,7 @@ export function createRequestPace(
   };
 }
 
-/** Lets `places` works run at once, in the order of their coming. */
+/** Runs at most `places` tasks at once, in order of arrival. */
 export interface Gate {
   waiting(): number;
   run<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T>;
@@ -67,7 +67,7 @@ export function createGate(places: number): Gate {
         } catch (error) {
           const at = queue.indexOf(enter);
           if (at >= 0) queue.splice(at, 1);
-          // The place was given in the same moment: it goes on to the next.
+          // The place was granted at the same moment: it goes to the next one.
           else leave();
           throw error;
         }

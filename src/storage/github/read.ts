@@ -1,12 +1,12 @@
 import { Readable, addAbortSignal } from 'node:stream';
 import { type ByteRange, StorageError } from '../driver.ts';
 
-/** GitHub may fall silent in the middle of a body; a reader that is slow itself is waited for. */
+/** GitHub may stop sending in the middle of a body; a slow reader is waited for. */
 const STALL_MS = 30_000;
 
 /**
- * The bytes of a blob as a stream, or the part `range` of them: GitHub sends whole blobs only. A body that is shorter or longer
- * than the blob is the stream's error.
+ * The bytes of a blob as a stream, or the part `range` of them: GitHub sends whole blobs only. The stream fails when the body is
+ * shorter or longer than the blob.
  */
 export function blobStream(
   body: ReadableStream<Uint8Array> | Buffer,
@@ -29,7 +29,7 @@ async function* part(
     const wanted = chunk.subarray(Math.max(0, start - at), Math.max(0, end + 1 - at));
     at += chunk.length;
     if (wanted.length > 0) yield wanted;
-    // The rest is not waited for.
+    // Do not wait for the rest.
     if (at > end && at < size && end < size - 1) return;
   }
   if (at !== size) throw new StorageError('UNAVAILABLE', `GitHub sent ${at} of ${size} bytes`);

@@ -11,7 +11,7 @@ export interface Commit {
 }
 
 export interface TreeEntry {
-  /** Name inside of the tree; of a recursive one the path below it. */
+  /** Name inside of the tree; in a recursive one, the path below it. */
   path: string;
   mode: string;
   type: 'blob' | 'tree' | 'commit';
@@ -21,20 +21,20 @@ export interface TreeEntry {
 
 export interface Tree {
   entries: TreeEntry[];
-  /** Not all of them: there are more than GitHub puts into one answer. */
+  /** Incomplete: there are more than fit into one response. */
   truncated: boolean;
 }
 
-/** What lies at a path of the branch. */
+/** The entry at a path of the branch. */
 export interface FoundPath {
   type: string;
   sha: string;
   size: number;
-  /** There for small files only. */
+  /** Present for small files only. */
   content: Buffer | undefined;
 }
 
-/** A path and what shall lie there; null: nothing. */
+/** A path and its new blob; null: delete. */
 export interface Change {
   path: string;
   sha: string | null;
@@ -45,16 +45,16 @@ export interface GithubRepository {
   /** The branch's newest commit; undefined while the repository is empty. */
   head(): Promise<Commit | undefined>;
   tree(sha: string, recursive: boolean): Promise<Tree>;
-  /** What lies at `path` in the branch, or in the commit `at`. */
+  /** The entry at `path` in the branch, or in the commit `at`. */
   find(path: string, options: { at?: string; signal?: AbortSignal | undefined }): Promise<FoundPath | undefined>;
-  /** When the newest commit was made that changed `path`. */
+  /** Time of the newest commit that changed `path`. */
   changedAt(path: string): Promise<Date | undefined>;
   blob(sha: string, signal: AbortSignal | undefined): Promise<ReadableStream<Uint8Array>>;
   createBlob(bytes: Buffer, signal: AbortSignal | undefined): Promise<string>;
   createCommit(parent: Commit, message: string, changes: readonly Change[]): Promise<Commit>;
-  /** Moves the branch forward to `commit`. Refused (409, 422) when it has moved on meanwhile. */
+  /** Moves the branch forward to `commit`. Refused (409, 422) when the branch has moved since. */
   moveTo(commit: Commit): Promise<void>;
-  /** Gives an empty repository its first commit, on our branch: the Git Data API works only after that. */
+  /** Creates the first commit of an empty repository, on our branch: the Git Data API works only after that. */
   begin(): Promise<void>;
 }
 
@@ -106,7 +106,7 @@ export function createGithubRepository(client: GithubClient, { branch, directory
           encoding?: string;
         }>({
           route: `GET ${REPO}/contents/{path}`,
-          // A tag of the branch's name would be found first.
+          // A tag of the branch's name would take precedence.
           params: { path, ref: at ?? `refs/heads/${branch}` },
           accept: 'application/vnd.github.object+json',
           signal,
@@ -181,7 +181,7 @@ export function createGithubRepository(client: GithubClient, { branch, directory
           body: { message: 'mediakeep: begin', content, branch },
         })
         .catch((error: unknown) => {
-          // Somebody else, or an attempt whose answer was lost, was first.
+          // Another writer, or an attempt whose response was lost, was first.
           if (!(error instanceof GithubError) || (error.status !== 409 && error.status !== 422)) throw error;
         });
     },
@@ -192,7 +192,7 @@ function asCommit({ sha, tree, committer }: GitCommit): Commit {
   return { sha, tree: tree.sha, date: new Date(committer.date) };
 }
 
-/** The name that git gives these bytes. */
+/** Git's object id of these bytes. */
 function blobSha(bytes: Uint8Array): string {
   return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }

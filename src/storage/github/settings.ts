@@ -82,7 +82,7 @@ export const GITHUB_SETTINGS = Type.Object({
   ),
 });
 
-/** The driver's options out of checked settings. */
+/** Converts checked settings to the driver's options. */
 export function githubOptions(settings: Record<string, unknown>): GithubOptions {
   const given = settings as Static<typeof GITHUB_SETTINGS>;
   return {

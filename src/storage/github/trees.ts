@@ -1,12 +1,12 @@
 import type { GithubRepository, Tree, TreeEntry } from './repository.ts';
 
-/** Entries that are kept over all trees: some 50 MB. */
+/** Cached entries of all trees: some 50 MB. */
 const MAX_CACHED_ENTRIES = 200_000;
 
-/** Trees by their sha. A sha's tree never changes, so only what a commit has touched is fetched again. */
+/** Trees by their sha. A sha's tree never changes, so only what a commit changed is fetched again. */
 export interface Trees {
   children(sha: string): Promise<Tree>;
-  /** Everything below, with paths, when it fits into one answer. */
+  /** Everything below, with paths, if it fits into one response. */
   below(sha: string): Promise<Tree>;
 }
 
@@ -37,7 +37,7 @@ export function createTrees(repository: GithubRepository): Trees {
   return { children: (sha) => fetched(sha, false), below: (sha) => fetched(sha, true) };
 }
 
-/** A walk to a path: what lies there, `file` when one of its folders is a file, or `unknown` when a folder is too wide to see. */
+/** Result of a walk to a path: the entry there, `file` if one of its folders is a file, `unknown` if a folder is too large to list. */
 export type Lookup = TreeEntry | 'file' | 'unknown' | undefined;
 
 export async function lookUp(trees: Trees, root: string, path: string): Promise<Lookup> {
@@ -55,7 +55,7 @@ export async function lookUp(trees: Trees, root: string, path: string): Promise<
 }
 
 /**
- * Files below the tree `sha` whose path starts with `prefix` and lies after `after`, in order of code units. Hidden ones, links
+ * Files below the tree `sha` whose path starts with `prefix` and sorts after `after`, in order of code units. Hidden files, links
  * and submodules are left out. `folder` is the path of the tree itself, empty or ending in a slash.
  */
 export async function* walk(
@@ -65,10 +65,10 @@ export async function* walk(
   prefix: string,
   after: string,
 ): AsyncGenerator<{ key: string; bytes: number }> {
-  // The whole of it at once, unless only a part of it is wanted.
+  // Fetch the whole tree at once, unless only a part of it is wanted.
   const whole = folder.startsWith(prefix) ? await trees.below(sha) : undefined;
   const { entries } = whole && !whole.truncated ? whole : await trees.children(sha);
-  // A folder sorts as if its name ended in a slash, which is how its keys sort.
+  // A folder sorts as if its name ended in a slash, as its keys do.
   const named = entries
     .filter((entry) => whole?.truncated !== false || entry.type !== 'tree')
     .map((entry) => ({ entry, path: folder + entry.path + (entry.type === 'tree' ? '/' : '') }))

@@ -6,10 +6,13 @@ import { FileStream } from '../streams/file-stream.ts';
 import { assertInside, ignoreMissing } from './paths.ts';
 import { BufferedObject } from '../streams/buffered-object.ts';
 
-/** A file up to this size is read in one go: a stream would cost more than the reading. */
+/** A file up to this size is read in one go: a stream would cost more than the read. */
 const READ_AT_ONCE = 256 * 1024;
 
-/** The bytes of a regular file, or a part of them; undefined when there is none. @throws StorageError NOT_A_FILE, OUTSIDE, UNAVAILABLE */
+/**
+ * The bytes of a regular file, or a part of them; undefined when there is none. @throws StorageError NOT_A_FILE, OUTSIDE,
+ * UNAVAILABLE
+ */
 export async function readFrom(
   file: string,
   root: string,
@@ -17,7 +20,7 @@ export async function readFrom(
 ): Promise<GetResult | undefined> {
   const handle = await openFile(file, root);
   if (!handle) return undefined;
-  // Nobody has to wait for that, and nothing depends on it.
+  // Not awaited: nothing depends on it.
   const close = () => void handle.close().catch(() => {});
   try {
     const data = range ? undefined : await readExpected(handle, expected);
@@ -28,7 +31,8 @@ export async function readFrom(
     }
     const found = await statOfFile(handle);
     const { size } = found;
-    // A file that has become shorter is no failure of the volume: whoever asks learns its size, and that these bytes are not there.
+    // A file that has become shorter is no failure of the volume: the caller gets its size, and learns that these bytes do not
+    // exist.
     if (range && range.end >= size) {
       close();
       return new BufferedObject(Buffer.alloc(0), size);
@@ -50,7 +54,7 @@ export async function readFrom(
   }
 }
 
-/** What the file system knows of a regular file; undefined when there is none. @throws StorageError NOT_A_FILE, OUTSIDE */
+/** `stat` of a regular file; undefined when there is none. @throws StorageError NOT_A_FILE, OUTSIDE */
 export async function statOf(file: string, root: string): Promise<Stats | undefined> {
   const handle = await openFile(file, root);
   if (!handle) return undefined;
@@ -61,7 +65,7 @@ export async function statOf(file: string, root: string): Promise<Stats | undefi
   }
 }
 
-/** Opens a file for reading; undefined when there is none. Never waits on a FIFO, never follows a link at the end. */
+/** Opens a file for reading; undefined when there is none. Never blocks on a FIFO, never follows a link at the end. */
 async function openFile(file: string, root: string): Promise<FileHandle | undefined> {
   let handle: FileHandle;
   try {
@@ -86,16 +90,16 @@ async function statOfFile(handle: FileHandle): Promise<Stats> {
   return found;
 }
 
-/** Every write changes it; to set the times back changes the time of that. */
+/** Changes with every write; resetting the times changes ctime. */
 function versionOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
   return [dev, ino, size, mtimeMs, ctimeMs].join(' ');
 }
 
-/** A small file that has as many bytes as it should, in one call; undefined when it has not, or is no file: then it has to be looked at. */
+/** Reads a small file of the expected size in one call; undefined when the size differs or it is no file: then it must be examined. */
 async function readExpected(handle: FileHandle, bytes: number | undefined): Promise<Buffer | undefined> {
-  // An empty file reads like a pipe that nobody writes into.
+  // An empty file reads like a pipe without a writer.
   if (bytes === undefined || bytes === 0 || bytes > READ_AT_ONCE) return undefined;
-  // A byte more than there should be.
+  // One byte more, to detect a larger file.
   const data = Buffer.allocUnsafeSlow(bytes + 1);
   const { bytesRead } = await handle.read(data, 0, data.length, 0).catch(() => ({ bytesRead: undefined }));
   return bytesRead === bytes ? data.subarray(0, bytes) : undefined;

@@ -6,8 +6,8 @@ import type { ListPage } from '../driver.ts';
 const PAGE = 1000;
 
 /**
- * Keys below `root` that start with `prefix`, in code-unit order of their paths, 1,000 a page; `cursor` is the last key before.
- * Hidden files (temporary ones, the sentinel), symbolic links and anything that is no regular file are left out.
+ * Keys below `root` that start with `prefix`, in code-unit order of their paths, 1,000 per page; `cursor` is the last key of the
+ * page before. Hidden files (temporary ones, the sentinel), symbolic links and anything but regular files are left out.
  */
 export async function listBelow(root: string, prefix: string, cursor?: string): Promise<ListPage> {
   const objects: ListPage['objects'] = [];
@@ -25,7 +25,7 @@ async function* walk(root: string, folder: string, prefix: string, after: string
     if (codeOf(error) === 'ENOENT') return [];
     throw error;
   });
-  // A folder sorts as if its name ended in a slash, which is how its keys sort.
+  // A folder sorts as if its name ended in a slash, as its keys do.
   const named = entries
     .filter((entry) => !entry.name.startsWith('.') && (entry.isFile() || entry.isDirectory()))
     .map((entry) => ({ path: folder + entry.name + (entry.isDirectory() ? '/' : ''), folder: entry.isDirectory() }));

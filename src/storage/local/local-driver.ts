@@ -11,17 +11,17 @@ import { syncFolder } from './write.ts';
 import { mountCheck, openVolume } from './volume.ts';
 
 export interface LocalOptions {
-  /** Folder that holds everything; a disk or a network volume. */
+  /** Folder of all objects, on a disk or a network volume. */
   root: string;
-  /** Absolute paths under which the same volume is mounted elsewhere. */
+  /** Absolute paths at which the same volume is mounted elsewhere. */
   mountAliases: readonly string[];
-  /** The service serves its objects under `/uploads/`; of one store only. */
+  /** The service serves its objects under `/uploads/`; only one store's. */
   served?: boolean;
 }
 
 /**
- * Files below one folder. A file is written beside its final place, made durable, and only then linked to its name,
- * so that a name always stands for whole, durable bytes.
+ * Files below one folder. A file is written next to its final place, made durable, and only then linked to its name, so that a
+ * name always stands for complete, durable bytes.
  */
 export async function createLocalDriver(options: LocalOptions, context: DriverContext): Promise<Driver> {
   const root = await openVolume(options.root, context);
@@ -69,7 +69,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
     },
 
     async list(prefix, cursor) {
-      // An unmounted volume is an empty folder: "no objects" would be a lie that a reconciliation acts upon.
+      // An unmounted volume is an empty folder: a reconciliation would act on the false "no objects".
       await checkMounted();
       return listBelow(root.path, prefix, cursor);
     },
@@ -88,7 +88,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
   };
 }
 
-/** A file that is not there means "no such object" only while the volume itself is there. */
+/** A missing file means "no such object" only while the volume itself is mounted. */
 async function missing(checkMounted: () => Promise<void>): Promise<undefined> {
   await checkMounted();
   return undefined;

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { link, open, rename, unlink, writeFile } from 'node:fs/promises';
 import { codeOf } from '../../errors.ts';
 
-/** What `link` answers where the file system, often one on a network, has no hard links. */
+/** Errors of `link` on file systems without hard links, often network ones. */
 const NO_HARD_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /**
- * Gives the file `temp` its name `final`, never in place of another. Answers whether the temporary name is still there, too.
- * @throws EEXIST when there is a file of that name; `temp` is still there then
+ * Links the file `temp` to its name `final`, never replacing another. Returns whether the temporary name still exists, too.
+ * @throws EEXIST when there is a file of that name; `temp` still exists then
  */
 export async function linkAsNew(temp: string, final: string): Promise<boolean> {
   try {
@@ -26,8 +26,8 @@ export async function linkAsNew(temp: string, final: string): Promise<boolean> {
 }
 
 /**
- * Makes a small file that is there whole or not at all, also for processes that look while it is made, and after a crash (where there are
- * no hard links it is empty for a moment). When there is one already it stays as it is. The folder is the caller's to sync.
+ * Creates a small file that exists whole or not at all, also for concurrent readers and after a crash (without hard links it is
+ * empty for a moment). An existing one stays as it is. The caller syncs the folder.
  */
 export async function createNewFile(file: string, text: string, mode = 0o666): Promise<void> {
   const temp = `${file}.${randomUUID()}.part`;

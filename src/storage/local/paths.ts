@@ -5,7 +5,7 @@ import { codeOf } from '../../errors.ts';
 import { StorageError } from '../driver.ts';
 import { syncFolder } from './write.ts';
 
-/** For `.catch`: undefined when the file or a folder above it is not there. */
+/** For `.catch`: undefined when the file or a folder above it does not exist. */
 export function ignoreMissing(error: unknown): undefined {
   const code = codeOf(error);
   if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
@@ -23,8 +23,8 @@ export async function assertInside(handle: FileHandle, opened: string, root: str
 }
 
 /**
- * /proc tells where a descriptor lies, from memory: at once, whatever the volume does. Elsewhere the path has to be looked up again,
- * which is the best that can be had there.
+ * /proc reports a descriptor's path from memory, at once, whatever the volume's state. Elsewhere the path must be resolved again,
+ * which is the best available there.
  */
 export function descriptorPath(fd: number): string | undefined {
   try {
@@ -38,21 +38,21 @@ function outside(): StorageError {
   return new StorageError('OUTSIDE', 'The path leads outside of the volume through a symbolic link');
 }
 
-/** Folders whose names are known to be durable; bounded, because users are not. */
+/** Folders whose names are known to be durable; bounded, because the number of users is not. */
 export type DurableFolders = Set<string>;
 const MAX_REMEMBERED = 10_000;
 
 /**
- * Makes a folder below `root` and what is missing above it, each one's entry in its parent durable, whoever made it:
- * one that another upload has just made may not have reached the disk yet. Where the existing part
- * lies is looked at first: mkdir follows symbolic links and would make folders wherever they lead.
+ * Creates a folder below `root` and its missing parents, and makes each one's entry in its parent durable, even if another upload
+ * created it: it may not have reached the disk yet. The existing part is resolved first, because mkdir follows symbolic links and
+ * would create folders wherever they lead.
  * @throws StorageError OUTSIDE, NOT_A_FILE
  */
 export async function prepareFolder(root: string, folder: string, durable: DurableFolders): Promise<void> {
   for (let at = folder; ; at = path.dirname(at)) {
     const real = await realpath(at).catch(missingPart);
     if (real === undefined) {
-      // A link that leads nowhere is no missing folder. (One that is there by now was made by another writer.)
+      // A dangling link is not a missing folder. (A folder that exists by now was created by another writer.)
       if ((await lstat(at).catch(missingPart))?.isSymbolicLink() === true) throw outside();
       continue;
     }

@@ -8,7 +8,7 @@ import { type WritePart, gather, gatherBytes, writeParts } from './write.ts';
 import { linkAsNew } from './new-file.ts';
 import { SharedFolders } from './shared-folders.ts';
 
-/** For so long what was seen of the volume counts. */
+/** How long a mount check stays valid. */
 const STILL_MOUNTED_MS = 20;
 
 interface Parts {
@@ -17,9 +17,10 @@ interface Parts {
 }
 
 /**
- * Writes files below `root`: beside its final place, made durable, and only then linked to its name. What fits into one part is there
- * before anything is opened, and takes the fewest calls: through libuv's pool each costs more than the copying, in time as in work.
- * @param durableWrites whether the volume can spare a file that is written once its sync (`hasDurableWrites`)
+ * Writes files below `root`: next to the final place, made durable, and only then linked to the final name. A body that fits into
+ * one part is complete before the file is opened, and takes the fewest calls: each through libuv's pool costs more than the
+ * copying.
+ * @param durableWrites whether a file that is written at once needs no sync on this volume (`hasDurableWrites`)
  */
 export function createLocalPut(
   root: string,
@@ -29,13 +30,13 @@ export function createLocalPut(
   const folders = new SharedFolders();
   let writers = 0;
 
-  /** In a folder that is known it is simply tried; where the descriptor really lies is looked at afterwards in any case. */
+  /** In a known folder, opens at once; where the descriptor really lies is checked afterwards in any case. */
   async function openIn(folder: string, open: () => Promise<Temporary>): Promise<Temporary> {
     if (known.has(folder)) {
       try {
         return await open();
       } catch (error) {
-        // Somebody has removed it.
+        // The folder was removed.
         if (codeOf(error) !== 'ENOENT') throw error;
         known.delete(folder);
         folders.forget(folder);
@@ -53,7 +54,7 @@ export function createLocalPut(
     let closing: Promise<void> | undefined;
     const close = () => (closing ??= handle.close());
     try {
-      // A symlinked parent is followed by open(); where the descriptor really lies is what counts.
+      // open() follows a symlinked parent, so check where the descriptor really lies.
       await assertInside(handle, temp, root);
       const bytes = await writeParts(handle, first, parts);
       if (!durable) await handle.datasync();
@@ -62,14 +63,14 @@ export function createLocalPut(
         await rename(temp, final);
         await leave();
       } else beside = await linkWithoutReplacing(temp, final);
-      // A crash that brings the temporary name back does no harm: it is the same file, and whoever deletes the key takes both away.
+      // If a crash brings the temporary name back, it does no harm: it is the same file, and deleting the key removes both.
       await Promise.all([names.sync(), beside && unlink(temp), close()]);
       return { bytes };
     } catch (error) {
       await close().catch(() => {});
       await unlink(temp).catch(() => {});
       await leave();
-      // Only a sweep takes a temporary file away, after the lease of its upload has run out.
+      // Only a sweep removes a temporary file, after the lease of its upload has expired.
       if (codeOf(error) === 'ENOENT')
         throw new StorageError('UNAVAILABLE', 'The upload was given up while it was written', { cause: error });
       throw error;
@@ -83,19 +84,19 @@ export function createLocalPut(
     const parts = gather(body, { most: (first) => gatherBytes(writers, first) });
     try {
       const began = performance.now();
-      // A volume that is away is told at once, however slowly the body comes.
+      // An unmounted volume is reported at once, however slowly the body arrives.
       const [first] = await Promise.all([parts.next(), checkMounted()]);
       if (performance.now() - began > STILL_MOUNTED_MS) await checkMounted();
       return await write(final, { first: first.value as WritePart, parts }, options);
     } finally {
       writers -= 1;
-      // Whoever sends it is told to stop; not awaited, because a sender may hang.
+      // Tells the sender to stop; not awaited, because it may hang.
       parts.return(undefined).catch(() => {});
     }
   };
 }
 
-/** As `linkAsNew`, with what this says of keys. */
+/** As `linkAsNew`, with this driver's error for existing keys. */
 async function linkWithoutReplacing(temp: string, final: string): Promise<boolean> {
   return linkAsNew(temp, final).catch((cause: unknown) => {
     if (codeOf(cause) !== 'EEXIST') throw cause;

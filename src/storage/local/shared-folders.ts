@@ -4,26 +4,26 @@ import { syncOpenFolder } from './write.ts';
 
 /** A folder that is being written into. */
 export interface SharedFolder {
-  /** Makes the names that are in it by now durable. */
+  /** Makes the names that are in it now durable. */
   sync(): Promise<void>;
-  /** To be called once, at the end. */
+  /** Call it once, at the end. */
   leave(): void;
 }
 
 interface Entry {
   handle: Promise<FileHandle>;
-  /** Tells whether the descriptor is still the folder of that name. */
+  /** Whether the descriptor is still the folder of that name. */
   holds: () => boolean;
   users: number;
   running: Promise<void> | undefined;
   next: Promise<void> | undefined;
-  /** The system tells a descriptor once of what it could not write; a later sync of it would know nothing of that. */
+  /** The system reports a failed write to a descriptor only once; a later sync would not. */
   failure: { error: unknown } | undefined;
 }
 
 /**
- * Folders for many writers at once. They share the descriptor, which is open while somebody writes, and the syncs: those who come
- * while one is running share the next one, because the running one may have begun before their name was there.
+ * Folders with many concurrent writers. They share the descriptor, which is open while anyone writes, and the syncs: writers that
+ * arrive during a sync share the next one, because the running one may have begun before their name existed.
  */
 export class SharedFolders {
   readonly #entries = new Map<string, Entry>();
@@ -43,7 +43,7 @@ export class SharedFolders {
 
   enter(folder: string): SharedFolder {
     const known = this.#entries.get(folder);
-    // A folder that was removed or moved takes no new names: to sync it would make nothing durable.
+    // A folder that was removed or moved takes no new names: syncing it would make nothing durable.
     const entry = known && !known.failure && known.holds() ? known : this.#begin(folder);
     entry.users += 1;
     return {
@@ -52,13 +52,13 @@ export class SharedFolders {
         entry.users -= 1;
         if (entry.users > 0) return;
         if (this.#entries.get(folder) === entry) this.#entries.delete(folder);
-        // A descriptor that nothing was written through has nothing to tell.
+        // Closing a descriptor that nothing was written through reports nothing of interest.
         entry.handle.then((handle) => handle.close()).catch(() => {});
       },
     };
   }
 
-  /** Whoever enters from now on opens the folder anew: it was replaced by another one. */
+  /** Later writers open the folder anew: it was replaced by another one. */
   forget(folder: string): void {
     this.#entries.delete(folder);
   }
@@ -77,7 +77,7 @@ export class SharedFolders {
         const opened = this.#pathOf(handle);
         entry.holds = () => this.#pathOf(handle) === opened;
       },
-      // Whoever syncs hears of it; who comes from now on tries again.
+      // The callers of this sync get the error; later ones try again.
       (error: unknown) => (entry.failure = { error }),
     );
     this.#entries.set(folder, entry);

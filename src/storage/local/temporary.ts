@@ -9,16 +9,16 @@ import { ignoreMissing } from './paths.ts';
 export interface Temporary {
   temp: string;
   handle: FileHandle;
-  /** To be called when the file has been renamed or removed. */
+  /** Call it when the file has been renamed or removed. */
   leave: () => Promise<void>;
 }
 
-/** After this long without a write, what a killed overwrite has left is removed by the next one. */
+/** Leftovers of a killed overwrite are removed by the next one after this long without a write. */
 const STALE_MS = 3600_000;
 const NEW_FILE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
 /**
- * File systems (`statfs`) that make each write of a file opened with O_DSYNC durable. Not every one does: to a volume of FUSE, as network
- * volumes often are, the kernel passes the flag on without asking for a sync.
+ * File systems (`statfs`) that make each write of a file opened with O_DSYNC durable. Others may not: for a FUSE volume, as
+ * network volumes often are, the kernel passes the flag on without requesting a sync.
  */
 const HONOUR_DSYNC = new Set([
   0xef53, // ext2, ext3, ext4
@@ -29,17 +29,20 @@ const HONOUR_DSYNC = new Set([
   0x01021994, // tmpfs
 ]);
 
-/** Whether files below a folder can be opened so that each write is durable when it returns. macOS means less by the flag, Windows has none. */
+/**
+ * Whether files below a folder can be opened so that each write is durable when it returns. The flag means less on macOS and does
+ * not exist on Windows.
+ */
 export async function hasDurableWrites(folder: string): Promise<boolean> {
   return process.platform === 'linux' && HONOUR_DSYNC.has((await statfs(folder)).type);
 }
 
 /**
- * Opens a new file beside `final`. A key that is written once has one temporary name, told from the key, so that whoever
- * deletes the key finds what a crash has left. A key that may be replaced has a hidden folder of them, so that writers who
- * overlap, or one that was killed, do not stand in each other's way.
- * @param durable whether each write is to be durable by itself, which has to be known to work there
- * @throws StorageError EXISTS when somebody else is writing that key just now
+ * Opens a new file next to `final`. A key that is written once has one temporary name, derived from the key, so that deleting the
+ * key also finds the leftovers of a crash. A key that may be replaced has a hidden folder of them, so that concurrent or killed
+ * writers do not interfere.
+ * @param durable whether each write is durable by itself, which must be known to work there
+ * @throws StorageError EXISTS when another writer is writing that key
  */
 export async function openTemporary(
   final: string,
@@ -68,7 +71,7 @@ async function openInFolder(folder: string, flags: number): Promise<Temporary> {
       const leave = () => rmdir(folder).catch(() => {});
       return { temp, handle: await open(temp, flags, 0o644), leave };
     } catch (error) {
-      // Another writer that was done removed the folder in between. (The one above it is the caller's to make, and to make durable.)
+      // Another writer that finished has removed the folder. (The caller creates the one above it durably.)
       if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;
     }
   }
@@ -82,13 +85,13 @@ async function removeStale(folder: string): Promise<void> {
   }
 }
 
-/** Removes whatever interrupted writes of a key have left. */
+/** Removes the leftovers of interrupted writes of a key. */
 export async function removeTemporaries(final: string): Promise<void> {
   await unlink(temporaryName(final)).catch(ignoreMissing);
   await rm(replacementsOf(final), { recursive: true, force: true });
 }
 
-/** The name of a file that is being written for a key. Starts with a dot, which no key's segment does. */
+/** The temporary name of a key's file. Starts with a dot, which no key's segment does. */
 export function temporaryName(final: string): string {
   return path.join(path.dirname(final), `.${hashOf(final)}.part`);
 }

@@ -7,17 +7,17 @@ import { ignoreMissing } from './paths.ts';
 import { syncFolder } from './write.ts';
 import { createNewFile } from './new-file.ts';
 
-/** Holds the volume's identity; keys cannot begin with a dot. */
+/** Contains the volume's identity; keys cannot begin with a dot. */
 const SENTINEL = '.mediakeep-volume';
 
-/** A folder that is known to be the volume that it was. */
+/** A folder that is verified to be the same volume as before. */
 export interface Volume {
   /** Absolute, without symbolic links. */
   path: string;
   identity: string;
 }
 
-/** Makes the folder, or finds it again: a volume that this service has used before must still be the same one. */
+/** Creates or opens the folder: a volume that this service has used before must still be the same one. */
 export async function openVolume(folder: string, context: DriverContext): Promise<Volume> {
   const refuse = (problem: string, cause?: unknown) =>
     new StorageError(
@@ -38,7 +38,7 @@ export async function openVolume(folder: string, context: DriverContext): Promis
     );
   }
   if (identity === undefined) {
-    // When another replica was first, its identity is read below.
+    // If another replica was first, its identity is read below.
     await createNewFile(sentinel, `${randomUUID()}\n`).catch((error: unknown) => {
       throw refuse('cannot be written to', error);
     });
@@ -57,7 +57,7 @@ async function readSentinel(file: string): Promise<string | undefined> {
   return text?.trim() || undefined;
 }
 
-/** Under an unmounted mount point lies an ordinary, empty folder; what is written there is hidden by the next mount. */
+/** Below an unmounted mount point is an ordinary, empty folder; the next mount hides what is written there. */
 export function mountCheck(volume: Volume): () => Promise<void> {
   const sentinel = path.join(volume.path, SENTINEL);
   let seen = '';
@@ -74,11 +74,11 @@ export function mountCheck(volume: Volume): () => Promise<void> {
     }
     seen = stamp;
   };
-  // Those who come at the same moment share a look.
+  // Concurrent callers share one check.
   return () => (looking ??= look().finally(() => (looking = undefined)));
 }
 
-/** mkdir's own `recursive` never returns where a parent exists and still answers "not found" (as /proc does). */
+/** mkdir's own `recursive` never returns where a parent exists and still reports "not found" (as /proc does). */
 async function makeRoot(folder: string): Promise<void> {
   try {
     await mkdir(folder);

@@ -2,31 +2,34 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf } from '../../errors.ts';
 import { buffersPassed } from '../streams/minor-gc.ts';
 
-/** A trip through libuv's pool costs more than copying: chunks are gathered up to this size and written at once, most pictures whole. */
+/**
+ * A call through libuv's thread pool costs more than copying, so chunks are gathered up to this size and written at once; most
+ * pictures fit whole.
+ */
 const GATHER_BYTES = 1280 * 1024;
-/** Of what is larger, less at a time does as well. */
+/** For the rest of larger files a smaller size does as well. */
 const LATER_GATHER_BYTES = 512 * 1024;
 const MIN_GATHER_BYTES = 64 * 1024;
-/** What all writers together hold in memory, about. */
+/** Approximate memory of all writers together. */
 const BUDGET_BYTES = 32 * 1024 * 1024;
 
-/** Bytes to be gathered for one write; less when many, maybe slow, writers are at it: each has two parts at a time. */
+/** Bytes to gather for one write; fewer with many, maybe slow, writers: each has two parts at a time. */
 export function gatherBytes(writers: number, first: boolean): number {
   const share = Math.floor(BUDGET_BYTES / (2 * Math.max(1, writers)));
   return Math.min(first ? GATHER_BYTES : LATER_GATHER_BYTES, Math.max(MIN_GATHER_BYTES, share));
 }
 
-/** What is written at once. */
+/** Chunks that are written at once. */
 export interface WritePart {
   chunks: Uint8Array[];
   bytes: number;
-  /** Nothing comes after it. */
+  /** No part follows. */
   last: boolean;
 }
 
 /**
- * A body in parts to be written, at least one. Ask for the next one before writing one: it is gathered (and hashed on its way here)
- * meanwhile, so at most two are in memory.
+ * Gathers a body into parts to be written, at least one. Ask for the next part before writing one: it is gathered (and hashed)
+ * concurrently, so at most two are in memory.
  * @throws the body's own error
  */
 export async function* gather(
@@ -47,7 +50,7 @@ export async function* gather(
   yield gathered.asPart(true);
 }
 
-/** Chunks of less than this are joined, so many at a time: kept as it came, a byte alone takes some 400 of memory. */
+/** Smaller chunks are joined up to this size: kept separately, a single byte takes some 400 of memory. */
 const SMALL_BYTES = 4096;
 const MOST_SMALL = 256;
 
@@ -76,7 +79,7 @@ class Gathered {
   }
 }
 
-/** Writes parts one after the other from where the file ends; answers their bytes. @throws what `parts` throws, or the file system's error. */
+/** Appends parts one after the other; returns their bytes. @throws what `parts` throws, or the file system's error. */
 export async function writeParts(
   handle: FileHandle,
   first: WritePart,
@@ -86,12 +89,12 @@ export async function writeParts(
   let written = 0;
   for (let part: WritePart | undefined = first; part;) {
     const writing = writeChunks(handle, part.chunks);
-    // The file must not be closed under a write, and whoever waits for it hears of a failure.
+    // The file must not be closed during a write, and the waiting caller gets its failure.
     const next: Promise<IteratorResult<WritePart, undefined>> | undefined = part.last ? undefined : parts.next();
     next?.catch(() => {});
     written += await writing;
     ahead.wrote(written);
-    // Let go of before a collection that may come now; for what is written at once none is worth its time.
+    // Released before a garbage collection that may come now; a file written at once is not worth one.
     part.chunks.length = 0;
     if (!part.last) buffersPassed(part.bytes);
     part = (await next)?.value;
@@ -100,9 +103,9 @@ export async function writeParts(
   return written;
 }
 
-/** After so many bytes a large file is made durable as far as it has come, while the rest arrives: the end has less to wait for. */
+/** A large file is synced after each of these many bytes while the rest arrives, so that the final sync is short. */
 const SYNC_BYTES = 16 * 1024 * 1024;
-/** Of the four threads of libuv's pool the others need some. */
+/** Leaves some of libuv's four threads to others. */
 const MAX_SYNCS = 2;
 let syncs = 0;
 
@@ -110,7 +113,7 @@ class SyncAhead {
   readonly #handle: FileHandle;
   #synced = 0;
   #running: Promise<void> | undefined;
-  /** The system tells of a write that failed once; a later sync would know nothing of it. */
+  /** The system reports a failed write only once; a later sync would not. */
   #failure: unknown;
 
   constructor(handle: FileHandle) {
@@ -142,7 +145,7 @@ async function writeChunks(handle: FileHandle, chunks: Uint8Array[]): Promise<nu
   for (let at = 0; at < chunks.length;) {
     const { bytesWritten } = await handle.writev(chunks.slice(at, at + 512));
     written += bytesWritten;
-    // A short write (a full disk answers with one before it fails) continues in the middle of a chunk.
+    // A short write (a full disk returns one before it fails) continues in the middle of a chunk.
     let left = bytesWritten;
     while (left > 0) {
       const chunk = chunks[at] as Uint8Array;
@@ -158,7 +161,7 @@ async function writeChunks(handle: FileHandle, chunks: Uint8Array[]): Promise<nu
   return written;
 }
 
-/** Makes new names in a folder durable. Some file systems cannot sync a folder; there the rename alone has to do. */
+/** Makes new names in a folder durable. Some file systems cannot sync a folder; there the rename alone must do. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
@@ -168,7 +171,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** The same for a folder that is open. */
+/** The same for an open folder. */
 export async function syncOpenFolder(handle: FileHandle): Promise<void> {
   try {
     await handle.sync();

@@ -4,13 +4,13 @@ import type { S3Bucket } from './client.ts';
 import { asS3Failure, isCredentialProblem, isMissing, nameOf, reasonOf, statusOf } from './errors.ts';
 import type { S3Options } from './settings.ts';
 
-/** Begins the names of objects that the start check makes and removes; no key of ours begins like that. */
+/** Prefix of the objects that the start check writes and removes; no key of ours begins with it. */
 export const PROBE = '.mediakeep-probe-';
 
 /**
- * Tries everything that the service will do: the bucket is there, credentials are taken, an object can be written without
- * replacing one, uploads can be listed, an object can be deleted.
- * @throws StorageError MISCONFIGURED, or UNAVAILABLE when the server cannot be reached just now
+ * Tries everything that the service will do: the bucket exists, the credentials work, an object can be written without replacing
+ * one, uploads can be listed, an object can be deleted.
+ * @throws StorageError MISCONFIGURED, or UNAVAILABLE when the server is unreachable at the moment
  */
 export async function checkBucket(s3: S3Bucket, options: S3Options): Promise<void> {
   const say = wording(s3, options);
@@ -34,7 +34,7 @@ export async function checkBucket(s3: S3Bucket, options: S3Options): Promise<voi
 }
 
 interface Wording {
-  /** A request that the bucket's owner, or the server, does not let this service make. */
+  /** A request that the bucket's owner, or the server, does not permit. */
   refused(action: string, error: unknown): StorageError;
   unreachable(error: unknown): StorageError;
   missing(): StorageError;
@@ -99,7 +99,7 @@ function wording(s3: S3Bucket, options: S3Options): Wording {
 
 async function findBucket(s3: S3Bucket, options: S3Options, say: Wording): Promise<void> {
   try {
-    // Its answer names what is wrong, while that to HEAD has no body.
+    // Its response names the problem, while that to HEAD has no body.
     await s3.client.send(new s3.sdk.ListObjectsV2Command({ Bucket: s3.name, Prefix: s3.prefix, MaxKeys: 1 }));
   } catch (error) {
     const name = nameOf(error);
@@ -126,7 +126,7 @@ async function createBucket(s3: S3Bucket, options: S3Options, say: Wording): Pro
     );
     s3.log('info', 'the bucket was created', { bucket: s3.name });
   } catch (error) {
-    // Another replica was first, or the first answer got lost.
+    // Another replica was first, or the first response was lost.
     if (nameOf(error) === 'BucketAlreadyOwnedByYou') return;
     if (nameOf(error) === 'BucketAlreadyExists')
       throw new StorageError(
@@ -138,7 +138,7 @@ async function createBucket(s3: S3Bucket, options: S3Options, say: Wording): Pro
   }
 }
 
-/** Writes the probe twice, to learn what the server makes of the condition; answers true when the store is full. */
+/** Writes the probe twice, to learn how the server treats the condition; returns true when the store is full. */
 async function writeProbe(s3: S3Bucket, probe: { Bucket: string; Key: string }, say: Wording): Promise<boolean> {
   const put = (conditional: boolean) =>
     s3.client.send(
@@ -154,7 +154,7 @@ async function writeProbe(s3: S3Bucket, probe: { Bucket: string; Key: string }, 
   } catch (error) {
     const failure = say.refused('PutObject', error);
     if (failure.code === 'NO_SPACE') {
-      // What is stored can still be read.
+      // Stored objects can still be read.
       s3.log('warn', 'the S3 server has no room left', { reason: reasonOf(error) });
       return true;
     }

@@ -7,8 +7,8 @@ import { type S3Limits, type S3Options, S3_LIMITS, UPLOAD_MEMORY_BYTES, settingN
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
 
 /**
- * What the server makes of `If-None-Match: *` on a PUT: honours it, stores all the same, or refuses the request.
- * Unknown until the start check has tried.
+ * How the server treats `If-None-Match: *` on a PUT: honours it, stores all the same, or refuses the request. Unknown until the
+ * start check has tried.
  */
 type Conditional = 'unknown' | 'honoured' | 'ignored' | 'refused';
 
@@ -16,11 +16,11 @@ type Conditional = 'unknown' | 'honoured' | 'ignored' | 'refused';
 export interface S3Bucket {
   sdk: S3Sdk;
   name: string;
-  /** For requests whose bodies and answers are small or whole in memory: the socket's silence ends them. */
+  /** For requests whose bodies and responses are small or whole in memory: the socket's idle timeout ends them. */
   client: S3Client;
-  /** For downloads: their silence may be that of a client who reads slowly, so the body's own watchdog looks at it. */
+  /** For downloads: silence may come from a client that reads slowly, so the body has a watchdog instead. */
   reader: S3Client;
-  /** Signs URLs; never contacts anything. */
+  /** Signs URLs; never contacts the server. */
   signer: S3Client;
   limits: S3Limits;
   /** Shared by all uploads. */
@@ -37,24 +37,24 @@ export interface S3Bucket {
   close(): void;
 }
 
-/** Loads the SDK, which costs memory and a tenth of a second, and makes clients; contacts nothing. */
+/** Loads the SDK, which costs memory and a tenth of a second, and creates clients; contacts nothing. */
 export async function openBucket(options: S3Options, context: DriverContext): Promise<S3Bucket> {
   const sdk = await import('@aws-sdk/client-s3');
   const limits = { ...S3_LIMITS, ...options.limits };
   const config: S3ClientConfig = {
     region: options.region,
     forcePathStyle: options.forcePathStyle,
-    // The default adds trailing checksums to streams, which gateways older than that fail on (MissingContentLength).
+    // The default adds trailing checksums to streams, on which older gateways fail (MissingContentLength).
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Waiting for a "100 Continue" takes a new connection for each part, and seconds where a proxy swallows it.
+    // Waiting for a "100 Continue" takes a new connection per part, and seconds where a proxy swallows it.
     expectContinueHeader: false,
     retryStrategy: retryStrategy(limits.attempts),
     ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
     ...(options.credentials && { credentials: options.credentials }),
   };
   const agent = () => ({
-    // Every request stands for a caller who has been let in already; a queue here would only hide the load.
+    // Every request belongs to a caller that was admitted already; a queue here would only hide the load.
     httpAgent: { keepAlive: true, maxSockets: Infinity },
     httpsAgent: { keepAlive: true, maxSockets: Infinity },
     connectionTimeout: limits.connectMs,
@@ -99,13 +99,10 @@ export async function openBucket(options: S3Options, context: DriverContext): Pr
 
 type RetryStrategy = Extract<S3ClientConfig['retryStrategy'], { acquireInitialRetryToken: unknown }>;
 
-/** Longest wait between two attempts; who is told to wait longer hears that instead. */
+/** Longest wait between two attempts; a longer Retry-After becomes the error. */
 const MAX_WAIT_MS = 2000;
 
-/**
- * Tries again what may have been bad luck, a few times and soon. A stall is not tried again: it has cost its caller half a
- * minute already.
- */
+/** Retries transient failures, a few times and soon. A stall is not retried: it has cost its caller half a minute already. */
 function retryStrategy(attempts: number): RetryStrategy {
   const token = (count: number, delay: number) => ({ getRetryCount: () => count, getRetryDelay: () => delay });
   return {

@@ -4,16 +4,16 @@ import { buffersPassed } from '../streams/minor-gc.ts';
 import { asS3Failure } from './errors.ts';
 
 export interface Announced {
-  /** Bytes that the answer must have. */
+  /** Expected bytes of the response. */
   bytes: number;
-  /** Milliseconds without a byte, while somebody waits for one, after which the answer is given up. */
+  /** Milliseconds without a byte, while a reader waits for one, after which the response is aborted. */
   stallMs: number;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * The body of an answer, watched: it fails when the server falls silent, when it ends early or late, and when the signal
- * fires. The clock stands still while the reader takes nothing, so a player that pauses keeps its connection.
+ * The body of a response with a watchdog: it fails when the server stops sending, when it ends early or late, and when the signal
+ * fires. The timer stops while the reader takes nothing, so a paused player keeps its connection.
  */
 export function watchedDownload(source: Readable, { bytes, stallMs, signal }: Announced): Readable {
   let received = 0;

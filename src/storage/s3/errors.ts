@@ -1,7 +1,7 @@
 import { AppError, codeOf } from '../../errors.ts';
 import { StorageError } from '../driver.ts';
 
-/** What the SDK hangs on its errors; none of it is certain to be there. */
+/** Properties of the SDK's errors; any may be missing. */
 interface SdkFailure {
   name: string;
   message: string;
@@ -14,12 +14,12 @@ function asFailure(error: unknown): SdkFailure | undefined {
   return error instanceof Error ? error : undefined;
 }
 
-/** The HTTP status that the server answered with; undefined when no answer came. */
+/** The HTTP status of the response; undefined when there was none. */
 export function statusOf(error: unknown): number | undefined {
   return asFailure(error)?.$metadata?.httpStatusCode;
 }
 
-/** The server's own word for the failure (`NoSuchKey`), or the SDK's (`TimeoutError`). Answers to HEAD bear only a status. */
+/** The server's name for the failure (`NoSuchKey`), or the SDK's (`TimeoutError`). Responses to HEAD carry only a status. */
 export function nameOf(error: unknown): string {
   const failure = asFailure(error);
   return typeof failure?.Code === 'string' ? failure.Code : (failure?.name ?? '');
@@ -29,13 +29,13 @@ export function isMissing(error: unknown): boolean {
   return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket';
 }
 
-/** The answer does not tell whether the server has done what it was asked. */
+/** Whether the outcome is unclear: the server may have carried out the request. */
 export function isAmbiguous(error: unknown): boolean {
   const status = statusOf(error);
   return status === undefined || status < 400 || status >= 500 || status === 408;
 }
 
-/** A socket on which nothing moved for too long, or that did not connect in time; resets bear a `code` beside the same name. */
+/** A socket without progress for too long, or a connect timeout; resets have the same name but carry a `code`. */
 export function isStall(error: unknown): boolean {
   return nameOf(error) === 'TimeoutError' && codeOf(error) === undefined;
 }
@@ -56,7 +56,7 @@ export function isCredentialProblem(error: unknown): boolean {
 
 const FULL = new Set(['QuotaExceeded', 'XMinioStorageFull', 'InsufficientStorage', 'StorageQuotaExceeded']);
 
-/** Seconds that the server asks to be left alone for. */
+/** Seconds of the server's Retry-After. */
 function retryAfterOf(error: unknown): number | undefined {
   const header = asFailure(error)?.$response?.headers?.['retry-after'];
   if (header === undefined) return undefined;
@@ -81,7 +81,7 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * Gives a failure of the SDK its code. What is not known to be something else counts as "cannot be used just now".
+ * Gives a failure of the SDK its code. An unknown failure counts as "temporarily unavailable".
  * @param doing what was tried, for operators
  */
 export function asS3Failure(error: unknown, doing: string): StorageError | AppError {

@@ -1,7 +1,7 @@
 import type { S3RequestPresigner } from '@aws-sdk/s3-request-presigner';
 import type { S3Bucket } from './client.ts';
 
-/** What a presigned GET is made of, beside its key and its query; the same for all keys of a bucket. */
+/** The parts of a presigned GET besides its key and query; the same for all keys of a bucket. */
 interface Place {
   presigner: S3RequestPresigner;
   protocol: string;
@@ -13,15 +13,15 @@ interface Place {
   signingService: string;
 }
 
-/** A name of which nothing has to be escaped. */
+/** A name without characters to escape. */
 const PROBE = 'mediakeep';
 
 export type GetSigner = (key: string, query: Record<string, string>, expiresIn: number) => Promise<string>;
 
 /**
- * Signs GETs of one bucket by the SDK's signer alone. `getSignedUrl` resolves the endpoint and runs the whole stack of the command for
- * each URL, which is most of its time; here that is done once, and what it came to is used again. Undefined where signatures are of another
- * kind (directory buckets, several regions).
+ * Signs GETs of one bucket with the SDK's signer alone. `getSignedUrl` resolves the endpoint and runs the command's whole
+ * middleware for each URL, which is most of its time; here that is done once and its result reused. Undefined where signatures
+ * are of another kind (directory buckets, several regions).
  */
 export async function createGetSigner(s3: S3Bucket): Promise<GetSigner | undefined> {
   const place = await learn(s3);
@@ -65,7 +65,7 @@ async function sign(
   return `${protocol}//${host}${escaped}?${pairs.join('&')}`;
 }
 
-/** As signatures want it (RFC 3986): these five, too. */
+/** Escapes as signatures require (RFC 3986): these five characters, too. */
 function escape(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`);
 }

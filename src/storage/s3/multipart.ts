@@ -6,19 +6,19 @@ import { PUT_ID, removeOwn } from './object.ts';
 import type { UploadPart } from './parts.ts';
 import { type Put, digestOf, ifNoneMatch, refuseExisting, refuseWrong, requireStored, settle } from './settle.ts';
 
-/** Bytes of one upload that may be on their way at a time, beside the part that is being gathered. */
+/** Bytes of one upload in flight at a time, besides the part that is being gathered. */
 const IN_FLIGHT_BYTES = 16 * 1024 ** 2;
 
 interface Upload {
   id: string;
-  /** The server may have begun another one, whose id got lost with its answer. */
+  /** The server may have begun a second upload, whose id was lost with its response. */
   twice: boolean;
 }
 
 /**
- * Stores a body in parts. The upload becomes an object by its last request alone, sent after the body has ended well; when
- * anything fails before, the upload is taken back.
- * @param failed fired when a part fails, so that nobody waits for a body in vain
+ * Stores a body in parts. Only the last request, sent after the body has ended well, turns the upload into an object; when
+ * anything fails before, the upload is aborted.
+ * @param failed fired when a part fails, to stop waiting for the body
  */
 export async function putMultipart(
   s3: S3Bucket,
@@ -48,7 +48,7 @@ export async function putMultipart(
 
 async function takeBack(s3: S3Bucket, put: Put, upload: Upload, completing: boolean): Promise<void> {
   await (upload.twice ? abortUploads(s3, put.key) : abortUpload(s3, put.key, upload.id));
-  // It may have become an object while it was given up; from here on it cannot any more.
+  // It may have become an object before it was aborted; after the abort it no longer can.
   if (completing) await removeOwn(s3, put.key, put.id);
 }
 
@@ -90,7 +90,10 @@ async function begin(s3: S3Bucket, put: Put): Promise<Upload> {
   }
 }
 
-/** Sends the parts, few at a time, and gives back the memory of each. @throws the body's error or the first part's that failed, once no request is under way */
+/**
+ * Sends the parts, few at a time, and releases the memory of each. @throws the error of the body or of the first failed part,
+ * once no request is running
+ */
 async function sendParts(
   s3: S3Bucket,
   put: Put,
@@ -121,7 +124,7 @@ async function sendParts(
     signal.throwIfAborted();
     return { etags, bytes };
   } catch (error) {
-    // Ends what is under way; an upload that is taken back while a part arrives may keep that part.
+    // Ends running requests; an aborted upload may keep a part that arrives during the abort.
     failed.abort(error);
     await Promise.all(running);
     put.signal?.throwIfAborted();
@@ -157,7 +160,7 @@ async function sendPart(
         'UNAVAILABLE',
         `The S3 server has not stored what it was sent: the ETag of part ${part.number} is ${answer.ETag}`,
       );
-    // The server has had all of it, which it says by the ETag or by having taken its MD5.
+    // The server has read all of it: it returned the ETag or accepted the MD5.
     unread = answer.$metadata.attempts === 1;
     return answer.ETag;
   } catch (error) {
@@ -169,7 +172,7 @@ async function sendPart(
   }
 }
 
-/** Makes the object of its parts; answers its ETag. */
+/** Completes the upload; returns the object's ETag. */
 async function complete(
   s3: S3Bucket,
   put: Put,
@@ -191,7 +194,7 @@ async function complete(
     );
     etag = answer.ETag;
   } catch (error) {
-    // A second attempt does not find the upload when the first one has worked and its answer got lost.
+    // A retry does not find the upload when the first attempt worked and its response was lost.
     const unknown = nameOf(error) === 'NoSuchUpload' ? new Error('the upload is gone', { cause: error }) : error;
     const found = await settle(s3, put, unknown, 'Completing an upload');
     if (found === 'again') throw asS3Failure(error, 'Completing an upload');
@@ -212,10 +215,10 @@ async function abortUpload(s3: S3Bucket, key: string, id: string): Promise<void>
   }
 }
 
-/** More rounds than that are needed only while somebody goes on uploading. */
+/** More rounds are needed only while another writer keeps uploading. */
 const MAX_ROUNDS = 3;
 
-/** Takes back all uploads of exactly this key, and again what was on its way meanwhile. */
+/** Aborts all uploads of exactly this key, repeating for those begun concurrently. */
 export async function abortUploads(s3: S3Bucket, key: string): Promise<void> {
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const ids = await uploadsOf(s3, key);
@@ -235,11 +238,11 @@ async function uploadsOf(s3: S3Bucket, key: string): Promise<string[]> {
         if (statusOf(error) === 501 || nameOf(error) === 'NotImplemented') return undefined;
         throw error;
       });
-    // Longer keys begin with this one too; they are somebody else's.
+    // Longer keys share this prefix; they are other objects.
     for (const upload of page?.Uploads ?? [])
       if (upload.Key === path && upload.UploadId !== undefined) ids.push(upload.UploadId);
     const next = page?.NextKeyMarker;
-    // In order of their keys: behind this one nothing of it follows.
+    // Sorted by key: after this one nothing of it follows.
     if (!page?.IsTruncated || next === undefined || next !== path) return ids;
     markers = { KeyMarker: next, UploadIdMarker: page.NextUploadIdMarker };
   }

@@ -1,17 +1,17 @@
 import { isMissing } from './errors.ts';
 import type { S3Bucket } from './client.ts';
 
-/** Name of the metadata that tells one put's object from another's. */
+/** Name of the metadata that identifies the put that wrote an object. */
 export const PUT_ID = 'mediakeep-put';
 
 export interface FoundObject {
   bytes: number;
   modifiedAt: Date;
-  /** Which put has stored it; undefined when it was none of ours. */
+  /** The put that stored it; undefined when it was none of ours. */
   putId: string | undefined;
 }
 
-/** What is stored under `key`. A bucket that is not there looks like an object that is not: HEAD answers bear no name. */
+/** The object under `key`. A missing bucket looks like a missing object: responses to HEAD carry no error name. */
 export async function headObject(s3: S3Bucket, key: string, signal?: AbortSignal): Promise<FoundObject | undefined> {
   try {
     const found = await s3.client.send(
@@ -36,12 +36,12 @@ export async function deleteObject(s3: S3Bucket, key: string, signal?: AbortSign
       signal && { abortSignal: signal },
     );
   } catch (error) {
-    // Some servers mind that there is nothing to delete.
+    // Some servers report an error when there is nothing to delete.
     if (!isMissing(error)) throw error;
   }
 }
 
-/** Removes the object when the put `putId` has stored it, whatever that put believes. */
+/** Removes the object if the put `putId` stored it, whatever that put's own outcome. */
 export async function removeOwn(s3: S3Bucket, key: string, putId: string): Promise<void> {
   const signal = AbortSignal.timeout(s3.limits.settleMs);
   const found = await headObject(s3, key, signal);

@@ -1,11 +1,11 @@
 import { AppError } from '../../errors.ts';
 
 export interface PartMemoryOptions {
-  /** All parts of all uploads together hold no more than that. */
+  /** Bound of all parts of all uploads together. */
   bytes: number;
-  /** The usual size of a part, `bytes` at most; buffers of it are used again. */
+  /** The usual size of a part, `bytes` at most; buffers of it are reused. */
   partBytes: number;
-  /** Milliseconds after which somebody who waits is sent away. */
+  /** Milliseconds after which a waiter gets an error. */
   waitMs: number;
   /** The environment variable that sets `bytes`. */
   setting: string;
@@ -13,14 +13,14 @@ export interface PartMemoryOptions {
 
 /** Memory for one part, from before its first byte is gathered until it is stored or its upload has failed. */
 export interface Room {
-  /** To be filled; as long as what was asked for. */
+  /** To be filled; of the requested length. */
   readonly buffer: Buffer;
-  /** The first `bytes` of the buffer, which is all that will be stored. What is not needed for them is given back at once. */
+  /** The first `bytes` of the buffer, all that will be stored. The rest is released at once. */
   keep(bytes: number): Buffer;
   /**
-   * Once or more often; the first time counts.
-   * @param unread nobody reads the buffer any more. A request that failed or was tried again may still do so, whatever it
-   * says: what somebody else wrote there would be sent as its bytes.
+   * May be called repeatedly; only the first call counts.
+   * @param unread no request reads the buffer any longer. One that failed or was retried may still do so, whatever it reports:
+   * bytes of another part written there would be sent as its own.
    */
   giveBack(unread: boolean): void;
 }
@@ -28,15 +28,15 @@ export interface Room {
 export interface PartMemory {
   /** The bound. */
   readonly bytes: number;
-  /** Bytes that are given away just now. */
+  /** Bytes that are in use now. */
   reserved(): number;
   /** Waits until `bytes` are free, in order of arrival. @throws AppError overloaded; the signal's reason */
   take(bytes: number, signal?: AbortSignal): Promise<Room>;
-  /** Lets go of buffers that nobody has in use. */
+  /** Releases unused buffers. */
   close(): void;
 }
 
-/** Buffers that nobody has asked for so long are let go of. */
+/** Unused buffers are released after this time. */
 const IDLE_MS = 10_000;
 const RETRY_AFTER_SECONDS = 5;
 
@@ -48,16 +48,15 @@ interface Waiter {
 /**
  * The memory that the parts of one store's uploads share.
  *
- * Nobody waits for ever. Let an upload hold parts that are being sent and at most one that is being gathered.
- * - Memory is given for a whole part or not at all, and `cutParts` asks for a part's only after it has handed on the part
- *   before, so whoever waits has nothing half gathered: it holds parts that are being sent, or nothing.
- * - A part that is being sent needs nothing more from here. Its request ends, well or not, by its own limits.
- * - A part that is being gathered needs nothing more from here either. It ends with its sender, who is held to a least rate,
- *   and is sent then.
- * So whatever is reserved is given back without anybody's having to be given something first: there is no circle to wait in.
- * - The first in the queue is passed by nobody, however small, and fits when all is given back, because nothing larger than
- *   the whole is asked for. So everybody's turn comes, and one who is not patient enough for that leaves with an error and
- *   gives back what it holds.
+ * No one waits for ever. Let an upload hold parts that are being sent and at most one that is being gathered.
+ * - Memory is granted for a whole part or not at all, and `cutParts` requests a part's only after it has handed on the part
+ *   before, so a waiter has nothing half gathered: it holds parts that are being sent, or nothing.
+ * - A part that is being sent needs no further memory. Its request ends, well or not, by its own limits.
+ * - A part that is being gathered needs no further memory either. It ends with its sender, who is held to a minimum rate, and is
+ *   sent then.
+ * So everything reserved is released without another grant: there is no circular wait.
+ * - No one passes the first in the queue, however small, and the first fits when all is released, because no request is larger
+ *   than the whole. So everyone's turn comes, and a waiter that times out leaves with an error and releases what it holds.
  */
 export function createPartMemory({ bytes: total, partBytes, waitMs, setting }: PartMemoryOptions): PartMemory {
   /** In order of arrival. */
@@ -92,7 +91,7 @@ export function createPartMemory({ bytes: total, partBytes, waitMs, setting }: P
     return {
       buffer,
       keep(kept) {
-        // Half a buffer and more is not worth a copy.
+        // Half a buffer or more is not worth a copy.
         if (kept > bytes / 2) return buffer.subarray(0, kept);
         const copy = Buffer.from(buffer.subarray(0, kept));
         copied = true;
@@ -145,7 +144,7 @@ export function createPartMemory({ bytes: total, partBytes, waitMs, setting }: P
           stop();
           queue.delete(waiter);
           reject(reason);
-          // Those behind may fit where this one did not.
+          // Waiters behind it may fit where this one did not.
           admit();
         };
         const abort = () => leave(signal?.reason);

@@ -3,9 +3,9 @@ import { buffersPassed } from '../streams/minor-gc.ts';
 import type { PartMemory, Room } from './part-memory.ts';
 
 const MIB = 1024 ** 2;
-/** S3 takes no more parts than that in one upload. */
+/** S3's limit of parts in one upload. */
 const MAX_PARTS = 10_000;
-/** With an unknown size parts double after so many, which reaches 5 TiB within the parts allowed. */
+/** With an unknown size, parts double after each of these many, which reaches 5 TiB within the parts allowed. */
 const DOUBLE_AFTER = 1000;
 
 /**
@@ -22,7 +22,7 @@ export function partSize(
   return size <= smallest * MAX_PARTS ? smallest : Math.ceil(size / MAX_PARTS / MIB) * MIB;
 }
 
-/** The most that an upload of unknown size can have when no part is larger than `largest`; one of known size can have more. */
+/** Largest upload of unknown size when no part exceeds `largest`; one of known size can be larger. */
 export function largestUpload(smallest: number, largest: number): number {
   let bytes = 0;
   for (let from = 1; from <= MAX_PARTS; from += DOUBLE_AFTER)
@@ -36,22 +36,22 @@ export interface UploadPart {
   bytes: Buffer;
   /** The body has ended with this part. */
   last: boolean;
-  /** To be called when the part is stored or given up, by whoever was given the part. See `Room`. */
+  /** The receiver of the part calls it when the part is stored or given up. See `Room`. */
   giveBack: Room['giveBack'];
 }
 
 export interface Cut {
   memory: PartMemory;
   smallest: number;
-  /** Bytes that the body must have, when they are known. */
+  /** Expected size of the body, if known. */
   size: number | undefined;
   /** Ends a wait for memory. */
   signal?: AbortSignal;
 }
 
 /**
- * Cuts a body into parts, each gathered in memory that was reserved before its first byte. A part is given once it is known
- * whether it is the last, so that a body which fails at its very end has not been taken for whole.
+ * Cuts a body into parts, each gathered in memory that was reserved before its first byte. A part is yielded once it is known
+ * whether it is the last, so that a body that fails at its very end is not taken for whole.
  * @throws StorageError TOO_LARGE; AppError overloaded; the body's own error
  */
 export async function* cutParts(
@@ -69,7 +69,7 @@ export async function* cutParts(
       for (let at = 0; at < chunk.length;) {
         if (room && gathered === room.buffer.length) {
           const full = room;
-          // From here on it is the receiver's.
+          // From here on the receiver owns it.
           room = undefined;
           yield { number, bytes: full.buffer, last: false, giveBack: full.giveBack };
           number += 1;
@@ -81,7 +81,7 @@ export async function* cutParts(
         gathered += taken.length;
         at += taken.length;
       }
-      // For what is small no collection is worth its time.
+      // A small body is not worth a garbage collection.
       if (number > 1) buffersPassed(chunk.length);
     }
     const last = room;
@@ -93,7 +93,7 @@ export async function* cutParts(
   }
 }
 
-/** Bytes that the part `number`, which begins at `start`, can have at most. */
+/** Maximum bytes of the part `number`, which begins at `start`. */
 function roomFor(number: number, start: number, { memory, smallest, size }: Cut): number {
   const bytes = partSize(number, smallest, size, memory.bytes);
   if (bytes > memory.bytes || number > MAX_PARTS)

@@ -2,9 +2,9 @@ import type { PresignGetOptions, PresignPutOptions, PresignedPut } from '../driv
 import type { S3Bucket } from './client.ts';
 import { type GetSigner, createGetSigner } from './get-signer.ts';
 
-/** The longest that a signature of this kind (SigV4 in the query) is valid: 7 days. */
+/** Maximum validity of a signature of this kind (SigV4 in the query): 7 days. */
 const MAX_SECONDS = 604_800;
-/** The largest object that one request can store: 5 GiB. */
+/** Largest object that one request can store: 5 GiB. */
 const MAX_PUT_BYTES = 5 * 1024 ** 3;
 
 export interface Presigner {
@@ -12,11 +12,11 @@ export interface Presigner {
   presignPut(key: string, options: PresignPutOptions): Promise<PresignedPut | undefined>;
 }
 
-/** Makes URLs that carry a signature of ours; nothing is asked of the server. */
+/** Creates signed URLs without contacting the server. */
 export async function createPresigner(s3: S3Bucket, honoursConditions: () => Promise<boolean>): Promise<Presigner> {
   const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner');
   let learning: Promise<GetSigner | undefined> | undefined;
-  /** Learnt at the first use, because credentials may not be there before; and again when that has failed. */
+  /** Created at first use, because credentials may be unavailable before; retried after a failure. */
   const getSigner = () => {
     learning ??= createGetSigner(s3).catch((error: unknown) => {
       learning = undefined;
@@ -50,7 +50,7 @@ export async function createPresigner(s3: S3Bucket, honoursConditions: () => Pro
     async presignPut(key, { expiresIn, contentType, bytes }) {
       checkLifetime(expiresIn);
       if (bytes > MAX_PUT_BYTES) return undefined;
-      // Without the condition the URL would replace, until it expires, an object that has been taken for stored.
+      // Without the condition, the URL could replace a stored object until it expires.
       if (!(await honoursConditions())) return undefined;
       const command = new s3.sdk.PutObjectCommand({
         Bucket: s3.name,
@@ -61,7 +61,7 @@ export async function createPresigner(s3: S3Bucket, honoursConditions: () => Pro
       });
       const url = await getSignedUrl(s3.signer, command, {
         expiresIn,
-        // Every header but this one is signed in any case; a signed one has to be sent with just its value.
+        // All other headers are signed in any case; a signed header must be sent with exactly its value.
         signableHeaders: new Set(['content-type']),
       });
       return { url, headers: { 'content-type': contentType, 'if-none-match': '*' } };

@@ -9,7 +9,24 @@ import { PUT_ID } from './object.ts';
 import { type UploadPart, cutParts } from './parts.ts';
 import { type Put, digestOf, ifNoneMatch, refuseExisting, refuseWrong, requireStored, settle } from './settle.ts';
 
-/** Stores a body: in one request when it fits into one part, else in parts; nothing is sent as whole before it has ended. */
+/*
+ * A put never replaces an object (unless `overwrite`) and carries a random id (`Put.id`) in its metadata:
+ *
+ *   one part ──> PutObject, If-None-Match: * ─────────┬─ ok ─────> verified: the ETag is our MD5, or HEAD finds our id and size;
+ *   parts ─────> begin ─> parts ─> Complete, likewise ┤            stored, else removed again
+ *                  └── failure: upload aborted        └─ failed ─> settle
+ *
+ *   settle (after an abort, 409, 412 or an unclear answer) asks HEAD:
+ *     our id ───────────> stored: the answer was lost
+ *     another's object ─> EXISTS
+ *     nothing ──────────> 409: a single put retries, up to 5 times; else it fails
+ *     aborted by us ────> our object is removed, and the signal's reason thrown
+ *
+ * Servers that ignore or refuse If-None-Match are asked with HEAD before a single put; a multipart upload always asks before it
+ * completes.
+ */
+
+/** Stores a body: in one request when it fits into one part, else in parts; nothing is sent as complete before the body has ended. */
 export async function putObject(
   s3: S3Bucket,
   key: string,
@@ -32,7 +49,7 @@ export async function putObject(
   return putMultipart(s3, put, first.value, parts, failed);
 }
 
-/** Conflicts that a server may report while another request for the same key is under way. */
+/** Retries of a conflict, which a server may report while another request for the same key is running. */
 const MAX_CONFLICTS = 5;
 
 async function putSingle(s3: S3Bucket, put: Put, part: UploadPart): Promise<PutResult> {
@@ -46,7 +63,7 @@ async function putSingle(s3: S3Bucket, put: Put, part: UploadPart): Promise<PutR
   }
 }
 
-/** `attempts`: undefined when it is not known how many requests have been given the bytes. */
+/** `attempts`: undefined when the number of requests that were sent the bytes is unknown. */
 async function sendSingle(
   s3: S3Bucket,
   put: Put,

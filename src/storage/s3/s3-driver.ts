@@ -14,8 +14,8 @@ import type { S3Options } from './settings.ts';
 const TIB = 1024 ** 4;
 
 /**
- * Objects in a bucket of any S3-compatible server. Nothing is contacted before the first operation; `check` tells at the start
- * what is wrong.
+ * Objects in a bucket of any S3-compatible server. The server is not contacted before the first operation; `check` reports
+ * problems at the start.
  */
 export async function createS3Driver(options: S3Options, context: DriverContext): Promise<Driver> {
   const s3 = await openBucket(options, context);
@@ -44,7 +44,7 @@ export async function createS3Driver(options: S3Options, context: DriverContext)
       presignPut: presign('A signature in the URL lets a client store one object of a stated size and type.'),
       publicUrl: { able: false, reason: 'Objects are private; URLs are presigned for each use.' },
       list: { able: true, reason: 'Keys are listed in the order of their UTF-8 bytes.' },
-      // What S3 allows, and what can be had in parts that fit into the memory for them; what a server allows differs.
+      // S3's limit, or what fits in parts within their memory; a server's own limit may differ.
       maxObjectBytes: Math.min(5 * TIB, largestUpload(s3.limits.partBytes, s3.memory.bytes)),
     },
     ...presigner,
@@ -76,7 +76,7 @@ export async function createS3Driver(options: S3Options, context: DriverContext)
     },
 
     list: (prefix, cursor) => listObjects(s3, prefix, cursor),
-    // What the start could not learn, because the server was away, is learned when it is back.
+    // If the server was down at the start, the start check runs once it is back.
     healthy: () => (checked ? headBucket(s3) : check()),
     close: async () => s3.close(),
   };
@@ -125,7 +125,8 @@ async function getObject(
   } catch (error) {
     signal?.throwIfAborted();
     if (isMissing(error)) return undefined;
-    // An object that has become shorter is no failure of the server: whoever asks learns its size, and that these bytes are not there.
+    // An object that has become shorter is no failure of the server: the caller gets its size, and learns that these bytes do not
+    // exist.
     if (statusOf(error) === 416) {
       const found = await headObject(s3, key, signal);
       return found && { stream: Readable.from([]), bytes: 0, totalBytes: found.bytes };
@@ -140,7 +141,7 @@ async function getObject(
   }
 }
 
-/** One page of keys; the cursor is the page's last key. They come in the order of their UTF-8 bytes. */
+/** One page of keys, sorted by their UTF-8 bytes; the cursor is the page's last key. */
 async function listObjects(s3: S3Bucket, prefix: string, cursor?: string): Promise<ListPage> {
   try {
     const page = await s3.client.send(

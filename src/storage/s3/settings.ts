@@ -10,7 +10,7 @@ const address = (description: string, allowed: string) =>
 const FOLDERS = '^/?[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$';
 
 const PART_BYTES = 8 * 1024 ** 2;
-/** The default of what the parts of all uploads may hold in memory. */
+/** Default memory for the parts of all uploads. */
 export const UPLOAD_MEMORY_BYTES = 128 * 1024 ** 2;
 const MAX_UPLOAD_MEMORY_BYTES = 1024 ** 4;
 
@@ -51,7 +51,7 @@ export const S3_SETTINGS = Type.Object({
   ),
   UPLOAD_MEMORY_BYTES: Type.Integer({
     default: UPLOAD_MEMORY_BYTES,
-    // Less than one part would let nothing be uploaded.
+    // With less than one part, nothing could be uploaded.
     minimum: PART_BYTES,
     maximum: MAX_UPLOAD_MEMORY_BYTES,
     allowed: `a whole number from ${PART_BYTES} (one part) to ${MAX_UPLOAD_MEMORY_BYTES}`,
@@ -71,16 +71,16 @@ export const S3_SETTINGS = Type.Object({
 
 /** Times and sizes that only tests change. */
 export interface S3Limits {
-  /** Bodies up to this size are sent as one request, larger ones in parts of it. */
+  /** Bodies up to this size are sent in one request, larger ones in parts of it. */
   partBytes: number;
-  /** An upload waits so long for memory. */
+  /** How long an upload waits for memory. */
   memoryWaitMs: number;
-  /** A request or an answer without any progress for so long is given up. */
+  /** A request or response without progress for this long is aborted. */
   stallMs: number;
   connectMs: number;
-  /** Attempts of one request, the first included. */
+  /** Attempts of one request, including the first. */
   attempts: number;
-  /** How long an upload that failed may take to find out what the server has kept, and to remove it. */
+  /** Time for a failed upload to find out what the server has stored, and to remove it. */
   settleMs: number;
 }
 
@@ -97,17 +97,17 @@ export interface S3Options {
   bucket: string;
   createBucket: boolean;
   region: string;
-  /** Without it AWS. */
+  /** Default: AWS. */
   endpoint: string | undefined;
-  /** The same server as clients see it. */
+  /** The same server as clients reach it. */
   publicEndpoint: string | undefined;
-  /** Without it the SDK's default chain. */
+  /** Default: the SDK's chain. */
   credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined;
   forcePathStyle: boolean;
   presign: boolean;
-  /** Empty, or folders with a slash at the end. */
+  /** Empty, or folders with a trailing slash. */
   prefix: string;
-  /** What the parts of all uploads may hold, one part at least. Without it the default. */
+  /** Memory for the parts of all uploads, at least one part. */
   uploadMemoryBytes?: number;
   limits?: Partial<S3Limits>;
 }
@@ -118,8 +118,8 @@ export function settingName(store: string, name: string): string {
 }
 
 /**
- * Settings, checked each for itself before, as the driver's options.
- * @throws StorageError MISCONFIGURED when two of them do not go together
+ * Converts individually checked settings to the driver's options.
+ * @throws StorageError MISCONFIGURED when two of them contradict each other
  */
 export function s3Options(settings: Record<string, unknown>, store: string): S3Options {
   const given = settings as Static<typeof S3_SETTINGS>;

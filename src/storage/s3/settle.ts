@@ -3,17 +3,17 @@ import type { S3Bucket } from './client.ts';
 import { asS3Failure, isAmbiguous, nameOf, reasonOf, statusOf } from './errors.ts';
 import { type FoundObject, headObject, removeOwn } from './object.ts';
 
-/** One put on its way. */
+/** One running put. */
 export interface Put {
   key: string;
-  /** Random, stored with the object: an answer that got lost is looked up by it. */
+  /** Random, stored with the object, to find it when the answer was lost. */
   id: string;
   contentType: string;
   overwrite: boolean;
   signal: AbortSignal | undefined;
 }
 
-/** The MD5 that the ETag of a single request's body is; undefined where it is something else, as with a key of KMS. */
+/** The MD5 in the ETag of a single request's body; undefined where the ETag is something else, as with a KMS key. */
 export function digestOf(
   s3: S3Bucket,
   answer: { ETag?: string; ServerSideEncryption?: string; SSECustomerAlgorithm?: string },
@@ -27,7 +27,7 @@ export function ifNoneMatch(s3: S3Bucket, put: Put): { IfNoneMatch?: '*' } {
   return put.overwrite || s3.conditional === 'refused' ? {} : { IfNoneMatch: '*' };
 }
 
-/** @throws StorageError EXISTS when there is an object of the put's key */
+/** @throws StorageError EXISTS when the put's key has an object */
 export async function refuseExisting(s3: S3Bucket, put: Put): Promise<void> {
   const found = await headObject(s3, put.key, put.signal).catch((error: unknown) => {
     put.signal?.throwIfAborted();
@@ -36,7 +36,7 @@ export async function refuseExisting(s3: S3Bucket, put: Put): Promise<void> {
   if (found) throw new StorageError('EXISTS', 'There is an object of that key already');
 }
 
-/** Looks at what was stored, where the acknowledgement alone does not tell. */
+/** Checks what was stored, where the acknowledgement alone does not tell. */
 export async function requireStored(s3: S3Bucket, put: Put, bytes: number): Promise<void> {
   const found = await headObject(s3, put.key, put.signal).catch((error: unknown) => {
     put.signal?.throwIfAborted();
@@ -48,7 +48,7 @@ export async function requireStored(s3: S3Bucket, put: Put, bytes: number): Prom
   await refuseWrong(s3, put, found ? `it has ${found.bytes} of ${bytes} bytes` : 'it is not there');
 }
 
-/** Takes back an object that is not what was sent. */
+/** Removes an object that differs from what was sent. */
 export async function refuseWrong(s3: S3Bucket, put: Put, problem: string): Promise<never> {
   await removeOwn(s3, put.key, put.id).catch((error: unknown) =>
     s3.log('warn', 'an object that arrived wrong could not be removed', { key: put.key, reason: reasonOf(error) }),
@@ -57,8 +57,8 @@ export async function refuseWrong(s3: S3Bucket, put: Put, problem: string): Prom
 }
 
 /**
- * Finds out what a request that failed has done. Answers the object when it was stored all the same, 'again' when another
- * attempt is due; throws otherwise, and leaves nothing of ours.
+ * Finds out what a failed request has done (states: put.ts). Returns the object if it was stored after all, 'again' if another
+ * attempt is due; otherwise throws and leaves nothing of ours.
  */
 export async function settle(s3: S3Bucket, put: Put, error: unknown, doing: string): Promise<FoundObject | 'again'> {
   const status = statusOf(error);

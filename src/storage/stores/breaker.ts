@@ -1,18 +1,18 @@
-/** How a breaker stands: closed lets all calls pass, open none, half-open one to see whether the store is back. */
+/** `closed` lets all calls pass, `open` none, `half-open` one, to test whether the store is back. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 const FAILURES_TO_OPEN = 5;
 const OPEN_MS = 5000;
-/** Longer than the time between two questions, so that no caller's request is sent to see whether the store is back. */
+/** Longer than the pause between health checks, so that those, not a caller's request, test whether the store is back. */
 const TRIPPED_MS = 15_000;
 
 export interface Breaker {
   state(): BreakerState;
-  /** Whether a call may pass now; a half-open breaker lets one pass, and the next only when that has ended or is slow itself. */
+  /** Whether a call may pass now; a half-open breaker lets one pass, and the next when that has ended or takes longer than 5 s. */
   allows(): boolean;
   succeeded(): void;
   failed(): void;
-  /** Opens at once: the store itself was asked, and did not answer. */
+  /** Opens at once: the store failed a health check. */
   trip(): void;
 }
 
@@ -28,7 +28,7 @@ export function createBreaker(now: () => number = Date.now): Breaker {
     state,
     allows() {
       const current = state();
-      // The one that passes may be an upload of minutes; the others do not wait for its end.
+      // The call that passes may be an upload of minutes; the others do not wait for its end.
       if (current === 'half-open') openUntil = now() + OPEN_MS;
       return current !== 'open';
     },

@@ -14,8 +14,8 @@ export interface MonitorLog {
 const EVERY_MS = 5000;
 
 /**
- * Asks stores how they are, every five seconds: those that fail, so that no caller has to find out whether they are back, and those
- * to which clients are sent, for their failures are never seen here. Tells the log when one goes and when it is back.
+ * Checks the health of stores every five seconds: of failing ones, so that no caller's request has to test whether they are back,
+ * and of those to which clients are redirected, whose failures are not seen here. Logs when one goes down and when it is back.
  */
 export function watchStores(stores: Stores, log: MonitorLog, repeat: Repeat): Monitor {
   const watches = stores.all.map((store) => repeat('store-monitor', EVERY_MS, askWhenNeeded(store, log)));

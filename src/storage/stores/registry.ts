@@ -12,10 +12,10 @@ export interface DriverDefaults {
   dataDir: string;
 }
 
-/** A kind of storage: its settings (each read from `{STORE}_{NAME}`), and how to make a driver of them. */
+/** A kind of storage: its settings (each read from `{STORE}_{NAME}`), and the function that creates its driver. */
 export interface DriverKind {
   settings: TObject;
-  /** Defaults that only the store that bears the driver's name has, or undefined. */
+  /** Defaults that apply only to the store named like the driver, or undefined. */
   defaults?: (defaults: DriverDefaults) => Record<string, string>;
   create(settings: Record<string, unknown>, context: DriverContext): Promise<Driver>;
 }
@@ -53,7 +53,7 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
         {
           root: String(settings['ROOT']),
           mountAliases: words(settings['MOUNT_ALIASES']),
-          // Those paths name no store, so they can only be the default one's.
+          // Those paths contain no store name, so they can only belong to the default store.
           served: context.store === 'local',
         },
         context,

@@ -23,10 +23,10 @@ export interface StorePut {
   contentType: string;
   size?: number | undefined;
   overwrite?: boolean;
-  /** Called with each chunk on its way. */
+  /** Called with each chunk as it passes. */
   onChunk?: (chunk: Uint8Array) => void;
   signal?: AbortSignal | undefined;
-  /** Called with what arrived before it becomes visible; when it throws, nothing is kept. */
+  /** Called with the whole body's facts before the object becomes visible; if it throws, nothing is kept. */
   verify?: (stored: { bytes: number; sha256: string }) => void | Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export interface Stored {
   sha256: string;
 }
 
-/** A named store: a driver behind key checks, error codes, hashing, a circuit breaker and measurements. */
+/** A named store: a driver behind key checks, error codes, hashing, a circuit breaker and metrics. */
 export interface Store extends Mounts {
   readonly name: string;
   readonly driver: string;
@@ -50,13 +50,13 @@ export interface Store extends Mounts {
   stat(key: string): Promise<ObjectStat | undefined>;
   delete(key: string): Promise<void>;
   list(prefix: string, cursor?: string): Promise<ListPage>;
-  /** Asks the store itself, also while the breaker is open, and closes it on a good answer. @throws AppError store_unavailable */
+  /** Checks the store itself, even while the breaker is open, and closes it on success. @throws AppError store_unavailable */
   healthy(): Promise<void>;
   /** Whether the store is known to work: its breaker is closed. */
   available(): boolean;
-  /** Why the store takes no more bytes, though it still gives those that it has; undefined: it has room as far as is known. */
+  /** Why the store takes no more bytes, though it can still be read; undefined: it has room as far as is known. */
   shortage(): Promise<string | undefined>;
-  /** There exactly when the capability is. @throws AppError store_unavailable: credentials cannot be had just now */
+  /** Present exactly when the capability is. @throws AppError store_unavailable: credentials are unavailable at the moment */
   presignGet?: (key: string, options: PresignGetOptions) => Promise<string>;
   presignPut?: (key: string, options: PresignPutOptions) => Promise<PresignedPut | undefined>;
   publicUrl?: (key: string) => string;
@@ -64,10 +64,10 @@ export interface Store extends Mounts {
   close(): Promise<void>;
 }
 
-/** Told about every operation: its outcome is `ok` or an error code. */
+/** Called after every operation: its outcome is `ok` or an error code. */
 export type StoreObserver = (store: string, operation: string, outcome: string, seconds: number) => void;
 
-/** Wraps a driver. Every failure comes out as an AppError with the driver's own as its cause. */
+/** Wraps a driver. Every failure becomes an AppError with the driver's error as its cause. */
 export function createStore(
   name: string,
   driverName: string,
@@ -76,7 +76,7 @@ export function createStore(
   now: () => number = Date.now,
 ): Store {
   const breaker = createBreaker(now);
-  /** When it refused bytes for want of room: a quota, or inodes, are no free bytes. */
+  /** When it last refused bytes for lack of room: a quota or used-up inodes do not show as free bytes. */
   let refusedAt = Number.NEGATIVE_INFINITY;
 
   async function call<T>(operation: string, key: string | undefined, work: () => Promise<T>): Promise<T> {
@@ -95,18 +95,18 @@ export function createStore(
       observe(name, operation, 'ok', (performance.now() - started) / 1000);
       return result;
     } catch (error) {
-      // A sender that went away is no failure of the store, whatever system code that has.
+      // A sender that disconnected is no failure of the store, whatever its system code.
       if (error instanceof BodyFailure) {
         observe(name, operation, 'body_failed', (performance.now() - started) / 1000);
         throw error.cause;
       }
       const wrapped = asAppFailure(name, error);
       if (wrapped instanceof AppError && wrapped.code === 'storage_full') refusedAt = now();
-      // A body that broke off, a full disk or a wrong key says nothing about whether the store answers.
+      // A failed body, a full disk or a wrong key says nothing about whether the store is available.
       if (operation === 'healthy') {
         if (driver.remote === true) breaker.trip();
       } else if (wrapped instanceof AppError && wrapped.code === 'store_unavailable') breaker.failed();
-      // Nor does a store that was not even asked.
+      // Nor does a request that was never sent to the store.
       else if (!(wrapped instanceof AppError && wrapped.code === 'overloaded')) breaker.succeeded();
       observe(
         name,
@@ -134,7 +134,7 @@ export function createStore(
             throw new StorageError('SIZE', `${bytes} of ${measured.bytes()} bytes were stored`);
           return { bytes, sha256: measured.sha256() };
         } catch (error) {
-          // The body's own failure is what the caller must hear, whatever the driver made of it.
+          // The body's own failure takes precedence over what the driver made of it.
           const failure = measured.failure();
           throw failure ? new BodyFailure(failure.error) : error;
         }
@@ -143,7 +143,7 @@ export function createStore(
       call('get', key, async () => {
         const found = await driver.get(key, options);
         if (!found) throw new AppError('content_missing', `The store '${name}' no longer has these bytes.`);
-        // A reader that goes away before it has begun to read listens to nothing; its stream's error must not be uncaught.
+        // A reader that disconnects before it reads has no error listener; the stream's error must not be uncaught.
         if (!found.data) found.stream.on('error', () => {});
         return found;
       }),
@@ -162,7 +162,7 @@ export function createStore(
   };
 }
 
-/** What the driver declares to be able to, behind the check of the key. */
+/** Adds the driver's URL capabilities, behind the key check. */
 function withAddresses(
   name: string,
   driver: Driver,
@@ -189,12 +189,12 @@ function withAddresses(
   };
 }
 
-/** Bytes below which a volume counts as full; of a small one, a hundredth. */
+/** Free bytes below which a volume counts as full; on a small volume, a hundredth of its size. */
 const LEAST_FREE = 64 * 1024 * 1024;
 const REFUSED_MS = 60_000;
-/** Signing is arithmetic, but its credentials may have to be fetched. */
+/** Signing is local, but its credentials may have to be fetched. */
 const PRESIGN_MS = 5000;
-/** A store that takes longer to say how it is is of no use. */
+/** A store that takes longer for its health check counts as down. */
 const HEALTH_MS = 5000;
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
@@ -210,7 +210,7 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   }
 }
 
-/** What a body has thrown, on its way past everything that looks at the store's own failures. */
+/** Wraps an error of the body, so that it is not taken for the store's. */
 class BodyFailure extends Error {
   override readonly name = 'BodyFailure';
 
@@ -227,8 +227,8 @@ interface Measured {
 }
 
 /**
- * The one place where a body is looked at on its way into a store: it is counted, hashed, held to its size and given up when its signal
- * fires, also while it hangs; and the check of the whole runs before the driver learns that it has ended.
+ * The single place where an incoming body is counted, hashed, held to its size, and aborted by its signal, even while it hangs;
+ * `verify` runs before the driver learns that the body has ended.
  */
 function measure(put: StorePut, maxBytes = Infinity): Measured {
   const { size, signal, onChunk } = put;

@@ -1,16 +1,30 @@
 import { AppError } from '../../errors.ts';
 import type { Store } from './store.ts';
 
-/** All configured stores, by name, and what they are for. */
+/*
+ * Routing of an item's bytes (staging/stage.ts writes, wanted-copies.ts and pending-copies.ts copy):
+ *
+ *   upload ──> primary ──────────────> stored ──> mirrors: a worker makes a copy in each
+ *               │ store_unavailable, storage_full
+ *               └──> fallbacks, in order ──> stored ──> mirrors, as above
+ *                                              └──────> failback: once the primary is healthy, a worker copies the bytes there,
+ *                                                       makes it the item's store and drops the fallback's copy (unless
+ *                                                       that store is also a mirror)
+ *
+ * A breaker that is open skips its store. An item that names a store explicitly is written there only. A run's items go to the
+ * run's store first, then to the primary and the fallbacks.
+ */
+
+/** All configured stores, by name, and their roles. */
 export interface Stores {
   /** @throws AppError unknown_store */
   get(name: string): Store;
   has(name: string): boolean;
-  /** Where new items go. */
+  /** Where new items are written. */
   readonly primary: Store;
-  /** Where they go while the primary one is down, in order. */
+  /** Where they are written while the primary is down, in order. */
   readonly fallbacks: readonly Store[];
-  /** Which get a copy of each item afterwards. */
+  /** Stores that get a copy of each item afterwards. */
   readonly mirrors: readonly Store[];
   readonly all: readonly Store[];
   close(): Promise<void>;

@@ -1,4 +1,7 @@
-/** A body that ends with its signal's reason when that fires, also while nothing arrives: a sender that hangs must not hold anything open. */
+/**
+ * A body that ends with its signal's reason when that fires, even while nothing arrives: a sender that hangs must not hold
+ * anything open.
+ */
 export function abortable(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncIterable<Uint8Array> {
   if (!signal) return body;
   return { [Symbol.asyncIterator]: () => new Abortable(body, signal) };
@@ -7,7 +10,7 @@ export function abortable(body: AsyncIterable<Uint8Array>, signal?: AbortSignal)
 class Abortable implements AsyncIterator<Uint8Array> {
   readonly #iterator: AsyncIterator<Uint8Array>;
   readonly #signal: AbortSignal;
-  // One listener for all chunks: to add and remove one costs more than a chunk does.
+  // One listener for all chunks: adding and removing one costs more than a chunk does.
   #giveUp = () => {};
   readonly #abort = () => this.#giveUp();
 
@@ -42,7 +45,7 @@ class Abortable implements AsyncIterator<Uint8Array> {
   }
 }
 
-/** The work’s outcome, or at once the signal’s reason when that fires first; the work itself goes on. */
+/** The work’s outcome, or at once the signal’s reason if that fires first; the work itself goes on. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason as Error);

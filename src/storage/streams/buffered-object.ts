@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
 import type { GetResult } from '../driver.ts';
 
-/** What a driver has read at once. Its stream is made only for those who want one. */
+/** An object that a driver has read at once. Its stream is created only on demand. */
 export class BufferedObject implements GetResult {
   readonly data: Buffer;
   readonly totalBytes: number;
   #stream: Readable | undefined;
 
-  /** @param data all that was asked for, which may be a part of the object */
+  /** @param data the requested bytes, which may be a part of the object */
   constructor(data: Buffer, totalBytes: number) {
     this.data = data;
     this.totalBytes = totalBytes;

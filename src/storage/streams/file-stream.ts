@@ -2,18 +2,18 @@ import type { FileHandle } from 'node:fs/promises';
 import { Readable, addAbortSignal } from 'node:stream';
 import { StorageError } from '../driver.ts';
 
-/** Bytes read at a time. Measured: more gains nothing once the buffers are used again, less costs. */
+/** Bytes read at a time. Measured: more gains nothing once the buffers are reused, less costs. */
 const CHUNK_BYTES = 256 * 1024;
 const MIN_CHUNK_BYTES = 32 * 1024;
-/** What all streams together hold in memory, about. */
+/** Approximate memory of all streams together. */
 const BUDGET_BYTES = 32 * 1024 * 1024;
-/** Buffers that wait for the next stream. */
+/** Buffers kept for the next stream. */
 const MAX_SPARE = 16;
 
 const spare: Buffer[] = [];
 let open = 0;
 
-/** A smaller piece when many, maybe slow, readers are at it: each has two on its way. */
+/** Smaller with many, maybe slow, readers: each has two chunks in flight. */
 function chunkBytes(): number {
   return Math.min(CHUNK_BYTES, Math.max(MIN_CHUNK_BYTES, Math.floor(BUDGET_BYTES / (2 * open))));
 }
@@ -25,9 +25,9 @@ export interface FilePart {
 }
 
 /**
- * A part of an open file as a stream, which closes the file. `sendTo` gives the bytes out of two buffers that are used again and again,
- * one being read into while the other is sent: half the work of a stream's fresh memory for each piece. Readers of the stream get pieces
- * of their own, which they may keep.
+ * A part of an open file as a stream, which closes the file. `sendTo` sends the bytes from two reused buffers, one being read
+ * into while the other is sent: half the work of a stream's fresh memory for each chunk. Readers of the stream get separate
+ * chunks, which they may keep.
  */
 export class FileStream extends Readable {
   readonly #handle: FileHandle;
@@ -64,13 +64,13 @@ export class FileStream extends Readable {
   override _destroy(error: Error | null, settle: (error?: Error | null) => void): void {
     open -= 1;
     const close = () => this.#handle.close().then(() => settle(error), settle);
-    // Under a read the descriptor may already be somebody else's.
+    // Closing during a read could free the descriptor for another file.
     if (this.#reading) this.#reading.then(close, close);
     else void close();
   }
 
   /**
-   * Gives all bytes to `write`, one piece after the other, in place of a reader of the stream. Returns when every write has ended; the
+   * Passes all bytes to `write`, one chunk after the other, instead of the stream. Resolves when every write has ended; the
    * stream has ended then, too.
    */
   async sendTo(write: (piece: Buffer) => Promise<void>): Promise<void> {
@@ -84,11 +84,11 @@ export class FileStream extends Readable {
       const piece = await this.#fill(buffers[turn].subarray(0, Math.min(this.#left, size)));
       if (this.destroyed) return;
       sent[turn] = write(piece);
-      // Heard of at its turn.
+      // Handled when its turn is awaited.
       sent[turn].catch(() => {});
     }
     await Promise.all(sent);
-    // Only what has wholly gone out may be written over.
+    // A buffer may be reused only once it was sent completely.
     for (const buffer of buffers) giveBuffer(buffer);
     this.push(null);
     this.resume();

@@ -20,7 +20,7 @@ const store = (key: string, row: Partial<Parameters<typeof commitNewItem>[1]['ro
     storageUrl: (id) => (byId ? `http://media.test/v1/media/${id}/content` : `http://media.test/uploads/${key}`),
   });
 
-test('uploads that end together each get their own row, location, address and event, with all values as they were given', async () => {
+test('concurrent uploads each get their own row, location, URL and event, with all given values', async () => {
   const keys = Array.from({ length: 40 }, (_, n) => `outputs/k-${n}`);
   await Promise.all(keys.map(begin));
   const awkward = {
@@ -70,7 +70,7 @@ test('uploads that end together each get their own row, location, address and ev
   for (const item of items) expect(await findItem(t.deps.db, item.id)).toEqual(item);
 });
 
-test('an upload whose intent was swept, or whose row is refused, fails alone, and leaves nothing', async () => {
+test('an upload whose intent was swept, or whose row is refused, fails alone and leaves nothing', async () => {
   const keys = ['outputs/good-1', 'outputs/swept', 'outputs/refused', 'outputs/good-2'];
   await Promise.all(keys.map(begin));
   await markIntent(t.deps.db, { store: 'local', key: 'outputs/swept' });

@@ -30,7 +30,7 @@ let open: Database;
 beforeAll(async () => {
   database = await createTestDatabase();
   open = openDatabase({ connectionString: database.connectionString, poolMax: 2, statementTimeoutMs: 0 });
-  // A thousand users, 40 tools, runs and jobs of ten, 2 % failures, tags and metadata of differing frequency.
+  // A thousand users, 40 tools, runs and jobs of ten, 2 % failures, tags and metadata of various frequencies.
   await sql`
     INSERT INTO generated_images (user_id, provider, media_type, tool_name, prompt, search_text, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, generation, run_id, job_id, project_id, scene_id, version, created_at)
     SELECT 'user-' || n % 1000, CASE WHEN n % 300 = 7 THEN 'fal' WHEN n % 3 = 0 THEN 'openai' END, CASE WHEN n % 10000 = 7 THEN 'audio' ELSE 'image' END, 'tool-' || n % 40, 'prompt', 'a ' || (ARRAY['red','blue','green'])[1 + n % 3] || ' fox number ' || n || ' word' || n % 5000, 'model-' || n % 25,
@@ -142,7 +142,7 @@ const at = (filter: ItemFilter, more: Partial<PageRequest> = {}): PageRequest =>
   ...more,
 });
 
-/** Buffers (8 KiB pages) that one page of a listing may touch: its rows, their keys (4 each), and the way down the indexes. */
+/** Maximum buffers (8 KiB pages) of one page of a listing: its rows, their keys (4 each), and the descent into the indexes. */
 const LISTING = 500;
 const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers: number, rows: number])[] = [
   ['newest of all', at({}), LISTING, 51],
@@ -166,14 +166,14 @@ const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers
   ['failures of a user', at({ userId: 'user-50', failed: true }), 1000, 51],
 ];
 
-test.each(shapes)('%s is read by an index, within its buffers', async (_name, request, maxBuffers, rows) => {
+test.each(shapes)('%s uses an index, within its buffers', async (_name, request, maxBuffers, rows) => {
   const plan = await explain(request);
   expect(plan.scannedTables).toEqual([]);
   expect(plan.buffers).toBeLessThanOrEqual(maxBuffers);
   expect(plan.rows).toBe(rows);
 });
 
-/** Of all statements of a search: a walk of 200 or 2,000 rows, then what the windows hold. Common or rare, early or late. */
+/** Limits for all statements of a search: a walk of 200 or 2,000 rows, then the windows. Common or rare, early or late. */
 const searches: readonly (readonly [name: string, filter: ItemFilter, rows: number])[] = [
   ['one tag', { tags: ['tag-7'] }, 51],
   ['two tags', { tags: ['tag-7', 'kind-7'] }, 51],
@@ -183,7 +183,7 @@ const searches: readonly (readonly [name: string, filter: ItemFilter, rows: numb
   ['a tag of a user', { userId: 'user-7', tags: ['all'] }, 51],
   ['a rare tag of a user', { userId: 'user-7', tags: ['tag-7', 'kind-7'] }, 51],
   ['metadata, a rare value', { metadata: { campaign: 'c-7' } }, 51],
-  // The value alone is in many items, under another key.
+  // Many items have the value, under another key.
   ['metadata, one item', { metadata: { seed: 19_999 } }, 1],
   ['metadata, the oldest items', { metadata: { seed: ROWS } }, 1],
   ['text, rare', { q: 'word7 fox' }, 40],
@@ -223,13 +223,13 @@ test('a name that one user has given to thousands of items costs a stranger a fe
       expect(statement.sql).not.toMatch(/metadata|provider_response|"generation"|prompt|input_text|\*/);
       const plan = await explainQuery(statement);
       expect(plan.scannedTables.filter((table) => table !== 'runs')).toEqual([]);
-      // All are private, so each of them is looked at for a public one.
+      // All are private, so each is checked for being public.
       expect(plan.buffers).toBeLessThanOrEqual(2000);
     }
   }
 });
 
-test('a page far in looks at its window alone, as the first one does', async () => {
+test('a late page reads only its window, as the first one does', async () => {
   const middle = { createdAt: new Date(Date.now() - ROWS * 500).toISOString(), id: String(ROWS / 2) };
   const windows = async (after?: PageRequest['after']) => {
     const request = at({ tags: ['tag-7'] }, { after, limit: 10 });
@@ -242,7 +242,7 @@ test('a page far in looks at its window alone, as the first one does', async () 
   expect(await windows(middle)).toBeLessThanOrEqual(2 * first);
 });
 
-/** The statements that a repository function runs, those apart that only begin or end something. */
+/** The statements that a repository function runs, without those that only begin or end a transaction. */
 async function statementsOf(
   work: (db: Db) => Promise<unknown>,
 ): Promise<{ sql: string; parameters: readonly unknown[] }[]> {
@@ -272,7 +272,7 @@ const eventShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ['events of a user who has none', (db) => readEvents(db, { after: 1000, userId: 'nobody', limit: 100 }), 20],
   ['events of a user, new ones', (db) => readEvents(db, { after: NEAR_END, userId: 'user-7', limit: 100 }), 20],
   ['whom new events are about', (db) => usersOfEvents(db, NEAR_END), 60],
-  // What is written counts too: a row out, a row in, and two index entries for each.
+  // Writes count too: the old row, the new row, and two index entries for each.
   ['the next events to number', (db) => numberEvents(db, 100), 3000],
   ['the events to forget', (db) => forgetEvents(db, 3600, 100), 60],
 ];
@@ -364,11 +364,11 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ['items to mirror', (db) => nextTransfers(db, { to: 's3', filter: {} }, AFTER, 200), 5000],
 ];
 
-/** Or none, as marks when all is counted. */
+/** Or none, as marks when everything is counted. */
 const ONE_ROW = new Set(['media_event_log', 'media_rollup_walk', 'media_rollup_marks']);
 
 test.each([...storeShapes, ...eventShapes])(
-  '%s: read by an index, within its buffers',
+  '%s: uses an index, within its buffers',
   async (_name, work, maxBuffers) => {
     const plan = await explainQuery(await statementOf(work));
     expect(plan.scannedTables.filter((table) => !ONE_ROW.has(table))).toEqual([]);
@@ -376,7 +376,7 @@ test.each([...storeShapes, ...eventShapes])(
   },
 );
 
-test('a shape without an index is seen to scan the table, so the check above can fail', async () => {
+test('a query without an index is found to scan the table, so the check above can fail', async () => {
   await sql`CREATE TABLE plain AS SELECT id, user_id FROM generated_images LIMIT 10000`.execute(open.db);
   const { rows } = await open.pool.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
     "EXPLAIN (FORMAT JSON) SELECT * FROM plain WHERE user_id = 'x'",

@@ -34,7 +34,7 @@ async function catchUp(limit = 1000): Promise<void> {
   while (await rollupsAreBehind(open.db)) await catchUpRollups(open.db, limit);
 }
 
-/** Kept totals against those of a query over all rows, for everyone, for each user, and for each idea of what is a database. */
+/** Compares the kept totals with a query over all rows, for everyone, each user, and each set of database stores. */
 async function checkTotals(): Promise<void> {
   for (const user of [undefined, ...USERS, 'nobody']) {
     for (const databases of [[], ['database'], ['database', 'blobs'], ['blobs', 'local']])
@@ -49,7 +49,7 @@ async function checkTotals(): Promise<void> {
   expect(rows).toEqual([]);
 }
 
-/** One statement, with the id of an item that may or may not be there. */
+/** One statement, with the id of an item that may not exist. */
 type Step = readonly [sql: string, values: unknown[]];
 
 const id = fc.integer({ min: 1, max: 8 });
@@ -129,7 +129,7 @@ async function write(transactions: readonly { steps: readonly Step[]; commits: b
         for (const [text, values] of steps) await client.query(text, values);
         await client.query(commits ? 'COMMIT' : 'ROLLBACK');
       } catch (error) {
-        // Writers that collide; what they had done is undone, marks and all.
+        // Writers that collide are rolled back, including their marks.
         expect((error as { code?: string }).code).toMatch(/^(40P01|40001|23505|23503|3B001)$/);
         await client.query('ROLLBACK');
       }
@@ -140,7 +140,7 @@ async function write(transactions: readonly { steps: readonly Step[]; commits: b
 }
 
 test(
-  'kept totals are those of the rows, whatever several writers do while two count',
+  'kept totals equal those of the rows, with several concurrent writers and two counters',
   { timeout: 120_000 },
   async () => {
     await fc.assert(
@@ -168,21 +168,21 @@ test(
 const insert = (values: string) =>
   sql`INSERT INTO generated_images (prompt, storage_url, user_id, tags) VALUES ${sql.raw(values)}`.execute(open.db);
 
-test('a catch-up that is cut off in the middle has counted nothing, and the next one counts it all', async () => {
+test('an aborted catch-up has counted nothing, and the next one counts everything', async () => {
   await insert("('', '', 'ann', '{a}'), ('', '', 'bob', '{a,b}')");
   const other = new pg.Client({ connectionString: database.connectionString });
   await other.connect();
   try {
     await other.query('BEGIN; LOCK TABLE media_rollup_counts IN EXCLUSIVE MODE');
     const cut = catchUpRollups(open.db).catch((error: unknown) => error);
-    // Not by the transaction, which sees the activity of its first look for ever.
+    // Outside of the transaction, which would see the activity of its first query for ever.
     const pid = await until(async () => {
       const { rows } = await open.pool.query(
         "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE FROM media_rollup_marks%' AND pid <> pg_backend_pid()",
       );
       return rows[0]?.pid as number | undefined;
     });
-    // Meanwhile another one passes on at once.
+    // Another catch-up returns at once.
     expect(await catchUpRollups(open.db)).toBeUndefined();
     await other.query('SELECT pg_terminate_backend($1)', [pid]);
     expect(String(await cut)).toMatch(/terminat/);
@@ -196,7 +196,7 @@ test('a catch-up that is cut off in the middle has counted nothing, and the next
   expect(await readStats(open.db, undefined, [])).toMatchObject({ total: 2, uniqueUsers: 2, behind: 0 });
 });
 
-test('nothing of a user remains when nothing of theirs does, and totals start again from there', async () => {
+test('no totals remain for a user without items, and they start again with a new item', async () => {
   await insert("('', '', 'ann', '{a}')");
   await catchUp();
   await sql`DELETE FROM generated_images`.execute(open.db);
@@ -209,7 +209,7 @@ test('nothing of a user remains when nothing of theirs does, and totals start ag
   await checkTotals();
 });
 
-test('what cannot change a total leaves no mark', async () => {
+test('a change that affects no total leaves no mark', async () => {
   await insert("('', '', 'ann', '{a}')");
   await sql`INSERT INTO media_locations (media_id, store, key, bytes) SELECT id, 'local', 'k', 1 FROM generated_images`.execute(
     open.db,
@@ -227,7 +227,7 @@ test('what cannot change a total leaves no mark', async () => {
   expect(await countBehind(open.db)).toBe(1);
 });
 
-test('totals can be made again from the rows, while others write', async () => {
+test('totals can be rebuilt from the rows during writes', async () => {
   await insert("('', '', 'ann', '{a}'), ('', '', 'bob', '{b}'), ('', '', 'bob', '{b,a}')");
   await catchUp();
   await sql`UPDATE media_rollup_counts SET items = 77`.execute(open.db);
@@ -241,11 +241,11 @@ test('totals can be made again from the rows, while others write', async () => {
   await checkTotals();
 });
 
-test('a database with rows is counted after it was migrated, also what was changed meanwhile', async () => {
+test('a database with rows is counted after its migration, including concurrent changes', async () => {
   const older = await createTestDatabase();
   const db = openDatabase({ connectionString: older.connectionString, poolMax: 2, statementTimeoutMs: 0 });
   try {
-    // As the version before left it.
+    // As the previous version left it.
     await sql`DROP TABLE media_rollup_marks, media_rollup_items, media_rollup_scopes, media_rollup_counts, media_rollup_walk`.execute(
       db.db,
     );
@@ -273,7 +273,7 @@ test('a database with rows is counted after it was migrated, also what was chang
   }
 });
 
-test('whoever may change items, and nothing else, leaves marks, with whatever search path', async () => {
+test('a role that may only change items leaves marks, whatever its search path', async () => {
   const role = `writer_${process.pid}`;
   await sql`CREATE ROLE ${sql.ref(role)}`.execute(open.db);
   const client = await open.pool.connect();

@@ -14,7 +14,7 @@ let open: Database;
 beforeAll(async () => {
   database = await createTestDatabase();
   open = openDatabase({ connectionString: database.connectionString, poolMax: 4, statementTimeoutMs: 30_000 });
-  // Half of it at a few moments, the rest at differing distances, some of it at no time at all; each word in another stretch.
+  // Half of it at a few moments, the rest at varying distances, some without a time; each word in a different period.
   await sql`
     INSERT INTO generated_images (user_id, prompt, storage_url, tool_name, tags, metadata, status, created_at, deleted_at)
     SELECT 'user-' || CASE WHEN n % 3 = 0 THEN 1 ELSE n % 50 END, 'common' || CASE WHEN n % 40 = 0 THEN ' middling' ELSE '' END
@@ -57,7 +57,7 @@ const filters = fc.record(
   { requiredKeys: [] },
 );
 
-test('a search tells the same pages as one statement over everything', { timeout: 120_000 }, async () => {
+test('a windowed search returns the same pages as one statement over everything', { timeout: 120_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(
       filters,
@@ -82,7 +82,7 @@ test('a search tells the same pages as one statement over everything', { timeout
 });
 
 test(
-  'items of one moment, and items over many years, are paged through to their end',
+  'paging covers items of a single moment, and items over many years, to the end',
   { timeout: 120_000 },
   async () => {
     const zebras = sql`CASE WHEN n % 100 = 14 THEN 'a zebra' ELSE 'a horse' END`;

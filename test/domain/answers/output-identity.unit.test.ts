@@ -11,7 +11,7 @@ const bytes = (data: string, filename?: string, subfolder?: string): AnswerOutpu
   subfolder,
 });
 
-/** Tells outputs of one job call by call, as they would be recorded. Answers how many items that makes. */
+/** Records the outputs of one job call by call, in memory. Returns the number of items. */
 async function told(...calls: AnswerOutput[][]): Promise<number> {
   const known = new Map<string, Set<string>>();
   for (const outputs of calls) {
@@ -33,7 +33,7 @@ test.each([
   ],
   ['equal names in different folders', [[object('x/a.png')], [object('y/a.png')]], 2],
   [
-    'a URL signed anew',
+    'a URL with a new signature',
     [[url('https://h/a.png?X-Amz-Signature=1&X-Amz-Date=2')], [url('https://h/a.png?X-Amz-Signature=3')]],
     1,
   ],
@@ -50,7 +50,7 @@ test.each([
     2,
   ],
   [
-    'a file of a node and the address that shows it',
+    'a file of a node and the URL that shows it',
     [[bytes('x', 'a.png', 's')], [url('http://c/view?filename=a.png&subfolder=s&type=output')]],
     1,
   ],
@@ -61,7 +61,7 @@ test.each([
   ],
   ['a chunk by its name, then a path', [[bytes('x', 'a.png')], [object('/v/outputs/u/a.png')]], 1],
   [
-    'a name that two bear decides nothing',
+    'a name that two items have decides nothing',
     [[bytes('x', 'a.png', '1'), bytes('y', 'a.png', '2')], [object('/v/u/a.png')]],
     3,
   ],
@@ -69,7 +69,7 @@ test.each([
   expect(await told(...(calls as unknown as AnswerOutput[][]))).toBe(items);
 });
 
-test('however often and in whatever order the same outputs are told, they are the same items', async () => {
+test('the same outputs, repeated in any order, are the same items', async () => {
   const output = fc.oneof(
     fc.constantFrom('a', 'b', 'c').map((name) => object(`outputs/u/${name}.png`)),
     fc.constantFrom('d', 'e').map((name) => url(`https://h/${name}.png`)),
@@ -88,7 +88,7 @@ test('however often and in whatever order the same outputs are told, they are th
   );
 });
 
-test('whatever the texts, identities are short enough for an index and hold nothing that cannot be stored', async () => {
+test('for any text, identities are short enough for an index and contain only storable characters', async () => {
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 3000 }), async (text) => {
       const outputs = [object(text), url(text), url(`https://h/${text}`), bytes(text, text, text)];
@@ -100,13 +100,13 @@ test('whatever the texts, identities are short enough for an index and hold noth
   );
 });
 
-test('a thousand outputs of equal names in a job of many are told apart in a moment', async () => {
+test('a thousand outputs with equal names are matched quickly in a job with many outputs', async () => {
   const many = (length: number, from: number) =>
     identifyOutputs(Array.from({ length }, (_value, at) => url(`https://h/${at + from}/a.png`)));
   const outputs = await many(1000, 0);
   const known = new Map((await many(3000, 500)).map((identities, at) => [String(at), new Set(identities)]));
   const started = performance.now();
   expect(matchOutputs(outputs, known).filter((match) => match !== undefined)).toHaveLength(500);
-  // Quadratic work took minutes; this is no measurement.
+  // Quadratic work took minutes; this is not a measurement.
   expect(performance.now() - started).toBeLessThan(5000);
 });

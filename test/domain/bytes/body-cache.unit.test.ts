@@ -13,7 +13,7 @@ const at = (key: string, bytes: number, owned = true): Location => ({
   verifiedAt: null,
 });
 
-test('a small body is kept from its second request on, under its own store and key', () => {
+test('a small body is cached from its second request on, by store and key', () => {
   const bodies = createBodyCache(MIB);
   const location = at('a', 3);
   expect([bodies.get(location), bodies.wants(location), bodies.wants(location)]).toEqual([undefined, false, true]);
@@ -23,7 +23,7 @@ test('a small body is kept from its second request on, under its own store and k
   expect(bodies.get(at('b', 3))).toBeUndefined();
 });
 
-test("large bodies, somebody else's objects and cut bodies are never kept, and 0 keeps nothing", () => {
+test('large bodies, adopted objects and truncated bodies are never cached, and 0 caches nothing', () => {
   const bodies = createBodyCache(64 * MIB);
   for (const location of [at('large', MIB + 1), at('theirs', 3, false)])
     expect([bodies.wants(location), bodies.wants(location)]).toEqual([false, false]);
@@ -33,7 +33,7 @@ test("large bodies, somebody else's objects and cut bodies are never kept, and 0
   expect([none.wants(at('a', 3)), none.wants(at('a', 3))]).toEqual([false, false]);
 });
 
-test('what is kept stays within its bound, and whoever reads everything once drives nothing out', () => {
+test('the cache stays within its bound, and a full scan evicts nothing', () => {
   const bodies = createBodyCache(10);
   for (const key of ['a', 'b', 'c']) bodies.keep(at(key, 4), Buffer.alloc(4));
   expect(['a', 'b', 'c'].map((key) => bodies.get(at(key, 4)) !== undefined)).toEqual([false, true, true]);

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-/** An item whose body has been asked for so often that it is kept in memory, and has no file any more. */
+/** An item whose body is cached in memory and whose file is gone. */
 async function keptInMemory(seed: number) {
   const file = bigPng(50_000, seed);
   const headers = { ...alice, 'content-type': 'image/png' };
@@ -36,7 +36,7 @@ async function keptInMemory(seed: number) {
   return { id, file, location, addresses };
 }
 
-test('a purge removes the body from memory, and no address gives it any more', async () => {
+test('a purge removes the body from memory, and no URL returns it any longer', async () => {
   const { id, location, addresses } = await keptInMemory(1);
   const url = `/v1/media/${id}?purge=true`;
   expect((await t.app.inject({ method: 'DELETE', url, headers: alice })).statusCode).toBe(204);
@@ -44,7 +44,7 @@ test('a purge removes the body from memory, and no address gives it any more', a
   for (const address of addresses) expect((await get(address)).statusCode).toBe(404);
 });
 
-test('a deleted item is not given out of memory, and a restored one is again', async () => {
+test('a deleted item is not served from memory, and a restored one is again', async () => {
   const { id, file, addresses } = await keptInMemory(2);
   await t.app.inject({ method: 'DELETE', url: `/v1/media/${id}`, headers: alice });
   for (const address of addresses) expect((await get(address)).statusCode).toBe(404);
@@ -52,7 +52,7 @@ test('a deleted item is not given out of memory, and a restored one is again', a
   for (const address of addresses) expect((await get(address)).rawPayload.equals(file)).toBe(true);
 });
 
-test('what is in memory is given to those alone who may have it', async () => {
+test('a cached body is served only to readers with access', async () => {
   const { addresses } = await keptInMemory(3);
   for (const address of addresses.slice(0, 2)) {
     expect((await get(address, asUser('bob'))).statusCode).toBe(404);

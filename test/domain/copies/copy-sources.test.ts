@@ -11,7 +11,7 @@ let stores: Map<string, MemoryStore>;
 let id: string;
 const file = bigPng(200_000, 8);
 
-/** An item with a copy in each of the stores 'one', its home, and 'two'; 'three' is empty. */
+/** An item with a copy in its own store 'one' and in 'two'; 'three' is empty. */
 beforeEach(async () => {
   const { kind, made } = memoryKind();
   stores = made;
@@ -46,28 +46,28 @@ const flip = (name: string) => {
   for (const { bytes } of store(name).objects.values()) bytes[1000] = (bytes[1000] ?? 0) ^ 1;
 };
 
-test('a copy is made from the next location when an object has gone, and that location is marked missing', async () => {
+test('when an object is gone, the copy is made from the next location, and that location is marked missing', async () => {
   store('one').objects.clear();
   expect(await copyTo('three')).toMatchObject({ copied: 1, failed: [] });
   expect(copied()).toEqual([true]);
   expect(await states()).toEqual(['one missing', 'three stored', 'two stored']);
 });
 
-test('a copy is made from the next location when an object is damaged, and that location is marked damaged', async () => {
+test('when an object is damaged, the copy is made from the next location, and that location is marked corrupt', async () => {
   flip('one');
   expect(await copyTo('three')).toMatchObject({ copied: 1, failed: [] });
   expect(copied()).toEqual([true]);
   expect(await states()).toEqual(['one corrupt', 'three stored', 'two stored']);
 });
 
-test('a copy is made from the next location when a store does not answer, and nothing is said against that location', async () => {
+test('when a store is unavailable, the copy is made from the next location, and that location keeps its state', async () => {
   store('one').down = true;
   expect(await copyTo('three')).toMatchObject({ copied: 1, failed: [] });
   expect(copied()).toEqual([true]);
   expect(await states()).toEqual(['one stored', 'three stored', 'two stored']);
 });
 
-test('a location that is marked damaged is not copied from', async () => {
+test('a location marked corrupt is not copied from', async () => {
   await t.deps.db.updateTable('media_locations').set({ state: 'corrupt' }).where('store', '=', 'one').execute();
   flip('one');
   expect(await copyTo('three')).toMatchObject({ copied: 1 });
@@ -75,7 +75,7 @@ test('a location that is marked damaged is not copied from', async () => {
   expect(t.logged()).not.toContain('a location is no good');
 });
 
-test('when no location has the bytes the copy fails with the reason, the last location keeps its state, and nothing is left behind', async () => {
+test('when no location has the bytes, the copy fails with the reason, the last location keeps its state, and nothing is left behind', async () => {
   store('one').objects.clear();
   store('two').objects.clear();
   expect(await copyTo('three')).toMatchObject({
@@ -89,7 +89,7 @@ test('when no location has the bytes the copy fails with the reason, the last lo
   ]);
 });
 
-test('a target that refuses the bytes says nothing against the locations that were read', async () => {
+test('a target that refuses the bytes does not affect the state of the locations that were read', async () => {
   store('three').down = true;
   expect(await copyTo('three')).toMatchObject({ copied: 0, failed: [{ id }] });
   expect(await states()).toEqual(['one stored', 'two stored']);
@@ -97,7 +97,7 @@ test('a target that refuses the bytes says nothing against the locations that we
   expect(await copyTo('three')).toMatchObject({ copied: 1, failed: [] });
 });
 
-test('an item that is larger than the target takes is not sent there, and the reason names both sizes', async () => {
+test("an item larger than the target's limit is not sent there, and the error names both sizes", async () => {
   Object.assign(store('three').capabilities, { maxObjectBytes: 1000 });
   expect(await copyTo('three')).toMatchObject({
     copied: 0,

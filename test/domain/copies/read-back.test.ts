@@ -35,7 +35,7 @@ const flipped = (bytes: Buffer): Buffer => {
   copy[1000] = (copy[1000] ?? 0) ^ 1;
   return copy;
 };
-/** An item in the store 'one' alone; its mirror is still to be made. */
+/** An item in the store 'one' alone; its mirror copy is pending. */
 async function stored(): Promise<string> {
   const headers = { ...alice, 'content-type': 'image/png' };
   const response = await t.app.inject({ method: 'POST', url: '/v1/media', headers, payload: file });
@@ -60,22 +60,19 @@ test.each([
   ['other bytes', flipped],
   ['fewer bytes', (bytes: Buffer) => bytes.subarray(0, 150_000)],
   ['no bytes', () => Buffer.alloc(0)],
-])(
-  'a mirror that acknowledges a copy and gives back %s gets no location, and is tried again later',
-  async (_what, keeps) => {
-    const id = await stored();
-    store('two').keeps = keeps;
-    expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 0, failed: 1 });
-    expect(await states(id)).toEqual(['one stored', 'two pending']);
-    expect(store('two').objects.size).toBe(0);
-    store('two').keeps = (bytes) => bytes;
-    await due();
-    expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 1, failed: 0 });
-    expect(await states(id)).toEqual(['one stored', 'two stored']);
-  },
-);
+])('a mirror that acknowledges a copy but returns %s gets no location, and is retried later', async (_what, keeps) => {
+  const id = await stored();
+  store('two').keeps = keeps;
+  expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 0, failed: 1 });
+  expect(await states(id)).toEqual(['one stored', 'two pending']);
+  expect(store('two').objects.size).toBe(0);
+  store('two').keeps = (bytes) => bytes;
+  await due();
+  expect(await makePendingCopies(t.deps)).toMatchObject({ mirrored: 1, failed: 0 });
+  expect(await states(id)).toEqual(['one stored', 'two stored']);
+});
 
-test('a mirror that goes away between the write and the reading back gets no location', async () => {
+test('a mirror that becomes unavailable between the write and the read-back gets no location', async () => {
   const id = await stored();
   store('two').keeps = (bytes) => {
     store('two').down = true;
@@ -85,7 +82,7 @@ test('a mirror that goes away between the write and the reading back gets no loc
   expect(await states(id)).toEqual(['one stored', 'two pending']);
 });
 
-test('a move to a store that gives back other bytes than it was sent leaves the item where it is', async () => {
+test('a move to a store that returns other bytes than it was sent leaves the item where it is', async () => {
   const id = await stored();
   store('two').keeps = flipped;
   expect(await move()).toMatchObject({
@@ -97,7 +94,7 @@ test('a move to a store that gives back other bytes than it was sent leaves the 
   expect([response.headers['x-storage-provider'], response.rawPayload.equals(file)]).toEqual(['one', true]);
 });
 
-test('a move to a store that has a copy already reads that copy before the old one is dropped', async () => {
+test('a move to a store with an existing copy reads that copy before the old one is dropped', async () => {
   const id = await stored();
   await makePendingCopies(t.deps);
   const [[key, object] = []] = store('two').objects;
@@ -112,13 +109,13 @@ test('a move to a store that has a copy already reads that copy before the old o
   expect((await served(id)).rawPayload.equals(file)).toBe(true);
 });
 
-test('a move never drops the last good copy: one that is found damaged while the move commits is made anew first', async () => {
+test('a move never drops the last good copy: one found damaged during the commit is replaced first', async () => {
   const id = await stored();
   await makePendingCopies(t.deps);
   const [[key, object] = []] = store('two').objects;
   if (key === undefined || object === undefined) throw new Error('no copy was made');
   const mirrored = (await locationsOf(t.deps.db, id, 'two')).slice(0, 1);
-  // The move has found the copy sound, and now waits for this row while it makes the new home.
+  // The move has verified the copy, and now waits for this row to switch the item's store.
   const atOnce = await slowRows(t.deps.db, { table: 'generated_images', on: 'UPDATE', seconds: 2 });
   const moving = move();
   await until(async () => {
@@ -129,7 +126,7 @@ test('a move never drops the last good copy: one that is found damaged while the
     return rows.length > 0;
   });
   store('two').objects.set(key, { ...object, bytes: flipped(object.bytes) });
-  // A reader meets the damage.
+  // A reader finds the damage.
   await expect(openContent(t.deps, { id }, mirrored, undefined).then(({ stream }) => readAll(stream))).rejects.toThrow(
     'damaged',
   );

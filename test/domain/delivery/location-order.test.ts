@@ -47,7 +47,7 @@ const read = async (id: string, headers: Record<string, string> = {}) => {
 const order = async (id: string) =>
   servable(t.deps, await locationsOf(t.deps.db, id, 'one')).map(({ store: name, state }) => `${name} ${state}`);
 
-test('a location that is marked missing or damaged is asked after those that are sound, though it is the first one', async () => {
+test('locations marked missing or corrupt are tried after sound ones, even the first location', async () => {
   const id = await mirrored();
   expect(await read(id)).toMatchObject({ status: 200, from: 'one', whole: true });
   await mark('one', 'missing');
@@ -62,7 +62,7 @@ test('a location that is marked missing or damaged is asked after those that are
   expect([part.status, part.from, part.response.rawPayload]).toEqual([206, 'three', file.subarray(10, 20)]);
 });
 
-test('one that is marked damaged is asked last of all, after one that is marked missing', async () => {
+test('a location marked corrupt is tried after one marked missing', async () => {
   const id = await mirrored();
   await mark('one', 'corrupt');
   await mark('two', 'missing');
@@ -74,7 +74,7 @@ test('one that is marked damaged is asked last of all, after one that is marked 
   expect(await read(id)).toMatchObject({ status: 200, from: 'one', whole: true });
 });
 
-test('a copy that is still to be made is never asked, and a store that is not configured here neither', async () => {
+test('pending copies and stores that are not configured here are never read', async () => {
   const id = await mirrored();
   await mark('one', 'pending');
   await t.deps.db.updateTable('media_locations').set({ store: 'elsewhere' }).where('store', '=', 'two').execute();
@@ -83,7 +83,7 @@ test('a copy that is still to be made is never asked, and a store that is not co
   expect((await read(id)).response.json()).toMatchObject({ status: 410, code: 'content_missing' });
 });
 
-test('a store that is known to be down is asked after those that answer', async () => {
+test('a store that is known to be down is tried last', async () => {
   const id = await mirrored();
   store('one').down = true;
   await expect(t.deps.stores.get('one').healthy()).rejects.toThrow();
@@ -92,7 +92,7 @@ test('a store that is known to be down is asked after those that answer', async 
   expect(t.logged().slice(before)).not.toContain('a location of an item could not be read');
 });
 
-test('an object of another size than was stored is passed over for the next location', async () => {
+test('an object whose size differs is skipped for the next location', async () => {
   const id = await mirrored();
   for (const [key, object] of store('one').objects)
     store('one').objects.set(key, { ...object, bytes: Buffer.concat([object.bytes, Buffer.from('more')]) });
@@ -104,15 +104,12 @@ test('an object of another size than was stored is passed over for the next loca
 test.each([
   ['first', 'one'],
   ['last', 'three'],
-])(
-  'when no location gives the bytes and the %s one may do so later, the reader is told to come again',
-  async (_where, away) => {
-    const id = await mirrored();
-    for (const [name, each] of stores) if (name !== away) each.objects.clear();
-    store(away).down = true;
-    expect((await read(id)).response.json()).toMatchObject({ status: 503, code: 'store_unavailable' });
-    store(away).down = false;
-    store(away).objects.clear();
-    expect((await read(id)).response.json()).toMatchObject({ status: 410, code: 'content_missing' });
-  },
-);
+])('when no location has the bytes and the %s one may recover, the reader is told to retry', async (_where, away) => {
+  const id = await mirrored();
+  for (const [name, each] of stores) if (name !== away) each.objects.clear();
+  store(away).down = true;
+  expect((await read(id)).response.json()).toMatchObject({ status: 503, code: 'store_unavailable' });
+  store(away).down = false;
+  store(away).objects.clear();
+  expect((await read(id)).response.json()).toMatchObject({ status: 410, code: 'content_missing' });
+});

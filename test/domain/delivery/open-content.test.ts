@@ -25,7 +25,7 @@ afterAll(async () => {
   await archive.remove();
 });
 
-/** A stored item and where its bytes lie just now. */
+/** A stored item and its current location. */
 async function store() {
   const payload = { source: { type: 'base64', data: file.toString('base64') } };
   const stored = await t.app.inject({ method: 'POST', url: '/v1/media', headers: alice, payload });
@@ -41,7 +41,7 @@ async function move(from: string, to: string) {
 
 const unreadable = () => t.logged().split(UNREADABLE).length - 1;
 
-test('a reader that has gone away before the file was opened is told as no failure of its store', async () => {
+test('a reader that disconnects before the file is opened does not count as a store failure', async () => {
   const { id, locations } = await store();
   const item = await itemForReading(t.deps, { type: 'signature' }, { id });
   const reason = new AppError('invalid_request', 'The client closed the connection.');
@@ -50,7 +50,7 @@ test('a reader that has gone away before the file was opened is told as no failu
   expect(unreadable()).toBe(0);
 });
 
-test('an item that is moved between the look at its record and the opening of its file is read where it lies by then', async () => {
+test('an item that is moved between the read of its record and the opening of its file is read from its new location', async () => {
   const { id, locations } = await store();
   const range = { start: 1000, end: 1999 };
   await move('local', 'archive');
@@ -66,7 +66,7 @@ test('an item that is moved between the look at its record and the opening of it
   expect(unreadable()).toBe(0);
 });
 
-test('an item that is purged meanwhile is not found, and one whose file has gone is missing', async () => {
+test('an item purged in between is not found, and one whose file is gone is missing', async () => {
   const purged = await store();
   const url = `/v1/media/${purged.id}?purge=true`;
   expect((await t.app.inject({ method: 'DELETE', url, headers: alice })).statusCode).toBe(204);

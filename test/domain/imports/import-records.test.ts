@@ -25,7 +25,7 @@ const options = { concurrency: 8, signal: new AbortController().signal, onProgre
 const run = (...records: ImportRecord[]) => importRecords(t.deps, lines(records), options);
 const bytes = (salt: number) => ({ type: 'base64' as const, data: png(3, 3, salt).toString('base64') });
 
-test('lines of one externalId, and equal lines, are stored once, however many run at a time', async () => {
+test('lines with one externalId, and equal lines, are stored once, even concurrently', async () => {
   const records = Array.from({ length: 6 }, () => ({ userId: 'u', externalId: 'once', source: bytes(1) }));
   const equal = Array.from({ length: 6 }, () => ({ userId: 'u', source: bytes(2) }));
   expect(await run(...records, ...equal)).toMatchObject({ stored: 2, present: 10, failed: [] });
@@ -48,7 +48,7 @@ test.each<[string, ImportRecord, ImportRecord, ImportRecord]>([
     { source: { type: 'external', storageUrl: 'https://cdn.example.com/b.png', storageProvider: 'cdn' } },
   ],
 ])(
-  'two old systems that number alike: %s that is not the known one is told of, not skipped',
+  'two old systems with the same ids: %s that differs from the known file is reported, not skipped',
   async (name, first, same, other) => {
     const own = ({ source, ...more }: ImportRecord): ImportRecord => ({
       ...more,
@@ -65,7 +65,7 @@ test.each<[string, ImportRecord, ImportRecord, ImportRecord]>([
   },
 );
 
-test('an object that was known under another key is the same when its bytes are', async () => {
+test('an object known under another key is the same if its bytes are', async () => {
   const put = async (key: string, salt: number) => {
     const body = (async function* () {
       yield png(3, 3, salt);
@@ -80,7 +80,7 @@ test('an object that was known under another key is the same when its bytes are'
   expect(await run(other)).toMatchObject({ present: 0, failed: [{ line: 1 }] });
 });
 
-test('when the database is away the run ends with that, and records under way end with it', async () => {
+test('when the database is unavailable the run ends with that error, and so do running records', async () => {
   const { db, close } = openDatabase({
     connectionString: `postgres://nobody@127.0.0.1:${await freePort()}/none`,
     poolMax: 2,

@@ -39,7 +39,7 @@ afterAll(async () => {
   origin.close();
 });
 
-/** An item that waits for the bytes in the webhook of its job; no worker runs. */
+/** An item that waits for the bytes in its job's webhook; no worker runs. */
 async function told(file: Buffer): Promise<string> {
   const output = { images: [{ filename: 'a.png', data: file.toString('base64') }] };
   const payload = { id: randomUUID(), status: 'COMPLETED', user_id: 'a', output };
@@ -47,7 +47,7 @@ async function told(file: Buffer): Promise<string> {
   expect(answer.json()).toMatchObject({ state: 'accepted' });
   return answer.json<{ items: string[] }>().items[0] ?? '';
 }
-/** As if the item's webhooks had named these places and no others. */
+/** Makes these places the only ones of the item. */
 const places = (...sources: FetchSource[]) =>
   sql`UPDATE fetches SET sources = ${JSON.stringify(sources)}::jsonb`.execute(t.deps.db);
 const attempt = (id: string) => fetchPending(t.deps, { mediaId: id });
@@ -55,24 +55,24 @@ const item = async (id: string) => (await t.app.inject({ url: `/v1/media/${id}`,
 const expectFailure = async (id: string, reason: RegExp) => {
   expect(await attempt(id)).toMatchObject({ state: 'failed', reason: expect.stringMatching(reason) });
   expect(await item(id)).toMatchObject({ status: 'failed', error: expect.stringMatching(reason) });
-  // Nobody tries it again.
+  // No further attempt is made.
   expect(await attempt(id)).toBeUndefined();
 };
 
-test('an item whose bytes were in a webhook that is not kept any more fails at the first attempt', async () => {
+test('an item whose bytes were in a webhook that has been removed fails at the first attempt', async () => {
   const id = await told(png());
   await t.deps.db.deleteFrom('webhook_deliveries').execute();
   await expectFailure(id, /not kept any more/);
 });
 
-test('an item whose bytes were in a webhook whose body has gone from its store fails at the first attempt', async () => {
+test('an item fails at the first attempt when the stored body of its webhook is gone', async () => {
   const id = await told(bigPng(100_000));
   expect([...main.objects.keys()]).toEqual([expect.stringMatching(/^webhooks\/runpod\//)]);
   main.objects.clear();
   await expectFailure(id, /no longer has these bytes/);
 });
 
-test('an item whose webhook does not hold the bytes that it is said to fails at the first attempt', async () => {
+test('an item fails at the first attempt when its webhook does not contain the bytes', async () => {
   const id = await told(png());
   const { sources } = await t.deps.db.selectFrom('fetches').select('sources').executeTakeFirstOrThrow();
   const [first] = sources as unknown as Extract<FetchSource, { type: 'delivery' }>[];
@@ -81,7 +81,7 @@ test('an item whose webhook does not hold the bytes that it is said to fails at 
   await expectFailure(id, /does not hold those bytes/);
 });
 
-test('while the store that has the body of the webhook is down the item waits, and is stored when it is back', async () => {
+test("while the store of the webhook's body is down the item waits, and is stored when it is back", async () => {
   const id = await told(bigPng(100_000));
   main.down = true;
   expect(await attempt(id)).toMatchObject({ state: 'later' });
@@ -91,7 +91,7 @@ test('while the store that has the body of the webhook is down the item waits, a
   expect((await item(id)).status).toBe('success');
 });
 
-test('one place that has gone for good ends nothing while another one may still give the bytes', async () => {
+test('a place that is gone for good does not fail the item while another place may have the bytes', async () => {
   const id = await told(png());
   const { sources } = await t.deps.db.selectFrom('fetches').select('sources').executeTakeFirstOrThrow();
   await places(...(sources as unknown as FetchSource[]), { type: 'url', url: `${origin.url}/ok/a.png` });
@@ -103,17 +103,17 @@ test('one place that has gone for good ends nothing while another one may still 
 });
 
 test.each<[string, () => FetchSource, RegExp]>([
-  ['an address that answers 404', () => ({ type: 'url', url: `${origin.url}/nowhere` }), /status 404/],
-  ['an address that may not be fetched', () => ({ type: 'url', url: 'http://10.0.0.1/a.png' }), /./],
+  ['a URL that returns 404', () => ({ type: 'url', url: `${origin.url}/nowhere` }), /status 404/],
+  ['a URL that may not be fetched', () => ({ type: 'url', url: 'http://10.0.0.1/a.png' }), /./],
   ['an object in a store that is not configured', () => ({ type: 'object', store: 'none', key: 'a.png' }), /none/],
-  ['an object under a key that no store takes', () => ({ type: 'object', store: 'main', key: '../a.png' }), /./],
+  ['an object under an invalid key', () => ({ type: 'object', store: 'main', key: '../a.png' }), /./],
 ])('an item whose only place is %s fails at the first attempt', async (_what, place, reason) => {
   const id = await told(png());
   await places(place());
   await expectFailure(id, reason);
 });
 
-test('an item whose bytes are no media fails at the first attempt', async () => {
+test('an item whose bytes are not media fails at the first attempt', async () => {
   const put = (key: string, bytes: Buffer) =>
     main.objects.set(key, { bytes, contentType: 'image/png', modifiedAt: new Date() });
   const id = await told(png());
@@ -122,14 +122,14 @@ test('an item whose bytes are no media fails at the first attempt', async () => 
   await expectFailure(id, /./);
 });
 
-test('an object that a volume does not show yet is looked for three times more before the item fails', async () => {
+test('an object that a volume does not show yet is tried three more times before the item fails', async () => {
   const id = await told(png());
   await places({ type: 'object', store: 'main', key: 'late.png' });
   for (let time = 0; time < 3; time += 1) expect(await attempt(id)).toMatchObject({ state: 'later' });
   await expectFailure(id, /has no object of that key/);
 });
 
-test('an attempt that is broken off by the end of its process is made again after a second', async () => {
+test('an attempt interrupted by the end of its process is repeated after a second', async () => {
   const id = await told(png());
   await t.deps.db.deleteFrom('webhook_deliveries').execute();
   const { signal } = new AbortController();

@@ -69,17 +69,17 @@ const TYPES = [
   'nonsense',
 ];
 
-/** Whether the operation may take that type; the document spells out only some of the media types. */
+/** Whether the operation accepts that type; the document lists only some media types. */
 function suits({ takes, path }: Operation, type: string): boolean {
   if (path.includes('/webhooks/')) return true;
   const name = type.split(';')[0] ?? '';
-  // Without fields, `{}` is taken.
+  // Operations without fields accept `{}`.
   if (takes.length === 0) return name === 'application/json';
   if (takes.includes(name)) return true;
   return takes.includes('image/png') && /^(image|audio|video|model)\//.test(name);
 }
 
-/** What a request is given that its head alone decides; the body never comes. */
+/** The status that the head alone causes; the body is never sent. */
 const statusOf = async (operation: Operation, headers: [string, string][], pieces: string[] = []) =>
   (
     await sendRaw(address, [head(operation.method, operation.path, [admin, ...headers]), ...pieces], {
@@ -93,11 +93,11 @@ test('the table has every operation with a body of the document', () => {
 });
 
 describe.each(TYPES)('a body of type %s', (type) => {
-  test('is refused with 415 at its head where it does not suit, and nowhere else', async () => {
+  test('is refused with 415 at its head where it is not accepted, and only there', async () => {
     const wrong: string[] = [];
     for (const operation of operations().filter((each) => !each.open)) {
       if (suits(operation, type)) continue;
-      // 50 MB are announced, and not sent: an answer shows that none of them was waited for.
+      // 50 MB are announced but not sent: a response shows that the service did not wait for them.
       const status = await statusOf(operation, [
         ['Content-Type', type],
         ['Content-Length', '50000000'],
@@ -107,7 +107,7 @@ describe.each(TYPES)('a body of type %s', (type) => {
     expect(wrong).toEqual([]);
   });
 
-  test('that is chunked is refused at its first byte where it does not suit', async () => {
+  test('that is chunked is refused at its first byte where it is not accepted', async () => {
     const wrong: string[] = [];
     for (const operation of operations().filter((each) => !each.open)) {
       if (suits(operation, type)) continue;
@@ -128,7 +128,7 @@ describe.each(TYPES)('a body of type %s', (type) => {
     ['of length 0', [['Content-Length', '0']], []],
     ['chunked without a byte', [['Transfer-Encoding', 'chunked']], ['0\r\n\r\n']],
   ] as [string, [string, string][], string[]][])(
-    '%s is no body: its type is not complained of',
+    'a body %s counts as none: its type is ignored',
     async (_name, headers, pieces) => {
       const wrong: string[] = [];
       for (const operation of operations()) {
@@ -142,7 +142,7 @@ describe.each(TYPES)('a body of type %s', (type) => {
   );
 });
 
-test('a picture where JSON is expected is refused at once, and the process goes on', async () => {
+test('a picture where JSON is expected is refused at once, and the process survives', async () => {
   const response = await fetch(`${address}/api/images/save`, {
     method: 'POST',
     headers: { ...asAdmin(), 'content-type': 'image/png' },
@@ -153,7 +153,7 @@ test('a picture where JSON is expected is refused at once, and the process goes 
   expect((await fetch(`${address}/health/live`)).status).toBe(200);
 });
 
-test('fields where none are taken are refused, {} is not', async () => {
+test('fields are refused where none are accepted, {} is not', async () => {
   const url = `${address}/v1/media/999999/restore`;
   const post = (body: string) =>
     fetch(url, { method: 'POST', headers: { ...asAdmin(), 'content-type': 'application/json' }, body });
@@ -162,7 +162,7 @@ test('fields where none are taken are refused, {} is not', async () => {
   expect((await post(`{"x":"${'x'.repeat(5000)}"}`)).status).toBe(400);
 });
 
-test('a form to a route of JSON closes no run and registers no job', async () => {
+test('a form sent to a JSON route closes no run and registers no job', async () => {
   const json = { ...asAdmin(), 'content-type': 'application/json' };
   const run = (await (
     await fetch(`${address}/v1/runs`, {
@@ -189,7 +189,7 @@ test('a form to a route of JSON closes no run and registers no job', async () =>
   expect((await fetch(`${address}/v1/jobs/runpod/by-form`, { headers: asAdmin() })).status).toBe(404);
 });
 
-describe('nothing is read before it is known who asks', () => {
+describe('nothing of a body is read before the caller is authenticated', () => {
   const BAD: readonly (readonly [string, [string, string][]])[] = [
     ['no token', []],
     ['a token that is none', [['Authorization', 'Bearer x.y.z']]],
@@ -204,7 +204,7 @@ describe('nothing is read before it is known who asks', () => {
           [head(method, path, [...headers, ['Content-Type', type], ['Content-Length', '50000000']])],
           { patience: 4000, then: 'answer' },
         );
-        // A ticket that is missing is 403; a webhook without proof 401.
+        // A missing ticket is 403; a webhook without proof 401.
         if (!(open ? [400, 401, 403] : [401]).includes(status)) wrong.push(`${method} ${path} ${type}: ${status}`);
       }
     }
@@ -214,11 +214,11 @@ describe('nothing is read before it is known who asks', () => {
   test.each([
     ['an unknown path', 'POST', '/v1/nothing', 404, undefined],
     ['an unknown path below a known one', 'PUT', '/v1/media/1/nothing', 404, undefined],
-    ['a method that the path does not take', 'POST', '/v1/media/1', 405, 'DELETE, GET, PATCH'],
+    ['a method that the path does not have', 'POST', '/v1/media/1', 405, 'DELETE, GET, PATCH'],
     ['a method of a path with a wildcard', 'POST', '/uploads/a/b.png', 405, 'GET, HEAD'],
-    ['a method that nothing takes', 'PROPFIND', '/v1/media', 405, 'GET, POST'],
+    ['a method that no path has', 'PROPFIND', '/v1/media', 405, 'GET, POST'],
     ['a method of the documentation', 'DELETE', '/openapi.json', 405, 'GET'],
-    ['a provider that there is none', 'POST', '/v1/webhooks/nobody', 400, undefined],
+    ['an unknown provider', 'POST', '/v1/webhooks/nobody', 400, undefined],
   ])('%s is refused at the head, token or not', async (_name, method, path, status, allow) => {
     for (const headers of [[], [admin]] as [string, string][][]) {
       const answer = await sendRaw(
@@ -232,7 +232,7 @@ describe('nothing is read before it is known who asks', () => {
     }
   });
 
-  test('a preflight of a page that may call is still answered', async () => {
+  test('a CORS preflight of an allowed page is still answered', async () => {
     const response = await fetch(`${address}/v1/media`, {
       method: 'OPTIONS',
       headers: { origin: 'https://app.example.com', 'access-control-request-method': 'POST' },
@@ -246,7 +246,7 @@ describe('nothing is read before it is known who asks', () => {
     expect(refused.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
   });
 
-  test('a sender that waits for 100 Continue is refused without being told to send', async () => {
+  test('a refused sender that waits for 100 Continue does not get it', async () => {
     const continued: string[] = [];
     for (const [headers, path] of [
       [[], '/v1/media'],
@@ -270,7 +270,7 @@ describe('nothing is read before it is known who asks', () => {
     expect(continued).toEqual([]);
   });
 
-  test('a sender that waits for 100 Continue and may send is told so, in every form', async () => {
+  test('an accepted sender that waits for 100 Continue gets it, in every form', async () => {
     for (const [type, body] of [
       ['application/json', '{"userId":"alice","status":"failed","error":"none"}'],
       ['image/png', 'not a picture'],
@@ -311,6 +311,6 @@ test('a request without Host is refused with a problem like any other', async ()
   });
 });
 
-test('a file of the documentation that is not there is 404, not a method that is not taken', async () => {
+test('a missing file of the documentation is 404, not 405', async () => {
   expect((await fetch(`${address}/docs/static/nothing.js`)).status).toBe(404);
 });

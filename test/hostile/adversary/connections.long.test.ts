@@ -6,7 +6,7 @@ import { JWT_SECRET, asAdmin, asUser, token } from '../../support/test-app.ts';
 import { createSigner } from 'fast-jwt';
 import { type Victim, calmest, startVictim, watched } from './watchdog.ts';
 
-/** What the service grants a head, and how often it looks; some time for a busy machine. */
+/** The service's limit for a head, and its check interval; some allowance for a busy machine. */
 const HEAD_MS = 20_000 + 5000 + 5000;
 let victim: Victim;
 beforeAll(async () => {
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => victim.close());
 const guardedly = (work: () => Promise<unknown>) => () => calmest(watched(() => victim, work));
 
-/** A connection, and what came of it. */
+/** A connection and its outcome. */
 async function connect(): Promise<{ socket: net.Socket; closed: Promise<string>; received: () => string }> {
   const { hostname, port } = new URL(victim.address);
   const socket = net.connect(Number(port), hostname);
@@ -48,7 +48,7 @@ const FORGED: readonly string[] = [
 ];
 
 test(
-  'thirty forged tokens, each of them a hundred times, are refused',
+  'thirty forged tokens, each sent a hundred times, are refused',
   guardedly(async () => {
     expect(FORGED.length).toBeGreaterThanOrEqual(30);
     const statuses = new Set<number>();
@@ -66,7 +66,7 @@ test(
 );
 
 test(
-  'a hundred connections that send nothing are closed in time, and others are served meanwhile',
+  'a hundred idle connections are closed in time, while others are served',
   guardedly(async () => {
     const silent = await Promise.all(Array.from({ length: 100 }, connect));
     expect((await fetch(`${victim.address}/v1/stats`, { headers: asUser('alice') })).status).toBe(200);
@@ -77,7 +77,7 @@ test(
 );
 
 test(
-  'a hundred heads that drip are given up with 408',
+  'a hundred slow heads are ended with 408',
   guardedly(async () => {
     const slow = await Promise.all(Array.from({ length: 100 }, connect));
     const bytes = [...`GET /v1/media HTTP/1.1\r\nHost: a\r\nX-Slow: ${'x'.repeat(1000)}`];
@@ -98,7 +98,7 @@ test(
 );
 
 test(
-  'a thousand requests in one go on one connection are answered in their order',
+  'a thousand pipelined requests on one connection are answered in order',
   guardedly(async () => {
     const { authorization } = asUser('alice');
     const requests = Array.from({ length: 1000 }, (_value, index) =>
@@ -115,7 +115,7 @@ test(
 );
 
 test(
-  'requests behind one that is refused are not taken for its body, nor its body for a request',
+  'requests after a refused one are not taken for its body, nor its body for a request',
   guardedly(async () => {
     const smuggled = 'DELETE /v1/media/1 HTTP/1.1\r\nHost: a\r\n\r\n';
     const { closed } = await connect().then((connection) => {
@@ -126,7 +126,7 @@ test(
       return connection;
     });
     const statuses = statusesIn(await closed);
-    // The connection may be closed after the refusal; what comes is never an answer to what stood in the body.
+    // The connection may be closed after the refusal; a response never answers what was in the body.
     expect([[401], [401, 404]]).toContainEqual(statuses);
   }),
 );
@@ -144,7 +144,7 @@ test(
 );
 
 test(
-  'five hundred short headers are taken',
+  'five hundred short headers are accepted',
   guardedly(async () => {
     const headers = Array.from({ length: 500 }, (_value, index): [string, string] => [`x-${index}`, '1']);
     const { authorization } = asUser('alice');
@@ -155,7 +155,7 @@ test(
   }),
 );
 
-/** Headers that the service, its framework or its HTTP server look into. */
+/** Headers that the service, its framework or its HTTP server read. */
 const READ_HEADERS = [
   'accept',
   'accept-encoding',
@@ -207,7 +207,7 @@ const LONG = 31_000;
 const FILLS: readonly string[] = ['a', '1', ',', '"a",', 'a=b;', '%41', '\xe9', ' x', '(', 'eyJ.'];
 
 test(
-  'no header of 31 KB holds the service up or makes it fail',
+  'no header of 31 KB blocks the service or makes it fail',
   guardedly(async () => {
     const { authorization } = asAdmin();
     const failed: string[] = [];
@@ -225,7 +225,7 @@ test(
             then: 'answer',
             patience: 3000,
           });
-          // 0: the connection was closed without an answer.
+          // 0: the connection was closed without a response.
           if (status < 200 || status >= 500) failed.push(`${method} ${path} ${name}: ${fill} → ${status}`);
         }
       }

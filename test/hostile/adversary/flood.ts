@@ -2,7 +2,7 @@ import http from 'node:http';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Written again and again, so that a flood costs its sender no memory. */
+/** Sent repeatedly, so that a flood costs its sender no memory. */
 const BLOCK = Buffer.alloc(256 * 1024, 'x');
 
 export interface Target {
@@ -11,7 +11,7 @@ export interface Target {
   headers: Record<string, string>;
 }
 export interface Refusal {
-  /** 0: the connection was closed without an answer. */
+  /** 0: the connection was closed without a response. */
   status: number;
   code: string | undefined;
 }
@@ -33,7 +33,7 @@ function begin({ url, headers }: Target, length: number | undefined) {
       try {
         for await (const chunk of response) text += String(chunk);
       } catch {
-        // Cut off after it had begun: what came counts.
+        // Cut off after it had begun: what arrived counts.
       }
       const code = /"code":"(\w+)"/.exec(text)?.[1];
       resolve({ status: response.statusCode ?? 0, code });
@@ -42,7 +42,7 @@ function begin({ url, headers }: Target, length: number | undefined) {
   return { request, answer };
 }
 
-/** Sends a body of so many bytes as fast as it is taken; stops when it is answered. */
+/** Sends a body of so many bytes as fast as possible; stops at the response. */
 export async function pour(target: Target, bytes: number): Promise<Refusal> {
   const { request, answer } = begin(target, bytes);
   let over = false;
@@ -57,7 +57,7 @@ export async function pour(target: Target, bytes: number): Promise<Refusal> {
   return refusal;
 }
 
-/** Sends a byte at a time until it is answered. @param announced what Content-Length says; undefined: chunked */
+/** Sends a byte at a time until the response. @param announced the Content-Length; undefined: chunked */
 export async function drip(target: Target, announced: number | undefined, everyMs = 1000): Promise<Refusal> {
   const { request, answer } = begin(target, announced);
   let over = false;
@@ -70,7 +70,7 @@ export async function drip(target: Target, announced: number | undefined, everyM
   return answered;
 }
 
-/** How often each outcome came. */
+/** Counts each outcome. */
 export function tally(refusals: readonly Refusal[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { status, code } of refusals) {

@@ -14,7 +14,7 @@ const alice = asUser('alice');
 let victim: Victim;
 let ids: string[];
 
-/** Rows as heavy as the API takes them, all of one user, run, label, job, scene and old id. */
+/** Rows as large as the API accepts, all of one user, run, label, job, scene and old id. */
 async function seed(connectionString: string): Promise<string[]> {
   const client = new pg.Client({ connectionString });
   await client.connect();
@@ -52,7 +52,7 @@ async function seed(connectionString: string): Promise<string[]> {
 beforeAll(async () => {
   victim = await startVictim({ WORKER_CONCURRENCY: '0' });
   ids = await seed(victim.connectionString);
-  // Loaded and compiled before it counts.
+  // Warm-up: loads and compiles modules before the measurement.
   for (const { path, headers, body } of reads()) await ask(path, headers, body).catch(() => {});
 }, 300_000);
 afterAll(() => victim.close());
@@ -61,7 +61,7 @@ interface Read {
   path: string;
   headers: Record<string, string>;
   body?: object;
-  /** Bytes of the answer at most, as it is documented. */
+  /** Documented maximum bytes of the response. */
   most: number;
 }
 
@@ -124,7 +124,7 @@ async function ask(path: string, headers: Record<string, string>, body?: object)
 }
 
 describe(`against ${ROWS} of the heaviest rows`, () => {
-  test('no read moves memory by more than 64 MiB, and no answer is larger than is documented', async () => {
+  test('no read moves memory by more than 64 MiB, and no response exceeds its documented size', async () => {
     const seen: string[] = [];
     const wrong: string[] = [];
     for (const { path, headers, body, most } of reads()) {
@@ -142,7 +142,7 @@ describe(`against ${ROWS} of the heaviest rows`, () => {
     expect(wrong).toEqual([]);
   });
 
-  test('many at once, none of which may read anything, cost next to nothing', async () => {
+  test('many concurrent reads without permission cost next to nothing', async () => {
     for (const path of ['/api/media/image/heavy-label', '/api/images/heavy-old-id/data', '/api/media/run/heavy-run'])
       for (const headers of [{}, asUser('bob')]) {
         await guarded(
@@ -159,7 +159,7 @@ describe(`against ${ROWS} of the heaviest rows`, () => {
       }
   });
 
-  test('a change of one item writes no large metadata.json, again and again', async () => {
+  test('repeated changes of one item do not rewrite a large metadata.json each time', async () => {
     const client = new pg.Client({ connectionString: victim.connectionString });
     await client.connect();
     await client.query(`UPDATE runs SET metadata_bytes = 160000000, written_at = now() WHERE id = 'heavy-run'`);
@@ -181,7 +181,7 @@ describe(`against ${ROWS} of the heaviest rows`, () => {
        FROM runs WHERE id = 'heavy-run'`,
     );
     await client.end();
-    // 160 MB at 256 KiB a second are ten minutes: until then a worker leaves the run alone.
+    // 160 MB at 256 KiB per second are ten minutes: until then a worker leaves the run alone.
     expect(rows[0]?.written).toBe(false);
     expect(rows[0]?.minutes).toBeGreaterThan(9);
     await expect(access(path.join(victim.folder, 'volume/runs/heavy-run/metadata.json'))).rejects.toThrow();

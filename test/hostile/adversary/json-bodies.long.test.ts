@@ -3,13 +3,13 @@ import { asAdmin, asUser } from '../../support/test-app.ts';
 import { type Victim, calmest, guarded, startVictim } from './watchdog.ts';
 
 const MIB = 1024 ** 2;
-/** What one body may hold the event loop, in milliseconds; liveness is asked over HTTP, so its own way there is in it. */
+/** Longest time that one body may block the event loop, in milliseconds, measured over HTTP by liveness. */
 const MOST_MS = 250;
 
 let victim: Victim;
 beforeAll(async () => {
   victim = await startVictim({ WEBHOOK_SECRET_RUNPOD: 'secret', WORKER_CONCURRENCY: '0', JSON_MEMORY_BYTES: '0' });
-  // What is loaded and compiled at its first use is no part of what is measured.
+  // Modules loaded and compiled at first use are not part of the measurement.
   for (const { path, headers, wrap } of ROUTES) await send(path, headers, Buffer.from(wrap(['"x"']).join('')));
 });
 afterAll(() => victim.close());
@@ -19,7 +19,7 @@ interface Route {
   name: string;
   path: string;
   headers: Record<string, string>;
-  /** Puts a value of JSON where the route has a place for any. */
+  /** Puts a value of JSON where the route accepts any. */
   wrap: (value: Pieces) => Pieces;
 }
 const ROUTES: readonly Route[] = [
@@ -122,7 +122,7 @@ const VALUES: readonly (readonly [string, () => Pieces])[] = [
 ];
 
 test.each(ROUTES)(
-  '$name: no body of 48 MiB holds the service up, nor takes more than four times its size',
+  '$name: no body of 48 MiB blocks the service, nor takes more than four times its size',
   async (route) => {
     const seen: string[] = [];
     for (const [name, make] of VALUES) {
@@ -141,7 +141,7 @@ test.each(ROUTES)(
       );
       expect(answer?.status, name).toBeLessThan(500);
     }
-    // The figures of the run, for whoever reads its log.
+    // Prints the figures of the run.
     process.stdout.write(`${route.name}\n  ${seen.join('\n  ')}\n`);
   },
 );

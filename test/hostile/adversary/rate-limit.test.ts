@@ -23,7 +23,7 @@ interface Ask {
   method?: string;
   path: string;
   headers?: Record<string, string>;
-  /** The address that it is sent from: all of 127.0.0.0/8 is this machine. */
+  /** Source address: all of 127.0.0.0/8 is this machine. */
   from: string;
 }
 interface Answer {
@@ -47,7 +47,7 @@ function ask({ method = 'GET', path, headers = {}, from }: Ask, { address }: Vic
   });
 }
 
-/** Sends the same until it is refused, or more often than it may be taken. Answers how often it was not. */
+/** Repeats a request until it is refused, or the limit is exceeded. Returns how often it was accepted. */
 async function untilRefused(request: Ask, target: Victim = victim): Promise<{ taken: number; last: Answer }> {
   for (let taken = 0; ; taken += 1) {
     const last = await ask(request, target);
@@ -75,7 +75,7 @@ const STRANGERS: readonly (readonly [string, Omit<Ask, 'from'>, number])[] = [
 ];
 
 test(
-  'all that comes without a good token counts against its address',
+  'every request without a valid token counts against its address',
   guardedly(
     () => victim,
     async () => {
@@ -93,7 +93,7 @@ test(
 );
 
 test(
-  'all of it counts under one key: whoever is refused for one is refused for the others',
+  'all of them share one limit: refused for one, a client is refused for the others',
   guardedly(
     () => victim,
     async () => {
@@ -101,14 +101,14 @@ test(
       for (let sent = 0; sent < MOST; sent += 1)
         await ask({ ...(STRANGERS[sent % STRANGERS.length] as (typeof STRANGERS)[number])[1], from });
       for (const [name, request] of STRANGERS) expect(await ask({ ...request, from }), name).toMatchObject(REFUSED);
-      // Others are other addresses.
+      // Others have other addresses.
       expect((await ask({ path: '/openapi.json', from: '127.0.3.2' })).status).toBe(200);
     },
   ),
 );
 
 test(
-  'a stranger who has used up the address costs a caller nothing, and a caller costs strangers nothing',
+  "a stranger who has used up the address's limit does not affect a caller, nor the reverse",
   guardedly(
     () => victim,
     async () => {
@@ -117,9 +117,9 @@ test(
       const own = { path: '/v1/stats', headers: asUser('carol'), from };
       const { taken, last } = await untilRefused(own);
       expect([taken, last]).toMatchObject([MOST, REFUSED]);
-      // From anywhere: the subject counts, not the address.
+      // From any address: the subject counts.
       expect(await ask({ ...own, from: '127.0.4.2' })).toMatchObject(REFUSED);
-      // Further tokens of the same subject are the same caller.
+      // Other tokens of the same subject are the same caller.
       expect(await ask({ ...own, headers: asUser('carol', 'media:read') })).toMatchObject(REFUSED);
       expect((await ask({ path: '/openapi.json', from: '127.0.4.2' })).status).toBe(200);
       expect((await ask({ ...own, headers: asUser('dave') })).status).toBe(200);
@@ -129,7 +129,7 @@ test(
 );
 
 test(
-  'a subject that looks like a key of another does not share it',
+  "a subject that looks like another's key does not share its limit",
   guardedly(
     () => victim,
     async () => {
@@ -141,7 +141,7 @@ test(
 );
 
 test(
-  'what is refused for its scope counts against the caller',
+  'a request refused for its scope counts against the caller',
   guardedly(
     () => victim,
     async () => {
@@ -169,7 +169,7 @@ test(
 );
 
 test(
-  'without trusted proxies no header says where a request comes from',
+  "without trusted proxies no header determines the client's address",
   guardedly(
     () => victim,
     async () => {
@@ -198,13 +198,13 @@ test(
         headers: { 'x-forwarded-for': list },
         from,
       });
-      // What the client itself has written into the header stands before it.
+      // A header written by the client comes before it.
       const spoofed = (sent: number) => forwarded(`203.0.113.${sent}, 198.51.100.7, 127.0.1.9`);
       for (let sent = 0; sent < MOST; sent += 1) expect((await ask(spoofed(sent), behindProxy)).status).toBe(404);
       expect(await ask(spoofed(MOST), behindProxy)).toMatchObject(REFUSED);
       expect(await ask(forwarded('198.51.100.7'), behindProxy)).toMatchObject(REFUSED);
       expect((await ask(forwarded('198.51.100.8'), behindProxy)).status).toBe(404);
-      // Whoever is no proxy is counted as who it is, whatever it says.
+      // A client that is no proxy is counted by its own address, whatever it says.
       const stranger = '127.0.9.1';
       for (let sent = 0; sent < MOST; sent += 1)
         expect((await ask(forwarded(`192.0.2.${sent}`, stranger), behindProxy)).status).toBe(404);
@@ -214,7 +214,7 @@ test(
 );
 
 test(
-  'an IPv6 client counts by its network, for it has as many addresses as it likes',
+  'an IPv6 client is counted by its network, because it has any number of addresses',
   guardedly(
     () => behindProxy,
     async () => {
@@ -234,7 +234,7 @@ test(
 test('webhooks of proven senders use up nothing of their address, and get through where strangers have used it up', async () => {
   const from = '127.0.0.77';
   const proven = { method: 'POST', path: '/v1/webhooks/runpod?secret=hook', from };
-  // A body without an id: its sender was proven, which is all that matters here.
+  // A body without an id: only the sender's authentication matters here.
   for (let n = 0; n < MOST + 5; n += 1) expect((await ask(proven)).status).toBe(400);
   expect((await ask({ path: '/v1/media', from })).status).toBe(401);
   await untilRefused({ path: '/wp-login.php', from });

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 const MIB = 1024 ** 2;
-/** How long liveness may take, and how far resident memory may move, whatever is sent. */
+/** Limits of liveness latency and resident memory, whatever is sent. */
 const MOST_MS = 500;
 const MOST_BYTES = 300 * MIB;
 const LOOK_MS = 25;
@@ -22,7 +22,7 @@ export interface Victim {
   close(): Promise<void>;
 }
 
-/** The real service as a process of its own, on a database and a folder of its own. */
+/** Starts the real service in a separate process, on a separate database and folder. */
 export async function startVictim(env: Record<string, string> = {}): Promise<Victim> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-victim-'));
   const database = await createTestDatabase();
@@ -50,22 +50,22 @@ async function residentBytes(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }
 
-/** The longest time that the event loop was held up since this was asked before, in milliseconds. */
+/** The longest block of the event loop since the last call, in milliseconds. */
 async function longestHold(address: string): Promise<number> {
   const metrics = await (await fetch(`${address}/metrics`)).text();
   return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(metrics)?.[1]) * 1000;
 }
 
 export interface Watched {
-  /** How long the event loop was held up at most, as the service measures it itself. */
+  /** Longest block of the event loop, as measured by the service. */
   heldMs: number;
-  /** The slowest answer of `/health/live`. */
+  /** The slowest response of `/health/live`. */
   slowestMs: number;
-  /** How far resident memory rose above where it was. */
+  /** Increase of resident memory. */
   rose: number;
 }
 
-/** Looks at the process all the while `work` is running. */
+/** Observes the process while `work` runs. */
 async function watch(victim: Victim, work: () => Promise<unknown>): Promise<Watched> {
   const { pid } = victim.service;
   const before = await residentBytes(pid);
@@ -93,7 +93,7 @@ async function watch(victim: Victim, work: () => Promise<unknown>): Promise<Watc
   return watched;
 }
 
-/** The same, and fails when the process was held up, grew too far, or is another one. */
+/** The same, and fails when the process was blocked, grew too much, or was replaced. */
 export async function guarded(
   victim: Victim,
   work: () => Promise<unknown>,
@@ -111,14 +111,14 @@ export async function guarded(
   return watched;
 }
 
-/** Another process may take the processor from the service for as long as the bound: of three attempts one counts. */
+/** Other load may take the processor for as long as the limit: one good attempt of three suffices. */
 export async function calmest<T>(attempt: () => Promise<T>): Promise<T> {
   return attempt().catch(attempt).catch(attempt);
 }
 
 type Bounds = NonNullable<Parameters<typeof guarded>[2]>;
 
-/** A test's work under the watchdog. */
+/** Runs a test's work under the watchdog. */
 export function watched(victim: () => Victim, work: () => Promise<unknown>, bounds?: Bounds): () => Promise<void> {
   return async () => void (await guarded(victim(), work, bounds));
 }

@@ -7,7 +7,7 @@ import { type Victim, calmest, guarded, startVictim } from './watchdog.ts';
 
 const MIB = 1024 ** 2;
 const BODY = 60 * MIB;
-/** Room for two such bodies, and for nothing beside them. */
+/** Room for exactly two such bodies. */
 const JSON_MEMORY = 121 * MIB;
 
 let victim: Victim;
@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 const now = () => String(Math.floor(Date.now() / 1000));
-/** What a stranger can make up: all of it plausible but the signature. */
+/** What a stranger can make up: plausible in all but the signature. */
 const standard = () => ({
   'webhook-id': `msg_${Math.random()}`,
   'webhook-timestamp': now(),
@@ -63,7 +63,7 @@ const SENDERS: readonly Sender[] = [
   { provider: 'generation', target: () => to('generation', {}, '?secret=the-wrong-secret'), atHead: true },
 ];
 
-/** Webhooks of RunPod with the right secret, one after the other until `over` says so: small ones, and ones with a large picture in them. */
+/** RunPod webhooks with the right secret, one after the other until `over`: small ones, and ones with a large picture. */
 async function legitimate(over: () => boolean): Promise<{ statuses: number[]; slowestMs: number }> {
   const picture = Buffer.concat([png(2, 2, 1), Buffer.alloc(2 * MIB)]).toString('base64');
   const small = png(2, 2, 2).toString('base64');
@@ -85,7 +85,7 @@ async function legitimate(over: () => boolean): Promise<{ statuses: number[]; sl
   return seen;
 }
 
-/** Has strangers send, and looks at the process and at a sender who may. */
+/** Runs an attack, and observes the process and a legitimate sender. */
 async function attack(name: string, work: () => Promise<Refusal[]>): Promise<Record<string, number>> {
   const { watched, counts, good } = await calmest(async () => {
     let counts: Record<string, number> = {};
@@ -106,7 +106,7 @@ async function attack(name: string, work: () => Promise<Refusal[]>): Promise<Rec
   return counts;
 }
 
-/** Refused for what they are, or because there are too many; a sender that goes on may find its connection closed. */
+/** Refused as invalid, or as too many; a sender that goes on may find its connection closed. */
 const OUTCOMES = /^(401 webhook_refused|503 overloaded|0)$/;
 
 test.each(SENDERS)(
@@ -121,7 +121,7 @@ test.each(SENDERS)(
   },
 );
 
-test('two hundred bodies that drip from one address are ended, and a proven sender gets through', async () => {
+test('two hundred slow bodies from one address are ended, and a proven sender gets through', async () => {
   const senders = SENDERS.filter(({ atHead }) => !atHead);
   const counts = await attack('bodies that drip', () =>
     Promise.all(
@@ -136,7 +136,7 @@ test('two hundred bodies that drip from one address are ended, and a proven send
   expect(Object.keys(counts).filter((outcome) => !/^(408 request_timeout|503 overloaded)$/.test(outcome))).toEqual([]);
 });
 
-test('bodies that drip to a provider whose secret stands in the URL are refused at the head', async () => {
+test('slow bodies to a provider whose secret is in the URL are refused at the head', async () => {
   const senders = SENDERS.filter(({ atHead }) => atHead);
   const counts = await attack('bodies that drip, with a wrong secret', () =>
     Promise.all(

@@ -9,10 +9,10 @@ import { hostileText, hostileValue, mutate, mutation } from './hostile-values.ts
 import { fitting } from './schema-values.ts';
 import { Link, Raw, textOf } from './wire.ts';
 
-/** How far a request is from what the document asks for. */
+/** How closely a request follows the document. */
 export type Manner = 'fitting' | 'near' | 'hostile';
 
-/** A body, apart from its links. */
+/** A body without its links. */
 export type Body =
   | { form: 'none' }
   | { form: 'json'; type: string; value: unknown; damage: Damage }
@@ -26,7 +26,7 @@ export type Body =
       damage: Damage;
     };
 
-/** What happens to a body that was well-formed. */
+/** Damage to a well-formed body. */
 type Damage = 'none' | 'cut' | 'bom' | 'utf8' | 'garbage' | 'twice' | 'file-first' | 'no-file' | 'proto';
 
 const FILES: readonly Uint8Array[] = [
@@ -45,7 +45,7 @@ const file: fc.Arbitrary<Uint8Array> = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 400 }) },
 );
 
-/** What direct uploads announce, and mostly send. */
+/** Content announced by direct uploads, and mostly sent. */
 const UPLOADED = png(3, 2, 7);
 
 const HOSTILE_TYPES = [
@@ -58,7 +58,7 @@ const HOSTILE_TYPES = [
   'a/b;c',
 ];
 
-/** What the answers of providers look like, for fields and webhooks that take any. */
+/** Provider answers, for fields and webhooks that accept any. */
 const picture = fc.nat(50).map((salt) => png(2, 2, salt).toString('base64'));
 const origin = fc.nat(50).map((salt) => new Link('origin', salt));
 const jobLink = fc.nat(1_000_000).map((pick) => new Link('job', pick));
@@ -135,7 +135,7 @@ function formBody(document: ApiDocument, schema: Schema, manner: Manner): fc.Arb
     .map((parts) => ({ form: 'multipart' as const, type: 'multipart/form-data; boundary=fuzz', ...parts }));
 }
 
-/** What no schema tells: which fields go together. */
+/** Which fields go together, which no schema expresses. */
 function shaped(id: string, value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   if (id === 'compatSaveImages')
     return picture.map((data) => ({ userId: new Link('user', 1), images: [{ data, prompt: 'x' }] }));
@@ -160,7 +160,7 @@ function shaped(id: string, value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown>
   return fc.oneof({ weight: 3, arbitrary: whole }, { weight: 1, arbitrary: value });
 }
 
-/** Bodies for an operation, of the kinds that it takes and, unless they are to fit, some others. */
+/** Bodies for an operation, of the types it accepts and, unless they must fit, some others. */
 export function bodyFor(
   document: ApiDocument,
   id: string,
@@ -197,7 +197,7 @@ export function bodyFor(
   return fc.oneof(...known.map((arbitrary) => ({ weight: 4, arbitrary })), none, strange);
 }
 
-/** The bytes of a form. A value of a field may be anything; its name is written as it is. */
+/** The bytes of a form. A field's value may be anything; its name is written as it is. */
 export function writeForm(body: Body & { form: 'multipart' }): Buffer {
   const fields = body.fields.map(([name, value]): Part => ({
     name: name.replaceAll('"', '%22'),

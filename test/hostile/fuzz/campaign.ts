@@ -20,15 +20,15 @@ export interface Campaign {
 }
 
 export interface Outcome {
-  /** How often each operation was answered with each status. */
+  /** Number of responses by operation and status. */
   statuses: Map<string, Map<number, number>>;
-  /** What was wrong, each with its request; none twice. */
+  /** Violations, each with its request; none twice. */
   findings: string[];
 }
 
 /**
- * Sends requests made of the document, one after the other, each of which may use what earlier answers held. The same seed makes the
- * same requests.
+ * Sends requests derived from the document one after the other, each of which may use values of earlier responses. The same seed
+ * makes the same requests.
  */
 export async function runCampaign({ victim, document, origin, seed, requests, secrets }: Campaign): Promise<Outcome> {
   const known = new Known(origin);
@@ -68,7 +68,7 @@ export async function runCampaign({ victim, document, origin, seed, requests, se
     const batch = async () => {
       for (const [index, plan] of plans.entries()) await ask(plan, done + index);
     };
-    // Another process may take the processor for as long as the bound: a batch that is slow again is slow by itself.
+    // Other load may take the processor for as long as the limit: a batch that is slow twice is slow itself.
     await guarded(victim, batch)
       .catch(() => guarded(victim, batch))
       .catch(() => guarded(victim, batch))

@@ -1,7 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
 
-/** A JSON schema, as far as the arbitraries look into it. */
+/** A JSON schema, with the properties that the arbitraries read. */
 export interface Schema {
   $ref?: string;
   type?: string | string[];
@@ -51,11 +51,11 @@ export interface Operation {
 
 export interface ApiDocument {
   operations: Operation[];
-  /** The schema behind a reference. */
+  /** Resolves a reference. */
   schema(schema: Schema): Schema;
-  /** What the document has for a status: its own entry, that of its hundred, or, for a failure, the default. */
+  /** The document's response for a status: its own entry, that of its hundred, or, for a failure, the default. */
   answerFor(operation: Operation, status: number): Answer | undefined;
-  /** What is wrong with a value; undefined: nothing. */
+  /** Why a value does not fit; undefined: it fits. */
   complaint(schema: Schema, value: unknown): string | undefined;
 }
 

@@ -8,7 +8,7 @@ import { Raw, escape, resolve, textOf, writeJson } from './wire.ts';
 
 export const WEBHOOK_SECRET = 'secret-of-the-webhooks-in-urls';
 const PATIENCE_MS = 60_000;
-/** An answer that never ends, like a stream of events, is read for so long. */
+/** How long an endless response, like a stream of events, is read. */
 const STREAM_MS = 150;
 
 export interface Sent {
@@ -33,7 +33,7 @@ const CALLERS: Readonly<Record<CallerName, Record<string, string>>> = {
   forged: { authorization: `${asAdmin().authorization.slice(0, -4)}AAAA` },
 };
 
-/** Puts what is known into a plan. */
+/** Fills a plan with known values. */
 export function prepare(plan: Plan, known: Known): Sent {
   const { operation } = plan;
   const put = (value: unknown) =>
@@ -59,7 +59,7 @@ export function prepare(plan: Plan, known: Known): Sent {
   return { method: operation.method, target, headers, payload };
 }
 
-/** Mostly the one who asks. */
+/** Mostly the caller. */
 function userOf(caller: CallerName, pick: number): string {
   if (pick % 10 === 0) return 'bob';
   return caller === 'bob' ? 'bob' : 'alice';
@@ -73,7 +73,7 @@ function payloadOf({ body }: Plan, put: (value: unknown) => unknown): { payload:
   return { payload: writeForm({ ...body, fields }), type: body.type };
 }
 
-/** A key is several segments. */
+/** A key has several segments. */
 function segment(name: string, value: unknown): string {
   if (value instanceof Raw || name !== 'key') return escape(value);
   return textOf(value).split('/').map(escape).join('/');
@@ -90,7 +90,7 @@ function queryText(query: [string, unknown][]): string {
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
 }
 
-/** What Node's client lets through in a header. */
+/** Characters that Node's client accepts in a header. */
 const latin1 = (text: string) => text.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?');
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 4 });

@@ -3,7 +3,7 @@ import { Raw } from './wire.ts';
 
 const DEPTH = 100_000;
 
-/** Texts that something behind an API may take for more than text. */
+/** Texts that something behind an API may interpret. */
 const HOSTILE_TEXTS: readonly string[] = [
   '',
   ' ',
@@ -65,7 +65,7 @@ const HOSTILE_TEXTS: readonly string[] = [
   'x'.repeat(70_000),
 ];
 
-/** Values of JSON that no schema has in mind. */
+/** JSON values that no schema expects. */
 const HOSTILE_VALUES: readonly unknown[] = [
   null,
   true,
@@ -113,7 +113,7 @@ export const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
 
 export interface Mutation {
   kind: 'replace' | 'drop' | 'add';
-  /** Which of the places of the value. */
+  /** Index of the place in the value. */
   place: number;
   name: string;
   value: unknown;
@@ -126,7 +126,7 @@ export const mutation: fc.Arbitrary<Mutation> = fc.record({
   value: hostileValue,
 });
 
-/** A copy of a value of JSON that differs in one place. */
+/** A copy of a JSON value that differs in one place. */
 export function mutate(value: unknown, { kind, place, name, value: other }: Mutation): unknown {
   const copy = structuredCloneKeeping(value);
   const places = placesOf(copy);
@@ -150,7 +150,7 @@ const isHolder = (value: unknown): value is Holder =>
   Array.isArray(value) ||
   (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype);
 
-/** Copies arrays and plain objects; raw text and links stay what they are. */
+/** Copies arrays and plain objects; raw text and links are kept. */
 function structuredCloneKeeping(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(structuredCloneKeeping);
   if (!isHolder(value)) return value;

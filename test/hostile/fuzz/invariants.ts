@@ -4,17 +4,17 @@ import type { ApiDocument } from './document.ts';
 import type { Answered } from './exchange.ts';
 import type { Plan } from './plans.ts';
 
-/** Operations that hand out tokens, as their answer. */
+/** Operations whose responses contain tokens. */
 const SIGNING = new Set(['createSignedUrl', 'createSignedUrls', 'createUpload']);
 
 export interface Secrets {
-  /** In no answer at all. */
+  /** In no response at all. */
   always: readonly string[];
-  /** In those of `SIGNING` alone. */
+  /** Only in those of `SIGNING`. */
   tokens: ReadonlySet<string>;
 }
 
-/** What is wrong with an answer; nothing: an empty list. */
+/** The violations of a response; none: an empty list. */
 export function complaints(document: ApiDocument, plan: Plan, answer: Answered, secrets: Secrets): string[] {
   return [
     ...aboutStatus(document, plan, answer),
@@ -35,7 +35,7 @@ function aboutStatus(document: ApiDocument, { operation }: Plan, answer: Answere
   if (answer.body.length === 0) return status >= 400 ? ['a failure without a body'] : [];
   if (Object.keys(content).length === 0) return [`status ${status} has a body that is not documented`];
   const media = content[type];
-  // The document spells out only some types of media.
+  // The document lists only some media types.
   if (!media && !(content['image/png'] && /^(image|audio|video|model)\//.test(type)))
     return [`status ${status} has the content type '${type}', which is not documented`];
   if (!media?.schema || !type.endsWith('json')) return [];
@@ -72,7 +72,7 @@ function aboutSecrets({ operation }: Plan, answer: Answered, { always, tokens }:
   return found;
 }
 
-/** What a user's token shows belongs to that user. */
+/** Whatever a user's token shows belongs to that user. */
 function aboutOwners({ caller }: Plan, answer: Answered): string[] {
   const user = { alice: 'alice', reader: 'alice', bob: 'bob' }[caller as string];
   if (user === undefined || !typeOf(answer).endsWith('json') || answer.status >= 300) return [];

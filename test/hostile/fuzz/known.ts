@@ -2,7 +2,7 @@ import type { Operation } from './document.ts';
 import type { Link } from './wire.ts';
 
 const MOST = 16;
-/** When nothing of a kind is known yet. */
+/** Used when nothing of a kind is known yet. */
 const FALLBACK: Readonly<Record<string, string>> = {
   item: '1',
   run: 'run-1',
@@ -13,7 +13,7 @@ const FALLBACK: Readonly<Record<string, string>> = {
   delivery: '1',
   key: 'outputs/alice/none.png',
 };
-/** Kinds of which a few made-up values are used beside those of answers. */
+/** Kinds for which some made-up values are used besides those of responses. */
 const MADE_UP: Readonly<Record<string, readonly string[]>> = {
   job: ['job-1', 'job-2', 'job-3'],
   project: ['a1b2c3d4-0000-4000-8000-000000000001', 'a1b2c3d4-0000-4000-8000-000000000003'],
@@ -22,7 +22,7 @@ const MADE_UP: Readonly<Record<string, readonly string[]>> = {
   tag: ['fox', 'snow'],
   idempotency: ['key-1', 'key-2', 'key-3', 'key-4', 'key-5'],
 };
-/** Fields of answers, and the kind of what they hold. */
+/** Response fields, and the kind of their values. */
 const FIELDS: Readonly<Record<string, string>> = {
   runId: 'run',
   jobId: 'job',
@@ -36,11 +36,11 @@ const FIELDS: Readonly<Record<string, string>> = {
   tag: 'tag',
 };
 
-/** What earlier answers have told, to be asked for in later requests. */
+/** Values of earlier responses, for later requests. */
 export class Known {
   readonly #values = new Map<string, string[]>();
   readonly #origin: string;
-  /** Tokens of signed URLs: whoever has one needs no other proof. */
+  /** Tokens of signed URLs, which need no other proof. */
   readonly tokens = new Set<string>();
 
   constructor(origin: string) {

@@ -7,7 +7,7 @@ import { Link, Raw } from './wire.ts';
 
 export type CallerName = 'alice' | 'bob' | 'admin' | 'reader' | 'nobody' | 'forged';
 
-/** A request before the answers of earlier ones are put in. */
+/** A request before values of earlier responses are filled in. */
 export interface Plan {
   operation: Operation;
   manner: Manner;
@@ -16,11 +16,11 @@ export interface Plan {
   query: [string, unknown][];
   headers: [string, unknown][];
   body: Body;
-  /** Whether a webhook bears the right secret or signature. */
+  /** Whether a webhook has the right secret or signature. */
   proven: boolean;
 }
 
-/** What makes things is asked for more often than what there is one of. */
+/** Operations that create are requested more often than those on singletons. */
 const WEIGHTS: Readonly<Record<string, number>> = {
   createMedia: 6,
   createUpload: 3,
@@ -39,7 +39,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   updateMedia: 3,
 };
 
-/** Names of path parameters that mean something else on some paths. */
+/** Path parameters that mean something else on some paths. */
 function linkOf(path: string, name: string): string | undefined {
   if (name === 'id' && path.startsWith('/v1/uploads/')) return 'upload';
   if (name === 'id' && path.startsWith('/v1/webhook-deliveries/')) return 'delivery';
@@ -74,7 +74,7 @@ const HEADERS: fc.Arbitrary<[string, unknown]> = fc.oneof(
   fc.tuple(fc.constantFrom('__proto__', 'constructor', 'x-http-method-override'), fc.constant('DELETE')),
 );
 
-/** In how many of a hundred requests an optional parameter is there. A service must name the user; a digest that fits would be luck. */
+/** Percentage of requests with an optional parameter. A service must name the user; a matching digest would be luck. */
 function oftenOf(name: string): number {
   if (name === 'userId') return 60;
   return name === 'content-digest' ? 1 : 12;
@@ -113,7 +113,7 @@ function parametersFor(document: ApiDocument, operation: Operation, manner: Mann
 function planFor(document: ApiDocument, operation: Operation, manner: Manner): fc.Arbitrary<Plan> {
   const { path, query, header } = parametersFor(document, operation, manner);
   const extra = manner === 'fitting' ? fc.constant([]) : fc.array(fc.tuple(hostileText, hostileText), { maxLength: 1 });
-  // A request in fields of a query goes with a raw body alone.
+  // Fields in the query go only with a raw body.
   const ingest = operation.bodies['multipart/form-data'] !== undefined;
   return fc
     .record({

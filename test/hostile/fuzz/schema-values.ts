@@ -3,7 +3,7 @@ import { png } from '../../support/sample-files.ts';
 import type { ApiDocument, Schema } from './document.ts';
 import { Link } from './wire.ts';
 
-/** Fields whose values are best taken from earlier answers. */
+/** Fields whose values should come from earlier responses. */
 const LINKED: Readonly<Record<string, string>> = {
   id: 'item',
   ids: 'item',
@@ -26,7 +26,7 @@ const LINKED: Readonly<Record<string, string>> = {
   'idempotency-key': 'idempotency',
 };
 
-/** Texts with a meaning of their own that no schema tells. */
+/** Texts with a meaning that no schema expresses. */
 const MEANINGS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   userId: fc.nat(1000).map((pick) => new Link('user', pick)),
   provider: fc.constantFrom('runpod', 'replicate', 'generic'),
@@ -54,7 +54,7 @@ function time(): fc.Arbitrary<string> {
 
 const words = fc.constantFrom('fox', 'a red fox in the snow', 'Ünïcödé 🦊', 'x', 'paint-tool', 'a/b c', '100%');
 
-/** Values that fit a schema. `dense`: how many of a hundred optional fields are there. */
+/** Values that fit a schema. `dense`: percentage of optional fields that are present. */
 export function fitting(document: ApiDocument, given: Schema, name = '', dense = 20): fc.Arbitrary<unknown> {
   const schema = document.schema(given);
   const inner = (each: Schema, key = '') => fitting(document, each, key, dense);
@@ -99,7 +99,7 @@ function object(
   return fc.tuple(...parts).map((all) => Object.assign({}, ...all) as object);
 }
 
-/** The value in `percent` of a hundred cases, else undefined. */
+/** The value in `percent` of cases, else undefined. */
 export function sometimes<T>(value: fc.Arbitrary<T>, percent: number): fc.Arbitrary<T | undefined> {
   return fc.oneof(
     { weight: percent, arbitrary: value },

@@ -1,4 +1,4 @@
-/** JSON text that is written as it stands: what `JSON.stringify` would never write. */
+/** JSON text that is written verbatim: what `JSON.stringify` would never write. */
 export class Raw {
   readonly text: string;
   constructor(text: string) {
@@ -6,10 +6,10 @@ export class Raw {
   }
 }
 
-/** A value of an earlier answer, chosen when the request is sent. */
+/** A value of an earlier response, chosen when the request is sent. */
 export class Link {
   readonly kind: string;
-  /** Which of the values that are known by then. */
+  /** Index among the values known by then. */
   readonly pick: number;
   constructor(kind: string, pick: number) {
     this.kind = kind;
@@ -17,7 +17,7 @@ export class Link {
   }
 }
 
-/** Replaces links by what `known` has for them. */
+/** Replaces links by known values. */
 export function resolve(value: unknown, known: (link: Link) => string): unknown {
   if (value instanceof Link) return known(value);
   if (value instanceof Raw || typeof value !== 'object' || value === null) return value;
@@ -41,7 +41,7 @@ export function textOf(value: unknown): string {
 
 const UNRESERVED = /^[\w.~-]$/;
 
-/** Percent-encoded, also half of a surrogate pair, as the three bytes that UTF-8 forbids. Raw text stays as it is. */
+/** Percent-encoded, including half of a surrogate pair, as the three bytes that UTF-8 forbids. Raw text stays as it is. */
 export function escape(value: unknown): string {
   if (value instanceof Raw) return [...value.text].map((each) => (/[!-~]/.test(each) ? each : escape(each))).join('');
   return [...textOf(value)]

@@ -5,7 +5,7 @@ import { rememberCallers } from '../../../src/http/auth/token-cache.ts';
 const SECOND = 1000;
 const caller = (expires: number): Caller => ({ sub: 'a', scopes: new Set(), expires });
 
-test('a caller is known for half a minute, and never beyond the end of its token', () => {
+test('a caller is cached for half a minute, and never beyond the expiry of its token', () => {
   let now = 1_000_000 * SECOND;
   const known = rememberCallers(() => now);
   known.remember('Bearer long', caller(1_000_900));
@@ -20,7 +20,7 @@ test('a caller is known for half a minute, and never beyond the end of its token
   expect(known.get('Bearer long')).toBeUndefined();
 });
 
-test('no more than a thousand are known; the oldest is forgotten first', () => {
+test('at most a thousand callers are cached; the oldest is evicted first', () => {
   const known = rememberCallers(() => 0);
   for (let n = 0; n <= 1000; n += 1) known.remember(`Bearer ${n}`, caller(900));
   expect(known.get('Bearer 0')).toBeUndefined();

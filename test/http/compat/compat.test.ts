@@ -48,7 +48,7 @@ const settled = (query: string, count: number) =>
     return found.length === count && found.every((image) => image.status === 'success') && found;
   });
 
-test("the first system's handler: images on the network volume, told by a RunPod webhook, listed and served from there", async () => {
+test("the first system's handler: images on the network volume, reported by a RunPod webhook, listed and served from there", async () => {
   await onVolume('outputs/alice/image_001.png', png(5, 5, 1));
   await onVolume('outputs/alice/subfolder/image_003.png', png(5, 5, 3));
   const told = await post(`/api/webhooks/runpod?secret=${HOOK}`, {
@@ -77,7 +77,7 @@ test("the first system's handler: images on the network volume, told by a RunPod
   expect((await get(`/api/images/${first?.id}/network-volume`, {})).statusCode).toBe(401);
 });
 
-test('legacy base64 in a RunPod webhook is still taken', async () => {
+test('legacy base64 in a RunPod webhook is still accepted', async () => {
   await post(`/api/webhooks/runpod?secret=${HOOK}`, {
     id: 'old-1',
     status: 'COMPLETED',
@@ -87,7 +87,7 @@ test('legacy base64 in a RunPod webhook is still taken', async () => {
   expect(await settled('?jobId=old-1', 1)).toMatchObject([{ sha256: sha(png(4, 4, 9)) }]);
 });
 
-test('an image of an older system is found by the id that it had there', async () => {
+test('an image of an older system is found by its old id', async () => {
   const payload = { externalId: 'clx9abc0001', source: { type: 'base64', data: png(3, 3, 5).toString('base64') } };
   const made = await post('/v1/media', payload, asUser('alice'));
   for (const name of ['data', 'network-volume']) {
@@ -160,7 +160,7 @@ test.each([
   ]);
 });
 
-test('saving refuses what holds no image, and a path into the folder of another user', async () => {
+test("saving refuses a request without an image, and a path into another user's folder", async () => {
   expect((await post('/api/images/save', { jobId: 'x' }, asUser('alice'))).json()).toMatchObject({
     status: 400,
     code: 'invalid_request',
@@ -174,7 +174,7 @@ test('saving refuses what holds no image, and a path into the folder of another 
   expect(saved.json().images).toMatchObject([{ status: 'failed', storageKey: null }]);
 });
 
-test('a folder that bears the bare id of a user is theirs, unless it could be the escaped folder of another', async () => {
+test("a folder named by a user's bare id is theirs, unless it could be another user's escaped folder", async () => {
   const save = (user: string, key: string) => {
     const payload = { jobId: `bare-${user}`, image: { filename: 'own.png', s3Key: key } };
     return t.app.inject({ method: 'POST', url: '/api/images/save', headers: asUser(user), payload });
@@ -191,7 +191,7 @@ test('a folder that bears the bare id of a user is theirs, unless it could be th
   ]);
 });
 
-test('lists are paged by offset, newest first, and are the caller’s own', async () => {
+test('lists are paged by offset, newest first, and contain only the caller’s items', async () => {
   for (const salt of [1, 2, 3])
     await post(
       '/v1/media',
@@ -239,7 +239,7 @@ test('the fourth system: media, info and the whole of a run', async () => {
   expect((await served(`/api/media/image/${runId}?n=2`)).equals(png(8, 6, 32))).toBe(true);
   expect((await get(`/api/media/audio/${runId}`)).headers['content-type']).toBe('audio/wav');
   expect((await get(`/api/media/video/${runId}`)).statusCode).toBe(404);
-  // Whoever has no token gets what is public, and nothing else.
+  // Without a token only public items are served.
   expect((await served(`/api/media/image/${runId}`, {})).equals(png(8, 6, 32))).toBe(true);
   expect((await get(`/api/media/audio/${runId}`, {})).statusCode).toBe(401);
   expect((await get(`/api/media/audio/${runId}`, asUser('bob'))).statusCode).toBe(404);
@@ -282,7 +282,7 @@ test('the fourth system: media, info and the whole of a run', async () => {
   }
 });
 
-test('a run that is only a label of items is described by its items', async () => {
+test('a run id that is only a label is described by its items', async () => {
   const source = { type: 'base64', data: png(4, 4, 98).toString('base64') };
   await post('/v1/media', { runId: 'label-1', prompt: 'a fox', source }, asUser('alice'));
   const answer = await get('/api/media/run/label-1');
@@ -299,7 +299,7 @@ test('a run that is only a label of items is described by its items', async () =
   });
 });
 
-test('nobody slips a picture into the run of another by bearing its id', async () => {
+test("an item with another user's run id does not become part of that run", async () => {
   const { runId } = (await post('/v1/runs', { inputText: 'mine' }, asUser('alice'))).json();
   await post(
     '/v1/media',
@@ -311,7 +311,7 @@ test('nobody slips a picture into the run of another by bearing its id', async (
   expect((await get(`/api/media/run/${runId}`)).json()).toMatchObject({ outputs: [], items: [] });
 });
 
-test('an old id is the caller’s own image; without a token it counts only while all that have it are one user’s', async () => {
+test('an old id names the caller’s own image; without a token it counts only while all images with it have one owner', async () => {
   const save = (user: string, salt: number, visibility: string) =>
     post(
       '/v1/media',
@@ -328,7 +328,7 @@ test('an old id is the caller’s own image; without a token it counts only whil
   expect((await bytes(asUser('owner'))).equals(png(2, 3, 1))).toBe(true);
 });
 
-test('a number is the id of an item before it is an old id', async () => {
+test("a number is an item's id before it is an old id", async () => {
   const first = await post(
     '/v1/media',
     { source: { type: 'base64', data: png(2, 4, 1).toString('base64') } },

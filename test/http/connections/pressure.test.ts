@@ -28,7 +28,7 @@ function holdUp(ms: number): void {
   while (performance.now() < until);
 }
 
-/** The statuses of what is asked while the event loop is held up again and again, for as long as a sample needs to tell. */
+/** The statuses of requests while the event loop is blocked repeatedly, for as long as a sample needs to notice. */
 async function whileHeldUp(ask: () => Promise<number>): Promise<Set<number>> {
   const statuses = new Set<number>();
   for (let turn = 0; turn < 6; turn++) {
@@ -38,10 +38,10 @@ async function whileHeldUp(ask: () => Promise<number>): Promise<Set<number>> {
   return statuses;
 }
 
-test('what holds up the event loop in a start refuses nobody; after a calm moment it does', async () => {
+test('lag of the event loop during the start refuses no request; after a calm moment it does', async () => {
   const ask = await listen(60_000);
   expect(await whileHeldUp(ask)).toEqual(new Set([200]));
-  // Nothing tells from outside that the start is over: calm intervals are the condition itself.
+  // The end of the start is not visible from outside: calm intervals are the condition itself.
   const afterACalmMoment = async () => {
     await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS * 8));
     return await whileHeldUp(ask);
@@ -49,7 +49,7 @@ test('what holds up the event loop in a start refuses nobody; after a calm momen
   await expect.poll(afterACalmMoment, { timeout: 25_000 }).toContain(503);
 });
 
-test('a service that never comes to rest after its start refuses all the same', async () => {
+test('a service that never becomes calm after its start refuses requests all the same', async () => {
   const ask = await listen(500);
   await whileHeldUp(ask);
   expect(await whileHeldUp(ask)).toContain(503);

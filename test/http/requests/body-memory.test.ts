@@ -15,7 +15,7 @@ afterAll(() => t.close());
 
 const headers = { ...asUser('a'), 'content-type': 'application/json' };
 const url = () => `${address}/v1/media`;
-/** A generation that failed, so there is no file; beyond 64 KiB of metadata it is refused, once it has been read. */
+/** A failed generation, so there is no file; beyond 64 KiB of metadata it is refused once it has been read. */
 const body = (bytes: number) =>
   JSON.stringify({
     userId: 'a',
@@ -26,13 +26,13 @@ const body = (bytes: number) =>
   });
 const post = (bytes: number) => fetch(url(), { method: 'POST', headers, body: body(bytes) });
 
-/** What the service says that bodies hold. */
+/** Bytes that bodies hold, as reported by the service. */
 async function held(): Promise<number> {
   const metrics = await (await fetch(`${address}/metrics`)).text();
   return Number(/^mediakeep_json_bodies_bytes (\d+)$/m.exec(metrics)?.[1]);
 }
 
-/** A body that begins and goes on no further. */
+/** A body that begins and does not continue. */
 async function begun(announced?: number): Promise<ClientRequest> {
   const call = request(url(), {
     method: 'POST',
@@ -48,11 +48,11 @@ test.each([
   ['says its length', 2 * MIB],
   ['does not', undefined],
 ])(
-  'while one large JSON body that %s is on its way, another is refused with 503, and small ones are taken',
+  'while one large JSON body that %s is being sent, another is refused with 503, and small ones are accepted',
   async (_name, announced) => {
     const first = await begun(announced);
     try {
-      // Seen there: what has been sent need not have been read.
+      // Check the service: what has been sent need not have been read.
       await vi.waitUntil(async () => (await held()) > 1.5 * MIB, 20_000);
       const refused = await post(2 * MIB);
       expect(refused.status).toBe(503);
@@ -65,17 +65,17 @@ test.each([
     } finally {
       first.destroy();
     }
-    // What it held is free again as soon as it is gone.
+    // Its memory is free again once it has ended.
     await vi.waitUntil(async () => (await held()) === 0, 20_000);
     expect((await post(2 * MIB)).status).not.toBe(503);
   },
 );
 
-test('one that is larger than the bound is taken when it is alone, time after time', async () => {
+test('a body larger than the bound is accepted when it is alone, repeatedly', async () => {
   for (let time = 0; time < 3; time += 1) expect((await post(3.5 * MIB)).status).not.toBe(503);
 });
 
-test('what is held grows with the body, is given back once, and a request that has ended takes nothing', () => {
+test('the room grows with the body, is released once, and an ended request takes none', () => {
   const memory = createBodyMemory(10 * MIB);
   const [one, two] = [memory.open(true), memory.open(true)];
   one.grow(2 * MIB);
@@ -92,7 +92,7 @@ test('what is held grows with the body, is given back once, and a request that h
   expect(memory.held()).toBe(6 * MIB);
 });
 
-test('bodies of senders who are not proven share half of the room, and leave the other half to those who are', () => {
+test('bodies of unauthenticated senders share half of the room, and leave the other half to the others', () => {
   const memory = createBodyMemory(10 * MIB);
   const overloaded = expect.objectContaining({ code: 'overloaded' });
   const [stranger, other, caller] = [memory.open(false), memory.open(false), memory.open(true)];
@@ -101,14 +101,14 @@ test('bodies of senders who are not proven share half of the room, and leave the
   other.grow(MIB);
   caller.grow(5 * MIB);
   expect(memory.held()).toBe(10 * MIB);
-  // What callers hold counts for strangers too.
+  // Memory held by callers counts for strangers too.
   stranger.giveBack();
   expect(() => memory.open(true).grow(5 * MIB)).toThrow(overloaded);
   memory.open(false).grow(4 * MIB);
   expect(() => memory.open(false).grow(MIB)).toThrow(overloaded);
 });
 
-test('a stranger’s body that is larger than half of the room is taken while no other stranger has any', () => {
+test('a stranger’s body larger than half of the room is accepted while no other stranger has any', () => {
   const memory = createBodyMemory(10 * MIB);
   memory.open(false).grow(7 * MIB);
   memory.open(true).grow(3 * MIB);

@@ -22,7 +22,7 @@ const store = async (query = '', headers: Record<string, string> = {}, salt = 0)
 const patch = (id: string, payload: object) =>
   t.app.inject({ method: 'PATCH', url: `/v1/media/${id}`, headers: alice, payload });
 
-test('two changes at once leave both findable', async () => {
+test('two concurrent changes leave both findable', async () => {
   for (let round = 0; round < 10; round += 1) {
     const { id } = await store();
     await Promise.all([patch(id, { prompt: `heron${round}` }), patch(id, { tags: [`marsh${round}`] })]);
@@ -33,7 +33,7 @@ test('two changes at once leave both findable', async () => {
   }
 });
 
-test('deleting or purging the current version of a scene makes the one before current; restoring into an empty scene too', async () => {
+test('deleting or purging the current version of a scene makes the previous one current; restoring into an empty scene too', async () => {
   const projectId = 'b0000000-0000-4000-8000-000000000001';
   const scene = `projectId=${projectId}&sceneId=s`;
   const [first, second, third] = [await store(scene), await store(scene), await store(scene)];
@@ -57,7 +57,7 @@ test('deleting or purging the current version of a scene makes the one before cu
   expect(await current()).toBe(first.storageUrl);
 });
 
-test('a purge also forgets what was answered about the item, so that the same upload is stored again', async () => {
+test('a purge removes kept responses about the item, so that the same upload is stored again', async () => {
   const first = await store('', { 'idempotency-key': 'purged' }, 5);
   await t.app.inject({ method: 'DELETE', url: `/v1/media/${first.id}?purge=true`, headers: alice });
   const { rows } = await sql`SELECT 1 FROM idempotency_keys WHERE response IS NOT NULL`.execute(t.deps.db);
@@ -67,7 +67,7 @@ test('a purge also forgets what was answered about the item, so that the same up
   expect((await t.app.inject({ url: `/v1/media/${again.id}`, headers: alice })).statusCode).toBe(200);
 });
 
-test('an object that an upload or a purge of ours is about cannot be adopted', async () => {
+test('an object with an unfinished upload or purge of ours cannot be adopted', async () => {
   const item = await store();
   await sql`INSERT INTO storage_intents (store, key, leased_until) VALUES ('local', 'theirs/being-removed.png', now())`.execute(
     t.deps.db,
@@ -86,9 +86,9 @@ test('an object that an upload or a purge of ours is about cannot be adopted', a
 const long = 'x'.repeat(250_000);
 test.each([
   ['texts', { user_id: 'texts', prompt: long, storage_url: '' }],
-  // On the disk these take a hundredth of that.
+  // On disk these take a hundredth of that.
   ['objects', { user_id: 'objects', prompt: '', metadata: JSON.stringify({ long }), storage_url: '' }],
-])('a page of items with large %s ends early, and the next ones follow on further pages', async (userId, row) => {
+])('a page of items with large %s ends early, and the rest follow on further pages', async (userId, row) => {
   await t.deps.db
     .insertInto('generated_images')
     .values(Array.from({ length: 80 }, () => row))
@@ -110,7 +110,7 @@ test.each([
   expect(sizes).toEqual([33, 33, 14]);
 });
 
-test('a sequence that lags behind is a failure of ours and not told as a taken object', async () => {
+test('a sequence that lags behind is our failure and not reported as a taken object', async () => {
   const own = await createTestApp();
   try {
     await sql`INSERT INTO generated_images (id, user_id, prompt, storage_url) VALUES (1, 'x', '', '')`.execute(

@@ -63,7 +63,7 @@ async function until(condition: () => Promise<boolean>, seconds = 20): Promise<v
     await sleep(50);
   }
 }
-/** What a worker has not done, and why. */
+/** Unfinished work of the workers, and why. */
 async function whatWaits(): Promise<unknown> {
   const fetches = await sql`SELECT media_id, attempts, next_attempt_at - now() AS due, last_error FROM fetches`.execute(
     t.deps.db,
@@ -76,7 +76,7 @@ async function whatWaits(): Promise<unknown> {
   return { fetches: fetches.rows, polls: polls.rows, jobs: jobs.rows };
 }
 
-/** Every kind of output, equal names in several folders, previews, and what is no file at all. */
+/** Every kind of output, equal names in several folders, previews, and entries that are no files. */
 const ALL: FakeOutputs = {
   '9': {
     images: [
@@ -95,7 +95,7 @@ const ALL: FakeOutputs = {
 };
 const FILES = [png(1, 1, 1), png(1, 1, 2), png(1, 1, 3), MP4, WAV, GLTF, png(1, 1, 5)];
 
-test('all outputs of all nodes of a prompt that has ended are stored at once, in the folder of the run', async () => {
+test('all outputs of all nodes of a finished prompt are stored at once, in the folder of the run', async () => {
   const runId = await begin();
   const promptId = comfy.queue();
   comfy.finish(promptId, ALL);
@@ -125,7 +125,7 @@ test('all outputs of all nodes of a prompt that has ended are stored at once, in
     generation: { seed: 7, steps: 20, negativePrompt: 'blurry', node: '9' },
   });
   expect((await metadata(runId)).outputs).toHaveLength(7);
-  // Told again, also by the name alone, they are the same items; and when ComfyUI has forgotten.
+  // Repeated, by the name alone, and after ComfyUI has forgotten it, they are the same items.
   const again = await post(`/v1/runs/${runId}/media`, { output: promptId });
   expect(again.json().items.map((item: Item) => item.id)).toEqual(items.map((item) => item.id));
   comfy.forget(promptId);
@@ -134,7 +134,7 @@ test('all outputs of all nodes of a prompt that has ended are stored at once, in
   expect(await itemsOf(runId)).toHaveLength(7);
 });
 
-test('a prompt that has not ended is answered with its job; a worker stores its outputs into the run, also a completed one', async () => {
+test('for a running prompt the response is its job; a worker stores its outputs into the run, even a completed one', async () => {
   start();
   const runId = await begin();
   const promptId = comfy.queue();
@@ -153,12 +153,12 @@ test('a prompt that has not ended is answered with its job; a worker stores its 
     status: 'succeeded',
     progress: 100,
   });
-  // Left to a worker at the latest, which comes within half a minute.
+  // A worker comes within half a minute.
   await until(async () => (await metadata(runId)).outputs.length === 7, 45);
   expect((await addPrompt(runId, comfy.queue())).json().code).toBe('run_completed');
 }, 90_000);
 
-test('looks are taken with growing pauses, and end with the deadline: one failure says that it has not ended', async () => {
+test('polls have growing pauses, and end with the deadline: one failure says that the prompt has not ended', async () => {
   const runId = await begin();
   const promptId = comfy.queue();
   await addPrompt(runId, promptId);
@@ -188,13 +188,13 @@ test('looks are taken with growing pauses, and end with the deadline: one failur
   ]);
   expect(await pollPrompt(t.deps)).toBeUndefined();
   expect((await metadata(runId)).records).toMatchObject([{ status: 'failed' }]);
-  // It has ended after all, and somebody asks: the failure becomes its output.
+  // It has ended after all: the failure becomes its output.
   comfy.finish(promptId, { '9': { images: [{ filename: 'a.png', bytes: png() }] } });
   expect((await addPrompt(runId, promptId)).json().items).toMatchObject([{ status: 'success', error: null }]);
   expect(await itemsOf(runId)).toHaveLength(1);
 });
 
-test('a failed prompt becomes a failure with the node and its message, beside what it had put out before', async () => {
+test('a failed prompt becomes a failure with the node and its message, besides its earlier outputs', async () => {
   const runId = await begin();
   const error = { node: '3', kind: 'KSampler', message: 'CUDA out of memory' };
   const first = comfy.queue();
@@ -219,7 +219,7 @@ test('a failed prompt becomes a failure with the node and its message, beside wh
   expect(failures.json().items).toHaveLength(1);
 });
 
-test('a prompt without outputs that could be kept is a failure that says so', async () => {
+test('a prompt without storable outputs is a failure that says so', async () => {
   const runId = await begin();
   const promptId = comfy.queue();
   comfy.finish(promptId, {
@@ -231,7 +231,7 @@ test('a prompt without outputs that could be kept is a failure that says so', as
   ]);
 });
 
-test.each(['500', 'html'] as const)('ComfyUI that answers %s is asked again, and nothing is lost', async (trouble) => {
+test.each(['500', 'html'] as const)('ComfyUI that answers %s is polled again, and nothing is lost', async (trouble) => {
   const runId = await begin();
   const promptId = comfy.queue();
   comfy.finish(promptId, { '9': { images: [{ filename: 'a.png', bytes: png() }] } });
@@ -246,7 +246,7 @@ test.each(['500', 'html'] as const)('ComfyUI that answers %s is asked again, and
   expect(await itemsOf(runId)).toMatchObject([{ status: 'success' }]);
 });
 
-test('a look that hangs is given up after a while', async () => {
+test('a poll that hangs is given up after a while', async () => {
   const { createComfyClient } = await import('../../../src/sources/comfyui/client.ts');
   const client = createComfyClient({
     url: comfy.url,
@@ -262,7 +262,7 @@ test('a look that hangs is given up after a while', async () => {
   await client.close();
 });
 
-test('an output that cannot be had just now stays pending and is fetched later; one that is gone has failed', async () => {
+test('an output that is unavailable at the moment stays pending and is fetched later; one that is gone has failed', async () => {
   const runId = await begin();
   const promptId = comfy.queue();
   comfy.finish(promptId, {
@@ -276,7 +276,7 @@ test('an output that cannot be had just now stays pending and is fetched later; 
   expect(await itemsOf(runId)).toMatchObject([{ status: 'success' }, { status: 'failed' }]);
 });
 
-test('the bytes say what a file is, whatever ComfyUI claims', async () => {
+test("the bytes determine a file's type, whatever ComfyUI claims", async () => {
   const runId = await begin();
   const promptId = comfy.queue();
   comfy.viewType = 'text/html';
@@ -305,7 +305,7 @@ test.each(['../queue', 'a/b', 'a b', 'ü', '.', '%2e%2e', 'x'.repeat(201), '?x=1
   },
 );
 
-test('names of files are escaped on their way to ComfyUI', async () => {
+test('file names are escaped in requests to ComfyUI', async () => {
   const runId = await begin();
   const promptId = comfy.queue();
   const name = 'a&type=input#?é ü.png';
@@ -313,7 +313,7 @@ test('names of files are escaped on their way to ComfyUI', async () => {
   expect((await addPrompt(runId, promptId)).json().items).toMatchObject([{ status: 'success', filename: name }]);
 });
 
-test("a prompt belongs to the first who claims it, and ComfyUI's host is trusted for nothing else", async () => {
+test("a prompt belongs to the first user who claims it, and ComfyUI's host is trusted for nothing else", async () => {
   const runId = await begin();
   const promptId = comfy.queue();
   await addPrompt(runId, promptId);
@@ -327,7 +327,7 @@ test("a prompt belongs to the first who claims it, and ComfyUI's host is trusted
   expect(imported.json().items[0]).toMatchObject({ status: 'failed' });
 });
 
-test('POST /v1/import/comfyui takes a prompt id, the answer of POST /prompt, and a history', async () => {
+test('POST /v1/import/comfyui accepts a prompt id, the response of POST /prompt, and a history', async () => {
   const url = '/v1/import/comfyui';
   const image = (salt: number): FakeOutputs => ({
     '9': { images: [{ filename: `${salt}.png`, bytes: png(1, 1, salt) }] },
@@ -350,7 +350,7 @@ test('POST /v1/import/comfyui takes a prompt id, the answer of POST /prompt, and
   expect(api.json().items).toMatchObject([{ status: 'success', jobId: 'x-1' }]);
 });
 
-test("names in a history that a user sends open nobody's files; a service's history is taken at its word", async () => {
+test("names in a user's history give no access to other users' files; a service's history is trusted", async () => {
   const url = '/v1/import/comfyui';
   const victim = comfy.queue();
   comfy.finish(victim, { '9': { images: [{ filename: 'victim.png', bytes: png(1, 1, 66) }] } });
@@ -367,7 +367,7 @@ test("names in a history that a user sends open nobody's files; a service's hist
   expect(service.json().items).toMatchObject([{ sha256: sha256(png(1, 1, 66)) }]);
 });
 
-test('without COMFYUI_URL the caller is told what is missing', async () => {
+test('without COMFYUI_URL the caller is told which setting is missing', async () => {
   await t.close();
   t = await createTestApp();
   const runId = await begin();

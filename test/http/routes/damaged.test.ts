@@ -29,7 +29,7 @@ const record = async (id: string) =>
     locations: { store: string; key: string; state: string }[];
   };
 
-/** Flips a bit in the middle of a file; with its times set back, as a careless restore would. */
+/** Flips a bit in the middle of a file and resets its times, as a careless restore would. */
 async function damage(root: string, key: string): Promise<void> {
   const file = await open(path.join(root, key), 'r+');
   const { size, atime, mtime } = await file.stat();
@@ -45,7 +45,7 @@ test.each([
   ['streamed', 700 * KIB],
   ['streamed in many pieces', 3000 * KIB],
 ])(
-  'a flipped bit of a file that is %s is not served under the old ETag, and the record says so',
+  'a flipped bit in a file that is %s is not served under the old ETag, and the record shows it',
   async (_name, bytes) => {
     t = await createTestApp({ CONTENT_CACHE_BYTES: '0' });
     const address = await t.listen();
@@ -55,7 +55,7 @@ test.each([
       const body = await response.arrayBuffer().then(Buffer.from, () => undefined);
       return { status: response.status, body };
     };
-    // Twice: what has been found sound once is not hashed again until it changes.
+    // Twice: a verified file is not hashed again until it changes.
     for (let time = 0; time < 2; time += 1) expect((await read()).body?.equals(file)).toBe(true);
     await damage(t.volume, storageKey);
     for (let time = 0; time < 2; time += 1) {
@@ -70,7 +70,7 @@ test.each([
     );
     const part = await fetch(`${address}/v1/media/${id}/content`, { headers: { ...alice, range: 'bytes=0-9' } });
     expect(part.status).toBe(410);
-    // Put right, it reads again, and the mark is gone.
+    // Repaired, it can be read again, and the mark is gone.
     await damage(t.volume, storageKey);
     expect((await read()).body?.equals(file)).toBe(true);
     await until(async () => (await record(id)).locations[0]?.state === 'stored');
@@ -96,7 +96,7 @@ test.each([
   const read = () => fetch(`${address}/v1/media/${id}/content`, { headers: alice });
   const first = await read();
   const body = await first.arrayBuffer().then(Buffer.from, () => undefined);
-  // A small one is known to be damaged before the answer begins.
+  // Damage to a small file is found before the response begins.
   if (bytes < 256 * KIB) expect(body?.equals(file)).toBe(true);
   else expect(body).toBeUndefined();
   const second = await read();
@@ -106,7 +106,7 @@ test.each([
   expect(states.toSorted()).toEqual(['local corrupt', 'mirror stored']);
 });
 
-test('a file that is damaged before it is kept in memory is not kept, and what is kept stays right', async () => {
+test('a file that is damaged before it is cached is not cached, and a cached body stays correct', async () => {
   t = await createTestApp();
   const address = await t.listen();
   const { id, storageKey, file } = await store(100 * KIB, 3);

@@ -52,7 +52,7 @@ const post = async (headers = asUser(user), payload: object = {}, app = t) => {
 const itemIds = (reader: EventReader) => reader.events().map((event) => event.data?.['itemId']);
 
 describe('GET /v1/events', () => {
-  test('tells of items that are stored and of generations that failed', async () => {
+  test('reports stored items and failed generations', async () => {
     const reader = await follow();
     expect([reader.status, reader.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
     await started(reader);
@@ -82,7 +82,7 @@ describe('GET /v1/events', () => {
     expect(Number(second?.id)).toBeGreaterThan(Number(first?.id));
   });
 
-  test('goes on behind Last-Event-ID, at another replica, too, and from the query', async () => {
+  test('continues after Last-Event-ID, at another replica, too, and from the query', async () => {
     const reader = await follow();
     await started(reader);
     const first = await post();
@@ -97,7 +97,7 @@ describe('GET /v1/events', () => {
     expect(itemIds(reader)).toEqual([first.id]);
   });
 
-  test('an empty last id is none', async () => {
+  test('an empty last id counts as none', async () => {
     const reader = await follow({ query: '?lastEventId=' });
     await started(reader);
     const item = await post();
@@ -105,7 +105,7 @@ describe('GET /v1/events', () => {
     expect(itemIds(reader)).toEqual([item.id]);
   });
 
-  test('tells a user of its own events only, and a service of all or of one', async () => {
+  test("sends a user only its own events, and a service all or one user's", async () => {
     const [mine, all, one] = [
       await follow(),
       await follow({}, asAdmin()),
@@ -121,7 +121,7 @@ describe('GET /v1/events', () => {
     expect(refused.json()).toMatchObject({ status: 403, code: 'user_mismatch' });
   });
 
-  test('tells of an item that has been purged since', async () => {
+  test('reports an item that has been purged since', async () => {
     const item = await post();
     await t.app.inject({ method: 'DELETE', url: `/v1/media/${item.id}?purge=true`, headers: asUser(user) });
     const reader = await follow({ after: '0' });
@@ -149,7 +149,7 @@ describe('GET /v1/events', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
   });
 
-  test('gives a subject 16 streams, and a place again when one is closed', async () => {
+  test('allows a subject 16 streams, and another one when one is closed', async () => {
     const open = [];
     for (let i = 0; i < 16; i++) open.push(await follow());
     const refused = await t.app.inject({ url: '/v1/events', headers: asUser(user) });
@@ -160,7 +160,7 @@ describe('GET /v1/events', () => {
   });
 });
 
-test('a transaction that commits late is told of late, and nobody misses it', async () => {
+test('the event of a transaction that commits late is sent late, and no follower misses it', async () => {
   const reader = await follow();
   await started(reader);
   let commit = () => {};
@@ -191,7 +191,7 @@ test('followers that come and go see every event of many writers exactly once an
     for (let n = 0; n < each; n++) {
       await db.deps.db.transaction().execute(async (trx) => {
         await recordEvent(trx, { kind: 'job.changed', userId: user, jobId: `${writer}-${n}` });
-        // Holds some transactions open over the commits of others.
+        // Keeps some transactions open over the commits of others.
         await sql`SELECT pg_sleep(${(writer * 7 + n * 3) % 10 === 0 ? 0.06 : 0.002})`.execute(trx);
       });
     }
@@ -219,9 +219,9 @@ test('followers that come and go see every event of many writers exactly once an
   expect(second).toEqual(first);
 }, 60_000);
 
-describe('what is no longer kept', () => {
+describe('positions that are no longer kept', () => {
   test.each([['99999999999'], ['-1'], ['abc'], ['1e3'], ['9'.repeat(60)]])(
-    'the last id %s is told to be none of ours',
+    'the last id %s is refused as not ours',
     async (after) => {
       const reader = await follow({ after });
       await reader.until(1);
@@ -232,7 +232,7 @@ describe('what is no longer kept', () => {
     },
   );
 
-  test('an id from before is told by an event, and the stream goes on', async () => {
+  test('an outdated id leads to a reset event, and the stream goes on', async () => {
     const own = await createTestApp({}, { timing: { ...timing, events: { ...timing.events, pollMs: 20 } } });
     const address = await own.listen();
     try {
@@ -255,7 +255,7 @@ describe('what is no longer kept', () => {
   });
 });
 
-test('two that number at once give every event one position, without gaps', async () => {
+test('two concurrent numberings give every event one position, without gaps', async () => {
   const own = await createTestApp(
     {},
     { timing: { ...timing, events: { ...timing.events, pollMs: 1e8, idleMs: 1e8 } } },
@@ -284,7 +284,7 @@ test('an upload neither notifies nor waits: its transaction leaves one row', asy
     const item = await post(asUser(user), {}, own);
     const rows = await own.deps.db.selectFrom('media_event_outbox').selectAll().execute();
     expect(rows).toMatchObject([{ kind: 'item.stored', media_id: item.id, user_id: user, status: 'success' }]);
-    // One numbers while another process holds the log: it does not wait.
+    // While another process holds the log, numbering does not wait.
     await own.deps.db.transaction().execute(async (trx) => {
       await sql`SELECT FROM media_event_log FOR UPDATE`.execute(trx);
       expect(await numberEvents(own.deps.db, 10)).toBe(0);
@@ -296,7 +296,7 @@ test('an upload neither notifies nor waits: its transaction leaves one row', asy
   }
 });
 
-test('for a reader that does not read, no more is read', async () => {
+test('nothing further is read for a reader that does not read', async () => {
   const own = await createTestApp(
     {},
     { timing: { ...timing, events: { ...timing.events, pollMs: 1e8, idleMs: 1e8 } } },
@@ -335,7 +335,7 @@ test('for a reader that does not read, no more is read', async () => {
   }
 });
 
-test('closing ends the streams that are open, at once, and their connections', async () => {
+test('closing ends the open streams at once, and their connections', async () => {
   const own = await createTestApp({}, { timing: { ...timing, events: { ...timing.events, heartbeatMs: 60_000 } } });
   const address = await own.listen();
   const open = await Promise.all(Array.from({ length: 5 }, () => followEvents(address, asUser(user))));

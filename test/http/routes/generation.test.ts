@@ -26,8 +26,8 @@ const get = (url: string, headers = asUser('a')) => t.app.inject({ url, headers 
 const ids = async (query: string): Promise<string[]> =>
   (await get(`/v1/media?${query}`)).json().items.map((item: { id: string }) => item.id);
 
-describe('what a file says of how it was made', () => {
-  test('is answered, fills prompt, model and size, and is found', async () => {
+describe('embedded generation data of a file', () => {
+  test('is returned, fills prompt, model and size, and is searchable', async () => {
     const item = await post(pngOf(tEXt('parameters', A1111)));
     expect(item).toMatchObject({
       prompt: 'a red fox in the snow, <lora:winter_v2:0.8>, (detailed:1.2)\nsecond line',
@@ -56,7 +56,7 @@ describe('what a file says of how it was made', () => {
     expect(await ids('seed=287030559')).toEqual([]);
   });
 
-  test('counts less than what the caller says, word by word', async () => {
+  test("is overridden by the caller's values, field by field", async () => {
     const file = Buffer.from(pngOf(tEXt('parameters', A1111), tEXt('salt', '1'))).toString('base64');
     const answer = await t.app.inject({
       method: 'POST',
@@ -78,13 +78,13 @@ describe('what a file says of how it was made', () => {
     });
   });
 
-  test('keeps a seed of 20 digits as it is', async () => {
+  test('keeps a seed of 20 digits', async () => {
     const item = await post(pngOf(tEXt('prompt', FLUX_GRAPH_JSON)));
     expect(item.generation).toMatchObject({ source: 'comfyui', seed: '18446744073709551615' });
     expect(await ids('seed=18446744073709551615')).toEqual([item.id]);
   });
 
-  test('does not keep a file out, however broken it is', async () => {
+  test('does not cause a file to be refused, however broken it is', async () => {
     const item = await post(pngOf(tEXt('prompt', '{"3": '), iTXt('parameters', 'a\0b\nSteps: 3, Seed: 12')));
     expect(item).toMatchObject({ status: 'success', prompt: 'ab', generation: { seed: 12 } });
   });
@@ -107,7 +107,7 @@ describe('what a file says of how it was made', () => {
     ]);
   });
 
-  test('is read from an object that is taken over', async () => {
+  test('is read from an adopted object', async () => {
     const { storageKey } = await post(pngOf(tEXt('parameters', A1111), tEXt('salt', '5')));
     const key = 'elsewhere/fox.png';
     await mkdir(path.join(t.volume, 'elsewhere'), { recursive: true });
@@ -138,7 +138,7 @@ describe('GET /v1/media/{id}/workflow', () => {
   const editor = tEXt('workflow', JSON.stringify(COMFY_WORKFLOW).replace('[863,186]', '[NaN,18446744073709551615]'));
   const workflow = (id: string, headers = asUser('a')) => get(`/v1/media/${id}/workflow`, headers);
 
-  test("gives the editor's workflow as a file to load, its numbers untouched", async () => {
+  test("returns the editor's workflow as a file, with its numbers unchanged", async () => {
     const { id } = await post(pngOf(graph, editor));
     const answer = await workflow(id);
     expect(answer.statusCode).toBe(200);
@@ -153,7 +153,7 @@ describe('GET /v1/media/{id}/workflow', () => {
     expect((await workflow(id, asUser('b'))).statusCode).toBe(404);
   });
 
-  test('gives the graph that was run where there is nothing else, in a WebP behind the pixels, too', async () => {
+  test('returns the executed graph if there is nothing else, even in a WebP after the pixels', async () => {
     const block = exif({ Model: `prompt:${JSON.stringify(COMFY_GRAPH)}` });
     for (const file of [pngOf(graph), webpOf(0x08, riffChunk('EXIF', block))]) {
       const { id } = await post(file);
@@ -162,7 +162,7 @@ describe('GET /v1/media/{id}/workflow', () => {
     }
   });
 
-  test('gives what an import has kept when the file holds none', async () => {
+  test('returns what an import has kept if the file contains none', async () => {
     const source = { type: 'base64', data: Buffer.from(pngOf(tEXt('salt', '3'))).toString('base64') };
     const payload = { source, generation: { workflow: COMFY_WORKFLOW } };
     const made = await t.app.inject({ method: 'POST', url: '/v1/media', headers: asUser('a'), payload });
@@ -174,7 +174,7 @@ describe('GET /v1/media/{id}/workflow', () => {
     ['another tool', pngOf(tEXt('parameters', A1111))],
     ['broken JSON', pngOf(tEXt('workflow', '{"nodes": ['))],
     ['JSON that is no workflow', pngOf(tEXt('workflow', '{"a": 1}'), tEXt('prompt', '{}'))],
-  ])('answers 404 for a file with %s', async (_name, file) => {
+  ])('returns 404 for a file with %s', async (_name, file) => {
     const { id } = await post(file);
     expect((await workflow(id)).json()).toMatchObject({
       status: 404,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { png } from '../../support/sample-files.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
 
-/** Gives pictures below /ok and nothing elsewhere. */
+/** Serves pictures below /ok and nothing elsewhere. */
 const origin = createServer((request, response) => {
   if (!(request.url ?? '').startsWith('/ok/')) return void response.writeHead(404).end();
   response.writeHead(200, { 'content-type': 'image/png' }).end(png(5, 4));
@@ -26,7 +26,7 @@ const send = (provider: string, payload: object, headers: Record<string, string>
 const base64 = (salt: number) => png(3, 3, salt).toString('base64');
 const stored = async () => (await t.app.inject({ url: '/v1/stats', headers: asAdmin() })).json().total as number;
 
-test('every output of an answer becomes an item, in its order, with what the answer and the caller say', async () => {
+test('every output of an answer becomes an item, in order, with the fields of the answer and the caller', async () => {
   const response = {
     id: 'pred-1',
     status: 'succeeded',
@@ -62,7 +62,7 @@ test('every output of an answer becomes an item, in its order, with what the ans
   });
 });
 
-test('the same answer sent again is the same items', async () => {
+test('the same answer sent again yields the same items', async () => {
   const response = { id: 'pred-2', status: 'succeeded', output: [`${at}/ok/2.png`] };
   const first = (await send('replicate', { response })).json();
   const before = await stored();
@@ -70,7 +70,7 @@ test('the same answer sent again is the same items', async () => {
   expect(await stored()).toBe(before);
 });
 
-test('an output that cannot be had is a failure with its reason and address; the others are stored', async () => {
+test('an output that cannot be fetched is a failure with its reason and URL; the others are stored', async () => {
   const answer = await send('fal', {
     response: {
       request_id: 'f-1',
@@ -84,7 +84,7 @@ test('an output that cannot be had is a failure with its reason and address; the
   ]);
 });
 
-test('an answer that is a failure is recorded as one', async () => {
+test('an answer that reports a failure is recorded as one', async () => {
   const { items } = (await send('runpod', { response: { id: 'r', status: 'FAILED', error: 'out of memory' } })).json();
   expect(items).toMatchObject([{ status: 'failed', error: 'out of memory', provider: 'runpod', jobId: 'r' }]);
 });
@@ -117,7 +117,7 @@ test('a private address in an answer is not fetched', async () => {
   }
 });
 
-test('what a caller says of many outputs is bounded together, and metadata that no item may have is refused as such', async () => {
+test("the caller's fields over many outputs have a common limit, and invalid metadata is refused as such", async () => {
   const images = Array.from({ length: 200 }, (_none, n) => ({ url: `${at}/ok/${n}.png` }));
   const before = await stored();
   const prompt = 'p'.repeat(200_000);

@@ -18,7 +18,7 @@ async function files(): Promise<string[]> {
   return all.filter((entry) => entry.isFile() && entry.name !== '.mediakeep-volume').map((entry) => entry.name);
 }
 
-test('a multipart upload is stored, recorded and answered with its location', async () => {
+test('a multipart upload is stored, recorded and returned with its location', async () => {
   const file = png(3, 2, 1);
   const form = multipart([
     { name: 'filename', value: 'fox.png' },
@@ -89,7 +89,7 @@ test.each([
   expect(response.json()).toMatchObject({ sha256: sha256(file), mimeType: 'image/png' });
 });
 
-test('an object that lies in a store already is adopted, and purging the item leaves it there', async () => {
+test('an object that is in a store already is adopted, and purging the item leaves it there', async () => {
   const { writeFile, mkdir } = await import('node:fs/promises');
   await mkdir(`${t.volume}/theirs`, { recursive: true });
   await writeFile(`${t.volume}/theirs/pic.png`, png(5, 5));
@@ -150,7 +150,7 @@ test('an external item is only recorded', async () => {
   expect(content.json()).toMatchObject({ status: 409, code: 'not_stored' });
 });
 
-test('a failed generation is a row with its error and no address', async () => {
+test('a failed generation is a row with its error and no URL', async () => {
   const response = await t.app.inject({
     method: 'POST',
     url: '/v1/media',
@@ -179,7 +179,7 @@ test.each([
   expect((await files()).length).toBe(before);
 });
 
-test('a digest that differs is refused with 422 and nothing is kept; one that agrees is accepted', async () => {
+test('a digest that differs is refused with 422 and nothing is kept; a matching one is accepted', async () => {
   const file = png(1, 1, 9);
   const before = (await files()).length;
   const post = (url: string, headers: Record<string, string>) =>
@@ -210,7 +210,7 @@ test('a digest that differs is refused with 422 and nothing is kept; one that ag
   ).toBe(201);
 });
 
-test('a late field of a form may carry the digest, and a wrong one keeps nothing', async () => {
+test('a form field after the file may contain the digest, and a wrong one keeps nothing', async () => {
   const file = png(1, 1, 10);
   const before = (await files()).length;
   const send = (digest: string) => {
@@ -230,7 +230,7 @@ test('a late field of a form may carry the digest, and a wrong one keeps nothing
   expect((await send(sha256(file))).statusCode).toBe(201);
 });
 
-test('the same idempotency key and content give the same item; other content gives 422', async () => {
+test('the same idempotency key and content return the same item; other content gets 422', async () => {
   const post = (salt: number, sub = 'alice', query = '') =>
     t.app.inject({
       method: 'POST',
@@ -286,7 +286,7 @@ test('a failed attempt does not use up its idempotency key', async () => {
   expect((await post(png(1, 1, 30))).statusCode).toBe(201);
 });
 
-test('visibility, expiry and a named store are taken as given; an unknown store is named', async () => {
+test('visibility, expiry and a named store are applied; an unknown store is named in the error', async () => {
   const post = (query: string) =>
     t.app.inject({
       method: 'POST',
@@ -315,7 +315,7 @@ test('a service token must name the user, a user token may not name another', as
   expect((await post('?userId=carol', asUser('alice'))).json()).toMatchObject({ status: 403, code: 'user_mismatch' });
 });
 
-test('versions of a scene count up without gaps under twenty writers, and one is current', async () => {
+test('twenty concurrent writers get versions of a scene without gaps, and one is current', async () => {
   const projectId = '7b0c3c1e-0000-4000-8000-000000000001';
   const post = (salt: number, sub: string) =>
     t.app.inject({
@@ -361,7 +361,7 @@ test('a batch keeps its order and lets each item fail on its own', async () => {
   expect(results[2].item.prompt).toBe('three');
 });
 
-test('an item of a further local store is served at its content address, which names no store', async () => {
+test('an item of a further local store is served at its content URL, which names no store', async () => {
   const { mkdtemp, rm } = await import('node:fs/promises');
   const { tmpdir } = await import('node:os');
   const folder = await mkdtemp(`${tmpdir()}/mediakeep-archive-`);
@@ -387,7 +387,7 @@ test('an item of a further local store is served at its content address, which n
   }
 });
 
-test('a batch that is sent again with its key stores nothing twice', async () => {
+test('a repeated batch with the same key stores nothing twice', async () => {
   const items = [50, 51].map((salt) => ({ source: { type: 'base64', data: png(1, 1, salt).toString('base64') } }));
   const send = () =>
     t.app.inject({
@@ -402,7 +402,7 @@ test('a batch that is sent again with its key stores nothing twice', async () =>
   expect((await t.app.inject({ url: '/v1/media', headers: asUser('batcher') })).json().items).toHaveLength(2);
 });
 
-test('an item of a wrong shape fails alone in its batch', async () => {
+test('an item of invalid shape fails alone in its batch', async () => {
   const good = { source: { type: 'base64', data: png(1, 1, 70).toString('base64') } };
   const response = await t.app.inject({
     method: 'POST',
@@ -414,7 +414,7 @@ test('an item of a wrong shape fails alone in its batch', async () => {
   expect(response.json().results[1].problem).toMatchObject({ code: 'invalid_request', field: 'foo' });
 });
 
-test('a user that comes after the file is told as that, also to a service token', async () => {
+test('a userId after the file is reported as too late, also to a service token', async () => {
   const form = multipart([
     { name: 'file', value: png(1, 1, 71), filename: 'a.png' },
     { name: 'userId', value: 'bob' },
@@ -436,7 +436,7 @@ test('a user that comes after the file is told as that, also to a service token'
   expect(missing.json()).toMatchObject({ status: 400, code: 'invalid_request', field: 'userId' });
 });
 
-test('a field in the query and in the form is refused, whichever would win', async () => {
+test('a field in both the query and the form is refused', async () => {
   const form = multipart([
     { name: 'prompt', value: 'a' },
     { name: 'file', value: png(), filename: 'a.png' },
@@ -450,7 +450,7 @@ test('a field in the query and in the form is refused, whichever would win', asy
   expect(response.json()).toMatchObject({ status: 400, field: 'prompt' });
 });
 
-test('an external record does not claim a store of ours, and is signed only where its host is allowed', async () => {
+test('an external record does not claim a store of ours, and gets a signed URL only if its host is allowed', async () => {
   const post = (storageProvider: string) =>
     t.app.inject({
       method: 'POST',
@@ -496,13 +496,13 @@ test('requests without a body work where none is needed', async () => {
   ).toBe(204);
 });
 
-test('a day that the calendar does not have is refused by name', async () => {
+test('a date that does not exist is refused by name', async () => {
   expect(
     (await t.app.inject({ url: '/v1/media?createdAfter=2026-02-30T00:00:00Z', headers: asUser('alice') })).json(),
   ).toMatchObject({ status: 400, field: 'createdAfter' });
 });
 
-test('a repeated request whose item has been deleted does not say that it is stored', async () => {
+test('the repeated request of a deleted item does not report that it is stored', async () => {
   const alice = asUser('alice');
   const send = () =>
     t.app.inject({
@@ -519,7 +519,7 @@ test('a repeated request whose item has been deleted does not say that it is sto
   await t.app.inject({ method: 'POST', url: `/v1/media/${id}/restore`, headers: alice });
   expect((await send()).json()).toMatchObject({ id });
   await remove('?purge=true');
-  // Of what is gone for good nothing is known any more: it is stored anew.
+  // Nothing is known of a purged item: it is stored anew.
   const again = (await send()).json();
   expect(again.id).not.toBe(id);
 });

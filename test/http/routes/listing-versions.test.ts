@@ -33,7 +33,7 @@ const change = (request: { method: 'PATCH' | 'PUT' | 'DELETE'; url: string; payl
   t.app.inject({ ...request, headers: asUser('lister') });
 const inDatabase = (statement: RawBuilder<unknown>) => statement.execute(t.deps.db);
 
-test('a listing that was asked for before shows each change at once, as the item itself does', async () => {
+test('a cached listing shows each change at once, as the item itself does', async () => {
   const items: Item[] = [];
   for (const salt of [1, 2, 3]) items.push(await store(salt));
   const [first, second, third] = items as [Item, Item, Item];
@@ -59,7 +59,7 @@ test('a listing that was asked for before shows each change at once, as the item
   expect((await list()).map(({ id }) => id)).toEqual([third.id, second.id]);
 });
 
-test('a page of items of which some are known and some are new keeps its order', async () => {
+test('a page of cached and new items keeps its order', async () => {
   const before = await list();
   const added = [await store(11), await store(12)];
   const page = await t.app.inject({ url: '/v1/media?sort=createdAt:asc&limit=2', headers: asUser('lister') });

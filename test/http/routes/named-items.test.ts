@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { png } from '../../support/sample-files.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
 
-// Ids of older systems and labels of runs: names that anybody may give. Each user's own come first, and nobody takes another's.
+// Ids of older systems and labels of runs are names that any user may assign. Each user's own come first, and no one takes
+// another's.
 let t: TestApp;
 beforeAll(async () => {
   t = await createTestApp();
@@ -12,7 +13,7 @@ afterAll(() => t.close());
 type Headers = Record<string, string>;
 const NOBODY: Headers = {};
 let salt = 0;
-/** Answers the id, and the picture. */
+/** Returns the id, and the picture. */
 async function store(user: string, fields: object): Promise<{ id: string; picture: Buffer }> {
   const picture = png(3, 3, (salt += 1));
   const payload = { ...fields, source: { type: 'base64', data: picture.toString('base64') } };
@@ -42,18 +43,18 @@ test('the id of an item is never another’s external id', async () => {
   expect(await image(private_.id, asUser('alice'))).toEqual(got(private_));
   expect(await image(private_.id, asAdmin())).toEqual(got(private_));
   await t.app.inject({ method: 'DELETE', url: `/v1/media/${private_.id}`, headers: asUser('alice') });
-  // A deleted item keeps its address, too.
+  // A deleted item keeps its URL, too.
   expect(await image(private_.id, NOBODY)).toEqual(NO_TOKEN);
   expect(await image(private_.id, asAdmin())).toEqual(NOT_FOUND);
 });
 
-test('a user’s own external id is found behind an id that is another’s private item', async () => {
+test("a user’s own external id is found even if it equals the id of another's private item", async () => {
   const private_ = await store('alice', {});
   const old = await store('bob', { externalId: private_.id });
   expect(await image(private_.id, asUser('bob'))).toEqual(got(old));
 });
 
-test('without a token an external id counts while all of its items are one user’s, private ones counted and deleted ones not', async () => {
+test('without a token an external id counts while all of its items have one owner, including private but not deleted ones', async () => {
   const first = await store('dora', { externalId: 'old-1', visibility: 'public' });
   expect(await image('old-1', NOBODY)).toEqual(got(first));
   const newest = await store('dora', { externalId: 'old-1', visibility: 'public' });
@@ -67,7 +68,7 @@ test('without a token an external id counts while all of its items are one user�
   expect(await image('old-1', NOBODY)).toEqual(got(newest));
 });
 
-test('a private external id and one that does not exist are answered alike', async () => {
+test('a private external id and a missing one get the same response', async () => {
   await store('dora', { externalId: 'private-1' });
   for (const headers of [NOBODY, asUser('carol')])
     expect(await image('private-1', headers)).toEqual(await image('nothing-1', headers));
@@ -92,7 +93,7 @@ test('userId names the owner among whose items an external id is looked up', asy
   expect(await image('both-1', asAdmin(), '?userId=bob')).toEqual(got(bobs));
   expect(await image('both-1', asAdmin(), '?userId=dora')).toEqual(got(doras));
   expect(await image('both-1', asAdmin(), '?userId=nobody')).toEqual(NOT_FOUND);
-  // Within that owner's items: the id of another's item is not meant.
+  // Only that owner's items count: another user's item with this id is not meant.
   const numbered = await store('bob', { externalId: doras.id, visibility: 'public' });
   expect(await image(doras.id, asAdmin(), '?userId=bob')).toEqual(got(numbered));
   expect(await image(doras.id, asAdmin(), '?userId=dora')).toEqual(got(doras));
@@ -100,7 +101,7 @@ test('userId names the owner among whose items an external id is looked up', asy
   expect(await get('/api/images/both-1/network-volume?userId=dora', NOBODY)).toEqual(got(doras));
 });
 
-test('a label of runs gives the caller’s own output, else what is all of one user, private items counted', async () => {
+test('a run label returns the caller’s own output, else that of a sole owner, counting private items', async () => {
   const first = await store('erin', { runId: 'label-1', visibility: 'public' });
   const second = await store('erin', { runId: 'label-1' });
   expect(await ofRun('label-1', NOBODY)).toEqual(got(first));
@@ -116,7 +117,7 @@ test('a label of runs gives the caller’s own output, else what is all of one u
   }
   expect(await ofRun('label-1', asUser('erin'))).toEqual(got(first));
   expect(await ofRun('label-1', asUser('bob'))).toEqual(got(slipped));
-  // A service hears that it must say whose, and may; so may anybody for what is public.
+  // A service is told to name the owner, and may; so may anyone for public items.
   const ambiguous = { status: 409, code: 'ambiguous' };
   for (const url of ['image', 'info', 'run'].map((kind) => `/api/media/${kind}/label-1`)) {
     const admin = async (query = '') => (await t.app.inject({ url: `${url}${query}`, headers: asAdmin() })).statusCode;
@@ -126,13 +127,13 @@ test('a label of runs gives the caller’s own output, else what is all of one u
   }
   expect(await ofRun('label-1', NOBODY, '?userId=erin')).toEqual(got(first));
   expect(await ofRun('label-1', NOBODY, '?userId=erin&n=2')).toEqual(NO_TOKEN);
-  // Where all of hers are private, his public one does not stand in for them.
+  // While all of hers are private, his public one does not replace them.
   await store('erin', { runId: 'label-2' });
   await store('bob', { runId: 'label-2', visibility: 'public' });
   expect(await ofRun('label-2', NOBODY)).toEqual(NO_TOKEN);
 });
 
-test('a run is its owner’s, whatever others label with its id', async () => {
+test('a run belongs to its owner, whatever others label with its id', async () => {
   const begun = await t.app.inject({
     method: 'POST',
     url: '/v1/runs',

@@ -113,7 +113,7 @@ test('metrics count requests by route, ingested bytes, failures by tool and prov
   expect(text).toMatch(/storage_operation_duration_seconds_count\{store="local",operation="put",outcome="ok"\} 1/);
 });
 
-test('a caller that asks too often gets 429 with Retry-After, and others do not', async () => {
+test('a caller over the rate limit gets 429 with Retry-After, and others do not', async () => {
   t = await createTestApp({ RATE_LIMIT_MAX: '3' });
   const ask = (sub: string) => t.app.inject({ url: '/v1/media', headers: asUser(sub) });
   for (let n = 0; n < 3; n += 1) expect((await ask('busy')).statusCode).toBe(200);
@@ -124,7 +124,7 @@ test('a caller that asks too often gets 429 with Retry-After, and others do not'
   expect((await t.app.inject({ url: '/health/ready' })).statusCode).toBe(200);
 });
 
-test('answers bear protective headers, and pages of other origins may read only where that is allowed', async () => {
+test('responses have protective headers, and pages of other origins may read only where that is allowed', async () => {
   t = await createTestApp({ CORS_ORIGINS: 'https://app.example.com' });
   const answer = await t.app.inject({ url: '/v1/media', headers: { ...asAdmin(), origin: 'https://app.example.com' } });
   expect(answer.headers).toMatchObject({
@@ -172,7 +172,7 @@ test('a file over the limit is refused with 413 in every form, and so is a JSON 
   expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
 });
 
-test('an answer may take longer than a silent connection may last', async () => {
+test('a response may take longer than the idle timeout of a connection', async () => {
   const { TIMING } = await import('../../../src/http/connections/timing.ts');
   const { createServer } = await import('node:http');
   const slow = createServer((_request, response) => setTimeout(() => response.end(png(2, 2)), 1500));
@@ -189,7 +189,7 @@ test('an answer may take longer than a silent connection may last', async () => 
   await new Promise((resolve) => slow.close(resolve));
 });
 
-test('an error is logged without the objects that hang on it', async () => {
+test('an error is logged without its attached objects', async () => {
   t = await createTestApp();
   const error = Object.assign(new Error('lost', { cause: new Error('cable') }), {
     code: '57P01',
@@ -201,7 +201,7 @@ test('an error is logged without the objects that hang on it', async () => {
   expect(t.logged()).not.toMatch(/cancel-key|hunter2/);
 });
 
-test('what is turned away under load is a warning, not an error', async () => {
+test('a refusal under load is a warning, not an error', async () => {
   t = await createTestApp();
   const logged: string[] = [];
   const log: FastifyBaseLogger = createLogger('info', { write: (line: string) => void logged.push(line) });

@@ -32,7 +32,7 @@ const WAV = Buffer.from(AUDIO.find(({ ext }) => ext === 'wav')?.file ?? []);
 const VIDEO = Buffer.from(VIDEOS.find(({ ext }) => ext === 'mp4')?.file ?? []);
 const GLTF = Buffer.from('{"asset":{"version":"2.0"}}');
 
-test('a run has a folder with its texts and metadata.json from its first moment', async () => {
+test('a run has a folder with its texts and metadata.json from the start', async () => {
   const payload = {
     inputText: 'Eine Blume auf der Wiese',
     schema: 'dada',
@@ -62,7 +62,7 @@ test('a run has a folder with its texts and metadata.json from its first moment'
   });
 });
 
-test('media of every type lie in the folder under their own names, and metadata.json tells of them in order', async () => {
+test('media of every type are stored in the folder under their own names, and metadata.json lists them in order', async () => {
   const runId = await begin({ transformedText: 'a flower' });
   const files = [png(3, 2, 1), png(1, 1, 2), WAV, VIDEO, GLTF];
   for (const bytes of files) expect((await add(runId, bytes)).statusCode).toBe(201);
@@ -102,7 +102,7 @@ test('media of every type lie in the folder under their own names, and metadata.
   expect(content.rawPayload.equals(files[1] ?? Buffer.alloc(0))).toBe(true);
 });
 
-test('bytes come as a form or a raw body, too, and the path says which run', async () => {
+test('bytes may come as a form or a raw body, too, and the path names the run', async () => {
   const runId = await begin();
   const form = multipart([
     { name: 'prompt', value: 'form' },
@@ -130,7 +130,7 @@ test('bytes come as a form or a raw body, too, and the path says which run', asy
   ]);
 });
 
-test('for a service, the run says whose its media are, in every form of body', async () => {
+test('for a service, the run determines the owner of its media, in every form of body', async () => {
   const runId = await begin({ userId: 'a' }, asAdmin());
   const url = `/v1/runs/${runId}/media`;
   const form = multipart([
@@ -153,7 +153,7 @@ test('for a service, the run says whose its media are, in every form of body', a
   expect(answers[0]?.json().items[0]).toMatchObject({ prompt: 'after the file', sha256: sha256(png(1, 1, 21)) });
 });
 
-test('the path says which run: a field that names another run or user is refused before the file, and has no effect after it', async () => {
+test('the path names the run: a field that names another run or user is refused before the file, and has no effect after it', async () => {
   const [runId, other] = [await begin(), await begin()];
   const url = `/v1/runs/${runId}/media`;
   const file = (salt: number) => ({ name: 'file', filename: 'a.png', type: 'image/png', value: png(1, 1, salt) });
@@ -205,7 +205,7 @@ test('a ComfyUI prompt for a run that names another run or user is refused', asy
     });
 });
 
-test('an item that names its run elsewhere lies in its folder, too; after the file the name comes too late', async () => {
+test('an item that names its run elsewhere is stored in its folder, too; after the file the name comes too late', async () => {
   const runId = await begin();
   const item = (await post('/v1/media', { runId, source: base64(png(1, 1, 5)) })).json();
   expect(item.storageKey).toBe(`runs/${runId}/output_image.png`);
@@ -228,7 +228,7 @@ test('an item that names its run elsewhere lies in its folder, too; after the fi
   expect((await t.app.inject({ url: `/v1/runs/${runId}`, headers: asUser('a') })).json().items).toHaveLength(1);
 });
 
-test('a direct upload into a run takes a name of its folder', async () => {
+test('a direct upload into a run gets a name in its folder', async () => {
   const runId = await begin();
   const begun = (await post('/v1/uploads', { runId, contentType: 'image/png', bytes: png().length })).json();
   const url = begun.url.slice(new URL(begun.url).origin.length);
@@ -238,7 +238,7 @@ test('a direct upload into a run takes a name of its folder', async () => {
   expect((await metadata(runId)).outputs).toHaveLength(1);
 });
 
-test('what was refused takes no name away', async () => {
+test('a refused upload uses up no name', async () => {
   const runId = await begin();
   const refused = await add(runId, png(1, 1, 6), { sha256: '0'.repeat(64) });
   expect(refused.json().code).toBe('digest_mismatch');
@@ -246,7 +246,7 @@ test('what was refused takes no name away', async () => {
   expect((await add(runId, png(1, 1, 6))).json().items[0].storageKey).toBe(`runs/${runId}/output_image.png`);
 });
 
-test('failures and records of a run are told of apart from its outputs', async () => {
+test('failures and records of a run are listed apart from its outputs', async () => {
   const runId = await begin();
   await add(runId, png(1, 1, 7));
   const url = `/v1/runs/${runId}/media`;
@@ -271,7 +271,7 @@ test('changes and deletions reach metadata.json', async () => {
   expect((await add(runId, png(1, 1, 9))).json().items[0].storageKey).toBe(`runs/${runId}/output_image_2.png`);
 });
 
-test('a completed run takes nothing more; completing may be repeated, but not with another text', async () => {
+test('a completed run accepts nothing further; completing may be repeated, but not with another text', async () => {
   const runId = await begin();
   const url = `/v1/runs/${runId}/complete`;
   const done = await post(url, { transformedText: 'a flower' });
@@ -287,7 +287,7 @@ test('a completed run takes nothing more; completing may be repeated, but not wi
   expect((await post('/v1/uploads', { runId, contentType: 'image/png', bytes: 9 })).json().code).toBe('run_completed');
 });
 
-test('a run belongs to its user: a stranger finds nothing, a service names whom it acts for', async () => {
+test('a run belongs to its user: a stranger does not find it, a service names its user', async () => {
   const runId = await begin();
   for (const url of [`/v1/runs/${runId}`, `/v1/runs/${runId}/export`])
     expect((await t.app.inject({ url, headers: asUser('b') })).statusCode).toBe(404);
@@ -304,7 +304,7 @@ test('a run belongs to its user: a stranger finds nothing, a service names whom 
   expect((await add(runId, png(), { store: 'database' })).json()).toMatchObject({ status: 400, field: 'store' });
 });
 
-test('a repeated request with the same Idempotency-Key begins one run, and adds one output', async () => {
+test('repeated requests with the same Idempotency-Key begin one run, and add one output', async () => {
   const headers = { ...asUser('a'), 'idempotency-key': 'run-1' };
   const first = await post('/v1/runs', { inputText: 'once' }, headers);
   const second = await post('/v1/runs', { inputText: 'once' }, headers);
@@ -326,7 +326,7 @@ test.each([
   expect((await post('/v1/runs', payload)).json()).toMatchObject({ status: 400, code: 'invalid_request', detail });
 });
 
-test('texts are kept to the byte, and those that cannot be are refused', async () => {
+test('texts are kept byte by byte, and unstorable ones are refused', async () => {
   const inputText = 'Zwölf Boxkämpfer 🥊\r\n\tjagen Viktor';
   const runId = await begin({ inputText });
   expect(await readFile(path.join(folder(runId), 'input_text.txt'), 'utf8')).toBe(inputText);
@@ -335,7 +335,7 @@ test('texts are kept to the byte, and those that cannot be are refused', async (
   expect((await post('/v1/runs', { inputText: '' })).statusCode).toBe(201);
 });
 
-test('an output is told apart as a URL or a ComfyUI prompt id', async () => {
+test('an output is recognised as a URL or a ComfyUI prompt id', async () => {
   const runId = await begin();
   const url = `/v1/runs/${runId}/media`;
   const refused = await post(url, { output: 'http://127.0.0.1/a.png' });
@@ -348,7 +348,7 @@ test('an output is told apart as a URL or a ComfyUI prompt id', async () => {
   expect((await post(url, { source: { type: 'tape' } })).json().detail).toContain('comfyui');
 });
 
-test('the export is a zip of the texts, the outputs as they are, and metadata.json', async () => {
+test('the export is a zip of the texts, the unchanged outputs, and metadata.json', async () => {
   const runId = await begin({ transformedText: 'a flower' });
   const files = [png(2, 2, 10), png(2, 2, 11), GLTF];
   for (const bytes of files) await add(runId, bytes);
@@ -386,7 +386,7 @@ test('the export is a zip of the texts, the outputs as they are, and metadata.js
   }
 });
 
-test('an export names outputs whose bytes are lost, and has all the others', async () => {
+test('an export lists outputs whose bytes are lost, and contains all others', async () => {
   const runId = await begin();
   await add(runId, png(2, 2, 13));
   await add(runId, png(2, 2, 14));

@@ -25,7 +25,7 @@ const post = async (payload: Buffer, query = '', app = t) => {
 };
 const get = (url: string, headers: Record<string, string> = asUser('a')) => t.app.inject({ url, headers });
 
-test('content is redirected to a presigned URL at the store, which gives type, name and ranges as the service would', async () => {
+test('content is redirected to a presigned URL at the store, which returns type, name and ranges as the service would', async () => {
   const { id, storageProvider, storageUrl } = await post(bytes);
   expect([storageProvider, storageUrl]).toEqual(['s3', `http://media.test/v1/media/${id}/content`]);
   const redirect = await get(`/v1/media/${id}/content`);
@@ -44,7 +44,7 @@ test('content is redirected to a presigned URL at the store, which gives type, n
   expect((await get(`/v1/media/${id}/content`, { ...asUser('a'), 'if-none-match': etag })).statusCode).toBe(304);
 });
 
-test('?download=1 offers the file for saving, and what a browser could run is never shown', async () => {
+test('?download=1 offers the file as an attachment, and a type that a browser could execute is never shown', async () => {
   const { id } = await post(bytes);
   const disposition = async (url: string) => {
     const { location = '' } = (await get(url)).headers;
@@ -74,7 +74,7 @@ test('?proxy=1, HEAD and DELIVERY=proxy are answered by the service itself', asy
   }
 });
 
-test('signed URLs are presigned ones, for one item and for many, and no longer than seven days', async () => {
+test('signed URLs are presigned ones, for one item and for many, for at most seven days', async () => {
   const [one, two] = [await post(bytes), await post(png(3, 3))];
   const sign = (id: string, payload: object) =>
     t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: asUser('a'), payload });
@@ -96,9 +96,9 @@ test('signed URLs are presigned ones, for one item and for many, and no longer t
   expect((await (await fetch(results[0].url)).arrayBuffer()).byteLength).toBe(png(3, 3).length);
 });
 
-test('a redirect from a signed URL leads to an address that expires no later than the signed URL', async () => {
+test('a redirect from a signed URL leads to a URL that expires no later than the signed URL', async () => {
   const { id } = await post(bytes);
-  // Such a URL is one that was signed before the item moved to S3, or while no signature could be had for it.
+  // Such a URL was signed before the item moved to S3, or while signing failed.
   const signed = (seconds: number) => {
     const expires = Math.floor(Date.now() / 1000) + seconds;
     return t.deps.signer.sign({ method: 'GET', itemId: id, variant: 'content', download: false, expires });
@@ -116,19 +116,19 @@ test('a redirect from a signed URL leads to an address that expires no later tha
   const short = await redirected(`/v1/signed/${signed(40)}`);
   expect(short.seconds).toBeGreaterThan(30);
   expect(short.seconds).toBeLessThanOrEqual(40);
-  // What the browser may keep of it expires with it, too.
+  // Cached copies expire with it, too.
   const maxAge = Number(/^private, max-age=(\d+)$/.exec(short.cacheControl)?.[1]);
   expect(maxAge).toBeGreaterThan(30);
   expect(maxAge).toBeLessThanOrEqual(40);
   expect(Buffer.from(await (await fetch(short.location)).arrayBuffer()).equals(bytes)).toBe(true);
-  // One that holds longer than a presigned URL may is redirected for as long as those hold.
+  // A signed URL that outlives presigned URLs is redirected for their maximum lifetime.
   const long = await redirected(`/v1/signed/${signed(86_400)}`);
   expect([long.seconds, long.cacheControl]).toEqual([t.deps.urlTtlSeconds, 'private, max-age=3600']);
   expect((await redirected(`/v1/media/${id}/content`, asUser('a'))).seconds).toBe(t.deps.urlTtlSeconds);
   expect((await get(`/v1/signed/${signed(-1)}`, {})).json()).toMatchObject({ status: 403, code: 'signature_expired' });
 });
 
-test('a presigned URL is made for as long as it was asked for, and its copies in caches for an hour at most', async () => {
+test('a presigned URL has the requested lifetime, and caches keep a copy for an hour at most', async () => {
   const { id } = await post(bytes);
   const ask = async (payload: object) => {
     const answer = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: asUser('a'), payload });
@@ -148,18 +148,18 @@ test('a presigned URL is made for as long as it was asked for, and its copies in
   expect(days.seconds).toBeGreaterThan(199_000);
 });
 
-test('content whose copy is marked damaged is checked on its way through the service, not redirected to', async () => {
+test('content whose copy is marked corrupt is verified on its way through the service, not redirected', async () => {
   const { id } = await post(bytes);
   const mark = (state: 'corrupt' | 'stored') =>
     t.deps.db.updateTable('media_locations').set({ state }).where('media_id', '=', id).execute();
   await mark('corrupt');
-  // Read and checked on its way through the service, and found sound.
+  // Read and verified on its way through the service.
   const checked = await get(`/v1/media/${id}/content`);
   expect([checked.statusCode, checked.rawPayload.equals(bytes)]).toEqual([200, true]);
   expect((await get(`/v1/media/${id}/content`)).statusCode).toBe(302);
 });
 
-test('nobody is redirected to a store that is known to be down', async () => {
+test('no reader is redirected to a store that is known to be down', async () => {
   const server = await startS3Server();
   const place = { kind: 'strict', endpoint: server.endpoint, ...TEST_KEYS, region: 'us-east-1' } as const;
   const own = await s3Settings({ ...place, bucket: undefined });
@@ -168,7 +168,7 @@ test('nobody is redirected to a store that is known to be down', async () => {
     const { id } = await post(bytes, '', app);
     const read = () => app.app.inject({ url: `/v1/media/${id}/content`, headers: asUser('a') });
     await server.close();
-    // Nothing is known of that yet.
+    // The outage is not known yet.
     expect((await read()).statusCode).toBe(302);
     await expect(app.deps.stores.get('s3').healthy()).rejects.toMatchObject({ code: 'store_unavailable' });
     expect((await read()).json()).toMatchObject({ status: 503, code: 'store_unavailable' });
@@ -180,7 +180,7 @@ test('nobody is redirected to a store that is known to be down', async () => {
   }
 });
 
-test('the token decides before anybody is redirected', async () => {
+test('the token is checked before a redirect', async () => {
   const { id } = await post(bytes);
   expect((await get(`/v1/media/${id}/content`, asUser('b'))).statusCode).toBe(404);
   expect((await get(`/v1/media/${id}/content`, {})).statusCode).toBe(401);
@@ -191,7 +191,7 @@ test('the token decides before anybody is redirected', async () => {
   expect([open.statusCode, open.headers['cache-control']]).toEqual([302, 'public, max-age=30']);
 });
 
-test('S3_PUBLIC_ENDPOINT is what clients see; a store that cannot presign is passed on', async () => {
+test('S3_PUBLIC_ENDPOINT is what clients see; a store that cannot presign is proxied', async () => {
   const seen = await createTestApp({ ...s3.env, S3_PUBLIC_ENDPOINT: 'https://media.example.com' });
   const passed = await createTestApp({ ...s3.env, S3_PRESIGN: 'false' });
   try {
@@ -217,7 +217,7 @@ test('S3_PUBLIC_ENDPOINT is what clients see; a store that cannot presign is pas
   }
 });
 
-test('a direct upload goes to the store with the headers that the answer names, and only so', async () => {
+test('a direct upload goes to the store with the headers of the response, and only with them', async () => {
   const begin = async (payload: object) =>
     (await t.app.inject({ method: 'POST', url: '/v1/uploads', headers: asUser('a'), payload })).json();
   const complete = (id: string) =>
@@ -232,7 +232,7 @@ test('a direct upload goes to the store with the headers that the answer names, 
   expect((await put(upload.url, upload.headers, bytes)).status).toBe(200);
   const item = (await complete(upload.id)).json();
   expect(item).toMatchObject({ storageProvider: 's3', bytes: bytes.length, prompt: 'a fox', width: 2 });
-  // The URL lives on, but what it let in is not to be replaced.
+  // The URL is still valid, but the bytes it stored must not be replaced.
   expect((await put(upload.url, upload.headers, Buffer.alloc(bytes.length))).status).toBe(412);
   expect((await get(`/v1/media/${item.id}/content?proxy=1`)).rawPayload.equals(bytes)).toBe(true);
 
@@ -245,7 +245,7 @@ test('a direct upload goes to the store with the headers that the answer names, 
   await expect(stat()).rejects.toMatchObject({ name: 'NotFound' });
 });
 
-test('items move from the volume to S3, and /uploads/ addresses lead to where they are now', async () => {
+test('items move from the volume to S3, and /uploads/ URLs lead to their new location', async () => {
   const local = await t.app.inject({
     method: 'POST',
     url: '/v1/media?store=local',
@@ -271,7 +271,7 @@ test('items move from the volume to S3, and /uploads/ addresses lead to where th
   expect(record).toMatchObject({ storageProvider: 's3', locations: [{ store: 's3', state: 'stored' }] });
 });
 
-test('two S3 stores side by side hold different items, and readiness asks the primary one', async () => {
+test('two S3 stores hold different items, and readiness checks the primary one', async () => {
   const archive = await s3Settings(inject('s3'));
   const env = Object.fromEntries(
     Object.entries(archive.env)

@@ -23,7 +23,7 @@ const get = (url: string, headers = asUser('a')) => t.app.inject({ url, headers 
 const rollBack = (version: number, headers = asUser('a')) =>
   t.app.inject({ method: 'PUT', url: `${scene()}/current`, headers, payload: { version } });
 
-test('each stored item is the next version and the current one; the view and the function know it', async () => {
+test('each stored item is the next version and the current one, in the view and the function, too', async () => {
   for (const version of [1, 2, 3]) {
     const response = await store(version, { prompt: `take ${version}` });
     expect([response.statusCode, response.json().version, response.json().isCurrent]).toEqual([201, version, true]);
@@ -49,7 +49,7 @@ test('each stored item is the next version and the current one; the view and the
   expect(view.rows).toEqual([{ storage_url: current.storageUrl }]);
 });
 
-test('bytes and forms are versions, too; the path says which scene', async () => {
+test('bytes and forms are versions, too; the path names the scene', async () => {
   const raw = await t.app.inject({
     method: 'POST',
     url: `${scene()}?prompt=raw`,
@@ -75,7 +75,7 @@ test('bytes and forms are versions, too; the path says which scene', async () =>
   });
 });
 
-test('the path says which scene: no field before the file, in the query or after the file puts an item into another one', async () => {
+test('the path names the scene: no field before the file, in the query or after the file puts an item into another one', async () => {
   const other = randomUUID();
   const names = [
     { name: 'projectId', value: other },
@@ -128,7 +128,7 @@ test('case 92: of twenty writers at once each gets its own version, 1 to 20 with
   expect(items.filter((item: { isCurrent: boolean }) => item.isCurrent)).toHaveLength(1);
 });
 
-test('a scene is rolled back and goes on counting', async () => {
+test('a scene is rolled back, and numbering goes on', async () => {
   for (const version of [1, 2, 3]) await store(version);
   expect((await rollBack(1)).json()).toMatchObject({ version: 1, isCurrent: true });
   expect((await get(scene())).json().version).toBe(1);
@@ -137,7 +137,7 @@ test('a scene is rolled back and goes on counting', async () => {
   expect((await rollBack(7)).json()).toMatchObject({ status: 404, field: 'version' });
 });
 
-test('a deleted version cannot be rolled back to, and the next best becomes current', async () => {
+test('a deleted version cannot be rolled back to, and the highest remaining one becomes current', async () => {
   for (const version of [1, 2]) await store(version);
   const { id } = (await get(scene())).json();
   await t.app.inject({ method: 'DELETE', url: `/v1/media/${id}`, headers: asUser('a') });
@@ -146,10 +146,10 @@ test('a deleted version cannot be rolled back to, and the next best becomes curr
   expect((await get(`${scene()}/versions`)).json().items).toHaveLength(1);
 });
 
-test('a failed version that comes back does not become current', async () => {
+test('a failed version that is restored does not become current', async () => {
   const { id } = (await store(1)).json();
   await t.app.inject({ method: 'DELETE', url: `/v1/media/${id}`, headers: asUser('a') });
-  // As when its bytes could never be had.
+  // As when its bytes were never available.
   await sql`UPDATE generated_images SET status = 'failed', error = 'gone' WHERE id = ${id}::bigint`.execute(t.deps.db);
   const restored = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/restore`, headers: asUser('a') });
   expect([restored.statusCode, restored.json().version, restored.json().isCurrent]).toEqual([200, 1, false]);
@@ -157,7 +157,7 @@ test('a failed version that comes back does not become current', async () => {
   expect((await store(2)).json()).toMatchObject({ version: 2, isCurrent: true });
 });
 
-test('a scene belongs to the first who stored into it: a stranger neither sees nor stores', async () => {
+test('a scene belongs to the first user who stored into it: a stranger neither sees it nor stores into it', async () => {
   await store(1);
   for (const url of [scene(), `${scene()}/versions`]) expect((await get(url, asUser('b'))).statusCode).toBe(404);
   expect((await store(2, {}, asUser('b'))).json()).toMatchObject({ status: 404, field: 'sceneId' });
@@ -166,7 +166,7 @@ test('a scene belongs to the first who stored into it: a stranger neither sees n
   expect((await get(scene('none'))).statusCode).toBe(404);
 });
 
-test('versions come page by page', async () => {
+test('versions are paged', async () => {
   for (let count = 0; count < 5; count += 1) await store(count);
   const first = (await get(`${scene()}/versions?limit=2`)).json();
   const second = (await get(`${scene()}/versions?limit=2&cursor=${encodeURIComponent(first.nextCursor)}`)).json();

@@ -108,7 +108,7 @@ test('rows with one timestamp neither repeat nor vanish between pages, in both d
   }
 });
 
-test('items of times that no answer can tell, as an older system may have left, neither repeat nor end a listing', async () => {
+test('items with times beyond RFC 3339, as an older system may have left, neither repeat nor end a listing', async () => {
   const times = ['-infinity', '0044-03-15 12:00:00+00 BC', '2026-01-01', '2026-01-02', 'infinity', 'infinity'];
   const made: string[] = [];
   for (const time of times) {
@@ -129,7 +129,7 @@ test('items of times that no answer can tell, as an older system may have left, 
   }
 });
 
-test('a page goes on where it was although items are stored meanwhile', async () => {
+test('paging continues in place although items are stored in between', async () => {
   const made = [];
   for (let n = 0; n < 6; n += 1) made.push(await store({ userId: 'moving' }));
   const first = await find('userId=moving&limit=3');
@@ -139,14 +139,14 @@ test('a page goes on where it was although items are stored meanwhile', async ()
   expect(second.nextCursor).toBeNull();
 });
 
-test('the total is counted only when asked for, under the same filters', async () => {
+test('the total is counted only on request, under the same filters', async () => {
   await store({ userId: 'total' });
   await store({ userId: 'total' });
   expect(await find('userId=total&limit=1')).not.toHaveProperty('total');
   expect((await find('userId=total&limit=1&includeTotal=true')).total).toBe(2);
 });
 
-test('times bound the search, and times that are none are refused', async () => {
+test('times limit the search, and invalid times are refused', async () => {
   const item = await store({ userId: 'times' });
   await sql`UPDATE generated_images SET created_at = '2026-02-02T10:00:00Z' WHERE id = ${item.id}`.execute(t.deps.db);
   const ids = async (query: string) => (await find(`userId=times&${query}`)).items.length;
@@ -156,7 +156,7 @@ test('times bound the search, and times that are none are refused', async () => 
   expect(refused.json()).toMatchObject({ status: 400, field: 'createdAfter' });
 });
 
-test('failures are items that neither succeeded nor wait', async () => {
+test('failures are items that are neither successes nor pending', async () => {
   await store({ userId: 'fails' });
   await t.deps.db
     .insertInto('generated_images')
@@ -180,7 +180,7 @@ test('tags are counted and their prefix is literal', async () => {
   expect(await list('a_')).toEqual([{ tag: 'a_b', count: 1 }]);
 });
 
-test('stats tell totals of a user and what lies outside of the database', async () => {
+test("stats return a user's totals and the part outside of the database", async () => {
   await store({ userId: 'stats', model: 'm1' });
   await t.app.inject({
     method: 'POST',
@@ -201,7 +201,7 @@ test('stats tell totals of a user and what lies outside of the database', async 
   });
 });
 
-test('a user finds its own items only, and may not ask for others', async () => {
+test("a user finds only its own items, and may not request others'", async () => {
   await store({ userId: 'mine' });
   await store({ userId: 'theirs' });
   expect((await find('', asUser('mine'))).items.every((item) => item.userId === 'mine')).toBe(true);

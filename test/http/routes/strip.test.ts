@@ -36,7 +36,7 @@ describe.each([
   ['local', () => local],
   ['s3', () => remote],
 ])('?strip=metadata, store %s', (_name, app) => {
-  test('sends the picture without its words, and the original stays whole', async () => {
+  test('sends the picture without its texts, and leaves the original unchanged', async () => {
     const { id, sha256 } = await post(app());
     const stripped = await get(app(), `/v1/media/${id}/content?strip=metadata`);
     expect(stripped.statusCode).toBe(200);
@@ -50,7 +50,7 @@ describe.each([
     expect((await get(app(), `/v1/media/${id}/content?proxy=1`)).rawPayload).toEqual(file);
   });
 
-  test('sends all of it where a range is asked for, and nothing to who has it', async () => {
+  test('sends the whole file for a range request, and 304 if the client has it', async () => {
     const { id, sha256 } = await post(app());
     const url = `/v1/media/${id}/content?strip=metadata`;
     const ranged = await get(app(), url, { range: 'bytes=0-9' });
@@ -76,13 +76,13 @@ describe.each([
   });
 });
 
-test('permanent addresses of public items take it, too', async () => {
+test('works on permanent URLs of public items, too', async () => {
   const { storageKey } = await post(local, file, 'visibility=public');
   const answer = await local.app.inject({ url: `/uploads/${storageKey}?strip=metadata` });
   expect([answer.statusCode, answer.rawPayload]).toEqual([200, plain]);
 });
 
-test('an orientation stays, so that the picture stands as it stood', async () => {
+test('keeps the orientation, so that the picture is not rotated', async () => {
   const block = exif({ ImageDescription: WORDS.toString(), Orientation: 8 });
   const { id } = await post(local, Buffer.from(jpegOf(exifSegment(block))));
   const { rawPayload } = await get(local, `/v1/media/${id}/content?strip=metadata`);
@@ -101,13 +101,13 @@ test.each([
   expect((await get(local, `/v1/media/${id}/content`)).statusCode).toBe(200);
 });
 
-test('damage that shows late breaks the answer off', async () => {
+test('damage that is found late aborts the response', async () => {
   const cut = Buffer.concat([file.subarray(0, -12), pngChunk('IDAT', Buffer.alloc(600_000)), WORDS]);
   const { id } = await post(local, cut);
   await expect(get(local, `/v1/media/${id}/content?strip=metadata`)).rejects.toThrow();
 });
 
-test('an item that lies elsewhere is not redirected to with its metadata', async () => {
+test('an external item is not redirected to with its metadata', async () => {
   const t = await createTestApp({ EXTERNAL_URL_HOSTS: 'cdn.example.com' });
   try {
     const source = { type: 'external', storageUrl: 'https://cdn.example.com/a.png', storageProvider: 'cdn' };
@@ -120,7 +120,7 @@ test('an item that lies elsewhere is not redirected to with its metadata', async
   }
 });
 
-test.each(['', 'all', 'METADATA'])('strip=%s is refused: nothing is kept back silently', async (value) => {
+test.each(['', 'all', 'METADATA'])('strip=%s is refused: metadata is never sent silently', async (value) => {
   const { id } = await post(local);
   const answer = await get(local, `/v1/media/${id}/content?strip=${value}`);
   expect([answer.statusCode, answer.json().code]).toEqual([400, 'invalid_request']);
@@ -134,7 +134,7 @@ test.each(['', 'all', 'METADATA'])('strip=%s is refused: nothing is kept back si
   expect((await get(local, `/v1/signed/${token}?strip=${value}`)).statusCode).toBe(400);
 });
 
-test('a path whose parameter is named twice is not served with its metadata', async () => {
+test('a path with a repeated query parameter is not served with its metadata', async () => {
   const { id } = await post(local);
   const answer = await get(local, `/v1/media/${id}/content?strip=metadata&strip=metadata`);
   expect(answer.statusCode === 400 || answer.rawPayload.equals(plain)).toBe(true);

@@ -52,7 +52,7 @@ test('an upload is begun, sent without a token, completed, and only then visible
   expect(await intents()).toEqual([]);
 });
 
-test('twenty completions at once make one item', async () => {
+test('twenty concurrent completions make one item', async () => {
   const bytes = bigPng(50_000, 3);
   const { id, url } = await begun(bytes);
   await put(url, bytes);
@@ -75,7 +75,7 @@ test.each([
   expect((await complete(upload.id)).json()).toMatchObject({ status: 409, code: 'upload_incomplete' });
 });
 
-test('what came to the store by another way is compared at completion, and removed when it is not as announced', async () => {
+test('an object written to the store by other means is compared at completion, and removed if it differs', async () => {
   for (const [fields, bytes, code] of [
     [{ bytes: 5000 }, bigPng(4000), 'length_mismatch'],
     [{ bytes: 4000, sha256: 'a'.repeat(64) }, bigPng(4000), 'digest_mismatch'],
@@ -97,7 +97,7 @@ test('what came to the store by another way is compared at completion, and remov
   }
 });
 
-test('bytes are taken once; a second sending is told to complete', async () => {
+test('bytes are accepted once; a second upload is told to complete', async () => {
   const bytes = bigPng(9000, 5);
   const { id, url } = await begun(bytes);
   await put(url, bytes);
@@ -106,7 +106,7 @@ test('bytes are taken once; a second sending is told to complete', async () => {
   expect((await put(url, bytes)).json()).toMatchObject({ status: 409, code: 'object_taken' });
 });
 
-test('a body that breaks off can be sent again', async () => {
+test('an interrupted upload can be sent again', async () => {
   const bytes = bigPng(9000, 8);
   const { id, url } = await begun(bytes);
   expect((await put(url, bytes.subarray(0, 5000))).json()).toMatchObject({ code: 'length_mismatch' });
@@ -160,7 +160,7 @@ test('case 67: another user can neither complete an upload nor name a parent tha
 });
 
 test.each([
-  ['no type of ours', { contentType: 'text/html', bytes: 10 }, 415, 'unsupported_media'],
+  ['an unsupported type', { contentType: 'text/html', bytes: 10 }, 415, 'unsupported_media'],
   ['no size', { contentType: 'image/png' }, 400, 'invalid_request'],
   ['no byte', { contentType: 'image/png', bytes: 0 }, 400, 'invalid_request'],
   ['too many bytes', { contentType: 'image/png', bytes: 2 ** 50 }, 413, 'too_large'],
@@ -172,7 +172,7 @@ test.each([
   expect(await intents()).toEqual(before);
 });
 
-test('uploads that nobody completes are swept when their time is over; those in time and what is not ours stay', async () => {
+test('uploads that are never completed are swept after their expiry; unexpired ones and foreign objects stay', async () => {
   const bytes = bigPng(4000, 9);
   const [abandoned, inTime] = [await begun(bytes), await begun(bytes)];
   await put(abandoned.url, bytes);
@@ -196,7 +196,7 @@ test('uploads that nobody completes are swept when their time is over; those in 
   expect((await complete(inTime.id)).statusCode).toBe(201);
 });
 
-test('an upload whose intent was swept a moment ago is told that its time is over', async () => {
+test('an upload whose intent was just swept is reported as expired', async () => {
   const bytes = bigPng(4000, 9);
   const { id, url } = await begun(bytes);
   await put(url, bytes);

@@ -41,7 +41,7 @@ const ingest = (url: string, headers: Record<string, string> = {}) =>
     payload: { prompt: 'from a URL', source: { type: 'url', url } },
   });
 
-test('a URL is fetched at once; its name, its address and its bytes are kept', async () => {
+test('a URL is fetched at once; its name, URL and bytes are kept', async () => {
   const file = png(6, 4);
   answer = (_request, response) => response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(file);
   const response = await ingest(`${origin}/out/fox%20one.png?signature=s3cret`);
@@ -58,7 +58,7 @@ test('a URL is fetched at once; its name, its address and its bytes are kept', a
   expect(content.rawPayload.equals(file)).toBe(true);
 });
 
-test('a repeated key does not fetch again, although the URL may be dead by then', async () => {
+test('a repeated key does not fetch again, although the URL may have expired by then', async () => {
   answer = (_request, response) => response.end(png(1, 1, 7));
   const first = await ingest(`${origin}/a.png`, { 'idempotency-key': 'url-key' });
   answer = (_request, response) => response.writeHead(404).end();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { png } from '../../support/sample-files.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
 
-// Admins list what is parked and release it, so that no registration can hold it back. No worker runs.
+// Admins list and release parked webhooks, so that no registration can hold them back. No worker runs.
 const HOOK = 'secret-of-the-address';
 let t: TestApp;
 beforeAll(async () => {
@@ -32,7 +32,7 @@ const rows = (jobId: string) =>
     .execute();
 const onlyParked = async (jobId: string) => (await list(`?jobId=${jobId}`)).json().items[0];
 
-test('the list shows what is parked, newest first and page by page, and never a body', async () => {
+test('the list shows parked webhooks, newest first and page by page, and never a body', async () => {
   await register('runpod/list-0', 'bob');
   for (let n = 0; n < 5; n += 1)
     await send(done(`list-${n}`, `secret-picture-${n}.png`, n === 0 ? { user_id: 'alice' } : {}));
@@ -88,7 +88,7 @@ test.each([
   expect((await list(query)).json()).toMatchObject({ status, code });
 });
 
-test('a cursor is for its own filters alone', async () => {
+test('a cursor is valid only for its own filters', async () => {
   const { nextCursor } = (await list('?provider=runpod&limit=1')).json();
   expect((await list(`?limit=1&cursor=${encodeURIComponent(nextCursor)}`)).json()).toMatchObject({
     status: 400,
@@ -96,7 +96,7 @@ test('a cursor is for its own filters alone', async () => {
   });
 });
 
-test('neither list nor release is for users', async () => {
+test('users may neither list nor release', async () => {
   await send(done('scope', 'scope.png'));
   const { id } = await onlyParked('scope');
   for (const headers of [asUser('alice'), asUser('bob')]) {
@@ -105,7 +105,7 @@ test('neither list nor release is for users', async () => {
   }
 });
 
-test('released, a webhook is carried out for its user; a second release finds nothing', async () => {
+test('a released webhook is processed for its user; a second release finds nothing', async () => {
   await send(done('free', 'free.png'));
   const { id } = await onlyParked('free');
   const answer = await release(id, 'alice');
@@ -124,10 +124,10 @@ test('released, a webhook is carried out for its user; a second release finds no
   expect(await list('?jobId=free').then((found) => found.json().items)).toEqual([]);
 });
 
-test('a job that was registered to another goes to the new owner: neither fields, nor state, nor outputs of the former one touch hers', async () => {
+test("a job that was registered to another user goes to the new owner, without the former one's fields, state or outputs", async () => {
   const bobs = { toolName: 'bobs', prompt: 'bobs', visibility: 'public', tags: ['bobs'], runId: 'bobs' };
   await register('runpod/given', 'bob', bobs);
-  // The same output, told by bob beforehand.
+  // The same output, reported by bob beforehand.
   await t.app.inject({
     method: 'POST',
     url: '/v1/import/runpod',
@@ -155,7 +155,7 @@ test('a job that was registered to another goes to the new owner: neither fields
     { tool_name: 'generateUserImage', prompt: '', visibility: 'private', original_url: 'https://cdn.test/given.png' },
   ]);
   expect(new Set(answer.json().items)).toEqual(new Set(hers.map((row) => row.id)));
-  // Bob keeps his item, and nothing more; carol's webhook still waits.
+  // Bob keeps his item, and nothing else; carol's webhook still waits.
   expect((await rows('given')).filter((row) => row.user_id === 'bob')).toEqual(before);
   expect((await list('?jobId=given')).json().items).toMatchObject([
     { namedUserId: 'carol', registeredUserId: 'alice', reason: 'other_owner' },
@@ -173,7 +173,7 @@ test('a job that was registered to another goes to the new owner: neither fields
   expect((await register('runpod/given', 'alice')).statusCode).toBe(200);
 });
 
-test('released by two admins at once, a webhook is carried out for one of them, and leaves no job to the other', async () => {
+test('of two concurrent releases one processes the webhook, and the other gets no job', async () => {
   await register('runpod/race', 'bob');
   await send(done('race', 'race.png', { user_id: 'alice' }));
   const { id } = await onlyParked('race');
@@ -185,7 +185,7 @@ test('released by two admins at once, a webhook is carried out for one of them, 
   expect(job.json().userId).toBe(owners[0]);
 });
 
-test('webhooks that were parked before they had a reason are listed and pulled as ones without an owner', async () => {
+test('webhooks parked before reasons were recorded are listed and processed as ones without an owner', async () => {
   await send(done('older', 'older.png'));
   await t.deps.db
     .updateTable('webhook_deliveries')

@@ -72,7 +72,7 @@ function signed(body: object, id: string): Record<string, string> {
   };
 }
 
-test('another customer of FAL cannot speak about a job that was not signed for', async () => {
+test('another customer of FAL cannot report on a job that was not signed for', async () => {
   await register('fal/victim-1');
   const payload = { job_id: 'victim-1', images: [{ url: `${origin.url}/ok/evil.png` }] };
   const own = { request_id: 'strangers-own', status: 'OK', payload };
@@ -98,7 +98,7 @@ test('equal bodies about two jobs are two deliveries', async () => {
     expect(await get(`/v1/jobs/generation/${id}`)).toMatchObject({ status: 'failed', error: 'CUDA out of memory' });
 });
 
-test('a scene of another user is refused at registration; one that becomes so loses no picture', async () => {
+test("another user's scene is refused at registration; if it becomes one later, no picture is lost", async () => {
   const projectId = randomUUID();
   const theirs = (sceneId: string) =>
     post(`/v1/projects/${projectId}/scenes/${sceneId}`, { source: { type: 'base64', data: base64(1) } }, asUser('bob'));
@@ -122,7 +122,7 @@ test('a scene of another user is refused at registration; one that becomes so lo
   expect((await get(`/v1/projects/${projectId}/scenes/free`, asUser('bob'))).version).toBe(1);
 });
 
-test('the same id registered by another under another provider takes nothing away', async () => {
+test('a registration of the same id by another user under another provider has no effect', async () => {
   await register('runpod/J7', {}, 'victim');
   expect((await register('foo/J7', {}, 'mallory')).statusCode).toBe(201);
   await generation('J7', { status: 'COMPLETED', user_id: 'victim', images: [{ filename: 'a.png', data: base64(3) }] });
@@ -133,7 +133,7 @@ test('the same id registered by another under another provider takes nothing awa
   expect(await items('foo/J7')).toEqual([]);
 });
 
-test('a failure told first and a success told first end in the same rows, scene and all', async () => {
+test('a failure and a success in either order end in the same rows, including the scene', async () => {
   const projectId = randomUUID();
   const success = (id: string) => ({ ...finished(id, base64(4)), model: 'flux', delayTime: 3 });
   const failure = (id: string) => ({ id, status: 'FAILED', error: 'out of memory', executionTime: 9 });
@@ -164,7 +164,7 @@ test('a failure told first and a success told first end in the same rows, scene 
   expect(await facts('order-b')).toMatchObject({ status: 'success', version: 1, isCurrent: true });
 });
 
-test('two providers that tell of the same id at the same moment make two jobs', async () => {
+test('two providers that report the same id at the same moment make two jobs', async () => {
   const told = Array.from({ length: 8 }, (_value, at) => `both-${at}`).flatMap((id) => [
     runpod({ ...finished(id, base64(5)), user_id: 'alice' }),
     generation(id, { job_id: id, status: 'COMPLETED', user_id: 'alice', images: [{ data: base64(5) }] }),
@@ -176,7 +176,7 @@ test('two providers that tell of the same id at the same moment make two jobs', 
   expect(rows).toEqual([{ jobs: '16', items: '16' }]);
 });
 
-test('a parked webhook that cannot be carried out holds up neither the others nor the registration', async () => {
+test('a parked webhook that cannot be processed blocks neither the others nor the registration', async () => {
   await runpod(finished('stuck', base64(6)));
   await t.deps.db
     .updateTable('webhook_deliveries')
@@ -189,7 +189,7 @@ test('a parked webhook that cannot be carried out holds up neither the others no
   expect(t.logged()).toContain('a parked webhook could not be carried out');
 });
 
-test('twenty equal deliveries at once leave nothing to fetch behind', async () => {
+test('twenty equal concurrent deliveries leave no fetch behind', async () => {
   await register('runpod/twenty');
   const url = `${origin.url}/ok/twenty.png`;
   await Promise.all(
@@ -208,7 +208,7 @@ test('twenty equal deliveries at once leave nothing to fetch behind', async () =
   expect(await items('runpod/twenty')).toHaveLength(1);
 });
 
-test('deleting items while deliveries tell of them is no deadlock', async () => {
+test('deleting items during deliveries about them causes no deadlock', async () => {
   const projectId = randomUUID();
   await register('runpod/dead', { projectId, sceneId: 's' });
   await runpod(finished('dead', ...[1, 2, 3, 4].map((salt) => base64(100 + salt))));
@@ -229,7 +229,7 @@ test('deleting items while deliveries tell of them is no deadlock', async () => 
   expect(t.logged()).not.toContain('deadlock');
 });
 
-test('the same object told by two jobs of one user is one item of both', async () => {
+test('the same object reported by two jobs of one user is one item of both', async () => {
   await mkdir(path.join(t.volume, 'outputs/dora'), { recursive: true });
   await writeFile(path.join(t.volume, 'outputs/dora/sv.png'), png(5, 5, 8));
   const save = () =>
@@ -244,7 +244,7 @@ test('the same object told by two jobs of one user is one item of both', async (
 });
 
 // Quadratic work took minutes.
-test('a thousand outputs are taken, more are refused with the limit', { timeout: 60_000 }, async () => {
+test('a thousand outputs are accepted, more are refused with the limit', { timeout: 60_000 }, async () => {
   const urls = (count: number) =>
     Array.from({ length: count }, (_value, at) => ({ url: `https://cdn.test/${at}/a.png` }));
   const load = (count: number) =>
@@ -260,13 +260,13 @@ test('a thousand outputs are taken, more are refused with the limit', { timeout:
 
 test.each([
   ['a subfolder that no key can have', { subfolder: '../up' }, 'invalid_request'],
-  ['a store that there is none', { store: 'nowhere' }, 'unknown_store'],
-])('a job with %s is refused when it is registered, not when its bytes come', async (_name, fields, code) => {
+  ['an unknown store', { store: 'nowhere' }, 'unknown_store'],
+])('a job with %s is refused when it is registered, not when its bytes arrive', async (_name, fields, code) => {
   expect((await register('runpod/place', fields)).json()).toMatchObject({ status: 400, code });
   expect((await t.app.inject({ url: '/v1/jobs/runpod/place', headers: asAdmin() })).statusCode).toBe(404);
 });
 
-test('the same object told ten times at once, or twice in one body, is one item and no failure', async () => {
+test('the same object reported ten times concurrently, or twice in one body, is one item and no failure', async () => {
   await mkdir(path.join(t.volume, 'outputs/finn'), { recursive: true });
   for (const name of ['ten', 'two', 'jobs'])
     await writeFile(path.join(t.volume, `outputs/finn/${name}.png`), png(5, 5, name.length));
@@ -282,7 +282,7 @@ test('the same object told ten times at once, or twice in one body, is one item 
     generation('finn-b', { user_id: 'finn', status: 'COMPLETED', network_volume_paths: ['outputs/finn/jobs.png'] }),
   ]);
   await until(async () => {
-    // What is not counted yet is neither pending nor in the total.
+    // Uncounted items are neither in pending nor in the total.
     const { total, pending, behind } = await get('/v1/stats?userId=finn');
     return total > 0 && pending === 0 && behind === 0;
   });

@@ -7,7 +7,7 @@ import { png } from '../../support/sample-files.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
 import { type FalSender, SIGNING_SECRET, standardHeaders, startFalSender } from '../../support/webhook-senders.ts';
 
-// Whose a webhook's outputs are. No worker runs: an item belongs to its owner from the moment it is pending.
+// The owner of a webhook's outputs. No worker runs: an item belongs to its owner from the moment it is pending.
 const HOOK = 'secret-of-the-address';
 let t: TestApp;
 let fal: FalSender;
@@ -48,7 +48,7 @@ const ownersOf = async (jobId: string) => {
 const parked = async (jobId: string) =>
   (await t.app.inject({ url: `/v1/webhook-deliveries?jobId=${jobId}`, headers: asAdmin() })).json().items;
 
-test("another provider's registration of the id takes nothing: neither the webhook, nor an import, nor a registration", async () => {
+test('a registration of the id under another provider takes nothing: neither the webhook, nor an import, nor a registration', async () => {
   expect((await register('foo/cross-1', 'bob')).statusCode).toBe(201);
   expect((await runpod(done('cross-1', { user_id: 'alice' }))).json()).toMatchObject({ state: 'accepted' });
   expect(await ownersOf('cross-1')).toEqual(['alice']);
@@ -71,7 +71,7 @@ test('a webhook that names one user is never given to another who has registered
   expect(await parked('taken')).toMatchObject([
     { state: 'parked', reason: 'other_owner', namedUserId: 'alice', registeredUserId: 'bob' },
   ]);
-  // Neither does bob get it when he says so again, or when his job is heard of.
+  // Bob does not get it by registering again either, or when his job is next heard of.
   await register('runpod/taken', 'bob', { toolName: 'again' });
   await runpod(done('taken'));
   expect(await ownersOf('taken')).toEqual(['bob']);
@@ -81,7 +81,7 @@ test('a webhook that names one user is never given to another who has registered
   expect(metrics.body).toMatch(/mediakeep_webhooks_total\{provider="runpod",outcome="parked"\} [1-9]/);
 });
 
-test('of several ids in a body the one that the named user has registered counts', async () => {
+test('of several ids in a body, the one that the named user has registered counts', async () => {
   await register('runpod/two-ids-app', 'alice', { toolName: 'hers' });
   await register('runpod/two-ids-rp', 'bob', { toolName: 'bobs' });
   const body = done('two-ids-rp', { input: { job_id: 'two-ids-app' }, user_id: 'alice' });
@@ -89,7 +89,7 @@ test('of several ids in a body the one that the named user has registered counts
   expect(await ownersOf('two-ids-app')).toEqual(['alice']);
 });
 
-test('a webhook that names nobody, and jobs of two users, is neither’s', async () => {
+test('a webhook that names no user, and jobs of two users, belongs to neither', async () => {
   await register('runpod/mixed-rp', 'bob');
   await register('runpod/mixed-app', 'alice');
   expect((await runpod(done('mixed-rp', { input: { job_id: 'mixed-app' } }))).json()).toMatchObject({
@@ -101,18 +101,18 @@ test('a webhook that names nobody, and jobs of two users, is neither’s', async
   expect(await ownersOf('mixed-rp')).toEqual(['bob']);
 });
 
-test('a registration pulls what names its user or nobody, and leaves what names another', async () => {
+test('a registration processes parked webhooks that name its user or none, and leaves those that name another', async () => {
   await register('runpod/pull', 'bob');
   await runpod(done('pull', { user_id: 'carol' }));
   await runpod(done('pull', { user_id: 'alice' }));
-  // As if bob's registration had gone.
+  // As if bob's registration were gone.
   await t.deps.db.deleteFrom('generation_jobs').where('job_id', '=', 'pull').execute();
   await register('runpod/pull', 'alice');
   expect(await ownersOf('pull')).toEqual(['alice']);
   expect(await parked('pull')).toMatchObject([{ namedUserId: 'carol', registeredUserId: 'alice' }]);
 });
 
-test('what is parked is read one body at a time, its ids first', async () => {
+test('parked webhooks are read one body at a time, their ids first', async () => {
   for (let n = 0; n < 3; n += 1) await runpod(done('one-by-one'));
   await t.deps.db
     .insertInto('generation_jobs')
@@ -136,7 +136,7 @@ test('what is parked is read one body at a time, its ids first', async () => {
   expect(await ownersOf('one-by-one')).toEqual(['alice', 'alice', 'alice']);
 });
 
-test('under a signature the query names neither the job nor the owner, and a webhook that is sent again to another URL is a repetition', async () => {
+test('under a signature the query names neither the job nor the owner, and the same webhook at another URL is a repetition', async () => {
   await register('replicate/sig-1', 'alice');
   await register('replicate/sig-bob', 'bob');
   const body = { id: 'sig-1', status: 'succeeded', output: 'https://cdn.test/sig-1.png' };
@@ -175,13 +175,13 @@ test('under a signature the path of a handler must be the job of the signed body
     });
   }
   for (const id of ['path-2', 'path-3']) expect(await ownersOf(id)).toEqual([]);
-  // The secret's bearer has chosen the path as well.
+  // A sender who knows the secret has chosen the path as well.
   const secret = encodeURIComponent(SIGNING_SECRET);
   expect((await post(`${path('path-4')}?secret=${secret}`, body())).json()).toMatchObject({ jobId: 'path-4' });
   expect(await ownersOf('path-4')).toEqual(['alice']);
 });
 
-test("FAL's webhooks: the payload names the owner, the query does not, and it is one delivery wherever it is sent", async () => {
+test("FAL's webhooks: the payload names the owner, the query does not, and it is one delivery at any URL", async () => {
   const send = (id: string, payload: object, query = '') => {
     const body = { request_id: id, status: 'OK', payload: { images: [{ url: 'https://cdn.test/f.png' }], ...payload } };
     return post(`/v1/webhooks/fal${query}`, body, fal.headers(JSON.stringify(body), id, 'our-account'));
@@ -195,7 +195,7 @@ test("FAL's webhooks: the payload names the owner, the query does not, and it is
   expect([...(await ownersOf('fal-2')), ...(await ownersOf('fal-3'))]).toEqual([]);
 });
 
-test("with a secret in FAL's URL the URL's userId counts, after the payload and the registration; its jobId never does", async () => {
+test("with a secret in FAL's URL its userId counts, after the payload and the registration; its jobId never does", async () => {
   const both = await createTestApp({ FAL_JWKS_URL: fal.jwksUrl, WEBHOOK_SECRET_FAL: HOOK });
   try {
     const send = async (id: string, payload: object = {}) => {
@@ -239,7 +239,7 @@ test("equal bodies of two requests of FAL's are two deliveries: a stranger canno
   }
 });
 
-test('an answer about a job that another has registered is stored all the same, without their fields', async () => {
+test('an answer about a job that another user has registered is stored all the same, without their fields', async () => {
   await register('fal/squat', 'bob', { toolName: 'bobs', prompt: 'bobs' });
   const response = { request_id: 'squat', images: [{ url: `data:image/png;base64,${image()}` }] };
   const stored = await t.app.inject({

@@ -88,7 +88,7 @@ const settled = (provider: string, jobId: string) =>
   });
 const base64 = (salt: number) => png(4, 4, salt).toString('base64');
 
-test('a registered job, its webhook, and the item that a worker has fetched: with the fields of both', async () => {
+test('a registered job, its webhook, and the item that a worker has fetched, with the fields of both', async () => {
   await register('replicate', 'r-1', { toolName: 'paint', tags: ['fox'], metadata: { campaign: 'winter' } });
   const body = JSON.stringify({
     id: 'r-1',
@@ -186,7 +186,7 @@ test("FAL's signature is checked against its key set; altered, late or of anothe
   ]);
 });
 
-test('where any account may call, only a registered job is carried out, whoever the address names', async () => {
+test('where any account may call, only a registered job is processed, whoever the URL names', async () => {
   const open = await createTestApp({ FAL_JWKS_URL: `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/` });
   try {
     const body = JSON.stringify({ request_id: 'req-open', status: 'OK', payload: { images: [] } });
@@ -228,7 +228,7 @@ test('without its setting, the webhook of each provider is refused, and the prob
   }
 });
 
-test('the owner is the one that the body names, else the one of the registered job, else the one of the URL', async () => {
+test('the owner is the one named in the body, else the one of the registered job, else the one in the URL', async () => {
   await register('runpod', 'o-1', {}, 'alice');
   const output = { images: [{ filename: 'a.png', type: 'base64', data: base64(1) }] };
   await runpod({ id: 'o-1', status: 'COMPLETED', output }, '&userId=carol');
@@ -240,7 +240,7 @@ test('the owner is the one that the body names, else the one of the registered j
   expect(owners).toEqual(['alice', 'bob', 'carol']);
 });
 
-test('a webhook of a job that nobody knows is parked, and carried out when the job is registered', async () => {
+test('the webhook of an unknown job is parked, and processed when the job is registered', async () => {
   const answer = await runpod({
     id: 'p-1',
     status: 'COMPLETED',
@@ -257,7 +257,7 @@ test('a webhook of a job that nobody knows is parked, and carried out when the j
   ]);
 });
 
-test('a large body goes to a store and is read from there; what it held is stored', async () => {
+test('a large body goes to a store, and its output is read from there and stored', async () => {
   const large = Buffer.concat([png(4, 4, 3), Buffer.alloc(200_000)]).toString('base64');
   await register('runpod', 'l-1');
   await runpod({
@@ -292,7 +292,7 @@ test('progress never overwrites a later state, and never goes back', async () =>
   expect(await job('generation', 'g-1')).toMatchObject({ status: 'succeeded', progress: 100 });
 });
 
-test('a failed job is a failure row with its reason, once; outputs that come after all take its place', async () => {
+test('a failed job is one failure row with its reason; later outputs replace it', async () => {
   await register('runpod', 'e-1');
   await runpod({ id: 'e-1', status: 'FAILED', error: 'out of memory', delayTime: 5, executionTime: 7 });
   await runpod({ id: 'e-1', status: 'FAILED', error: 'out of memory', delayTime: 5, executionTime: 8 });
@@ -337,7 +337,7 @@ const CHUNKED = (id: string) => [
 ];
 
 test.each([[[0, 1, 2]], [[2, 1, 0]], [[1, 2, 0]], [[0, 1, 2, 0, 2, 1, 2]]])(
-  'chunked delivery in the order %j ends in one set of two items',
+  'chunked deliveries in the order %j end in one set of two items',
   async (order) => {
     const id = `c-${order.join('')}`;
     await register('generation', id);
@@ -360,7 +360,7 @@ test.each([[[0, 1, 2]], [[2, 1, 0]], [[1, 2, 0]], [[0, 1, 2, 0, 2, 1, 2]]])(
   },
 );
 
-test('all deliveries of a job at once end in the same set of items', async () => {
+test('concurrent deliveries of one job end in the same set of items', async () => {
   await register('generation', 'c-all');
   const bodies = CHUNKED('c-all').map((body) => JSON.stringify(body));
   const answers = await Promise.all(
@@ -406,7 +406,7 @@ test.each([
   '/runpod-volumes/outputs/a.png',
   '../outputs/a.png',
   '/runpod-volume/.mediakeep-volume',
-])('the path %j leads to nothing outside of a store: a failure that says what to do', async (named) => {
+])('the path %j leads to nothing outside of a store: a failure says what to do', async (named) => {
   const id = `out-${createHash('sha256').update(named).digest('hex').slice(0, 8)}`;
   await register('generation', id);
   const body = JSON.stringify({ job_id: id, status: 'COMPLETED', network_volume_paths: [named] });
@@ -438,7 +438,7 @@ test('stored object first, then base64, then the result URL', async () => {
   expect(origin.asked).not.toContain('/ok/never.png');
 });
 
-test('comfyui-api: one call per image, then the completion; and a handler of one’s own by our generic form', async () => {
+test('comfyui-api: one call per image, then the completion; and a custom handler in our generic form', async () => {
   await register('comfyui-api', 'k-1');
   const send = (provider: string, body: object) => {
     const text = JSON.stringify(body);
@@ -466,7 +466,7 @@ test('comfyui-api: one call per image, then the completion; and a handler of one
   expect(await settled('generic', 'n-1')).toMatchObject([{ prompt: 'by hand' }, { status: 'success' }]);
 });
 
-test("a job is found by its provider and its id: another provider's registration of the same id has no say", async () => {
+test("a job is found by its provider and id: another provider's registration of the same id does not count", async () => {
   await register('flux-handler', 'x-1', { toolName: 'flux' });
   const body = { job_id: 'x-1', status: 'COMPLETED', resultUrls: [`${origin.url}/ok/x.png`] };
   const answer = await post(`/v1/webhooks/generation?secret=${HOOK}`, JSON.stringify(body));
@@ -476,7 +476,7 @@ test("a job is found by its provider and its id: another provider's registration
   expect(await settled('generation', 'x-1')).toMatchObject([{ userId: 'bob', toolName: 'own' }]);
 });
 
-test('what could not be had is a failure with its reason, and is fetched when it is retried', async () => {
+test('an output that could not be fetched is a failure with its reason, and is fetched on retry', async () => {
   await register('runpod', 'late');
   await runpod({
     id: 'late',
@@ -512,7 +512,7 @@ test.each([
   expect(answer.json()).toMatchObject({ status, code });
 });
 
-test('texts that no database can hold, and keys that reach a prototype, do not keep a webhook out', async () => {
+test('text that PostgreSQL cannot hold, and keys that reach a prototype, do not cause a webhook to be refused', async () => {
   await register('runpod', 'odd');
   const body = `{"id":"odd","status":"FAILED","error":"bad\\u0000 \\ud800 text","__proto__":{"x":1},"output":{"constructor":{"prototype":1}}}`;
   expect((await post(`/v1/webhooks/runpod?secret=${HOOK}`, body)).statusCode).toBe(200);

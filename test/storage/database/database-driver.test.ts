@@ -63,7 +63,7 @@ test('two stores in one database do not see each other', async () => {
   expect(await chunks()).toBe(0);
 });
 
-test('a delete of a key ends the write that is going on there, and leaves none of its chunks', async () => {
+test('deleting a key ends a running write to it, and leaves none of its chunks', async () => {
   const driver = driverOf('database');
   let arrived = () => {};
   const half = new Promise<void>((resolve) => (arrived = resolve));
@@ -85,7 +85,7 @@ test('a delete of a key ends the write that is going on there, and leaves none o
   expect(await chunks()).toBe(0);
 });
 
-test('what a killed process left of a write is removed by deleting its key', async () => {
+test('deleting a key removes what a killed process left of a write', async () => {
   const driver = driverOf('database');
   await sql`INSERT INTO stored_blob_writes (blob_id, store, key) VALUES ('6f1d3c1e-0000-4000-8000-000000000001', 'database', 'left/a.bin')`.execute(
     d.pool.db,
@@ -114,7 +114,7 @@ test('a reader that began before an overwrite reads the old bytes to their end',
   expect(await chunks()).toBe(0);
 });
 
-test('no connection is held between two chunks, whoever is slow', async () => {
+test('no connection is held between two chunks, however slow the reader or writer', async () => {
   const one = openDatabase({ connectionString: d.database.connectionString, poolMax: 1, statementTimeoutMs: 30_000 });
   try {
     const driver = createDatabaseDriver(createDriverContext('database', one.db));
@@ -135,7 +135,7 @@ test('no connection is held between two chunks, whoever is slow', async () => {
   }
 });
 
-test('300 MiB flow in and out with flat memory', { timeout: 120_000 }, async () => {
+test('300 MiB are written and read with flat memory', { timeout: 120_000 }, async () => {
   const driver = driverOf('database');
   const block = randomBytes(MIB);
   const peak = { bytes: 0 };
@@ -153,12 +153,12 @@ test('300 MiB flow in and out with flat memory', { timeout: 120_000 }, async () 
     bytes += (chunk as Buffer).length;
   }
   expect(bytes).toBe(300 * MIB);
-  // Buffers that wait for the garbage collector are in it; a body that is held whole would be twice as much.
+  // Includes buffers that wait for garbage collection; a body held whole would be twice as much.
   expect(peak.bytes).toBeLessThan(160 * MIB);
   await driver.delete('flat/a.bin');
 });
 
-test('a database that is away is an unavailable store', async () => {
+test('an unavailable database is an unavailable store', async () => {
   const gone = openDatabase({
     connectionString: 'postgres://nobody@127.0.0.1:1/none',
     poolMax: 1,
@@ -176,7 +176,7 @@ test('a database that is away is an unavailable store', async () => {
   }
 });
 
-test('an object that is removed between its look-up and its first byte is not there, which a caller can act upon', async () => {
+test('an object that is removed between its look-up and its first byte is missing, which a caller can act upon', async () => {
   const driver = driverOf('gone');
   await driver.put('a.png', chunked(Buffer.from('bytes')), { contentType: 'image/png' });
   // As after a delete by another process at that moment.

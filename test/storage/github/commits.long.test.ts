@@ -25,7 +25,7 @@ afterAll(() => stores.close());
 
 const body = (text: string) => chunked(Buffer.from(text));
 const PNG = { contentType: 'image/png' };
-/** Longer than a dozen blobs take on a machine that has much else to do. */
+/** Longer than a dozen blobs take on a busy machine. */
 const WINDOW = { batchWindowMs: 2000 };
 const commits = async () => (await fake.git.commits('main')).length;
 
@@ -63,7 +63,7 @@ test('case 103: a thousand small images stored by two processes at once are all 
   process.stdout.write(`1,000 images by two processes: ${made} commits, ${seconds.toFixed(1)} s\n`);
 });
 
-test('what comes within a window is one commit; its message has numbers alone', async () => {
+test('writes within a window are one commit; its message contains only numbers', async () => {
   const driver = await stores.open(fake, WINDOW);
   const before = await commits();
   await Promise.all(Array.from({ length: 12 }, (_value, index) => driver.put(`a/${index}.png`, body(`${index}`), PNG)));
@@ -82,7 +82,7 @@ test('case 89: words of a caller never reach a commit message, so they forge no 
   expect(await fake.git.git('log', '--format=%(trailers)', 'main').then((text) => text.trim())).toBe('');
 });
 
-test('deleting what is not there makes no commit', async () => {
+test('deleting a missing file makes no commit', async () => {
   const driver = await stores.open(fake);
   const before = await commits();
   await driver.delete('none.png');
@@ -98,7 +98,7 @@ test('a deleted file is gone from the branch, and its bytes stay in the history'
   expect(await fake.git.git('log', '-p', '--all')).toContain('secret');
 });
 
-test('of writers of one key, or of a key and one below it, in one commit exactly one wins', async () => {
+test('of concurrent writers of one key, or of a key and one below it, exactly one wins', async () => {
   const driver = await stores.open(fake, WINDOW);
   const before = await commits();
   const results = await Promise.allSettled([
@@ -113,7 +113,7 @@ test('of writers of one key, or of a key and one below it, in one commit exactly
   expect(await commits()).toBe(before + 2);
 });
 
-test('a key whose bytes are there already is refused like any other that exists', async () => {
+test('a key whose bytes are there already is refused like any existing key', async () => {
   const [one, two] = [await stores.open(fake), await stores.open(fake)];
   await one.put('a.png', body('same'), PNG);
   await expect(one.put('a.png', body('same'), PNG)).rejects.toMatchObject({ code: 'EXISTS' });
@@ -139,14 +139,14 @@ test('two drivers see each other’s files at once, and of their writes of one k
   expect(results.map((result) => result.status).toSorted()).toEqual(['fulfilled', 'rejected']);
 });
 
-test('an abort while a file waits for its commit takes it out; the others of the commit are stored', async () => {
+test('an abort while a file waits for its commit removes it; the others of the commit are stored', async () => {
   const driver = await stores.open(fake, WINDOW);
   const controller = new AbortController();
   const aborted = driver.put('gone.png', body('gone'), { ...PNG, signal: controller.signal });
   const kept = driver.put('kept.png', body('kept'), PNG);
   setTimeout(() => controller.abort(new Error('given up')), 150);
   await expect(aborted).rejects.toThrow('given up');
-  // At once, and not with the commit.
+  // At once, without waiting for the commit.
   expect(await fake.git.files('main', 'file-library')).toEqual([]);
   await kept;
   expect(await fake.git.files('main', 'file-library')).toEqual(['file-library/kept.png']);
@@ -160,7 +160,7 @@ test('an abort while the commit is being made leaves nothing in the end', async 
   expect(await fake.git.files('main', 'file-library')).toEqual([]);
 });
 
-test('an empty repository is read as empty, and the first file begins it, also of several writers at once', async () => {
+test('an empty repository is read as empty, and the first file initialises it, even with several concurrent writers', async () => {
   await fake.close();
   fake = await createFakeGithub({ empty: true });
   const driver = await stores.open(fake, { branch: 'media/kept' });
@@ -176,7 +176,7 @@ test('an empty repository is read as empty, and the first file begins it, also o
   expect((await driver.list('')).objects.map((object) => object.key)).toEqual(['a.png', 'b.png', 'c.png']);
 });
 
-test('a list goes into folders one by one where GitHub cuts a whole answer short', async () => {
+test('a list reads folders one by one where GitHub truncates a recursive response', async () => {
   const driver = await stores.open(fake, { batchWindowMs: 100 });
   const keys = ['a/1', 'a/2', 'a/b/3', 'a/b/4', 'c.d/5', 'c/6', 'c/7', 'é'];
   await Promise.all(keys.map((key) => driver.put(key, body(key), PNG)));
@@ -186,7 +186,7 @@ test('a list goes into folders one by one where GitHub cuts a whole answer short
   expect((await fresh.list('', 'a/b/3')).objects.map((object) => object.key)).toEqual(keys.toSorted().slice(3));
 });
 
-test('a folder that is too wide for one answer hides no file that is there already', async () => {
+test('a folder that is too large for one response hides no existing file', async () => {
   const driver = await stores.open(fake, { batchWindowMs: 100 });
   await Promise.all(['1', '2', '3', '4'].map((key) => driver.put(`wide/${key}`, body(key), PNG)));
   fake.state.treeLimit = 2;
@@ -196,7 +196,7 @@ test('a folder that is too wide for one answer hides no file that is there alrea
   expect(await fake.git.files('main', 'file-library')).toHaveLength(5);
 });
 
-test('trees that no commit has touched are not fetched again', async () => {
+test('unchanged trees are not fetched again', async () => {
   const driver = await stores.open(fake);
   await driver.put('a/b/c/1.png', body('1'), PNG);
   await driver.list('');

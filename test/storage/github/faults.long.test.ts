@@ -65,10 +65,10 @@ test.each([
     await expect(put('a.png')).rejects.toMatchObject({ code: 'UNAVAILABLE', retryAfter: wait });
     const before = fake.requests.length;
     await expect(put('b.png')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    // At once, and not after the least of these times.
+    // At once, without waiting even the shortest of these times.
     expect(performance.now() - started).toBeLessThan(20_000);
     expect(fake.requests).toHaveLength(before);
-    // What only reads is not held up by it.
+    // Reads are not delayed by it.
     expect(await driver.get('a.png')).toBeUndefined();
     expect(await mine()).toEqual([]);
   },
@@ -171,7 +171,7 @@ test('a signal ends an upload that GitHub does not answer', async () => {
   expect(await mine()).toEqual([]);
 });
 
-test('a repository or a branch that is gone is an error, and never a missing object or an empty list', async () => {
+test('a missing repository or branch is an error, and never a missing object or an empty list', async () => {
   await put('a.png');
   const elsewhere = await stores.open(fake, { branch: 'gone' });
   const unavailable = { code: 'UNAVAILABLE' };

@@ -32,7 +32,7 @@ const store = (payload: Buffer) =>
     payload,
   });
 
-test('the service stores, serves, cuts and purges an image in a repository', async () => {
+test('the service stores, serves, ranges and purges an image in a repository', async () => {
   const bytes = png(4, 4);
   const response = await store(bytes);
   expect(response.statusCode).toBe(201);
@@ -49,7 +49,7 @@ test('the service stores, serves, cuts and purges an image in a repository', asy
   expect(await fake.git.files('main', 'file-library/outputs')).toEqual([]);
 });
 
-test('a file beyond the store’s limit is 413, and a rate limit 503 with the time that GitHub names', async () => {
+test("a file beyond the store’s limit gets 413, and a rate limit 503 with GitHub's time", async () => {
   expect((await store(bigPng(26 * 1024 ** 2))).statusCode).toBe(413);
   fake.fail({
     match: /POST/,
@@ -61,7 +61,7 @@ test('a file beyond the store’s limit is 413, and a rate limit 503 with the ti
   expect(limited.payload + t.logged()).not.toContain(TOKEN);
 });
 
-test('a wrong setting stops the start with its name; GitHub that does not answer just now only where no other store can write', async () => {
+test('a wrong setting stops the start with its name; an unreachable GitHub only where no other store can write', async () => {
   const wrong = createTestApp({ ...settings(), GITHUB_TOKEN: READ_ONLY_TOKEN });
   await expect(wrong).rejects.toBeInstanceOf(ConfigError);
   await expect(wrong).rejects.toThrow(/GITHUB_TOKEN: may not write/);

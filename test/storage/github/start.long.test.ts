@@ -117,7 +117,7 @@ test.each([
   await expect(opening).rejects.not.toThrow('hunter2');
 });
 
-test('a repository, branch and token that fit pass the check, which leaves no trace in the branch', async () => {
+test('a valid repository, branch and token pass the check, which leaves no trace in the branch', async () => {
   const driver = await stores.open(fake);
   const before = await fake.git.commits('main');
   await driver.check?.();
@@ -156,19 +156,19 @@ test('the check refuses an archived repository, and an App that is not installed
   await expect(elsewhere.check?.()).rejects.toMatchObject({ code: 'MISCONFIGURED' });
 });
 
-test('GitHub that does not answer the check is unavailable, and no wrong setting', async () => {
+test('an unreachable GitHub during the check is unavailable, not a wrong setting', async () => {
   fake.fail({ match: /./, times: 100, answer: { status: 503, message: 'Unicorn' } });
   await expect((await stores.open(fake)).check?.()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
 });
 
-test('a public repository that is not said to be one is told', async () => {
+test('a public repository without PUBLIC is reported', async () => {
   fake.state.private = false;
   const log = vi.fn<(level: string, message: string) => void>();
   await (await stores.open(fake, {}, log)).check?.();
   expect(log).toHaveBeenCalledWith('warn', expect.stringContaining('is public'));
 });
 
-test('raw URLs are handed out exactly when PUBLIC says so, and lead to the bytes', async () => {
+test('raw URLs are returned exactly when PUBLIC is set, and lead to the bytes', async () => {
   fake.state.private = false;
   expect((await stores.open(fake)).publicUrl).toBeUndefined();
   const driver = await stores.open(fake, { public: true });
@@ -182,7 +182,7 @@ test('raw URLs are handed out exactly when PUBLIC says so, and lead to the bytes
   expect((await fetch(driver.publicUrl?.(key) ?? '')).status).toBe(404);
 });
 
-test('an App finds its installation, signs for a token once, and asks for another when that one has ended', async () => {
+test('an App finds its installation, requests a token once, and another when that one has expired', async () => {
   const driver = await stores.open(fake, { ...app(), appPrivateKey: fake.tokens.privateKey.replaceAll('\n', '\\n') });
   await driver.check?.();
   await driver.put('installation', chunked(Buffer.from('x')), PNG);
@@ -190,13 +190,13 @@ test('an App finds its installation, signs for a token once, and asks for anothe
   expect(found && String(await readAll(found.stream))).toBe('x');
   expect(fake.tokens.issued()).toBe(1);
   fake.tokens.endAll();
-  // Octokit takes the refusal of a young token for a delay of GitHub's, and waits for some seconds.
+  // Octokit takes the refusal of a young token for replication delay at GitHub, and waits for some seconds.
   await driver.put('b.png', chunked(Buffer.from('y')), PNG);
   expect(fake.tokens.issued()).toBe(2);
   expect(await fake.git.files('main', 'file-library')).toHaveLength(2);
 });
 
-test('writes are let through at once up to a quarter of a minute’s, then one a second, and a long queue is refused', async () => {
+test('writes pass at once up to a quarter of a minute’s budget, then one per second, and a long queue is refused', async () => {
   let now = 0;
   const waits: number[] = [];
   const pace = createRequestPace(

@@ -139,10 +139,10 @@ test.runIf(MOUNTS)(
     expect(await filesBelow(volume.folder)).toEqual([storageKey]);
     expect(await intents(t)).toEqual([]);
     expect((await content(t, id)).rawPayload.equals(file)).toBe(true);
-    // No breaker opens over it, however often.
+    // No breaker opens because of it, however often.
     for (let attempt = 0; attempt < 6; attempt += 1)
       expect((await post(t, bigPng(1200 * KIB, 3))).statusCode).toBe(507);
-    // Reads go on, so the replica stays in service and says what it lacks.
+    // Reads go on, so the replica stays in service and reports what it lacks.
     expect(await ready(t)).toEqual(FULL);
     expect((await post(t, bigPng(300 * KIB, 4))).statusCode).toBe(201);
     expect(await ready(t)).toEqual(GREEN);
@@ -170,7 +170,7 @@ if (!MOUNTS)
     `case 99${ROOT ? ' and the read-only volume are' : ' is'} not tested: this process may not mount\n`,
   );
 
-test('two stores in one folder are refused at the start, for they would be one copy taken for two', async () => {
+test('two stores in one folder are refused at the start, because one copy would count as two', async () => {
   const env = { STORES: 'archive:local', ARCHIVE_ROOT: '/tmp/mediakeep-never-made' };
   const first = await createTestApp();
   const same = { ...env, ARCHIVE_ROOT: first.volume, LOCAL_ROOT: first.volume };

@@ -44,7 +44,7 @@ const put = (key: string, text: string, overwrite = false) =>
 const inVolume = (key: string) => path.join(v.root, key);
 const text = (file: string) => readFile(file, 'utf8');
 
-/** What has to arrive before a file is opened for it: more than one write. */
+/** Bytes after which a file is opened: more than one write. */
 const openedBy = [Buffer.alloc(1400 * 1024), Buffer.from('x')];
 
 test('case 14: a symlink as the file is neither read nor measured nor listed, and a put does not write through it', async () => {
@@ -168,13 +168,13 @@ test('case 16: a hard link is replaced and deleted by name; what shares its byte
   expect(await text(other)).toBe('theirs');
 });
 
-test('a key below a file is refused as a key and makes nothing', async () => {
+test('a key below a file is refused as a key and creates nothing', async () => {
   await put('file/a.png', 'x');
   await expect(put('file/a.png/b.png', 'x')).rejects.toMatchObject({ code: 'NOT_A_FILE' });
   expect(await v.driver.get('file/a.png/b.png')).toBeUndefined();
 });
 
-test('an object becomes visible whole, after its last byte; until then get, stat and list know nothing of it', async () => {
+test('an object becomes visible whole, after its last byte; until then get, stat and list do not find it', async () => {
   const key = 'visible/a.bin';
   const body = randomBytes(3_000_000);
   const look = async () => [
@@ -201,7 +201,7 @@ test('an object becomes visible whole, after its last byte; until then get, stat
   for (const seen of during) expect(seen).toEqual([undefined, undefined, 0, 0]);
 });
 
-test('temporary files and the sentinel are never listed, and deleting a key removes what a killed write of it left', async () => {
+test('temporary files and the sentinel are never listed, and deleting a key removes the leftovers of a killed write', async () => {
   await mkdir(inVolume('left'), { recursive: true });
   let names: string[] = [];
   const kill = new Error('killed');
@@ -252,7 +252,7 @@ test('an overwrite works although a killed one has left its file, and removes th
   expect(await filesBelow(inVolume('again'))).toEqual(['metadata.json']);
 });
 
-test('an upload whose temporary file a sweep took away fails, and leaves nothing', async () => {
+test('an upload whose temporary file a sweep has removed fails, and leaves nothing', async () => {
   const put = v.driver.put(
     'swept/a.png',
     (async function* () {

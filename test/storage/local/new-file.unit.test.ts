@@ -7,7 +7,7 @@ import { createDataFolder } from '../../support/data-folder.ts';
 const made = await createDataFolder('new-file');
 afterAll(() => made.remove());
 
-/** What a process reads that looks all the time. */
+/** What a process that polls constantly reads first. */
 async function firstSeen(file: string): Promise<string> {
   for (;;) {
     const text = await readFile(file, 'utf8').catch(() => undefined);
@@ -15,7 +15,7 @@ async function firstSeen(file: string): Promise<string> {
   }
 }
 
-test('whoever makes the same file at the same moment reads the one whole text of the first', async () => {
+test('concurrent creators of a file all read the whole text of the first', async () => {
   for (let round = 0; round < 100; round += 1) {
     const folder = path.join(made.path, `round-${round}`);
     await mkdir(folder);
@@ -34,7 +34,7 @@ test('whoever makes the same file at the same moment reads the one whole text of
   }
 });
 
-test('a file that is there already stays as it is, and a new one has the mode that was asked for', async () => {
+test('an existing file stays as it is, and a new one has the requested mode', async () => {
   const file = path.join(made.path, 'secret');
   await createNewFile(file, 'first', 0o600);
   await createNewFile(file, 'second', 0o644);
@@ -42,7 +42,7 @@ test('a file that is there already stays as it is, and a new one has the mode th
   expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
-test('a name that is taken is refused, and both files stay', async () => {
+test('a taken name is refused, and both files stay', async () => {
   const [temp, final] = [path.join(made.path, 'temp'), path.join(made.path, 'final')];
   await writeFile(temp, 'new');
   await writeFile(final, 'old');

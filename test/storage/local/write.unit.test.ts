@@ -11,7 +11,7 @@ import { hasDurableWrites, openTemporary } from '../../../src/storage/local/temp
 import { type WritePart, gather, gatherBytes, writeParts } from '../../../src/storage/local/write.ts';
 import { SharedFolders } from '../../../src/storage/local/shared-folders.ts';
 
-/** Folders of which the descriptors are counted; whatever they are called, it is one that is there. */
+/** Folders whose descriptors are counted; each name leads to the same existing folder. */
 function folders(sync: () => Promise<void>) {
   const counted = { opened: 0, closed: 0 };
   const shared = new SharedFolders({
@@ -30,7 +30,7 @@ function folders(sync: () => Promise<void>) {
   return { shared, counted };
 }
 
-test('whoever comes while a folder is being synced waits for a sync that began after that, and shares it', async () => {
+test("a writer that arrives during a folder's sync waits for the next sync, and shares it", async () => {
   const began: number[] = [];
   let clock = 0;
   const { shared, counted } = folders(async () => {
@@ -53,7 +53,7 @@ test('whoever comes while a folder is being synced waits for a sync that began a
   await expect.poll(() => counted).toEqual({ opened: 1, closed: 1 });
 });
 
-test('a sync that fails fails all who had entered by then, which a later one would not know of, and who comes next opens the folder anew', async () => {
+test('a failed sync fails all writers that had entered, and the next one opens the folder anew', async () => {
   let fails = true;
   const { shared, counted } = folders(async () => {
     await sleep(1);
@@ -72,7 +72,7 @@ test('a sync that fails fails all who had entered by then, which a later one wou
   await expect.poll(() => counted).toEqual({ opened: 2, closed: 2 });
 });
 
-test('a folder that was replaced is opened anew by whoever enters it from then on', async () => {
+test('later writers open a replaced folder anew', async () => {
   const { shared, counted } = folders(async () => {});
   const old = shared.enter('a');
   shared.forget('a');
@@ -106,7 +106,7 @@ test('a folder that was removed or moved under its writers is opened anew', asyn
   await rm(base, { recursive: true });
 });
 
-test('a folder that could not be opened is tried again by whoever comes next', async () => {
+test('the next writer retries a folder that could not be opened', async () => {
   let there = false;
   const shared = new SharedFolders({
     open: async () => {
@@ -126,7 +126,7 @@ test('a folder that could not be opened is tried again by whoever comes next', a
   for (const writer of [second, third]) writer.leave();
 });
 
-test('parts hold the body in order, as large as is asked for, and the last one says so', async () => {
+test('parts contain the body in order, as large as requested, and only the last is marked as last', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.uint8Array({ maxLength: 20 })),
@@ -147,7 +147,7 @@ test('parts hold the body in order, as large as is asked for, and the last one s
   );
 });
 
-test('a body in tiny chunks is joined to few, and large ones between them are left as they are', async () => {
+test('tiny chunks are joined to few, and large ones between them are kept', async () => {
   const tiny = Array.from({ length: 50_000 }, (_none, index) => Buffer.from([index % 251]));
   const large = Buffer.alloc(10_000, 'l');
   const body = [large, ...tiny, large, Buffer.from('x'), large];
@@ -158,14 +158,14 @@ test('a body in tiny chunks is joined to few, and large ones between them are le
   expect(Buffer.concat(part?.chunks ?? []).equals(Buffer.concat(body))).toBe(true);
 });
 
-test('a writer gathers more than a megabyte at first, then half of one, and less when many write', () => {
+test('a writer gathers more than a megabyte at first, then half of one, and less with many writers', () => {
   const first = [1, 64, 200, 100_000].map((writers) => gatherBytes(writers, true));
   expect(first).toEqual([1280 * 1024, 256 * 1024, 83_886, 64 * 1024]);
   const later = [1, 64, 200, 100_000].map((writers) => gatherBytes(writers, false));
   expect(later).toEqual([512 * 1024, 256 * 1024, 83_886, 64 * 1024]);
 });
 
-test('a large file is synced while it is written, a failed sync is told at the latest at the end, and all of it is written', async () => {
+test('a large file is synced while it is written, a failed sync is reported by the end, and all of it is written', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-ahead-'));
   const MIB = 1024 ** 2;
   const part = (bytes: number, last: boolean): WritePart => ({ chunks: [Buffer.alloc(bytes)], bytes, last });
@@ -196,7 +196,7 @@ test('a large file is synced while it is written, a failed sync is told at the l
   await rm(folder, { recursive: true });
 });
 
-test('a folder that has gone since it was made durable is made and synced again, also for what is replaced', async () => {
+test('a folder that was removed since it was made durable is created and synced again, also for overwrites', async () => {
   const root = await mkdtemp(path.join(tmpdir(), 'mediakeep-gone-'));
   const handle = await open(root);
   const sync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'sync');
@@ -212,7 +212,7 @@ test('a folder that has gone since it was made durable is made and synced again,
       await rm(path.join(root, 'runs'), { recursive: true });
       sync.mockClear();
       await write();
-      // The root for `runs`, that for `r1`, and that for the file.
+      // The root for `runs`, `runs` for `r1`, and `r1` for the file.
       expect(sync).toHaveBeenCalledTimes(3);
     }
   } finally {
@@ -222,30 +222,27 @@ test('a folder that has gone since it was made durable is made and synced again,
   }
 });
 
-test.runIf(process.platform === 'linux')(
-  'a file that is written at once is opened so that its writes are durable',
-  async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-durable-'));
-    try {
-      for (const overwrite of [false, true])
-        for (const durable of [false, true]) {
-          const final = path.join(folder, `${overwrite}-${durable}.png`);
-          const opened = await openTemporary(final, { overwrite, durable });
-          const info = await readFile(`/proc/self/fdinfo/${opened.handle.fd}`, 'utf8');
-          const flags = Number.parseInt(/flags:\s+(\d+)/.exec(info)?.[1] ?? '', 8);
-          expect((flags & constants.O_DSYNC) === constants.O_DSYNC).toBe(durable);
-          await opened.handle.close();
-        }
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  },
-);
+test.runIf(process.platform === 'linux')('a file that is written at once is opened with durable writes', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-durable-'));
+  try {
+    for (const overwrite of [false, true])
+      for (const durable of [false, true]) {
+        const final = path.join(folder, `${overwrite}-${durable}.png`);
+        const opened = await openTemporary(final, { overwrite, durable });
+        const info = await readFile(`/proc/self/fdinfo/${opened.handle.fd}`, 'utf8');
+        const flags = Number.parseInt(/flags:\s+(\d+)/.exec(info)?.[1] ?? '', 8);
+        expect((flags & constants.O_DSYNC) === constants.O_DSYNC).toBe(durable);
+        await opened.handle.close();
+      }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 test.runIf(process.platform === 'linux')(
-  'where writes are not known to be durable by themselves, a file is synced, also one that is written at once',
+  'where writes are not known to be durable, a file is synced, even one that is written at once',
   async () => {
-    // A file system that is none of those.
+    // A file system that is not in the list.
     expect(await hasDurableWrites('/proc')).toBe(false);
     const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-synced-'));
     const handle = await open(folder);

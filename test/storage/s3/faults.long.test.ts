@@ -103,7 +103,7 @@ test.each(ALWAYS)(
     const started = performance.now();
     await expect(put(small)).rejects.toMatchObject({ code: 'store_unavailable', retryAfter: 5 });
     expect(performance.now() - started).toBeLessThan(5 * STALL_MS);
-    // Silence has cost the caller enough; a refusal stays one.
+    // A stall has cost the caller enough; a refusal is final.
     const once = fault.kind === 'hang-up' || (fault.kind === 'refuse' && fault.status < 500);
     expect(times('PutObject')).toBe(once ? 1 : 3);
     await nothingLeft();
@@ -157,7 +157,7 @@ const theirs = async () => {
   await bucket.client.send(new PutObjectCommand({ Bucket: bucket.name, Key: KEY, Body: 'theirs' }));
 };
 
-test('a foreign object that appears while ours is on its way is object_taken, and stays', async () => {
+test('a foreign object that appears during our put is object_taken, and stays', async () => {
   server.break('PutObject', { kind: 'reset-before' });
   server.break('PutObject', {
     kind: 'meanwhile',
@@ -180,13 +180,13 @@ test.each([
   },
 );
 
-test('an object that is there is object_taken for a large body too', async () => {
+test('an existing object is object_taken for a large body too', async () => {
   await theirs();
   await expect(put(large)).rejects.toMatchObject({ code: 'object_taken' });
   await isStored(Buffer.from('theirs'));
 });
 
-test('a conflict that the server reports is tried again', async () => {
+test('a conflict that the server reports is retried', async () => {
   server.break('PutObject', refusal(409, 'ConditionalRequestConflict'), 2);
   expect(await put(small)).toMatchObject({ bytes: small.length });
   await isStored(small);
@@ -197,7 +197,7 @@ test.each([
   ['XMinioStorageFull', 507, 'storage_full'],
   ['EntityTooLarge', 400, 'too_large'],
   ['KeyTooLongError', 400, 'invalid_key'],
-])('%s is told as what it is', async (code, status, expected) => {
+])('%s gets its own error code', async (code, status, expected) => {
   server.break('PutObject', refusal(status, code), 9);
   await expect(put(small)).rejects.toMatchObject({ code: expected });
   await nothingLeft();
@@ -224,7 +224,7 @@ test('case 98: no answer to a GET ends as store_unavailable', async () => {
   await expect(store.get(KEY)).rejects.toMatchObject({ code: 'store_unavailable' });
 });
 
-test('a reader who takes nothing for longer than the watchdog waits still gets all', async () => {
+test("a reader that pauses longer than the watchdog's limit still gets everything", async () => {
   await put(large);
   const { stream } = await store.get(KEY);
   const chunks: Buffer[] = [];
@@ -235,7 +235,7 @@ test('a reader who takes nothing for longer than the watchdog waits still gets a
   expect(Buffer.concat(chunks).equals(large)).toBe(true);
 });
 
-test('a sender who is slower than the watchdog waits is not cut', async () => {
+test("a sender slower than the watchdog's limit is not cut", async () => {
   async function* slow() {
     for (let at = 0; at < large.length; at += 4 * MIB) {
       await sleep(1.5 * STALL_MS);
@@ -273,7 +273,7 @@ test('case 98: a server that is down is store_unavailable at once for everything
   await isStored(small);
 });
 
-test('a large body that breaks off, or does not pass the check of the whole, leaves neither object nor parts', async () => {
+test('a large body that fails, or does not pass verification, leaves neither object nor parts', async () => {
   const whole = { contentType: 'image/png' };
   await expect(store.put(KEY, { body: breaking(large), ...whole })).rejects.toThrow('the body broke off');
   await nothingLeft();

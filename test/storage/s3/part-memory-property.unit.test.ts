@@ -7,8 +7,8 @@ import { createPartMemory } from '../../../src/storage/s3/part-memory.ts';
 import { putObject } from '../../../src/storage/s3/put.ts';
 import { createDriverContext } from '../../support/storage/driver-context.ts';
 
-// Everything between a body and the SDK is real; the SDK's requests are answered here, so that thousands of uploads of
-// parts of 16 bytes can meet in any order.
+// Everything between a body and the SDK is real; the SDK's requests are answered here, so that thousands of uploads with parts of
+// 16 bytes can interleave in any order.
 
 const PART_BYTES = 16;
 
@@ -24,7 +24,7 @@ interface Upload {
 interface Scenario {
   parts: number;
   uploads: Upload[];
-  /** One for each request, over and over: how many turns it takes, and how it ends. */
+  /** Repeated for the requests in turn: how many turns each takes, and how it ends. */
   requests: { turns: number; outcome: 'well' | 'again' | 'refused' }[];
 }
 
@@ -61,7 +61,7 @@ interface Input {
   Metadata?: Record<string, string>;
 }
 
-/** The SDK's part: takes its time, fails, and goes on reading a body after it was aborted, has failed or tried again. */
+/** Replaces the SDK: takes its time, fails, and goes on reading a body after it was aborted, has failed or was retried. */
 function answering(requests: Scenario['requests']) {
   const reading: Promise<void>[] = [];
   const objects = new Map<string, { putId: string | undefined; bytes: number }>();
@@ -122,7 +122,7 @@ async function* bodyOf({ chunks, fate, pace }: Upload): AsyncGenerator<Uint8Arra
   if (fate === 'breaks') throw new Error('the body broke off');
 }
 
-test('whatever sizes, failures and aborts meet: the bound holds, nobody waits for ever, everything is given back', async () => {
+test('for any sizes, failures and aborts: the bound holds, no upload waits for ever, all memory is released', async () => {
   const options = { bucket: 'b', createBucket: false, region: 'r', endpoint: 'http://127.0.0.1:9', prefix: '' };
   const opened = await openBucket(
     {
@@ -179,7 +179,7 @@ test('whatever sizes, failures and aborts meet: the bound holds, nobody waits fo
     expect(sdk.changed()).toBe(0);
   };
   await fc.assert(fc.asyncProperty(scenarios, run), { numRuns: 400 });
-  // Else all of the above says little.
+  // Otherwise the checks above mean little.
   expect(stored).toBeGreaterThan(300);
   opened.close();
 });

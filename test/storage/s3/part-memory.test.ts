@@ -13,7 +13,7 @@ afterEach(() => void vi.useRealTimers());
 const memoryOf = (bytes: number, waitMs = 5000): PartMemory =>
   createPartMemory({ bytes, partBytes: 10, waitMs, setting: 'S3_UPLOAD_MEMORY_BYTES' });
 
-/** Asks, and notes in `order` when it was given something. */
+/** Requests memory, and records in `order` when it was granted. */
 function asking(memory: PartMemory, order: string[], name: string, bytes: number, signal?: AbortSignal): Promise<Room> {
   const room = memory.take(bytes, signal);
   room.then(
@@ -25,7 +25,7 @@ function asking(memory: PartMemory, order: string[], name: string, bytes: number
 
 const soon = () => new Promise((resolve) => setImmediate(resolve));
 
-test('memory is given in order of arrival: nobody small passes a large one', async () => {
+test('memory is granted in order of arrival: no small request passes a large one', async () => {
   const memory = memoryOf(30);
   const order: string[] = [];
   const [a, b] = [await memory.take(10), await memory.take(10)];
@@ -62,7 +62,7 @@ test('an abort ends a wait at once, and lets those behind have their turn', asyn
   expect(memory.reserved()).toBe(0);
 });
 
-test('whoever waits too long is sent away as overloaded, and lets those behind have their turn', async () => {
+test('a waiter that times out gets overloaded, and lets those behind have their turn', async () => {
   vi.useFakeTimers();
   const memory = memoryOf(30, 30_000);
   await memory.take(20);
@@ -83,7 +83,7 @@ test('whoever waits too long is sent away as overloaded, and lets those behind h
   expect(memory.reserved()).toBe(30);
 });
 
-test('a buffer that nobody reads any more is used again; one that a request may read is not', async () => {
+test('a buffer without readers is reused; one that a request may still read is not', async () => {
   const memory = memoryOf(40);
   const read = await memory.take(10);
   read.giveBack(true);
@@ -93,7 +93,7 @@ test('a buffer that nobody reads any more is used again; one that a request may 
   expect((await memory.take(10)).buffer).not.toBe(read.buffer);
 });
 
-test('buffers kept for later are let go of for what needs their memory now, and after a while', async () => {
+test('kept buffers are released when their memory is needed, and after a while', async () => {
   vi.useFakeTimers();
   const memory = memoryOf(20);
   const first = await memory.take(10);
@@ -109,7 +109,7 @@ test('buffers kept for later are let go of for what needs their memory now, and 
   expect((await memory.take(10)).buffer).not.toBe(third.buffer);
 });
 
-test('what is given back twice counts once', async () => {
+test('releasing twice counts once', async () => {
   const memory = memoryOf(20);
   const a = await memory.take(10);
   const b = await memory.take(10);
@@ -141,7 +141,7 @@ async function onStrict(options: { uploadMemoryBytes: number; memoryWaitMs: numb
   };
 }
 
-test('uploads that hold all of the memory have others answered overloaded; the store stays available', async () => {
+test('while uploads hold all of the memory others get overloaded; the store stays available', async () => {
   await using s3 = await onStrict({ uploadMemoryBytes: 10 * MIB, memoryWaitMs: 1500 });
   const gone = new AbortController();
   const put = (key: string, body: AsyncIterable<Uint8Array>, size?: number, signal?: AbortSignal) =>
@@ -166,13 +166,13 @@ test('uploads that hold all of the memory have others answered overloaded; the s
   expect(await s3.bucket.everything()).toEqual(['outputs/u/c']);
 });
 
-test('an upload that can have no further part is taken back', async () => {
+test('an upload that gets no further part is aborted', async () => {
   await using s3 = await onStrict({ uploadMemoryBytes: 10 * MIB, memoryWaitMs: 4000 });
   const gone = new AbortController();
   let slow: Promise<unknown> | undefined;
   async function* body() {
     yield Buffer.alloc(6 * MIB);
-    // Two parts are ours; the next of them that is stored goes to another.
+    // Two parts are ours; the next of them that is stored goes to another upload.
     slow = s3.store.put('outputs/u/slow', {
       body: stalling(Buffer.alloc(1000)),
       contentType: 'image/png',
@@ -199,7 +199,7 @@ test('an upload that can have no further part is taken back', async () => {
   expect(await s3.bucket.everything()).toEqual([]);
 });
 
-test('with memory for one part alone, many uploads of several parts are stored all the same', async () => {
+test('with memory for only one part, many uploads of several parts are stored all the same', async () => {
   await using s3 = await onStrict({ uploadMemoryBytes: 5 * MIB, memoryWaitMs: 20_000 });
   const keys = ['a', 'b', 'c', 'd', 'e'];
   const stored = await Promise.all(

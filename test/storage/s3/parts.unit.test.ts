@@ -12,7 +12,7 @@ test('ten thousand parts reach 5 TiB, of known and of unknown size', () => {
   expect(reached).toBeGreaterThanOrEqual(5 * TIB);
 });
 
-test('parts that must fit into a bound bound an upload of unknown size', () => {
+test('the memory for parts limits an upload of unknown size', () => {
   expect(partSize(9999, 8 * MIB, undefined, 128 * MIB)).toBe(128 * MIB);
   expect(largestUpload(8 * MIB, 8 * MIB)).toBe(80_000 * MIB);
   let reached = 0;
@@ -41,7 +41,7 @@ async function cut(chunks: readonly number[], smallest: number, size?: number): 
 const memoryOf = (bytes: number, partBytes: number) =>
   createPartMemory({ bytes, partBytes, waitMs: 50, setting: 'S3_UPLOAD_MEMORY_BYTES' });
 
-test('a body is cut at the size of a part, whatever its chunks; the last part is known as the last', async () => {
+test('a body is cut at the size of a part, whatever its chunks; the last part is marked as last', async () => {
   expect(await cut([], 4)).toEqual([[0, true]]);
   expect(await cut([4], 4)).toEqual([[4, true]]);
   expect(await cut([5], 4)).toEqual([
@@ -55,7 +55,7 @@ test('a body is cut at the size of a part, whatever its chunks; the last part is
   ]);
 });
 
-test('a part takes its memory with its first byte: all of it, or what is left of a known size', async () => {
+test('a part takes its memory with its first byte: all of it, or the rest of a known size', async () => {
   const memory = memoryOf(64, 16);
   async function* body() {
     expect(memory.reserved()).toBe(0);
@@ -76,11 +76,11 @@ test('a part takes its memory with its first byte: all of it, or what is left of
     return { reserved, kept };
   };
   expect(await parts(20)).toEqual({ reserved: [16, 16, 4], kept: [16, 4] });
-  // What is less than half of a part leaves its buffer to others while it is sent.
+  // Less than half a part leaves its buffer to others while it is sent.
   expect(await parts()).toEqual({ reserved: [16, 16, 16], kept: [16, 4] });
 });
 
-test('a body that breaks off gives back what it has gathered, and not what was handed on', async () => {
+test('a body that fails releases what it has gathered, but not what was handed on', async () => {
   const memory = memoryOf(64, 16);
   async function* body() {
     yield Buffer.alloc(20);

@@ -4,7 +4,7 @@ import { type TestServer, createTestBucket } from '../../support/s3/bucket.ts';
 import { type DriverUnderTest, driverContract } from '../driver-contract.ts';
 import { presignContract } from '../driver-contract-presign.ts';
 
-/** A thousand parts each of 8, 16, 32 and 64 MiB, and the others of the 128 MiB that there is memory for. */
+/** A thousand parts each of 8, 16, 32 and 64 MiB, and the others of 128 MiB, for which there is memory. */
 const CAPABILITIES = { range: true, list: true, maxObjectBytes: (1000 * (8 + 16 + 32 + 64) + 6000 * 128) * 1024 ** 2 };
 
 async function under(server: TestServer): Promise<DriverUnderTest> {

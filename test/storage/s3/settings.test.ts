@@ -38,7 +38,7 @@ const read = async (driver: TestBucket['driver'], key: string) => {
   return found && String(await readAll(found.stream));
 };
 
-test('two stores with prefixes share a bucket without seeing each other, also when one name begins the other', async () => {
+test('two stores with prefixes share a bucket without seeing each other, even if one prefix begins with the other', async () => {
   const bucket = await onChosen();
   const base = bucket.options.prefix;
   const a = await bucket.open({ prefix: `${base}a/` });
@@ -75,7 +75,7 @@ test('the store’s sha256 is that of the bytes, in one part and in several', as
   }
 });
 
-test('deleting a key removes what a crash in mid-upload has left of it, and nothing of anybody else', async () => {
+test('deleting a key removes the leftovers of its interrupted upload, and nothing of others', async () => {
   const bucket = await onChosen();
   const { client, name: Bucket, driver } = bucket;
   const base = bucket.options.prefix;
@@ -104,7 +104,7 @@ test('deleting a key does not touch an upload of a longer one', async () => {
   expect(server.asked).not.toContain('AbortMultipartUpload');
 });
 
-test('an upload whose parts a sweep took away fails as unavailable, and leaves nothing', async () => {
+test('an upload whose parts a sweep has removed fails as unavailable, and leaves nothing', async () => {
   const bucket = await onChosen();
   const { driver } = bucket;
   async function* body() {
@@ -129,7 +129,7 @@ test('with PRESIGN=false the capability says so, names the setting, and the meth
   expect(driver.capabilities.presignPut.able).toBe(false);
 });
 
-test('a public endpoint is what presigned URLs bear and are signed for', async () => {
+test('presigned URLs contain the public endpoint and are signed for it', async () => {
   const { server, bucket } = await onStrict();
   const driver = await bucket.open({ publicEndpoint: `http://localhost:${server.port}` });
   await put(driver, 'outputs/x', 'seen from outside');
@@ -174,7 +174,7 @@ test('temporary credentials are sent with their token, also in presigned URLs', 
   expect(server.asked.length).toBeGreaterThan(0);
 });
 
-test('without keys the SDK’s default chain is asked', async () => {
+test('without keys the SDK’s default chain is used', async () => {
   const { bucket } = await onStrict();
   vi.stubEnv('AWS_ACCESS_KEY_ID', TEST_KEYS.accessKeyId);
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', TEST_KEYS.secretAccessKey);

@@ -31,7 +31,7 @@ async function start(options: S3ServerOptions = {}): Promise<S3Server> {
   return made;
 }
 
-/** The environment of a service whose only store is `s3`; undefined takes a setting away. */
+/** The environment of a service whose only store is `s3`; undefined removes a setting. */
 const environment = (more: Record<string, string | undefined> = {}) => ({
   STORAGE_PRIMARY: 's3',
   S3_BUCKET: bucket.name,
@@ -41,7 +41,7 @@ const environment = (more: Record<string, string | undefined> = {}) => ({
   ...more,
 });
 
-/** Does what the service does at its start; answers the failure. */
+/** Does what the service does at its start; returns the failure. */
 async function failure(more: Record<string, string | undefined>, store = 's3'): Promise<StorageError> {
   const found = loadConfig(environment(more)).stores.find((each) => each.name === store);
   try {
@@ -64,11 +64,11 @@ function problems(more: Record<string, string | undefined>): string {
   return '';
 }
 
-test('a usable bucket passes the check, also twice, and nothing of the check stays', async () => {
+test('a usable bucket passes the check, also twice, and nothing of the check is left', async () => {
   await bucket.driver.check?.();
   await bucket.driver.check?.();
   expect(await bucket.everything()).toEqual([]);
-  // It has learnt that the server honours conditions, so a put takes one request.
+  // It knows that the server honours conditions, so a put takes one request.
   server.asked.length = 0;
   await bucket.driver.put('outputs/a', chunked(Buffer.from('x')), { contentType: 'text/plain' });
   expect(server.asked).toEqual(['PutObject']);
@@ -91,7 +91,7 @@ test.each([
   expect(problems({ [name]: value })).toContain(allowed);
 });
 
-test('a bucket that does not exist is told with the setting and both remedies', async () => {
+test('a missing bucket is reported with the setting and both fixes', async () => {
   const { code, message } = await failure({ S3_BUCKET: 'nowhere' });
   expect(code).toBe('MISCONFIGURED');
   expect(message).toBe(
@@ -99,7 +99,7 @@ test('a bucket that does not exist is told with the setting and both remedies', 
   );
 });
 
-test('another store’s settings are called by their own names', async () => {
+test('another store’s settings are reported by their own names', async () => {
   const more = Object.entries(environment({ S3_BUCKET: 'nowhere' })).map(([name, value]) => [
     name.replace(/^S3_/, 'COLD_STORE_'),
     value,
@@ -113,8 +113,8 @@ test('another store’s settings are called by their own names', async () => {
 test.each([
   ['another secret', { S3_SECRET_ACCESS_KEY: 'wrong-and-secret' }, 'SignatureDoesNotMatch'],
   ['an unknown key', { S3_ACCESS_KEY_ID: 'unknown-and-secret' }, 'InvalidAccessKeyId'],
-  ['a token that nobody has given', { S3_SESSION_TOKEN: 'token-and-secret' }, 'InvalidToken'],
-])('%s is told as refused credentials, and never shown', async (_name, more, reason) => {
+  ['an invalid session token', { S3_SESSION_TOKEN: 'token-and-secret' }, 'InvalidToken'],
+])('%s is reported as refused credentials, and never shown', async (_name, more, reason) => {
   const { code, message } = await failure(more);
   expect(code).toBe('MISCONFIGURED');
   expect(message).toMatch(/^S3_ACCESS_KEY_ID: the S3 server at .* does not take the credentials/);
@@ -128,7 +128,7 @@ test.each([
   ['PutObject', 's3:PutObject'],
   ['ListMultipartUploads', 's3:ListBucketMultipartUploads'],
   ['DeleteObject', 's3:DeleteObject'],
-] as const)('a key that may not %s is told what it lacks', async (denied, action) => {
+] as const)('a key without permission for %s is reported with what it lacks', async (denied, action) => {
   const strict = await start({ denied: [denied] });
   strict.buckets.set(bucket.name, server.buckets.get(bucket.name) as never);
   const { code, message } = await failure({ S3_ENDPOINT: strict.endpoint });
@@ -138,20 +138,20 @@ test.each([
   expect(message).toContain('docs/operations.md');
 });
 
-test('a wrong region is told as one', async () => {
+test('a wrong region is reported as one', async () => {
   const elsewhere = await start({ region: 'eu-central-1' });
   const { code, message } = await failure({ S3_ENDPOINT: elsewhere.endpoint });
   expect(code).toBe('MISCONFIGURED');
   expect(message).toMatch(/^S3_REGION: /);
 });
 
-test('a server that cannot be reached may come back: UNAVAILABLE, with the address', async () => {
+test('an unreachable server may come back: UNAVAILABLE, with the address', async () => {
   const { code, message } = await failure({ S3_ENDPOINT: `http://127.0.0.1:${await freePort()}` });
   expect(code).toBe('UNAVAILABLE');
   expect(message).toMatch(/^S3_ENDPOINT: the S3 server at http:\/\/127.0.0.1:\d+ cannot be reached \(ECONNREFUSED\)/);
 });
 
-test('a full server does not stop the start, since what is stored can be read', async () => {
+test('a full server does not stop the start, because stored objects can be read', async () => {
   server.break('PutObject', { kind: 'refuse', status: 507, code: 'XMinioStorageFull' }, 9);
   await expect(bucket.driver.check?.()).resolves.toBeUndefined();
 });
@@ -164,7 +164,7 @@ test.each([
     'S3_SESSION_TOKEN is set without keys',
   ],
   [{ S3_PRESIGN: 'false', S3_PUBLIC_ENDPOINT: 'https://x.example' }, 'S3_PUBLIC_ENDPOINT serves presigned URLs alone'],
-])('settings that do not go together are refused: %o', async (more, message) => {
+])('settings that contradict each other are refused: %o', async (more, message) => {
   expect(await failure(more)).toMatchObject({ code: 'MISCONFIGURED', message: expect.stringContaining(message) });
 });
 
@@ -198,7 +198,7 @@ test('the service itself stops with the message, and without the secret', { time
   expect(service.output()).not.toContain('wrong-and-secret');
 });
 
-test('whoever has no S3 store does not pay for the SDK', async () => {
+test('a service without an S3 store does not load the SDK', async () => {
   const program = `
     import { registerHooks } from 'node:module';
     const loaded = [];

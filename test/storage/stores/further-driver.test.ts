@@ -18,7 +18,7 @@ driverContract('memory', { range: false, list: true }, async () => {
 let t: TestApp | undefined;
 afterEach(() => t?.close());
 
-test('a driver of one file and one line in the registry stores, serves ranges that it cannot give, and deletes', async () => {
+test('a driver of one file and one line in the registry stores, deletes, and serves ranges that it does not support itself', async () => {
   const { kind, made } = memoryKind();
   t = await createTestApp({ STORAGE_PRIMARY: 'memory' }, {}, { ...DRIVERS, memory: kind });
   const bytes = bigPng(300_000);

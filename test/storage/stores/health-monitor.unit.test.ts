@@ -27,13 +27,13 @@ function watched() {
 const put = (store: ReturnType<typeof watched>['store'], key: string) =>
   store.put(key, { body: body(), contentType: 'image/png' });
 
-test('a store that fails is left alone until it answers the question how it is, and the log tells both', async () => {
+test('a failing store gets no requests until its health check succeeds, and both changes are logged', async () => {
   const { driver, store, lines, monitor } = watched();
   driver.down = true;
   for (let count = 0; count < 5; count += 1) await expect(put(store, `${count}`)).rejects.toThrow();
   await vi.advanceTimersByTimeAsync(5000);
   expect(lines).toEqual(['a store does not answer; it is left alone until it does']);
-  // Longer than a breaker stays open by itself: no caller is sent to try.
+  // Longer than a breaker stays open by itself: no caller's request is sent as a test.
   await vi.advanceTimersByTimeAsync(60_000);
   driver.down = false;
   await expect(put(store, 'early')).rejects.toMatchObject({ code: 'store_unavailable' });
@@ -46,7 +46,7 @@ test('a store that fails is left alone until it answers the question how it is, 
   monitor.stop();
 });
 
-test('a store that works is not asked', async () => {
+test('a working store is not checked', async () => {
   const { driver, store, lines, monitor } = watched();
   const asked = vi.spyOn(driver, 'healthy');
   await put(store, 'a');
@@ -55,7 +55,7 @@ test('a store that works is not asked', async () => {
   monitor.stop();
 });
 
-test('a store that hangs is given up after five seconds', async () => {
+test('a health check that hangs is given up after five seconds', async () => {
   const { driver, store, monitor } = watched();
   driver.healthy = () => new Promise(() => {});
   const asked = store.healthy().catch((error: unknown) => error);

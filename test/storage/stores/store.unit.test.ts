@@ -20,7 +20,7 @@ const capabilities = {
   maxObjectBytes: undefined as number | undefined,
 };
 
-/** What the next calls fail with; undefined: they work. */
+/** Failure of the next calls; undefined: they work. */
 let failure: unknown;
 let calls = 0;
 let clock = 0;
@@ -72,11 +72,11 @@ const body = (text = 'bytes') => chunked(Buffer.from(text));
 const put = (key = 'a/b.png', more = {}) => store.put(key, { body: body(), contentType: 'image/png', ...more });
 const failing = (code: string) => Object.assign(new Error(`failed with ${code}`), { code });
 
-test('a body whose reader goes away before its first byte breaks off for that reader, and for nobody else', async () => {
+test('a stream whose reader disconnects before its first byte fails for that reader only', async () => {
   const reason = new Error('the reader has gone away');
   const gone: Driver = {
     ...driver,
-    // As one does whose signal has fired while it was opened.
+    // As a stream whose signal fired while it was opened.
     get: async () => {
       const stream = Readable.from(['never read']);
       stream.destroy(reason);
@@ -84,7 +84,7 @@ test('a body whose reader goes away before its first byte breaks off for that re
     },
   };
   const { stream } = await createStore('volume', 'local', gone, () => {}).get('a/b.png');
-  // An error that nobody listens for is uncaught by then, and ends the process.
+  // By then an error without a listener would be uncaught and end the process.
   await sleep(20);
   await expect(readAll(stream)).rejects.toBe(reason);
 });
@@ -105,7 +105,7 @@ test.each([
   ['NOT_A_FILE', 'invalid_key'],
   ['ENOTDIR', 'invalid_key'],
   ['ENAMETOOLONG', 'invalid_key'],
-])('a driver’s %s comes out as %s with its cause, and its message stays inside', async (code, expected) => {
+])('a driver’s %s becomes %s with its cause, and its message is not shown', async (code, expected) => {
   failure = failing(code);
   const error: unknown = await put().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(AppError);
@@ -114,7 +114,7 @@ test.each([
   expect(seen).toEqual([`volume put ${expected}`]);
 });
 
-test('what may pass by itself says when to try again', async () => {
+test('a temporary failure says when to retry', async () => {
   for (const code of ['ENOSPC', 'EROFS', 'EMFILE']) {
     failure = failing(code);
     await expect(put()).rejects.toMatchObject({ retryAfter: expect.any(Number) });
@@ -131,7 +131,7 @@ test('bytes are counted and hashed as they flow', async () => {
   expect(seen).toEqual(['volume put ok']);
 });
 
-test('a check of the whole that throws is what the caller hears, and a real driver keeps nothing', async () => {
+test('the caller gets an error thrown by verify, and a real driver keeps nothing', async () => {
   const volume = await createLocalVolume();
   const real = createStore('local', 'local', volume.driver);
   const refusal = new AppError('digest_mismatch', 'no');
@@ -144,7 +144,7 @@ test('a check of the whole that throws is what the caller hears, and a real driv
   await volume.close();
 });
 
-test('a body’s own failure is what the caller hears, whatever the driver makes of it', async () => {
+test('the caller gets a body’s own failure, whatever the driver makes of it', async () => {
   const own = new AppError('request_timeout', 'too slow');
   const masking = createStore('s', 's', {
     ...driver,
@@ -169,7 +169,7 @@ test('a driver that stores fewer bytes than flowed is an error', async () => {
   });
 });
 
-test('the store’s size limit ends a body that outgrows it', async () => {
+test('a body that exceeds the store’s size limit is ended', async () => {
   const small = createStore('s', 's', { ...driver, capabilities: { ...capabilities, maxObjectBytes: 4 } });
   await expect(small.put('a.png', { body: body('12345'), contentType: 'image/png' })).rejects.toMatchObject({
     code: 'too_large',
@@ -197,7 +197,7 @@ async function failTimes(times: number, code = 'EIO'): Promise<void> {
   for (let count = 0; count < times; count += 1) await store.stat('a.png').catch(() => {});
 }
 
-test('after five failures in a row the driver is not called for five seconds; then one call finds out', async () => {
+test('after five failures in a row the driver is not called for five seconds; then one call is the test', async () => {
   await failTimes(4);
   failure = undefined;
   await store.stat('a.png');
@@ -223,7 +223,7 @@ test('after five failures in a row the driver is not called for five seconds; th
 });
 
 test.each(['ENOSPC', 'SIZE', 'EXISTS', 'OUTSIDE', 'EMFILE'])(
-  'a %s says nothing about whether the store answers',
+  'a %s does not affect whether the store counts as available',
   async (code) => {
     await failTimes(20, code);
     failure = undefined;
@@ -260,7 +260,7 @@ test('a half-open breaker whose one call takes minutes lets another pass after f
   expect(breaker.allows()).toBe(true);
 });
 
-test('stores are found by name; an unknown one is named with those that there are', () => {
+test('stores are found by name; for an unknown one the error lists the known ones', () => {
   const stores = createStores([store], { primary: 'volume' });
   expect(stores.primary).toBe(store);
   expect(stores.get('volume')).toBe(store);
@@ -269,7 +269,7 @@ test('stores are found by name; an unknown one is named with those that there ar
   expect(() => createStores([store], { primary: 'none' })).toThrow(/none/);
 });
 
-test('an error that the driver can name keeps its code inside', () => {
+test('a StorageError of the driver stays in the cause', () => {
   expect(new StorageError('OUTSIDE', 'x')).toMatchObject({ code: 'OUTSIDE', name: 'StorageError' });
 });
 

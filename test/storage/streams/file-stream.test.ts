@@ -44,7 +44,7 @@ const request = (index: number) =>
     get({ port: (server.address() as AddressInfo).port, path: `/${index}`, agent: false }, resolve).on('error', reject),
   );
 
-test('many answers at once, of fast and slow readers, each get their own file and nothing of another', async () => {
+test('many concurrent responses to fast and slow readers each contain exactly their own file', async () => {
   const asked = Array.from({ length: 30 }, (_, n) => n % files.length);
   const digests = await Promise.all(
     asked.map(async (index, n) => {
@@ -60,7 +60,7 @@ test('many answers at once, of fast and slow readers, each get their own file an
   expect(digests).toEqual(asked.map((index) => sha256(files[index] as Buffer)));
 });
 
-test('pieces that a reader keeps stay as they were, and a part is just that part', async () => {
+test('chunks that a reader keeps stay unchanged, and a part is exactly that part', async () => {
   const [bytes] = files as [Buffer];
   const whole = new FileStream(await open(file(0)), { start: 0, bytes: bytes.length });
   expect((await readAll(whole)).equals(bytes)).toBe(true);
@@ -68,7 +68,7 @@ test('pieces that a reader keeps stay as they were, and a part is just that part
   expect((await readAll(part)).equals(bytes.subarray(1_000_000, 1_700_001))).toBe(true);
 });
 
-test('a reader that goes away, and a file that becomes shorter, leave no file open', async () => {
+test('a reader that disconnects, and a file that becomes shorter, leave no file open', async () => {
   const before = openFiles();
   for (let n = 0; n < 10; n += 1) {
     const answer = await request(0);
@@ -81,12 +81,12 @@ test('a reader that goes away, and a file that becomes shorter, leave no file op
   await expect.poll(openFiles).toBeLessThanOrEqual(before);
 });
 
-test('a reader that has gone away before the stream is made leaves no file open', async () => {
+test('a reader that disconnects before the stream is created leaves no file open', async () => {
   const before = openFiles();
   const handle = await open(file(0));
   const stream = new FileStream(handle, { start: 0, bytes: 3 * MIB }, AbortSignal.abort(new Error('gone')));
   await expect(readAll(stream)).rejects.toThrow('aborted');
   await expect.poll(openFiles).toBeLessThanOrEqual(before);
-  // Not closed by being collected, which Node does late and complains of.
+  // Not closed by garbage collection, which Node does late and warns about.
   expect(handle.fd).toBe(-1);
 });

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Db } from '../../../src/db/database.ts';
 import type { Stats } from '../../../src/db/search/stats.ts';
 
-/** The totals as a query over all rows tells them: what the kept ones have to be. */
+/** The totals as a query over all rows returns them: the kept ones must equal them. */
 export async function plainStats(
   db: Db,
   userId: string | undefined,

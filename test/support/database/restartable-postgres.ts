@@ -12,7 +12,7 @@ export interface RestartablePostgres {
   stop(mode: 'fast' | 'immediate'): Promise<void>;
   /** Starts the stopped server again, on its port and socket. */
   start(): Promise<void>;
-  /** Ends every connection but the one that does it; returns how many. */
+  /** Ends every other connection; returns how many. */
   terminateAll(): Promise<number>;
   query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]>;
   /** Stops the server for good. */

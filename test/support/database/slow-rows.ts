@@ -1,7 +1,10 @@
 import { sql } from 'kysely';
 import type { Db } from '../../../src/db/database.ts';
 
-/** Makes each row take so long, so that a test meets work that is under way however fast or busy the machine is. Answers how to end that. */
+/**
+ * Makes each row take this long, so that a test meets running work however fast or busy the machine is. Returns a function that
+ * ends that.
+ */
 export async function slowRows(
   db: Db,
   { table, on, seconds }: { table: string; on: 'INSERT' | 'UPDATE' | 'DELETE'; seconds: number },

@@ -22,12 +22,12 @@ export interface GitCommitObject {
 }
 
 /**
- * A bare git repository on the disk. References, histories and checks are git's own commands; objects are written as git's
- * loose files by this process, since a process for each of a thousand blobs would take most of a test's time.
+ * A bare git repository on disk. References, histories and checks use git's own commands; this process writes objects as git's
+ * loose files, because a process for each of a thousand blobs would take most of a test's time.
  */
 export interface BareRepository {
   folder: string;
-  /** Runs git on the repository; answers what it printed. @throws when it fails */
+  /** Runs git on the repository; returns its output. @throws when it fails */
   git(...words: string[]): Promise<string>;
   head(branch: string): Promise<string | undefined>;
   /** Moves a branch from `old` (undefined: it does not exist) to `sha`, atomically. */
@@ -36,18 +36,18 @@ export interface BareRepository {
   read(sha: string): Promise<{ type: string; content: Buffer } | undefined>;
   tree(sha: string): Promise<GitTreeEntry[] | undefined>;
   commit(sha: string): Promise<GitCommitObject | undefined>;
-  /** A tree like `base` with `changes`; undefined when a file that is to go is not there. */
+  /** A tree like `base` with `changes`; undefined when a file to delete does not exist. */
   change(
     base: string | undefined,
     changes: readonly { path: string; sha: string | null; mode: string }[],
   ): Promise<string | undefined>;
   createCommit(tree: string, parents: readonly string[], message: string): Promise<string>;
-  /** A commit by somebody else, straight onto the branch. */
+  /** A foreign commit, directly on the branch. */
   push(branch: string, files: Record<string, string | null>): Promise<string>;
   /** Paths of all files in the branch. */
   files(branch: string, below?: string): Promise<string[]>;
   commits(branch: string): Promise<string[]>;
-  /** @throws with git's complaint when any object is not as it should be */
+  /** @throws with git's complaint when any object is invalid */
   check(): Promise<void>;
   remove(): Promise<void>;
 }

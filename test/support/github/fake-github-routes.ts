@@ -12,9 +12,9 @@ export interface FakeState {
   repo: string;
   private: boolean;
   archived: boolean;
-  /** Entries that one answer with a tree holds at most: real answers have 100,000. */
+  /** Maximum tree entries in one response: real ones have 100,000. */
   treeLimit: number;
-  /** A name that no tree may hold, beside those that git refuses. */
+  /** A name that no tree may contain, besides those that git refuses. */
   refusedName: string;
 }
 
@@ -23,7 +23,7 @@ interface Call {
   query: URLSearchParams;
   body: Record<string, unknown>;
   accept: string;
-  /** What the route's groups matched, decoded. */
+  /** The groups that the route matched, decoded. */
   words: string[];
 }
 
@@ -193,7 +193,7 @@ export const ROUTES: Route[] = [
 
 const begun = new WeakSet<BareRepository>();
 
-/** Asked of git until there is a branch; a repository never becomes empty again. */
+/** Asks git until there is a branch; a repository never becomes empty again. */
 async function isEmpty(git: BareRepository): Promise<boolean> {
   if (begun.has(git)) return false;
   if ((await git.git('for-each-ref', '--count=1', 'refs/heads')) === '') return true;

@@ -6,21 +6,21 @@ export interface Access {
   until: number;
 }
 
-/** The credentials that the fake takes: tokens given beforehand, and those that an App asks for with a signed JWT. */
+/** The credentials that the fake accepts: given tokens, and those that an App requests with a signed JWT. */
 export interface FakeTokens {
   appId: string;
   installationId: number;
   /** Of the App, in PEM. */
   privateKey: string;
   add(token: string, access: { write: boolean }): void;
-  /** How many tokens the App has asked for. */
+  /** Number of tokens that the App has requested. */
   issued(): number;
-  /** Those are refused from now on. */
+  /** Revokes those. */
   endAll(): void;
   issue(): { token: string; expires_at: string };
-  /** What a bearer of this header may do; undefined: nothing. */
+  /** The access of this header; undefined: none. */
   access(authorization: string | undefined): Access | undefined;
-  /** Whether the header holds a JWT that the App has signed and that is in its time. */
+  /** Whether the header holds a valid JWT that the App has signed. */
   isApp(authorization: string | undefined): boolean;
 }
 

@@ -5,17 +5,17 @@ import { type BareRepository, createBareRepository } from './bare-repository.ts'
 import { type FakeAnswer, type FakeState, ROUTES, at } from './fake-github-routes.ts';
 import { type FakeTokens, createFakeTokens } from './fake-github-tokens.ts';
 
-/** What goes wrong with requests whose `METHOD path` matches, as often as `times` says. */
+/** A fault of requests whose `METHOD path` matches, for `times` requests. */
 export interface Fault {
   match: RegExp;
   times?: number;
-  /** Requests that match and pass before. */
+  /** Matching requests that pass before. */
   skip?: number;
-  /** Runs before the request is looked at, e.g. somebody else's push. */
+  /** Runs before the request is handled, e.g. a foreign push. */
   before?: () => Promise<unknown>;
-  /** Answered instead of the real answer. */
+  /** Sent instead of the real response. */
   answer?: { status: number; message: string; headers?: Record<string, string> };
-  /** The request is carried out, and its answer lost, kept back for ever, cut after so many bytes, or whole but too short. */
+  /** The request is carried out, and its response lost, never sent, cut after so many bytes, or complete but too short. */
   then?: 'lose' | 'hang' | { cutAfter: number } | { shortenTo: number };
 }
 
@@ -28,7 +28,7 @@ export interface FakeGithub {
   /** `METHOD path` of every request so far. */
   requests: string[];
   fail(fault: Fault): void;
-  /** Forgets the faults that have not happened. */
+  /** Cancels the remaining faults. */
   heal(): void;
   close(): Promise<void>;
 }
@@ -133,7 +133,7 @@ export async function createFakeGithub(options: { empty?: boolean } = {}): Promi
     return { status: 404, body: { message: `Not Found: ${method} ${path}` } };
   }
 
-  /** The raw host: no API, and for a private repository nothing without a token. */
+  /** The raw host: no API, and a private repository requires a token. */
   async function raw(url: URL, authorization: string | undefined): Promise<FakeAnswer> {
     const missing = { status: 404, raw: Buffer.from('404: Not Found') };
     if (state.private && !tokens.access(authorization)) return missing;

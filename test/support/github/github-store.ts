@@ -6,7 +6,7 @@ import { createDriverContext } from '../storage/driver-context.ts';
 import { type FakeGithub, TOKEN } from './fake-github.ts';
 import { createTestDatabase } from '../database/test-database.ts';
 
-/** Options of a driver for the fake, as quick as can be. */
+/** Options of a driver for the fake, with minimal delays. */
 export function githubOptions(
   fake: Pick<FakeGithub, 'apiUrl' | 'rawUrl'>,
   options: Partial<GithubOptions> = {},
@@ -29,7 +29,7 @@ export function githubOptions(
   };
 }
 
-/** Makes drivers for a fake, each as a process of its own would have it; leases come from one real database. */
+/** Creates drivers for a fake, each as a separate process would have it; leases come from one real database. */
 export interface GithubStores {
   open(fake: FakeGithub, options?: Partial<GithubOptions>, log?: DriverContext['log']): Promise<Driver>;
   connectionString: string;

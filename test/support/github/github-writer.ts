@@ -4,7 +4,7 @@ import { createGithubDriver } from '../../../src/storage/github/github-driver.ts
 import { createDriverContext } from '../storage/driver-context.ts';
 import { githubOptions } from './github-store.ts';
 
-// A process of its own that stores `count` small files in a repository, many at once, and prints their keys and digests.
+// A separate process that stores `count` small files in a repository, many at once, and prints their keys and digests.
 export interface WriterOrder {
   apiUrl: string;
   rawUrl: string;

@@ -4,7 +4,7 @@ import type { Reporter, TestCase, TestModule, TestRunEndReason, TestSpecificatio
 import { type ReportedTest, checkCases } from './hostile-cases.ts';
 import { canMount } from '../storage/mounts.ts';
 
-/** Fails a whole run in which a hostile case of docs/threat-model.md has no passing test. A run that leaves tests out is left alone. */
+/** Fails a whole run in which a hostile case of docs/threat-model.md has no passing test. Partial runs are not checked. */
 export class CaseReporter implements Reporter {
   #vitest: Vitest | undefined;
   #whole = false;
@@ -18,7 +18,7 @@ export class CaseReporter implements Reporter {
     this.#whole = specifications.length === all?.length && this.#vitest?.getGlobalTestNamePattern() === undefined;
   }
 
-  // What it says comes before the runner's summary, which is written by the reporter after this one.
+  // Its output comes before the runner's summary, which the reporter after this one writes.
   onTestRunEnd(modules: readonly TestModule[], _errors: unknown, reason: TestRunEndReason): void {
     if (!this.#vitest || !this.#whole || reason === 'interrupted') return;
     const { root } = this.#vitest.config;

@@ -5,29 +5,29 @@ export const LAST_CASE = 107;
 export interface ReportedTest {
   /** Relative to the checkout. */
   file: string;
-  /** With the titles of the suites around it, separated by blanks. */
+  /** With the titles of the enclosing suites, separated by blanks. */
   title: string;
   state: 'passed' | 'failed' | 'skipped' | 'pending';
 }
 
 export interface Run {
-  /** The projects of the run: only tests that belong to them are asked for. */
+  /** The projects of the run: only tests of these are required. */
   projects: readonly string[];
   tests: readonly ReportedTest[];
-  /** Whether this machine lets tests mount a volume. */
+  /** Whether tests can mount a volume on this machine. */
   canMount: boolean;
 }
 
 interface Entry {
   file: string;
-  /** How the titles of its tests begin. */
+  /** Prefix of the titles of its tests. */
   title: string;
   needsMount: boolean;
 }
 
 const ENTRY = /^`([^`]+)`: (.*?)(…)?( \(where the tests may mount a volume\))?$/;
 
-/** What is wrong with the table of hostile cases, or with the run's tests of them; nothing: an empty list. */
+/** Errors of the table of hostile cases, or of the run's tests of them; none: an empty list. */
 export function checkCases(document: string, run: Run): string[] {
   const { rows, untested, problems } = readCases(document);
   for (let number = 1; number <= LAST_CASE; number += 1) {

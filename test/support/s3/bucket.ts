@@ -17,7 +17,7 @@ export interface TestBucket {
   name: string;
   options: S3Options;
   driver: Driver;
-  /** A plain client with the same keys, as somebody else in the bucket has. */
+  /** A plain client with the same keys, as another user of the bucket has. */
   client: S3Client;
   /** Another driver in this bucket. */
   open(overrides?: Partial<S3Options>): Promise<Driver>;
@@ -26,7 +26,7 @@ export interface TestBucket {
   close(): Promise<void>;
 }
 
-/** A bucket of its own on that server (below a prefix of its own where only one bucket may be used), and a driver for it. */
+/** A new bucket on that server (below a new prefix where only one bucket may be used), and a driver for it. */
 export async function createTestBucket(server: TestServer, overrides: Partial<S3Options> = {}): Promise<TestBucket> {
   const { endpoint, accessKeyId, secretAccessKey, region = 'us-east-1' } = server;
   const unique = randomBytes(6).toString('hex');

@@ -25,7 +25,7 @@ export interface CorsRule {
 
 const MIN_PART_BYTES = 5 * 1024 ** 2;
 
-/** One bucket in memory; every change is made at once or not at all. */
+/** One bucket in memory; every change is atomic. */
 export class MemoryBucket {
   readonly objects = new Map<string, StoredObject>();
   readonly uploads = new Map<string, Upload>();
@@ -102,7 +102,7 @@ function md5(bytes: Buffer): string {
   return createHash('md5').update(bytes).digest('hex');
 }
 
-/** Names in the order of their UTF-8 bytes, as S3 lists them. */
+/** Sorts names by their UTF-8 bytes, as S3 lists them. */
 export function inOrder(names: Iterable<string>): string[] {
   return [...names].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }

@@ -4,8 +4,9 @@ import { startRadosGateway } from './radosgw.ts';
 import { TEST_KEYS, startS3Server } from './server.ts';
 
 /**
- * The best S3 server at hand, unless TEST_S3=strict asks for the last of these: TEST_S3_ENDPOINT, MinIO in a container, a RADOS gateway that is installed, else the strict one
- * of this repository. What is not there is passed over, with the reason when there is one to tell.
+ * The best available S3 server, unless TEST_S3=strict asks for the last of these: TEST_S3_ENDPOINT, MinIO in a container, an
+ * installed RADOS gateway, else the strict one of this repository. An unavailable one is skipped, with the reason if there is
+ * one.
  */
 export async function chooseS3(env: Readonly<Record<string, string | undefined>>): Promise<ChosenS3> {
   const told = (message: string) => void process.stdout.write(`${message}\n`);

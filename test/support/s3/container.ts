@@ -30,7 +30,7 @@ export async function startContainer(told: (message: string) => void): Promise<C
   }
 }
 
-/** A `docker` command says nothing about an engine; only an engine's socket does. Takes a second at most. */
+/** A `docker` command does not prove an engine; its socket does. Takes a second at most. */
 async function engineAnswers(): Promise<boolean> {
   const { DOCKER_HOST } = process.env;
   const addresses =

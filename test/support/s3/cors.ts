@@ -6,7 +6,7 @@ export interface CorsAnswer {
   headers: Record<string, string>;
 }
 
-/** What a bucket's rules let a browser do with this request, or with the one that a preflight announces. */
+/** What a bucket's rules permit a browser for this request, or for the one that a preflight announces. */
 export function corsHeaders(rules: readonly CorsRule[], request: IncomingMessage): CorsAnswer {
   const origin = request.headers.origin;
   if (origin === undefined) return { allowed: false, headers: {} };

@@ -1,4 +1,4 @@
-/** What the strict S3 server refuses a request with. */
+/** A refusal of the strict S3 server. */
 export class S3Failure extends Error {
   override readonly name = 'S3Failure';
   readonly status: number;

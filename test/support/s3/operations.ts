@@ -159,7 +159,7 @@ export function perform(buckets: Buckets, request: S3Request): S3Answer {
   return OPERATIONS[request.operation](buckets, request);
 }
 
-/** Which operation a method, a key and a query stand for. @throws S3Failure NotImplemented */
+/** The operation of a method, a key and a query. @throws S3Failure NotImplemented */
 export function operationOf(method: string, key: string, query: URLSearchParams): S3Operation {
   const found =
     key === ''

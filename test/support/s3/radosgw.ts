@@ -14,7 +14,7 @@ const TOOLS = ['radosgw', 'radosgw-admin', 'ceph', 'ceph-mon', 'ceph-osd', 'ceph
 const START_MS = 60_000;
 const KEYS = { accessKeyId: 'test', secretAccessKey: 'test-secret' };
 
-/** Ceph's gateway with one monitor and one disk in memory; undefined when it is not installed or does not come up. */
+/** Ceph's gateway with one monitor and one disk in memory; undefined when it is not installed or does not start. */
 export async function startRadosGateway(told: (message: string) => void): Promise<ChosenS3 | undefined> {
   if (!(await installed())) return undefined;
   if (process.getuid?.() !== 0) {
@@ -29,7 +29,7 @@ export async function startRadosGateway(told: (message: string) => void): Promis
   };
   process.on('exit', killAll);
   const stop = async () => {
-    // Everything that they hold is in memory.
+    // All of their data is in memory.
     killAll();
     process.off('exit', killAll);
     await rm(folder, { recursive: true, force: true });
@@ -144,7 +144,7 @@ rgw dns name = s3.test
 `;
 }
 
-/** The daemons have put themselves into the background; each has left its pid. */
+/** The daemons run in the background; each has left its pid. */
 function daemons(folder: string): number[] {
   const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.pid')) : [];
   return files.map((name) => Number(readFileSync(path.join(folder, name), 'utf8')));

@@ -7,40 +7,40 @@ import { S3Failure } from './failure.ts';
 import { type S3Answer, type S3Operation, type S3Request, operationOf, perform } from './operations.ts';
 import { type S3Keys, verifySignature } from './signature.ts';
 
-/** What goes wrong with one request. */
+/** A fault of one request. */
 export type Fault =
-  /** Answers that, having done nothing. */
+  /** Responds with that, having done nothing. */
   | { kind: 'refuse'; status: number; code: string; headers?: Record<string, string> }
-  /** Answers 200 with an error in its body, having done nothing. */
+  /** Returns 200 with an error in its body, having done nothing. */
   | { kind: 'error-in-200' }
-  /** Reads no body and answers nothing. */
+  /** Reads no body and does not respond. */
   | { kind: 'hang-up' }
-  /** Does it, and answers nothing. */
+  /** Carries out the request, and does not respond. */
   | { kind: 'hang-after' }
   /** Sends half of the body, then nothing. */
   | { kind: 'hang-down' }
-  /** Cuts the connection: before anything was done, after all of it, or in the middle of the answer's body. */
+  /** Cuts the connection: before anything was done, after all of it, or in the middle of the response's body. */
   | { kind: 'reset-before' }
   | { kind: 'reset-after' }
   | { kind: 'reset-down' }
-  /** Stores what came, and acknowledges something else. */
+  /** Stores the body, and acknowledges another. */
   | { kind: 'wrong-etag' }
-  /** Stores half of what came. */
+  /** Stores half of the body. */
   | { kind: 'store-half' }
-  /** Passes on, after what the test does meanwhile. */
+  /** Continues after the test's own work. */
   | { kind: 'meanwhile'; work: () => void | Promise<void> };
 
 export interface S3Server {
   endpoint: string;
   port: number;
   buckets: Map<string, MemoryBucket>;
-  /** Operations that were asked for with a valid signature, in order. */
+  /** Operations requested with a valid signature, in order. */
   asked: S3Operation[];
-  /** The next `times` requests for `operation` go wrong. */
+  /** The next `times` requests for `operation` fail this way. */
   break(operation: S3Operation, fault: Fault, times?: number): void;
-  /** Stops to listen and cuts all connections. */
+  /** Stops listening and cuts all connections. */
   stop(): Promise<void>;
-  /** Listens again at the same port, with everything that was stored. */
+  /** Listens again on the same port, with everything that was stored. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
@@ -50,15 +50,15 @@ export interface S3ServerOptions {
   region?: string;
   /** Host whose subdomains are buckets. */
   domain?: string;
-  /** What a key may not do: AccessDenied. */
+  /** Operations refused with AccessDenied. */
   denied?: readonly S3Operation[];
 }
 
 export const TEST_KEYS: S3Keys = { accessKeyId: 'test', secretAccessKey: 'test-secret' };
 
 /**
- * An S3 server in memory that takes nothing for granted: every signature, digest, condition and part size is checked. It can
- * be told to fail in every way that real ones do.
+ * An in-memory S3 server that is strict: every signature, digest, condition and part size is checked. It can fail in every way
+ * that real ones do.
  */
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
   const { keys = [TEST_KEYS], region = 'us-east-1', domain = 's3.test', denied = [] } = options;
@@ -126,7 +126,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
           }
         : request,
     );
-    // The lie is in the bytes alone.
+    // Only the bytes are wrong.
     if (half) answer.headers['etag'] = `"${createHash('md5').update(request.body).digest('hex')}-x"`;
     if (fault?.kind === 'hang-after') return;
     if (fault?.kind === 'reset-after') return void response.socket?.destroy();

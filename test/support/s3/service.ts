@@ -3,15 +3,15 @@ import { randomBytes } from 'node:crypto';
 import type { TestServer } from './bucket.ts';
 
 export interface S3Settings {
-  /** Settings of a service whose store `s3` is a bucket, or a prefix, of its own there. */
+  /** Settings of a service whose store `s3` is a new bucket or prefix there. */
   env: Record<string, string>;
   client: S3Client;
   bucket: string;
-  /** In front of every key. */
+  /** Prefix of every key. */
   prefix: string;
 }
 
-/** Makes a bucket on that server, open to pages of `origin` when one is given. */
+/** Creates a bucket on that server, with CORS for `origin` if given. */
 export async function s3Settings(server: TestServer, origin?: string): Promise<S3Settings> {
   const { endpoint, accessKeyId, secretAccessKey, region = 'us-east-1' } = server;
   const unique = randomBytes(6).toString('hex');
@@ -32,7 +32,7 @@ export async function s3Settings(server: TestServer, origin?: string): Promise<S
         CORSConfiguration: {
           CORSRules: [
             { AllowedOrigins: [origin], AllowedMethods: ['PUT'], AllowedHeaders: ['*'] },
-            // After the service's redirect a browser tells the store no origin but 'null'.
+            // After the service's redirect a browser sends the store only the origin 'null'.
             { AllowedOrigins: ['*'], AllowedMethods: ['GET'], AllowedHeaders: ['*'] },
           ],
         },

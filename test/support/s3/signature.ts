@@ -5,13 +5,13 @@ import { S3Failure } from './failure.ts';
 export interface S3Keys {
   accessKeyId: string;
   secretAccessKey: string;
-  /** Required with every request when it is set. */
+  /** Required with every request if set. */
   sessionToken?: string;
 }
 
 export interface SignedRequest {
   method: string;
-  /** Path and query as they came over the wire. */
+  /** Path and query as received. */
   url: string;
   headers: IncomingHttpHeaders;
 }
@@ -21,8 +21,8 @@ const MAX_SKEW_MS = 15 * 60_000;
 const MAX_EXPIRES = 604_800;
 
 /**
- * Checks the signature (AWS Signature Version 4) of a request, in its header or its query. Answers the SHA-256 that its body
- * must have, or undefined when the body is not signed.
+ * Checks the signature (AWS Signature Version 4) of a request, in its header or its query. Returns the SHA-256 that its body must
+ * have, or undefined when the body is not signed.
  * @throws S3Failure with the code that S3 uses
  */
 export function verifySignature(
@@ -156,7 +156,7 @@ function checkTime(claim: Claim, now: Date): void {
     throw new S3Failure(403, 'AccessDenied', 'Request has expired');
 }
 
-/** `host` and every x-amz- header must be under the signature, in order. */
+/** The signature must cover `host` and every x-amz- header, in order. */
 function checkSignedHeaders(headers: IncomingHttpHeaders, signed: readonly string[], presigned: boolean): void {
   const required = ['host', ...Object.keys(headers).filter((name) => name.startsWith('x-amz-'))];
   if (!presigned && headers['content-type'] !== undefined) required.push('content-type');

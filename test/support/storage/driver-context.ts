@@ -5,7 +5,7 @@ import { takeLease } from '../../../src/db/leases.ts';
 import type { Db } from '../../../src/db/database.ts';
 import type { DriverContext } from '../../../src/storage/driver.ts';
 
-/** For drivers that never ask the database anything. */
+/** For drivers that do not use the database. */
 const nowhere = () =>
   new Kysely<unknown>({
     dialect: {
@@ -16,7 +16,7 @@ const nowhere = () =>
     },
   });
 
-/** What the service lends a driver; identities are kept here, leases and statements need a database. */
+/** The context of a driver; identities are kept here, leases and statements need a database. */
 export function createDriverContext(store: string, db?: Db): DriverContext {
   let identity: string | undefined;
   return {

@@ -10,7 +10,7 @@ export interface LocalVolume {
   root: string;
   /** A folder outside of the volume. */
   outside: string;
-  /** Another driver on the same volume, as a second process has. */
+  /** Another driver on the same volume, as in a second process. */
   reopen(): Promise<Driver>;
   close(): Promise<void>;
 }
@@ -29,7 +29,7 @@ export async function createLocalVolume(): Promise<LocalVolume> {
   };
 }
 
-/** Paths of everything that is no folder below `folder`, hidden ones too, the sentinel excepted. */
+/** Paths of everything but folders below `folder`, including hidden files, except the sentinel. */
 export async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   return entries

@@ -13,11 +13,11 @@ interface MemoryObject {
 
 export interface MemoryStore extends Driver {
   readonly objects: Map<string, MemoryObject>;
-  /** While set, every call fails like a store that is away; a body that flows fails at its next piece. */
+  /** While set, every call fails like a store that is down; a running body fails at its next chunk. */
   down: boolean;
-  /** Bytes that bodies have brought, finished or not. */
+  /** Bytes received in bodies, finished or not. */
   received: number;
-  /** Waited for before a put becomes visible. */
+  /** Awaited before a put becomes visible. */
   gate: Promise<void> | undefined;
   /** What it keeps of a body, which it acknowledges as whole. */
   keeps: (bytes: Buffer) => Buffer;
@@ -25,7 +25,7 @@ export interface MemoryStore extends Driver {
 
 const no = (reason: string) => ({ able: false, reason });
 
-/** The smallest driver there can be: it gives whole objects only, and forgets them when the process ends. */
+/** The smallest possible driver: it returns whole objects only, and loses them when the process ends. */
 export function createMemoryDriver(): MemoryStore {
   const objects = new Map<string, MemoryObject>();
   const up = () => {
@@ -105,7 +105,7 @@ export function createMemoryDriver(): MemoryStore {
   return store;
 }
 
-/** The line in the registry; `made` holds every driver that was made of it, by store. */
+/** The line in the registry; `made` has every driver that it created, by store. */
 export function memoryKind(): { kind: DriverKind; made: Map<string, MemoryStore> } {
   const made = new Map<string, MemoryStore>();
   return {

@@ -26,7 +26,7 @@ export function remount(folder: string, mode: 'ro' | 'rw'): void {
   execFileSync('mount', ['-o', `remount,${mode}`, folder], { stdio: 'ignore' });
 }
 
-/** Lazily, so that a file that is still open does not keep it. */
+/** Lazily, so that an open file does not prevent it. */
 function unmount(folder: string): void {
   execFileSync('umount', ['-l', folder], { stdio: 'ignore' });
 }
@@ -36,7 +36,7 @@ export interface SmallVolume {
   close(): Promise<void>;
 }
 
-/** A file system of its own of the given size. */
+/** A separate file system of the given size. */
 export async function smallVolume(size: string): Promise<SmallVolume> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-mount-'));
   mountTmpfs(folder, size);

@@ -24,17 +24,10 @@ export class RenderedItems {
     this.#render = render;
   }
 
-<<<<<<< HEAD:src/http/answers/rendered-items.ts
   /** Their texts in the order of the hits; undefined: it has been deleted since. */
   async of({ hits, read }: Pick<SearchPage, 'hits' | 'read'>): Promise<(Buffer | undefined)[]> {
     const known = hits.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
     const unknown = hits.filter((_hit, index) => known[index] === undefined);
-=======
-  /** Their texts in the order of `found`; undefined for an item that was deleted since. */
-  async of(db: Db, found: readonly SearchHit[]): Promise<(Buffer | undefined)[]> {
-    const known = found.map(({ id, row_version }) => this.#texts.get(`${id} ${row_version}`));
-    const unknown = found.filter((_item, index) => known[index] === undefined);
->>>>>>> f1b17c49c0fe0136451e8601a85dc93604cc2cef:src/domain/search/rendered-items.ts
     if (unknown.length === 0) return known;
     const texts = new Map<string, Buffer>();
     for (const { item, rowVersion } of await read(unknown)) {

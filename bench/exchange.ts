@@ -2,7 +2,7 @@ import { type Hash, createHash } from 'node:crypto';
 import type { Client, Dispatcher } from 'undici';
 
 export interface Plan {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT';
   path: string;
   headers: Record<string, string>;
   body?: Buffer | string;

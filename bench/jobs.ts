@@ -13,6 +13,10 @@ export interface Target {
 export type Work =
   /** Uploads generated files, each different from all before. */
   | { kind: 'upload'; path: string; form: 'multipart' | 'raw'; size: Size; keep?: boolean }
+  /** Writes generated files to the paths in turn, which are presigned. */
+  | { kind: 'put'; paths: readonly string[]; size: Size }
+  /** Reads the paths in turn, which need no token. */
+  | { kind: 'open'; method: 'GET' | 'HEAD'; paths: readonly string[]; leastBytes: number }
   /** Fetches the targets in turn, each once before any is repeated; `digest`: also checks the SHA-256. */
   | { kind: 'get'; targets: readonly Target[]; digest?: boolean }
   /** Reads or sends JSON; a response with fewer bytes than `leastBytes` is an error. */

@@ -100,6 +100,31 @@ async function attempts(
         };
       };
     }
+    case 'put': {
+      const free = [...(await bodiesOf(work.size))];
+      return () => {
+        const made = free.shift();
+        if (!made) throw new Error('fewer bodies than connections');
+        made.vary();
+        return {
+          method: 'PUT',
+          path: work.paths[index++ % work.paths.length] ?? '/',
+          headers: {},
+          body: made.raw,
+          sent: made.raw.length,
+          check: () => undefined,
+          done: () => void free.push(made),
+        };
+      };
+    }
+    case 'open':
+      return () => ({
+        method: work.method,
+        path: work.paths[index++ % work.paths.length] ?? '/',
+        headers: {},
+        sent: 0,
+        check: ({ bytes }) => (bytes < work.leastBytes ? `an answer of ${bytes} bytes` : undefined),
+      });
     case 'get':
       return () => {
         const target = work.targets[index++ % work.targets.length];

@@ -4,6 +4,7 @@ import { downloadSuite } from './download.ts';
 import { growthSuite } from './growth-suite.ts';
 import { describeMachine } from './machine.ts';
 import { memorySuite } from './memory.ts';
+import { peersSuite } from './peers.ts';
 import { quickSuite } from './quick.ts';
 import { listSuite, lookupSuite } from './records.ts';
 import { signedUrlsSuite } from './signed-urls.ts';
@@ -23,6 +24,7 @@ const SUITES: Record<string, Suite> = {
   'signed-urls': signedUrlsSuite,
   memory: memorySuite,
   replicas: replicasSuite,
+  peers: peersSuite,
   growth: growthSuite,
   quick: quickSuite,
 };

@@ -11,5 +11,7 @@ export interface S3ForTests {
 
 export interface ChosenS3 {
   s3: S3ForTests;
+  /** Its processes, where they are separate ones. */
+  pids?: { server: number; storage: number };
   stop(): Promise<void>;
 }

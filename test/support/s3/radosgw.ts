@@ -44,7 +44,7 @@ export async function startRadosGateway(told: (message: string) => void): Promis
       region: 'us-east-1',
       bucket: undefined,
     };
-    return { s3, stop };
+    return { s3, stop, pids: { server: pidOf(out, 'client.rgw'), storage: pidOf(out, 'osd.0') } };
   } catch (error) {
     told(`No radosgw for tests: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
     await stop();
@@ -148,6 +148,10 @@ rgw dns name = s3.test
 function daemons(folder: string): number[] {
   const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.pid')) : [];
   return files.map((name) => Number(readFileSync(path.join(folder, name), 'utf8')));
+}
+
+function pidOf(folder: string, name: string): number {
+  return Number(readFileSync(path.join(folder, `${name}.pid`), 'utf8'));
 }
 
 function signalled(pid: number, signal: NodeJS.Signals | 0): boolean {

@@ -57,8 +57,8 @@ export async function peersSuite(stage: Stage): Promise<Section> {
   const at = (Key: string) => ({ Bucket: BUCKET, Key });
   const rows = [
     await upload(stage, mediakeep, ceph, await signed(keys, (key) => new PutObjectCommand(at(key)))),
-    await download(stage, mediakeep, ceph, await signed(hot, (key) => new GetObjectCommand(at(key)) as never)),
-    await lookUp(stage, mediakeep, ceph, await signed(hot, (key) => new HeadObjectCommand(at(key)) as never)),
+    await download(stage, mediakeep, ceph, await signed(hot, (key) => new GetObjectCommand(at(key)))),
+    await lookUp(stage, mediakeep, ceph, await signed(hot, (key) => new HeadObjectCommand(at(key)))),
   ];
   client.destroy();
   await mediakeep.stop();

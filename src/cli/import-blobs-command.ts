@@ -1,4 +1,5 @@
-import { type BlobColumns, countBlobs, openBlobTable } from '../db/blob-tables.ts';
+import { type BlobColumns, countBlobs } from '../db/blob-tables.ts';
+import { openBlobTable } from '../domain/imports/blob-table.ts';
 import { openDatabase } from '../db/database.ts';
 import { type ImportBlobsSummary, importBlobs } from '../domain/imports/import-blobs.ts';
 import { AppError } from '../errors.ts';

@@ -1,5 +1,4 @@
 import { type RawBuilder, sql } from 'kysely';
-import { AppError } from '../errors.ts';
 import type { Db } from './database.ts';
 
 /** Columns of a foreign table, by their content. */
@@ -40,32 +39,12 @@ export interface BlobRow {
   createdAt: string | undefined;
 }
 
-/** @throws AppError invalid_request naming the table or column that is missing or has no usable type */
-export async function openBlobTable(db: Db, name: string, columns: BlobColumns): Promise<BlobTable> {
+/** SQL types of a table's columns, by name; empty: there is no such table. */
+export async function columnTypes(db: Db, name: string): Promise<Map<string, string>> {
   const { rows } = await sql<{ column: string; type: string }>`
     SELECT attname AS column, format_type(atttypid, NULL) AS type FROM pg_attribute
     WHERE attrelid = to_regclass(${quoted(name)}) AND attnum > 0 AND NOT attisdropped`.execute(db);
-  if (rows.length === 0) throw new AppError('invalid_request', `There is no table '${name}' in the database.`);
-  const types = new Map(rows.map((row) => [row.column, row.type]));
-  for (const column of Object.values(columns)) {
-    if (column !== undefined && !types.has(column))
-      throw new AppError(
-        'invalid_request',
-        `The table '${name}' has no column '${column}'; it has: ${[...types.keys()].join(', ')}.`,
-      );
-  }
-  const type = types.get(columns.bytes) ?? '';
-  if (type !== 'bytea' && type !== 'text' && type !== 'character varying')
-    throw new AppError(
-      'invalid_request',
-      `The column '${columns.bytes}' is ${type}; it must be bytea, or text with base64.`,
-    );
-  return {
-    name,
-    columns,
-    idType: types.get(columns.id) ?? 'text',
-    encoding: type === 'bytea' ? 'bytes' : 'base64',
-  };
+  return new Map(rows.map((row) => [row.column, row.type]));
 }
 
 /** Schema and table, each quoted. */
@@ -122,31 +101,18 @@ export async function nextBlobs(
 /** Bytes, or characters of base64, that one statement reads. */
 const PIECE = 4 * 1024 * 1024;
 
-/** The bytes of a row, one piece per statement. @throws AppError content_missing, invalid_base64 */
-export async function* readBlob(db: Db, table: BlobTable, id: string): AsyncGenerator<Uint8Array> {
+/**
+ * The content of a row as its column has it, bytes or base64 text, one piece per statement. The last piece is undefined when the row
+ * disappeared before its end.
+ */
+export async function* blobPieces(db: Db, table: BlobTable, id: string): AsyncGenerator<Buffer | string | undefined> {
   const column = sql.id(table.columns.bytes);
-  const piece = async (from: number) => {
-    const { rows } = await sql<{ piece: Buffer | string }>`
+  for (let from = 0; ; from += PIECE) {
+    const { rows } = await sql<{ piece: Buffer | string | null }>`
       SELECT substr(${column}, ${from + 1}::integer, ${PIECE}::integer) AS piece FROM ${sql.table(table.name)}
       WHERE ${sql.id(table.columns.id)} = ${id}::${sql.raw(table.idType)}`.execute(db);
-    const found = rows[0]?.piece;
-    if (found === undefined || found === null) throw new AppError('content_missing', 'The row has gone meanwhile.');
-    return found;
-  };
-  let rest = '';
-  for (let from = 0; ; from += PIECE) {
-    const read = await piece(from);
-    if (typeof read !== 'string') yield read;
-    else {
-      const text = (from === 0 ? read.replace(/^\s*data:[^,]{0,500},/i, '') : read).replace(/\s+/g, '');
-      if (!/^[A-Za-z0-9+/_=-]*$/.test(text)) throw new AppError('invalid_base64', 'The text of the row is not base64.');
-      // Four characters are three bytes; the rest belongs to the next piece.
-      const joined = rest + text;
-      const whole = joined.length - (joined.length % 4);
-      rest = joined.slice(whole);
-      if (whole > 0) yield Buffer.from(joined.slice(0, whole), 'base64');
-    }
-    if (read.length < PIECE) break;
+    const piece = rows[0]?.piece ?? undefined;
+    yield piece;
+    if (piece === undefined || piece.length < PIECE) return;
   }
-  if (rest !== '') yield Buffer.from(rest, 'base64');
 }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { type BlobRow, type BlobTable, nextBlobs, readBlob } from '../../db/blob-tables.ts';
+import { type BlobRow, type BlobTable, nextBlobs } from '../../db/blob-tables.ts';
 import type { Db } from '../../db/database.ts';
 import { hasFile } from '../../db/items/item-names.ts';
 import { isAppError } from '../../errors.ts';
 import type { Caller } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { ingest } from '../ingest/ingest.ts';
+import { readBlob } from './blob-table.ts';
 import { workThrough } from '../work-through.ts';
 
 export interface ImportBlobsOptions {

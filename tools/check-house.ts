@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-// Checks the layout of src/ and test/: `npm run check:lint`. Folders are small and have no circular imports, and a test lies
+// Checks the layout of src/ and test/: `npm run check:house`. Folders are small and have no circular imports, and a test lies
 // where its subject does. Another folder may be given, for the fixtures of check-gates.
 
 const MAX_FILES = 20;

@@ -7,6 +7,7 @@ import { STATUS_OF } from '../src/http/errors/statuses.ts';
 // Writes docs/configuration.md and docs/errors.md from the code; with --check fails when a committed file differs.
 /** Annotations of a setting's schema, which TypeBox does not type. */
 interface Property {
+  type?: string;
   description?: string;
   default?: unknown;
   allowed?: string;
@@ -15,10 +16,13 @@ interface Property {
   minLength?: number;
 }
 
+/** What is allowed for a type whose setting does not say more. */
+const ALLOWED: Readonly<Record<string, string>> = { integer: 'a whole number', boolean: 'true or false' };
+
 function row(name: string, property: Property, required: boolean): string {
   const allowed = property.enum
     ? property.enum.map((value) => `\`${value}\``).join(', ')
-    : (property.allowed ?? 'a text');
+    : (property.allowed ?? ALLOWED[property.type ?? ''] ?? 'a text');
   const fallback =
     property.default === undefined
       ? required

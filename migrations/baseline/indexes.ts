@@ -4,7 +4,7 @@ import type { Index, Table } from './tables.ts';
 type Db = Kysely<unknown>;
 
 /**
- * Creates the indexes that the table lacks, CONCURRENTLY when it holds rows, so that writers go on meanwhile.
+ * Creates the indexes that the table lacks, CONCURRENTLY when it holds rows, so that writes go on.
  * Must run outside a transaction. It can be interrupted and repeated.
  */
 export async function createIndexes(db: Db, { name: table, indexes = [] }: Table): Promise<void> {

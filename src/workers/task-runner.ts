@@ -105,7 +105,7 @@ export async function runTasks(
 function jobLogger(log: Logger): JobLogger {
   return new JobLogger((scope) => (level, message, meta) => {
     const error = meta?.['error'];
-    const line = { job: scope.jobId, task: scope.taskIdentifier, ...(error ? { err: error } : {}) };
+    const line = { taskId: scope.jobId, task: scope.taskIdentifier, ...(error ? { err: error } : {}) };
     const known = failureOf(error) === 'gone' || isAppError(error, 'database_unavailable');
     if (level === 'error' && !known) log.error(line, message);
     else if (level === 'warning' && !known) log.warn(line, message);

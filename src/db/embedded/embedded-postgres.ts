@@ -171,7 +171,7 @@ async function launchAfter(killed: { pid: number }, home: PostgresHome, settings
   }
 }
 
-/** Starts the server and waits for it. Answers its connection string. */
+/** Starts the server and waits for it. Returns its connection string. */
 async function launch(home: PostgresHome, { port, password, durable, socket }: ServerSettings): Promise<string> {
   const settings = [
     'listen_addresses=127.0.0.1',

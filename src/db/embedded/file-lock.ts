@@ -67,7 +67,7 @@ async function isAbandoned(file: string): Promise<boolean> {
 }
 
 /**
- * Removes a lock whose owner is dead. Answers false while another process does that. Processes take turns and check the
+ * Removes a lock whose owner is dead. Returns false while another process does that. Processes take turns and check the
  * owner again: several that start together see the same dead owner, and the second would remove the new lock of the first.
  */
 async function removeAbandoned(file: string): Promise<boolean> {

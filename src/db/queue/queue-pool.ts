@@ -3,7 +3,7 @@ import pg from 'pg';
 import { failureOf } from '../failure.ts';
 
 /**
- * Opens connections for the job queue. graphile-worker's own pool may still be open when it reports that it has stopped;
+ * Opens connections for the task queue. graphile-worker's own pool may still be open when it reports that it has stopped;
  * losing a connection then would end the process.
  * @param onError called when an idle connection is lost
  */
@@ -27,14 +27,14 @@ function withHandlers<Pool extends pg.Pool>(pool: Pool, onError: (error: Error) 
 
 /** Pause between two attempts to reach the database. */
 const RETRY_MS = 500;
-/** Statements by which graphile-worker records the result of a job. They are idempotent. */
+/** Statements by which graphile-worker records the result of a task. They are idempotent. */
 const OUTCOME = /^(?:complete|fail)_job/;
 
 const isGone = (error: unknown): boolean => failureOf(error) === 'gone';
 
 /**
- * Connections for the job runner that wait while the database is unavailable. A runner that cannot record the result of a
- * job stops with all its jobs and leaves that one locked for four hours, so those statements are retried until they succeed.
+ * Connections for the task runner that wait while the database is unavailable. A runner that cannot record the result of a
+ * task stops with all its tasks and leaves that one locked for four hours, so those statements are retried until they succeed.
  */
 export class QueuePool extends pg.Pool {
   readonly #connectionString: string;
@@ -77,7 +77,7 @@ export class QueuePool extends pg.Pool {
 
   /** Stops waiting for the database: everything that waits fails now. */
   giveUp(): void {
-    this.#closing.abort(new Error('the job queue is closing'));
+    this.#closing.abort(new Error('the task queue is closing'));
   }
 
   async #connect(): Promise<pg.PoolClient> {

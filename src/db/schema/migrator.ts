@@ -38,8 +38,8 @@ async function loadMigrations(): Promise<Record<string, Migration>> {
   return Object.fromEntries(names.map((name, index) => [name, modules[index] as Migration]));
 }
 
-/** Migrates the job queue's schema too: a row that needs work is committed together with its job. */
-async function migrateJobQueue(connectionString: string): Promise<void> {
+/** Migrates the task queue's schema too: a row that needs work is committed together with its task. */
+async function migrateTaskQueue(connectionString: string): Promise<void> {
   // Losing a connection after the work is done, when a database stops at once, is no error.
   const pool = openQueuePool(connectionString, 2, () => {});
   try {
@@ -74,7 +74,7 @@ export async function migrate(
         });
         const { error, results = [] } = await migrator.migrateToLatest();
         if (error !== undefined) throw error;
-        await migrateJobQueue(connectionString);
+        await migrateTaskQueue(connectionString);
         return { applied: [...replaced, ...results.map((result) => result.migrationName)], waited };
       } finally {
         await sql`SELECT pg_advisory_unlock(${LOCK_ID}::bigint)`.execute(locked);

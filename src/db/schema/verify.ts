@@ -3,7 +3,7 @@ import type { Db } from '../database.ts';
 import { COLUMNS } from './expected-columns.ts';
 import { INDEXES, TRIGGERS } from './expected-indexes.ts';
 
-/** Compares the database with the schema that this version needs. Answers one line for each difference. */
+/** Compares the database with the schema that this version needs. Returns one line for each difference. */
 export async function verifySchema(db: Db): Promise<string[]> {
   const columns = await sql<{ table: string; column: string; type: string }>`
     SELECT c.relname AS table, a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../json/json.ts';
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
 import type { JobName } from '../jobs/job-outputs.ts';
-import { type FilterField, STORED_FIELDS, columnOf } from '../item-columns.ts';
+import { type ColumnName, type FilterField, STORED_FIELDS, columnOf } from '../item-columns.ts';
 import type { Tables } from '../tables.ts';
 
 /** Conditions of a search; all must hold. */
@@ -37,6 +37,27 @@ export const EXACT_FIELDS = STORED_FIELDS.filter(([, { filter }]) => filter !== 
   (typeof STORED_FIELDS)[number][1],
 ][];
 const EXACT = EXACT_FIELDS.map(([field]) => ({ field, column: columnOf(field) }));
+
+/** The columns that the other conditions test, besides id, creation and deletion. A walk of a search reads these alone. */
+const TESTED: Readonly<Record<Exclude<keyof ItemFilter, FilterField>, readonly ColumnName[]>> = {
+  ofJob: [],
+  seed: ['generation'],
+  sampler: ['generation'],
+  tags: ['tags'],
+  tagMode: [],
+  metadata: ['metadata'],
+  q: ['search_text', 'prompt'],
+  createdAfter: [],
+  createdBefore: [],
+  failed: ['status'],
+};
+
+/** The columns that a filter tests, besides id, creation and deletion. */
+export function columnsOf(filter: ItemFilter): ColumnName[] {
+  const exact = EXACT.filter(({ field }) => filter[field] !== undefined).map(({ column }) => column);
+  const others = Object.entries(TESTED).filter(([name]) => (filter[name as keyof typeof TESTED] ?? false) !== false);
+  return [...new Set([...exact, ...others.flatMap(([, columns]) => columns)])];
+}
 
 /** Must match the partial index's predicate, or the index is not used. */
 const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_images.status <> 'pending'`;

@@ -16,7 +16,7 @@ export interface CatchUp {
 /**
  * Updates the totals: takes at most `limit` marks, and as many items that were never counted, compares what these items
  * contribute now with what they contributed when last counted, and adds the difference to the totals. A mark commits with its
- * change, so whoever sees the mark sees the change; and items are read as they are now, not as at the mark. So the totals are
+ * change, so a reader of the mark sees the change; and items are read as they are now, not as at the mark. So the totals are
  * exact once no mark is left, whatever the order of commits. One process at a time: undefined when another one is counting.
  */
 export async function catchUpRollups(db: Db, limit = ROLLUP_BATCH): Promise<CatchUp | undefined> {

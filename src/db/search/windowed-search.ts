@@ -1,7 +1,6 @@
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
 import type { Db, Trx } from '../database.ts';
-import { EXACT_FIELDS, type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
-import { type ColumnName, columnOf } from '../item-columns.ts';
+import { EXACT_FIELDS, type ItemFilter, type Position, beyond, columnsOf, filtered } from './item-filter.ts';
 import { nameShape } from '../preparing-client.ts';
 import type { Tables } from '../tables.ts';
 import { type SearchHit, hitColumns } from './search-hit.ts';
@@ -35,6 +34,9 @@ const FEW: readonly (keyof ItemFilter)[] = [
 /** Each of these conditions has an index in the order of listings; a walk uses the first one present. */
 const ORDERED = ['userId', 'failed', 'sampler', 'model', 'toolName'] as const;
 
+/** The columns that every walk reads. */
+const WALKED = ['id', 'created_at', 'deleted_at'] as const;
+
 export function needsWindows(filter: ItemFilter): boolean {
   const asked = (filter.tags?.length ?? 0) > 0 || filter.metadata !== undefined || filter.q !== undefined;
   return asked && FEW.every((name) => filter[name] === undefined);
@@ -48,18 +50,6 @@ export interface WindowedRequest {
 }
 
 type Items = SelectQueryBuilder<Tables, 'generated_images', object>;
-
-/** The columns that a filter tests, with those of the order. */
-function columnsOf(filter: ItemFilter): ColumnName[] {
-  const columns = new Set<ColumnName>(['id', 'created_at', 'deleted_at']);
-  for (const [field] of EXACT_FIELDS) if (filter[field] !== undefined) columns.add(columnOf(field));
-  if (filter.tags !== undefined) columns.add('tags');
-  if (filter.metadata !== undefined) columns.add('metadata');
-  if (filter.q !== undefined) columns.add('search_text').add('prompt');
-  if (filter.seed !== undefined || filter.sampler !== undefined) columns.add('generation');
-  if (filter.failed === true) columns.add('status');
-  return [...columns];
-}
 
 export interface Walked {
   /** The matches among the first rows, in order. */
@@ -87,7 +77,7 @@ export async function walk(db: Db, request: WindowedRequest): Promise<Walked> {
 /** The statement of `walk`. */
 function walkQuery(db: Db, request: WindowedRequest): RawBuilder<SearchHit & { walked: string | null }> {
   const { filter, order, limit } = request;
-  const names = columnsOf(filter).map((name) => `generated_images.${name}` as const);
+  const names = [...WALKED, ...columnsOf(filter)].map((name) => `generated_images.${name}` as const);
   const rows = path(db, request)
     .select(names)
     .limit(sql.lit(walkLength(filter)));

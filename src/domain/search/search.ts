@@ -26,7 +26,7 @@ export interface SearchDeps extends Deps {
   signer: Signer;
 }
 
-/** One page of a search. Its items are read by whoever writes the answer, which may know some of them already. */
+/** One page of a search. Its items are read later, by the code that renders the response: it may have some of them already. */
 export interface SearchPage {
   /** In order. */
   hits: readonly SearchHit[];

@@ -1,9 +1,8 @@
 import { freeRunSlot, takeRunSlot } from '../../db/runs/run-outputs.ts';
 import { type Run, findRun } from '../../db/runs/runs.ts';
 import { AppError } from '../../errors.ts';
-import { runKey, runSlotOf } from '../../storage/keys.ts';
+import { outputKey, runKey, runSlotOf, sceneKey } from '../../storage/keys.ts';
 import type { Deps } from '../deps.ts';
-import { keyFor, routesFor } from './item-key.ts';
 import type { ItemFields } from '../items/item-fields.ts';
 import type { StageRequest } from './stage.ts';
 
@@ -54,6 +53,19 @@ export async function checkDestination(deps: Pick<Deps, 'db' | 'stores'>, fields
   const run = await findRunOf(deps, fields);
   destinationOf(deps, fields, undefined, run);
   if (!run) keyFor(fields, undefined, 'bin');
+}
+
+/** Where to write, the wanted store first. An explicitly named store has no fallbacks. */
+function routesFor({ stores }: Pick<Deps, 'stores'>, { store }: ItemFields): StageRequest['stores'] {
+  if (store === undefined) return [stores.primary, ...stores.fallbacks];
+  return [stores.get(store)];
+}
+
+/** The key of an item of these fields, unless it belongs in a run's folder. */
+function keyFor(fields: ItemFields, filename: string | undefined, ext: string): string {
+  if (fields.projectId !== undefined && fields.sceneId !== undefined)
+    return sceneKey(fields.projectId, fields.sceneId, ext);
+  return outputKey({ userId: fields.userId, subfolder: fields.subfolder, filename, ext });
 }
 
 /** A run stays in one store: its own comes first, whichever is the primary now. */

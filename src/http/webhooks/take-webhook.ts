@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { receiveWebhook } from '../../domain/webhooks/take-webhook.ts';
+import { receiveWebhook } from '../../domain/webhooks/receive-webhook.ts';
 import type { WebhookProvider } from '../../sources/providers/registry.ts';
 import { isAppError } from '../../errors.ts';
 import type { SearchDeps } from '../../domain/search/search.ts';

@@ -22,6 +22,8 @@ export function createTrees(repository: GithubRepository): Trees {
     if (!known)
       entry.tree.then(
         ({ entries }) => {
+          // It was dropped while it was being fetched.
+          if (cache.get(name) !== entry) return;
           entry.size = entries.length + 1;
           cached += entry.size;
           for (const [oldest, { size }] of cache) {
@@ -30,7 +32,7 @@ export function createTrees(repository: GithubRepository): Trees {
             cached -= size;
           }
         },
-        () => cache.delete(name),
+        () => cache.get(name) === entry && cache.delete(name),
       );
     return entry.tree;
   };

@@ -2,7 +2,7 @@ import fastifyCors from '@fastify/cors';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config/load-config.ts';
 import { registerAuth } from './http/auth/auth.ts';
-import { answerClientError, trackAnswers } from './http/errors/client-error.ts';
+import { answerClientError, trackResponses } from './http/errors/client-error.ts';
 import { registerErrorHandler, sendFrameworkError } from './http/errors/error-handler.ts';
 import { closeOnlyIdleConnections } from './http/connections/idle-connections.ts';
 import { registerLogging, requestId } from './http/logging.ts';
@@ -65,7 +65,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   const shared = components();
   closeOnlyIdleConnections(app.server);
-  trackAnswers(app.server);
+  trackResponses(app.server);
   addSchemas(app, shared);
   app.setValidatorCompiler(createValidatorCompiler(shared));
   registerErrorHandler(app);

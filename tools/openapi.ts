@@ -9,7 +9,7 @@ import { createSigner } from '../src/domain/delivery/signing.ts';
 import { openapiDocument } from '../src/http/openapi.ts';
 import { BackgroundParts } from '../src/background/parts.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
-import { createRenderedItems } from '../src/http/answers/present.ts';
+import { createRenderedItems } from '../src/http/responses/present.ts';
 import { createBodyCache } from '../src/domain/bytes/body-cache.ts';
 import { createUrlFetcher } from '../src/sources/fetch/fetch-url.ts';
 import type { Stores } from '../src/storage/stores/stores.ts';

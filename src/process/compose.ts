@@ -10,7 +10,7 @@ import { countPending } from '../db/objects/locations.ts';
 import { countBehind } from '../db/search/rollups.ts';
 import { createSigner, derivedSigningKey } from '../domain/delivery/signing.ts';
 import { createBodyCache } from '../domain/bytes/body-cache.ts';
-import { createRenderedItems } from '../http/answers/present.ts';
+import { createRenderedItems } from '../http/responses/present.ts';
 import type { RouteDeps } from '../http/route-deps.ts';
 import type { SenderTrust, WebhookTrust } from '../http/webhooks/webhook-sender.ts';
 import { createMetrics } from '../telemetry/metrics.ts';

@@ -7,7 +7,7 @@ import { itemColumns, rowVersion, toItem } from '../items/item-row.ts';
 import { prepared } from '../prepared.ts';
 import type { Tables } from '../tables.ts';
 import { HIT_COLUMNS, type SearchHit } from './search-hit.ts';
-import { findInWindows, needsWindows, walk } from './windowed-search.ts';
+import { findInWindows, needsWindows, walkFirstRows } from './windowed-search.ts';
 
 export interface PageRequest {
   filter: ItemFilter;
@@ -92,7 +92,7 @@ function pageRows(db: Db, request: PageRequest): Promise<SearchHit[]> {
 
 async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[]> {
   const { order, limit } = request;
-  const walked = await walk(db, request);
+  const walked = await walkFirstRows(db, request);
   if (walked.hits.length === limit || walked.ended) return walked.hits;
   // One snapshot, so that concurrent inserts and deletions neither skip items nor end the listing early.
   return db
@@ -101,7 +101,7 @@ async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[
     .setAccessMode('read only')
     .execute(async (trx) => {
       const ids = await findInWindows(trx, request, walked.hits.length);
-      if (!ids) return (await walk(trx, request)).hits;
+      if (!ids) return (await walkFirstRows(trx, request)).hits;
       if (ids.length === 0) return [];
       const items = trx.selectFrom('generated_images').where('generated_images.id', 'in', ids);
       return pageOf(items, order, limit).execute();

@@ -62,7 +62,7 @@ export interface Walked {
  * Reads the first rows of the order, in which most searches find enough. Rows are read one by one, and counted only when too few
  * match: `UNION ALL` starts its second half when the first has ended.
  */
-export async function walk(db: Db, request: WindowedRequest): Promise<Walked> {
+export async function walkFirstRows(db: Db, request: WindowedRequest): Promise<Walked> {
   const query = walkQuery(db, request).compile(db);
   // The index it uses does not depend on the values, and planning costs as much as walking.
   nameShape('walk', query.sql);

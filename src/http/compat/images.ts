@@ -5,12 +5,18 @@ import { imagesByOffset, networkVolumePath, saveImages } from '../../domain/comp
 import { itemByAnyId } from '../../domain/delivery/named-item.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
-import { deliverItem, readerOf } from '../answers/deliver-item.ts';
-import { present } from '../answers/present.ts';
+import { deliverItem, readerOf } from '../responses/deliver-item.ts';
+import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../../shapes/common.ts';
-import { CompatListQuery, ImageParams, ImageQuery, SaveImagesRequest, compatImagesAnswer } from '../schemas/compat.ts';
-import { contentAnswers } from '../schemas/delivery.ts';
+import {
+  CompatListQuery,
+  ImageParams,
+  ImageQuery,
+  SaveImagesRequest,
+  compatImagesResponse,
+} from '../schemas/compat.ts';
+import { contentResponses } from '../schemas/delivery.ts';
 
 const tags = ['Compatibility'];
 const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
@@ -34,7 +40,7 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
       description:
         'Newest first, whole up to 8 MiB and abridged from there on. `GET /v1/media` pages without reading what was left out.',
       querystring: CompatListQuery,
-      response: { 200: compatImagesAnswer, ...problems },
+      response: { 200: compatImagesResponse, ...problems },
     },
     handler: async (request) => {
       const items = await imagesByOffset(deps, callerOf(request), request.query);
@@ -53,7 +59,7 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
       description:
         'What is in a store already comes first, then the bytes. Images of a job are the same items that its webhooks tell of.',
       body: ref(SaveImagesRequest),
-      response: { 200: compatImagesAnswer, ...problems },
+      response: { 200: compatImagesResponse, ...problems },
     },
     handler: async (request, reply) => {
       const { userId } = request.body;
@@ -86,7 +92,7 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
           "By its id, else by the id that it had in an older system. The older id is looked up among the items of `userId`, else among the caller's own. Without either it counts while all items that have it belong to one user; a service's token gets 409 `ambiguous` otherwise. The bytes are delivered as by `GET /v1/media/{id}/content`.",
         params: ImageParams,
         querystring: ImageQuery,
-        response: { ...contentAnswers, ...problems },
+        response: { ...contentResponses, ...problems },
       },
       handler: async (request, reply) => {
         const wanted = { id: request.params.imageId, userId: request.query.userId };

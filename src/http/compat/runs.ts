@@ -3,11 +3,11 @@ import type { FastifyInstance } from 'fastify';
 import { describeRun, firstOfRun } from '../../domain/compat/compat.ts';
 import { mediaOfRun } from '../../domain/delivery/named-item.ts';
 import { callerOf } from '../auth/auth.ts';
-import { deliverItem, readerOf } from '../answers/deliver-item.ts';
+import { deliverItem, readerOf } from '../responses/deliver-item.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../../shapes/common.ts';
-import { CompatRunParams, NthQuery, OwnerQuery, compatRunAnswer, compatRunInfoAnswer } from '../schemas/compat.ts';
-import { contentAnswers } from '../schemas/delivery.ts';
+import { CompatRunParams, NthQuery, OwnerQuery, compatRunResponse, compatRunInfoResponse } from '../schemas/compat.ts';
+import { contentResponses } from '../schemas/delivery.ts';
 import { presentImage } from './images.ts';
 
 const tags = ['Compatibility'];
@@ -30,7 +30,7 @@ export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): voi
         description: 'The first one of that kind, or the `n`-th. A public one needs no token.',
         params: CompatRunParams,
         querystring: NthQuery,
-        response: { ...contentAnswers, ...problems },
+        response: { ...contentResponses, ...problems },
       },
       handler: async (request, reply) => {
         const { runId } = request.params;
@@ -55,7 +55,7 @@ export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): voi
       description: 'The record of the item, without its bytes.',
       params: CompatRunParams,
       querystring: OwnerQuery,
-      response: { 200: compatRunInfoAnswer, ...problems },
+      response: { 200: compatRunInfoResponse, ...problems },
     },
     handler: async (request) => {
       const { runId } = request.params;
@@ -76,7 +76,7 @@ export function compatRunRoutes(instance: FastifyInstance, deps: RouteDeps): voi
         'What metadata.json tells, and the items: 4 MiB of each at most, the larger ones abridged; `moreItems` says that there are others.',
       params: CompatRunParams,
       querystring: OwnerQuery,
-      response: { 200: compatRunAnswer, ...problems },
+      response: { 200: compatRunResponse, ...problems },
     },
     handler: async (request) => {
       const { metadata, items, moreItems } = await describeRun(deps, callerOf(request), {

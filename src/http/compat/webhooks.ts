@@ -3,7 +3,7 @@ import { takeWebhook } from '../webhooks/take-webhook.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../../shapes/common.ts';
 import { CompatJobParams } from '../schemas/compat.ts';
-import { WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
+import { WebhookQuery, receiptResponse } from '../schemas/webhooks.ts';
 
 const tags = ['Compatibility'];
 
@@ -20,7 +20,7 @@ export function compatWebhookRoutes(scope: FastifyInstance, deps: RouteDeps): vo
       summary: 'Take a RunPod webhook in',
       description: 'The same as `POST /v1/webhooks/runpod`; `network_volume_paths` become items without moving a byte.',
       querystring: WebhookQuery,
-      response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },
+      response: { 200: receiptResponse, 202: receiptResponse, ...problems },
     },
     handler: (request, reply) => takeWebhook(deps, request, reply, 'runpod'),
   });
@@ -37,7 +37,7 @@ export function compatWebhookRoutes(scope: FastifyInstance, deps: RouteDeps): vo
         'The same as `POST /v1/webhooks/generation`, about the job in the path. A signature does not cover the path: a signed body must name the same job.',
       params: CompatJobParams,
       querystring: WebhookQuery,
-      response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },
+      response: { 200: receiptResponse, 202: receiptResponse, ...problems },
     },
     handler: (request, reply) =>
       takeWebhook(deps, request, reply, 'generation', { jobId: (request.params as { jobId: string }).jobId }),

@@ -16,7 +16,7 @@ const MALFORMED = new AppError('invalid_request', 'The request is not valid HTTP
 const unfinished = new WeakMap<Socket, Set<ServerResponse>>();
 
 /** Tracks running responses for `answerClientError`. */
-export function trackAnswers(server: Server): void {
+export function trackResponses(server: Server): void {
   server.prependListener('request', ({ socket }, response) => {
     const answers = unfinished.get(socket) ?? new Set();
     unfinished.set(socket, answers.add(response));

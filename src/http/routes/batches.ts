@@ -7,10 +7,10 @@ import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { failedPart } from '../errors/error-handler.ts';
 import { idempotencyKey, jsonSource } from '../requests/ingest-request.ts';
-import { present } from '../answers/present.ts';
+import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
-import { BatchRequest, batchAnswer } from '../schemas/delivery.ts';
+import { BatchRequest, batchResponse } from '../schemas/delivery.ts';
 import { IngestJson } from '../../shapes/ingest.ts';
 
 const checkEnvelope = createJsonCheck<{ items: unknown[] }>(
@@ -33,7 +33,7 @@ export function batchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         'Up to 100 JSON ingests in one call; each succeeds or fails on its own, and the results keep the order. With an Idempotency-Key the same batch can be sent again: items that were stored are answered, not stored twice.',
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
       body: ref(BatchRequest),
-      response: { 200: batchAnswer, ...problems },
+      response: { 200: batchResponse, ...problems },
     },
     ...withItemsUnchecked(app),
     handler: async (request, reply) => batchOf(deps, request, reply),

@@ -5,8 +5,8 @@ import { itemForReading } from '../../domain/delivery/open-content.ts';
 import { readGrant, signUrl, signUrls } from '../../domain/delivery/signed-urls.ts';
 import { checkKey } from '../../storage/keys.ts';
 import { callerOf } from '../auth/auth.ts';
-import { sendContent } from '../answers/content.ts';
-import { deliverItem, readerOf } from '../answers/deliver-item.ts';
+import { sendContent } from '../responses/content.ts';
+import { deliverItem, readerOf } from '../responses/deliver-item.ts';
 import { failedPart } from '../errors/error-handler.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../../shapes/common.ts';
@@ -15,10 +15,10 @@ import {
   SignedUrlRequest,
   SignedUrlsRequest,
   strip,
-  contentAnswers,
-  headAnswers,
-  signedUrlAnswer,
-  signedUrlsAnswer,
+  contentResponses,
+  headResponses,
+  signedUrlResponse,
+  signedUrlsResponse,
 } from '../schemas/delivery.ts';
 import { IdParams } from '../schemas/media.ts';
 
@@ -44,8 +44,8 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
   };
 
   const methods = [
-    { method: 'GET', verb: 'get', answers: contentAnswers, summary: 'Deliver' },
-    { method: 'HEAD', verb: 'head', answers: headAnswers, summary: 'Describe' },
+    { method: 'GET', verb: 'get', answers: contentResponses, summary: 'Deliver' },
+    { method: 'HEAD', verb: 'head', answers: headResponses, summary: 'Describe' },
   ] as const;
   for (const { method, verb, answers, summary } of methods) {
     app.route({
@@ -121,7 +121,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
       description: 'An address at which a browser gets the bytes without a token, until it expires.',
       params: IdParams,
       body: ref(SignedUrlRequest),
-      response: { 200: signedUrlAnswer, ...problems },
+      response: { 200: signedUrlResponse, ...problems },
     },
     handler: async (request) => signUrl(deps, callerOf(request), request.params.id, request.body),
   });
@@ -136,7 +136,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
       summary: 'Sign several URLs',
       description: 'Up to 200 at once; the results keep the order of the ids.',
       body: ref(SignedUrlsRequest),
-      response: { 200: signedUrlsAnswer, ...problems },
+      response: { 200: signedUrlsResponse, ...problems },
     },
     handler: async (request) => {
       const { ids, ...options } = request.body;

@@ -5,9 +5,9 @@ import type { EventStreams } from '../../domain/events/event-streams.ts';
 import { scopeOf } from '../../domain/search/search.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
-import { eventStream } from '../answers/event-stream.ts';
+import { eventStream } from '../responses/event-stream.ts';
 import { problems } from '../../shapes/common.ts';
-import { EventsHeaders, EventsQuery, eventsAnswer } from '../schemas/events.ts';
+import { EventsHeaders, EventsQuery, eventsResponse } from '../schemas/events.ts';
 
 /** The stream of events. */
 export function eventRoutes(instance: FastifyInstance, streams: EventStreams): void {
@@ -29,7 +29,7 @@ export function eventRoutes(instance: FastifyInstance, streams: EventStreams): v
         'Items that are stored or fail and jobs that change, as server-sent events, from now on or behind `Last-Event-ID`, each once and in order, whichever replica is asked. They are kept for a day. The stream ends when the token expires.',
       querystring: EventsQuery,
       headers: EventsHeaders,
-      response: { 200: eventsAnswer, ...problems },
+      response: { 200: eventsResponse, ...problems },
     },
     handler: async (request, reply) => {
       const caller = callerOf(request);

@@ -6,10 +6,10 @@ import { BEST_EFFORT, IMPORT_PROVIDERS } from '../../sources/providers/registry.
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { idempotencyKey } from '../requests/ingest-request.ts';
-import { present } from '../answers/present.ts';
+import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
-import { ImportRequest, importedAnswer, promptAnswer } from '../schemas/imports.ts';
+import { ImportRequest, importedResponse, promptResponse } from '../schemas/imports.ts';
 
 const BEST_EFFORT_NAMES = new Intl.ListFormat('en-GB').format(BEST_EFFORT.map((name) => `\`${name}\``));
 
@@ -31,7 +31,7 @@ export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       }),
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
       body: ref(ImportRequest),
-      response: { 201: importedAnswer, 202: promptAnswer, ...problems },
+      response: { 201: importedResponse, 202: promptResponse, ...problems },
     },
     handler: async (request, reply) => {
       const { response, ...input } = request.body;

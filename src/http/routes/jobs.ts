@@ -3,11 +3,11 @@ import type { FastifyInstance } from 'fastify';
 import type { GenerationJob } from '../../db/jobs/jobs.ts';
 import { jobItems, readJob, registerJob, retryJob } from '../../domain/jobs/jobs.ts';
 import { callerOf } from '../auth/auth.ts';
-import { present, sendPage } from '../answers/present.ts';
+import { present, sendPage } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../../shapes/common.ts';
-import { JobItemsQuery, JobParams, JobRequest, jobAnswer, retriedAnswer } from '../schemas/jobs.ts';
-import { pageAnswer } from '../schemas/media.ts';
+import { JobItemsQuery, JobParams, JobRequest, jobResponse, retriedResponse } from '../schemas/jobs.ts';
+import { pageResponse } from '../schemas/media.ts';
 
 const tags = ['Jobs'];
 
@@ -32,7 +32,7 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         'Says who owns a job, and which fields its items get, before its webhook arrives. Parked webhooks of the same provider and job that name this user, or nobody, are carried out now. Again with other fields: they count for what still arrives.',
       params: JobParams,
       body: ref(JobRequest),
-      response: { 200: jobAnswer, 201: jobAnswer, ...problems },
+      response: { 200: jobResponse, 201: jobResponse, ...problems },
     },
     handler: async (request, reply) => {
       const registered = await registerJob(deps, callerOf(request), request.params, request.body);
@@ -50,7 +50,7 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       summary: 'Read a job',
       description: 'Its state, progress, times and error, as far as its provider has told.',
       params: JobParams,
-      response: { 200: jobAnswer, ...problems },
+      response: { 200: jobResponse, ...problems },
     },
     handler: async (request) => presentJob(await readJob(deps, callerOf(request), request.params)),
   });
@@ -66,7 +66,7 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description: 'Newest first, page by page; those whose bytes are still being fetched are `pending`.',
       params: JobParams,
       querystring: JobItemsQuery,
-      response: { 200: pageAnswer, ...problems },
+      response: { 200: pageResponse, ...problems },
     },
     handler: async (request, reply) => {
       const { limit, cursor } = request.query;
@@ -86,7 +86,7 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description:
         'Asks once more for the bytes of items of this job that have failed, or wait for their next attempt.',
       params: JobParams,
-      response: { 200: retriedAnswer, ...problems },
+      response: { 200: retriedResponse, ...problems },
     },
     handler: async (request) => {
       const items = await retryJob(deps, callerOf(request), request.params);

@@ -7,12 +7,12 @@ import { readItem } from '../../domain/delivery/open-content.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { toIngestRequest } from '../requests/ingest-request.ts';
-import { present } from '../answers/present.ts';
+import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { binaryContent, empty } from '../schemas/delivery.ts';
 import { IngestFields, IngestFormSchema, IngestJson } from '../../shapes/ingest.ts';
-import { IdParams, MediaPatch, itemAnswer, itemDetailsAnswer } from '../schemas/media.ts';
+import { IdParams, MediaPatch, itemResponse, itemDetailsResponse } from '../schemas/media.ts';
 
 const tags = ['Media'];
 const CONTENT_DIGEST = Type.Optional(
@@ -44,7 +44,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         },
       },
       response: {
-        201: { ...itemAnswer, headers: { location: { description: 'Path of the record.', type: 'string' } } },
+        201: { ...itemResponse, headers: { location: { description: 'Path of the record.', type: 'string' } } },
         ...problems,
       },
     },
@@ -66,7 +66,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       summary: 'Read a record',
       description: 'The record of one item, with the locations of its bytes.',
       params: IdParams,
-      response: { 200: itemDetailsAnswer, ...problems },
+      response: { 200: itemDetailsResponse, ...problems },
     },
     handler: async (request) => out(await readItem(deps, callerOf(request), request.params.id)) as never,
   });
@@ -82,7 +82,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description: 'Changes tags, metadata, prompt, visibility or expiry. Each given field replaces the old one.',
       params: IdParams,
       body: ref(MediaPatch),
-      response: { 200: itemAnswer, ...problems },
+      response: { 200: itemResponse, ...problems },
     },
     handler: async (request) => out(await patchItem(deps, callerOf(request), request.params.id, request.body)) as never,
   });
@@ -121,7 +121,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       summary: 'Undo a deletion',
       description: 'Makes a deleted item visible again; one that is not deleted is answered as it is.',
       params: IdParams,
-      response: { 200: itemAnswer, ...problems },
+      response: { 200: itemResponse, ...problems },
     },
     handler: async (request) => out(await restore(deps, callerOf(request), request.params.id)) as never,
   });

@@ -8,7 +8,7 @@ import { addRunMedia, completeRun, createRun, readRun } from '../../domain/runs/
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { idempotencyKey } from '../requests/ingest-request.ts';
-import { present } from '../answers/present.ts';
+import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { toRunMediaRequest } from '../requests/run-media-request.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
@@ -19,10 +19,10 @@ import {
   RunMediaJson,
   RunParams,
   RunRequest,
-  runAnswer,
-  runDetailsAnswer,
-  runMediaAnswer,
-  zipAnswer,
+  runResponse,
+  runDetailsResponse,
+  runMediaResponse,
+  zipResponse,
 } from '../schemas/runs.ts';
 
 const tags = ['Runs'];
@@ -45,7 +45,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
       body: ref(RunRequest),
       response: {
-        201: { ...runAnswer, headers: { location: { description: 'Path of the run.', type: 'string' } } },
+        201: { ...runResponse, headers: { location: { description: 'Path of the run.', type: 'string' } } },
         ...problems,
       },
     },
@@ -71,7 +71,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       summary: 'Read a run',
       description: 'The run with its items in the order in which they came; deleted ones are left out.',
       params: RunParams,
-      response: { 200: runDetailsAnswer, ...problems },
+      response: { 200: runDetailsResponse, ...problems },
     },
     handler: async (request) => {
       const { items, moreItems, ...run } = await readRun(deps, callerOf(request), request.params.runId);
@@ -100,8 +100,8 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         },
       },
       response: {
-        201: runMediaAnswer('The items.'),
-        202: runMediaAnswer('The prompt has not ended; a worker stores its outputs when it has.'),
+        201: runMediaResponse('The items.'),
+        202: runMediaResponse('The prompt has not ended; a worker stores its outputs when it has.'),
         ...problems,
       },
     },
@@ -128,7 +128,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         'Closes the run, with its transformed text if it has one. From then on adding media is answered with 409 `run_completed`; outputs of prompts that were accepted before still come in. May be repeated.',
       params: RunParams,
       body: ref(RunCompletion),
-      response: { 200: runAnswer, ...problems },
+      response: { 200: runResponse, ...problems },
     },
     // The body is optional.
     preValidation: async (request) => {
@@ -151,7 +151,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description:
         'The whole run as a zip, streamed: `metadata.json`, the texts, and every output as it was stored. Outputs whose bytes are lost are named in `missing.txt`.',
       params: RunParams,
-      response: { 200: zipAnswer, ...problems },
+      response: { 200: zipResponse, ...problems },
     },
     handler: async (request, reply) => {
       const { stream, filename } = await exportRun(

@@ -5,12 +5,12 @@ import { type SceneName, currentVersion, rollBack, sceneVersions, storeVersion }
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { toIngestRequest } from '../requests/ingest-request.ts';
-import { present, sendPage } from '../answers/present.ts';
+import { present, sendPage } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
-import { BatchRequest, batchAnswer, binaryContent } from '../schemas/delivery.ts';
+import { BatchRequest, batchResponse, binaryContent } from '../schemas/delivery.ts';
 import { IngestFields, IngestFormSchema, IngestJson } from '../../shapes/ingest.ts';
-import { itemAnswer, pageAnswer } from '../schemas/media.ts';
+import { itemResponse, pageResponse } from '../schemas/media.ts';
 import { ProjectParams, RollBack, SceneParams, VersionsQuery } from '../schemas/scenes.ts';
 import { batchOf, withItemsUnchecked } from './batches.ts';
 
@@ -31,7 +31,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       summary: 'Read the current version of a scene',
       description: 'The item that is current: the newest version, or the one that was rolled back to.',
       params: SceneParams,
-      response: { 200: itemAnswer, ...problems },
+      response: { 200: itemResponse, ...problems },
     },
     handler: async (request) =>
       present(await currentVersion(deps, callerOf(request), request.params), deps.publicBaseUrl),
@@ -58,7 +58,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         },
       },
       response: {
-        201: { ...itemAnswer, headers: { location: { description: 'Path of the record.', type: 'string' } } },
+        201: { ...itemResponse, headers: { location: { description: 'Path of the record.', type: 'string' } } },
         ...problems,
       },
     },
@@ -81,7 +81,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description: 'Newest first, page by page; deleted ones are left out.',
       params: SceneParams,
       querystring: VersionsQuery,
-      response: { 200: pageAnswer, ...problems },
+      response: { 200: pageResponse, ...problems },
     },
     handler: async (request, reply) => {
       const { limit, cursor } = request.query;
@@ -101,7 +101,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description: 'Makes a version the current one; the next that is stored gets the next number all the same.',
       params: SceneParams,
       body: ref(RollBack),
-      response: { 200: itemAnswer, ...problems },
+      response: { 200: itemResponse, ...problems },
     },
     handler: async (request) =>
       present(await rollBack(deps, callerOf(request), request.params, request.body.version), deps.publicBaseUrl),
@@ -119,7 +119,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       params: ProjectParams,
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
       body: ref(BatchRequest),
-      response: { 200: batchAnswer, ...problems },
+      response: { 200: batchResponse, ...problems },
     },
     ...withItemsUnchecked(app),
     handler: async (request, reply) => {

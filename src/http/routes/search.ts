@@ -4,11 +4,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { search, stats, tagCounts } from '../../domain/search/search.ts';
 import { AppError } from '../../errors.ts';
 import { callerOf } from '../auth/auth.ts';
-import { sendPage } from '../answers/present.ts';
+import { sendPage } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../../shapes/common.ts';
-import { pageAnswer } from '../schemas/media.ts';
-import { SearchQuery, StatsQuery, TagQuery, statsAnswer, tagsAnswer } from '../schemas/search.ts';
+import { pageResponse } from '../schemas/media.ts';
+import { SearchQuery, StatsQuery, TagQuery, statsResponse, tagsResponse } from '../schemas/search.ts';
 
 const tags = ['Search'];
 
@@ -38,7 +38,7 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description:
         'Items that fulfil every given condition, newest first, page by page. Nothing is skipped or repeated between pages.',
       querystring: SearchQuery,
-      response: { 200: pageAnswer, ...problems },
+      response: { 200: pageResponse, ...problems },
     },
     handler: async (request, reply) => find(request, reply, request.query, false),
   });
@@ -53,7 +53,7 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       summary: 'List failed generations',
       description: 'Items whose status is neither `success` nor `pending`; filters and pages as in the search.',
       querystring: SearchQuery,
-      response: { 200: pageAnswer, ...problems },
+      response: { 200: pageResponse, ...problems },
     },
     handler: async (request, reply) => find(request, reply, request.query, true),
   });
@@ -69,7 +69,7 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description:
         'Tags with the number of items that bear them, most frequent first. Kept by background work; `behind` tells whether it has caught up.',
       querystring: TagQuery,
-      response: { 200: tagsAnswer, ...problems },
+      response: { 200: tagsResponse, ...problems },
     },
     handler: async (request) => tagCounts(deps, callerOf(request), request.query),
   });
@@ -85,7 +85,7 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description:
         'Totals of one user; with media:admin of one or of all. Kept by background work; `behind` tells whether it has caught up.',
       querystring: StatsQuery,
-      response: { 200: statsAnswer, ...problems },
+      response: { 200: statsResponse, ...problems },
     },
     handler: async (request) => (await stats(deps, callerOf(request), request.query.userId)) as never,
   });

@@ -6,12 +6,12 @@ import { AppError } from '../../errors.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { announcedBytes } from '../requests/read-body.ts';
-import { present } from '../answers/present.ts';
+import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../../shapes/common.ts';
 import { binaryContent, empty } from '../schemas/delivery.ts';
-import { itemAnswer } from '../schemas/media.ts';
-import { UploadParams, UploadRequest, uploadAnswer } from '../schemas/uploads.ts';
+import { itemResponse } from '../schemas/media.ts';
+import { UploadParams, UploadRequest, uploadResponse } from '../schemas/uploads.ts';
 
 const tags = ['Uploads'];
 
@@ -30,7 +30,7 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description:
         'Answers where a browser may PUT the bytes without a token: at the store itself where that can presign, else at this service. Nothing is visible before the upload is completed.',
       body: ref(UploadRequest),
-      response: { 201: uploadAnswer, ...problems },
+      response: { 201: uploadResponse, ...problems },
     },
     handler: async (request, reply) => {
       const { contentType, bytes, ...input } = request.body;
@@ -86,8 +86,8 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         'Reads the bytes, compares size, type and SHA-256 with what was announced, and makes the item. Repeated, it answers the same item with 200.',
       params: UploadParams,
       response: {
-        200: itemAnswer,
-        201: { ...itemAnswer, headers: { location: { description: 'Path of the record.', type: 'string' } } },
+        200: itemResponse,
+        201: { ...itemResponse, headers: { location: { description: 'Path of the record.', type: 'string' } } },
         ...problems,
       },
     },

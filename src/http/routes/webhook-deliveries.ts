@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { parkedWebhooks, releaseWebhook } from '../../domain/webhooks/parked-webhooks.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../../shapes/common.ts';
-import { DeliveryParams, ParkedQuery, ReleaseRequest, parkedAnswer } from '../schemas/webhook-deliveries.ts';
-import { receiptAnswer } from '../schemas/webhooks.ts';
+import { DeliveryParams, ParkedQuery, ReleaseRequest, parkedResponse } from '../schemas/webhook-deliveries.ts';
+import { receiptResponse } from '../schemas/webhooks.ts';
 
 const tags = ['Webhooks'];
 
@@ -23,7 +23,7 @@ export function webhookDeliveryRoutes(instance: FastifyInstance, deps: RouteDeps
       description:
         'Webhooks that were kept because their owner is not known, or is another user than the one to whom the job is registered. Newest first, page by page.',
       querystring: ParkedQuery,
-      response: { 200: parkedAnswer, ...problems },
+      response: { 200: parkedResponse, ...problems },
     },
     handler: async (request) => {
       const { state: _parked, ...filter } = request.query;
@@ -43,7 +43,7 @@ export function webhookDeliveryRoutes(instance: FastifyInstance, deps: RouteDeps
         "Carries a parked webhook out for a user. The job becomes this user's: if another user has registered it, their fields and outputs do not touch the new owner's items. Other parked webhooks of the job that name this user, or nobody, are carried out as well. Downloads are not waited for.",
       params: DeliveryParams,
       body: ref(ReleaseRequest),
-      response: { 200: receiptAnswer, ...problems },
+      response: { 200: receiptResponse, ...problems },
     },
     handler: async (request) => {
       const { jobId, itemIds } = await releaseWebhook(deps, request.params.id, request.body.userId);

@@ -11,7 +11,7 @@ import { checkBeforeBody } from '../webhooks/webhook-sender.ts';
 import { takeWebhook } from '../webhooks/take-webhook.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../../shapes/common.ts';
-import { WebhookParams, WebhookQuery, receiptAnswer } from '../schemas/webhooks.ts';
+import { WebhookParams, WebhookQuery, receiptResponse } from '../schemas/webhooks.ts';
 
 const SIGNATURES = [
   `${webhooksProvenBy('signature', 'signature-or-url-secret')}: Standard Webhooks`,
@@ -50,7 +50,7 @@ export async function webhookRoutes(app: FastifyInstance, deps: RouteDeps): Prom
         description: `The body as the provider sends it. Its sender is proven by a signature (${SIGNATURES}), or by the \`secret\` of the address where the provider cannot sign. The owner is the user that the body names, else the one of the registered job of this provider, else \`userId\`, which counts only beside a \`secret\`. A webhook without an owner, or that names another user than its job is registered to, is parked: see \`GET /v1/webhook-deliveries\`. A repetition is recognised and changes nothing. Downloads are not waited for.`,
         params: WebhookParams,
         querystring: WebhookQuery,
-        response: { 200: receiptAnswer, 202: receiptAnswer, ...problems },
+        response: { 200: receiptResponse, 202: receiptResponse, ...problems },
       },
       handler: (request, reply) =>
         takeWebhook(deps, request, reply, (request.params as { provider: WebhookProvider }).provider),

@@ -5,7 +5,7 @@ import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../../shapes/common.ts';
-import { workflowAnswer } from '../schemas/delivery.ts';
+import { workflowResponse } from '../schemas/delivery.ts';
 import { IdParams } from '../schemas/media.ts';
 
 /** Returns an item's ComfyUI workflow. */
@@ -22,7 +22,7 @@ export function workflowRoutes(instance: FastifyInstance, deps: RouteDeps): void
       description:
         'The workflow that the file of an item holds, as a JSON file to load into ComfyUI: what its editor keeps if that is there, else the graph that was run. 404 `not_found` when there is none.',
       params: IdParams,
-      response: { 200: workflowAnswer, ...problems },
+      response: { 200: workflowResponse, ...problems },
     },
     handler: async (request, reply) => {
       const { itemId, format, json } = await readWorkflow(

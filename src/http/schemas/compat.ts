@@ -123,6 +123,6 @@ const json = (schema: Parameters<typeof ref>[0], description: string) => ({
   description,
   content: { 'application/json': { schema: ref(schema) } },
 });
-export const compatImagesAnswer = json(CompatImages, 'The images.');
-export const compatRunInfoAnswer = json(CompatRunInfo, 'The output.');
-export const compatRunAnswer = json(CompatRun, 'The run.');
+export const compatImagesResponse = json(CompatImages, 'The images.');
+export const compatRunInfoResponse = json(CompatRunInfo, 'The output.');
+export const compatRunResponse = json(CompatRun, 'The run.');

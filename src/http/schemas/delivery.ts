@@ -98,9 +98,9 @@ const json = <T extends { $id?: string }>(description: string, schema: T & Param
   description,
   content: { 'application/json': { schema: ref(schema) } },
 });
-export const signedUrlAnswer = json('The signed URL.', SignedUrl);
-export const signedUrlsAnswer = json('The signed URLs.', SignedUrlResults);
-export const batchAnswer = json(
+export const signedUrlResponse = json('The signed URL.', SignedUrl);
+export const signedUrlsResponse = json('The signed URLs.', SignedUrlResults);
+export const batchResponse = json(
   'One result for each item; the call itself succeeds even when none of them does.',
   BatchResults,
 );
@@ -141,16 +141,16 @@ export const ContentQuery = Type.Object({
     }),
   ),
 });
-export const contentAnswers = {
+export const contentResponses = {
   200: { description: 'The whole file.', content: binaryContent },
   206: { description: 'The part that Range asks for.', content: binaryContent },
   302: empty('The bytes lie at the address in Location.'),
   304: empty('Not modified since the ETag in If-None-Match.'),
 };
-export const headAnswers = {
+export const headResponses = {
   200: empty('The headers of the whole file.'),
-  302: contentAnswers[302],
-  304: contentAnswers[304],
+  302: contentResponses[302],
+  304: contentResponses[304],
 };
 const Workflow = component(
   'Workflow',
@@ -158,7 +158,7 @@ const Workflow = component(
   { additionalProperties: true, description: 'A workflow as ComfyUI loads it.' },
 );
 
-export const workflowAnswer = {
+export const workflowResponse = {
   description: 'The workflow.',
   headers: {
     'x-workflow-format': { description: '`editor`, or `api`: the graph as it was run.', type: 'string' },

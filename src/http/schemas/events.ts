@@ -42,7 +42,7 @@ const MediaEvent = component(
   { description: 'Something that has happened.' },
 );
 
-export const eventsAnswer = {
+export const eventsResponse = {
   description:
     'Server-sent events. Each has an `id` to resume from and, as `data`, a MediaEvent. `event: reset` says that events were missed which are no longer kept, or that the last id is not one of this service: read what you need anew, and go on.',
   content: {

@@ -48,11 +48,11 @@ const ImportedItems = component(
   },
 );
 
-export const promptAnswer = {
+export const promptResponse = {
   description: 'The ComfyUI prompt has not ended; a worker stores its outputs when it has.',
   content: { 'application/json': { schema: ref(ImportedItems) } },
 };
-export const importedAnswer = {
+export const importedResponse = {
   description: 'The items.',
   content: { 'application/json': { schema: ref(ImportedItems) } },
 };

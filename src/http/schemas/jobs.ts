@@ -78,11 +78,11 @@ export const JobItemsQuery = Type.Object(
   { additionalProperties: false },
 );
 
-export const jobAnswer = {
+export const jobResponse = {
   description: 'The job.',
   content: { 'application/json': { schema: ref(Job) } },
 };
-export const retriedAnswer = {
+export const retriedResponse = {
   description: 'The items.',
   content: { 'application/json': { schema: ref(RetriedItems) } },
 };

@@ -60,9 +60,9 @@ export type MediaPatch = Static<typeof MediaPatch>;
 
 export const IdParams = Type.Object({ id: ItemId });
 
-export const itemAnswer = { description: 'The item.', content: { 'application/json': { schema: ref(MediaItem) } } };
-export const itemDetailsAnswer = {
+export const itemResponse = { description: 'The item.', content: { 'application/json': { schema: ref(MediaItem) } } };
+export const itemDetailsResponse = {
   description: 'The item with its locations.',
   content: { 'application/json': { schema: ref(ItemDetails) } },
 };
-export const pageAnswer = { description: 'One page.', content: { 'application/json': { schema: ref(MediaPage) } } };
+export const pageResponse = { description: 'One page.', content: { 'application/json': { schema: ref(MediaPage) } } };

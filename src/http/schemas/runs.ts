@@ -117,16 +117,16 @@ const RunMedia = component(
   { description: 'What was added to a run, or the work that will add it.' },
 );
 
-export const runAnswer = { description: 'The run.', content: { 'application/json': { schema: ref(Run) } } };
-export const runDetailsAnswer = {
+export const runResponse = { description: 'The run.', content: { 'application/json': { schema: ref(Run) } } };
+export const runDetailsResponse = {
   description: 'The run with its items.',
   content: { 'application/json': { schema: ref(RunDetails) } },
 };
-export const runMediaAnswer = (description: string) => ({
+export const runMediaResponse = (description: string) => ({
   description,
   content: { 'application/json': { schema: ref(RunMedia) } },
 });
-export const zipAnswer = {
+export const zipResponse = {
   description: 'A zip with `metadata.json`, the texts and the outputs.',
   content: { 'application/zip': { schema: Type.Unsafe<unknown>({ type: 'string', format: 'binary' }) } },
 };

@@ -111,8 +111,8 @@ const Stats = component(
   { description: 'Totals of one user, or of all.' },
 );
 
-export const tagsAnswer = {
+export const tagsResponse = {
   description: 'Tags with counts.',
   content: { 'application/json': { schema: ref(TagCounts) } },
 };
-export const statsAnswer = { description: 'The totals.', content: { 'application/json': { schema: ref(Stats) } } };
+export const statsResponse = { description: 'The totals.', content: { 'application/json': { schema: ref(Stats) } } };

@@ -47,7 +47,7 @@ const Upload = component(
   { description: 'An upload that was begun: PUT the bytes, then complete it.' },
 );
 
-export const uploadAnswer = {
+export const uploadResponse = {
   description: 'The upload.',
   content: { 'application/json': { schema: ref(Upload) } },
 };

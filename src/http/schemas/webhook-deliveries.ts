@@ -66,7 +66,7 @@ const ParkedWebhooks = component(
   { description: 'Parked webhooks, page by page.' },
 );
 
-export const parkedAnswer = {
+export const parkedResponse = {
   description: 'The parked webhooks.',
   content: { 'application/json': { schema: ref(ParkedWebhooks) } },
 };

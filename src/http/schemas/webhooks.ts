@@ -45,7 +45,7 @@ const WebhookReceipt = component(
   { description: 'What became of a webhook.' },
 );
 
-export const receiptAnswer = {
+export const receiptResponse = {
   description: 'It was taken in.',
   content: { 'application/json': { schema: ref(WebhookReceipt) } },
 };

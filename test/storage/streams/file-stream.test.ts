@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sendableStream } from '../../../src/http/answers/sendable-stream.ts';
+import { sendableStream } from '../../../src/http/responses/sendable-stream.ts';
 import { FileStream } from '../../../src/storage/streams/file-stream.ts';
 import { readAll } from '../../support/bodies.ts';
 

@@ -129,7 +129,7 @@ const beside = (rows: number): readonly (readonly [name: string, statement: stri
   ],
   [
     'fetches',
-    `INSERT INTO fetches (media_id, sources, dies_at, gave_up_at)
+    `INSERT INTO fetches (media_id, sources, expires_at, gave_up_at)
       SELECT id, '[]', now() + make_interval(secs => 3600), CASE WHEN status = 'failed' THEN now() END
       FROM generated_images WHERE status = 'pending' OR (status = 'failed' AND id % 50 = 2)`,
   ],

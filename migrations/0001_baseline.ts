@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import { EVENT_ROWS, EVENT_TABLES } from './baseline/events.ts';
 import { createIndexes } from './baseline/indexes.ts';
 import { GENERATED_IMAGES, IDEMPOTENCY_KEYS, SCENES, SCENE_HELPERS } from './baseline/items.ts';
-import { DROP_UNUSED_INDEX, JOB_TABLES } from './baseline/jobs.ts';
+import { DROP_UNUSED_INDEX, JOB_TABLES, RENAME_FORMER_COLUMN } from './baseline/jobs.ts';
 import { OBJECT_TABLES } from './baseline/objects.ts';
 import { advanceSequence, refuseForeignView, widenColumns } from './baseline/older-system.ts';
 import { MARKING_TRIGGERS, ROLLUP_ROWS, ROLLUP_TABLES, markingFunctions } from './baseline/rollups.ts';
@@ -41,6 +41,7 @@ export async function up(db: Db): Promise<void> {
 
 async function createObjects(db: Db): Promise<void> {
   await refuseForeignView(db);
+  await sql.raw(RENAME_FORMER_COLUMN).execute(db);
   for (const table of OWN_TABLES) await refuseForeignTable(db, table);
   await widenColumns(db);
   for (const table of [GENERATED_IMAGES, ...OWN_TABLES]) await createTable(db, table);

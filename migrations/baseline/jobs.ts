@@ -45,7 +45,7 @@ export const JOB_TABLES: readonly Table[] = [
       'sources JSONB NOT NULL',
       "options JSONB NOT NULL DEFAULT '{}'",
       'at_hand BOOLEAN NOT NULL DEFAULT FALSE',
-      'dies_at TIMESTAMPTZ',
+      'expires_at TIMESTAMPTZ',
       'next_attempt_at TIMESTAMPTZ NOT NULL DEFAULT now()',
       'attempts INTEGER NOT NULL DEFAULT 0',
       'revision INTEGER NOT NULL DEFAULT 0',
@@ -55,7 +55,7 @@ export const JOB_TABLES: readonly Table[] = [
     ],
     constraints: ['CONSTRAINT fetches_pkey PRIMARY KEY (media_id)'],
     indexes: [
-      { name: 'fetches_dies_at', on: '(at_hand, dies_at, next_attempt_at) WHERE gave_up_at IS NULL' },
+      { name: 'fetches_expires_at', on: '(at_hand, expires_at, next_attempt_at) WHERE gave_up_at IS NULL' },
       { name: 'fetches_next_attempt', on: '(next_attempt_at) WHERE gave_up_at IS NULL' },
       // Finds the pending items that still need a webhook's body.
       { name: 'fetches_sources', on: 'USING GIN (sources jsonb_path_ops) WHERE gave_up_at IS NULL' },
@@ -95,3 +95,11 @@ export const JOB_TABLES: readonly Table[] = [
 
 /** An index of an earlier version. A job is looked up by its provider and id, never by the id alone. */
 export const DROP_UNUSED_INDEX = 'DROP INDEX IF EXISTS generation_jobs_job_id';
+
+/** A column of `fetches` and its index had another name before the baseline. */
+export const RENAME_FORMER_COLUMN = `DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.fetches') AND attname = 'dies_at') THEN
+    ALTER TABLE fetches RENAME COLUMN dies_at TO expires_at;
+    ALTER INDEX IF EXISTS fetches_dies_at RENAME TO fetches_expires_at;
+  END IF;
+END $$`;

@@ -148,7 +148,7 @@ export interface FetchesTable {
   options: JSONColumnType<JsonObject, string, string>;
   /** The best of its places needs no network. */
   at_hand: Generated<boolean>;
-  dies_at: NullableTimestamp;
+  expires_at: NullableTimestamp;
   next_attempt_at: Timestamp;
   attempts: Generated<number>;
   /** Counts everything that invalidates a running attempt: takings, further places, retries. */

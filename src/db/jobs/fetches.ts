@@ -75,7 +75,7 @@ export async function insertFetch(
       sources: JSON.stringify(sources),
       options: JSON.stringify(options),
       at_hand: isAtHand(sources),
-      dies_at: expiresAt?.toISOString() ?? null,
+      expires_at: expiresAt?.toISOString() ?? null,
       next_attempt_at: held === true ? leased : sql<string>`now()`,
     })
     .execute();
@@ -100,14 +100,16 @@ export async function extendFetch(
   const all = [...known, ...added].toSorted((a, b) => RANK[a.type] - RANK[b.type]);
   const again = added.length > 0 || row.gave_up_at !== null || held === true;
   // If a place has no known expiry, neither has the whole.
-  const never = (known.length > 0 && row.dies_at === null) || expiresAt === undefined;
+  const never = (known.length > 0 && row.expires_at === null) || expiresAt === undefined;
   await trx
     .updateTable('fetches')
     .set({
       sources: JSON.stringify(all),
       at_hand: isAtHand(all),
       options: JSON.stringify({ ...row.options, ...options }),
-      dies_at: never ? null : new Date(Math.max(Number(new Date(row.dies_at ?? 0)), Number(expiresAt))).toISOString(),
+      expires_at: never
+        ? null
+        : new Date(Math.max(Number(new Date(row.expires_at ?? 0)), Number(expiresAt))).toISOString(),
       // A running attempt does no harm: one of the two finds the item complete.
       next_attempt_at: held === true ? leased : again ? sql<string>`now()` : row.next_attempt_at,
       gave_up_at: null,
@@ -146,7 +148,7 @@ export async function takeFetch(db: Db, which: { mediaId: string } | { atHand: b
       return open
         .where('due.at_hand', '=', which.atHand)
         .where('due.next_attempt_at', '<=', sql<string>`now()`)
-        .orderBy(sql`due.dies_at ASC NULLS LAST`)
+        .orderBy(sql`due.expires_at ASC NULLS LAST`)
         .orderBy('due.next_attempt_at')
         .limit(1)
         .forUpdate()
@@ -161,7 +163,7 @@ export async function takeFetch(db: Db, which: { mediaId: string } | { atHand: b
       mediaId: row.media_id,
       sources: row.sources as unknown as FetchSource[],
       options: row.options,
-      expiresAt: row.dies_at === null ? undefined : new Date(row.dies_at),
+      expiresAt: row.expires_at === null ? undefined : new Date(row.expires_at),
       attempts: row.attempts,
       revision: row.revision,
       createdAt: new Date(row.created_at),

@@ -145,7 +145,7 @@ export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>>
     sources: 'jsonb',
     options: 'jsonb',
     at_hand: 'boolean',
-    dies_at: 'timestamp with time zone',
+    expires_at: 'timestamp with time zone',
     next_attempt_at: 'timestamp with time zone',
     attempts: 'integer',
     revision: 'integer',

@@ -60,7 +60,7 @@ export const INDEXES = [
   'job_outputs_pkey',
   'job_outputs_media_id',
   'fetches_pkey',
-  'fetches_dies_at',
+  'fetches_expires_at',
   'fetches_next_attempt',
   'fetches_sources',
   'webhook_deliveries_pkey',

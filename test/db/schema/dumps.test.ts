@@ -48,6 +48,15 @@ async function rowsOf(client: pg.Client, only?: Rows): Promise<Rows> {
 
 type Rows = Record<string, Record<string, unknown>[]>;
 
+/** The rows of an earlier schema under the names that columns have now. */
+function renamed({ fetches, ...rows }: Rows): Rows {
+  const now = fetches?.map(({ dies_at, ...row }) => ({
+    ...row,
+    ...(dies_at !== undefined && { expires_at: dies_at }),
+  }));
+  return { ...rows, ...(now && { fetches: now }) };
+}
+
 test.each(['seed', 'four', 'eleven'] as const)(
   'the database of dumps/%s.sql gets the schema of a new one and keeps its rows, and the service stores and reads items in it',
   async (dump) => {
@@ -62,7 +71,8 @@ test.each(['seed', 'four', 'eleven'] as const)(
     const open = openDatabase({ connectionString, poolMax: 1, statementTimeoutMs: 10_000 });
     closers.push(() => open.close());
     expect(await verifySchema(open.db)).toEqual([]);
-    expect(await rowsOf(client, before)).toEqual(before);
+    const kept = renamed(before);
+    expect(await rowsOf(client, kept)).toEqual(kept);
     const { rows } = await client.query('SELECT name FROM kysely_migration');
     expect(rows).toEqual([{ name: BASELINE }]);
     expect(await migrate(connectionString)).toEqual({ applied: [], waited: false });

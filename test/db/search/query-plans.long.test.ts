@@ -72,7 +72,7 @@ beforeAll(async () => {
   await sql`INSERT INTO generation_jobs (provider, job_id, user_id, poll_at) SELECT 'comfyui', 'job-' || n, 'user-1', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
     open.db,
   );
-  await sql`INSERT INTO fetches (media_id, sources, dies_at, next_attempt_at, gave_up_at)
+  await sql`INSERT INTO fetches (media_id, sources, expires_at, next_attempt_at, gave_up_at)
     SELECT id, jsonb_build_array(jsonb_build_object('type', 'delivery', 'deliveryId', id::text, 'output', 0, 'place', 0)), now() + make_interval(secs => id::int),
       now() + make_interval(secs => (id % 7200)::int - 60), CASE WHEN id % 3 = 0 THEN now() END FROM generated_images WHERE id % 4 = 0`.execute(
     open.db,

@@ -8,6 +8,7 @@ import { type Config, ConfigError } from '../config/load-config.ts';
 import { type Database, openDatabase } from '../db/database.ts';
 import { failureOf } from '../db/failure.ts';
 import { migrate, migrationState } from '../db/schema/migrator.ts';
+import { verifySchema } from '../db/schema/verify.ts';
 import { takeLease } from '../db/leases.ts';
 import { registerIdentity, registeredIdentity } from '../db/objects/store-identities.ts';
 import { codeOf } from '../errors.ts';
@@ -81,6 +82,7 @@ export async function openServices(
   });
   try {
     if (!config.AUTO_MIGRATE) await requireSchema(database);
+    await reportSchema(database, log);
     const stores = await openStores(config, database, { log, metrics, background });
     return {
       database,
@@ -103,6 +105,17 @@ async function requireSchema({ db }: Database): Promise<void> {
     throw new Error('The database has no schema yet and AUTO_MIGRATE is false; run: mediakeep migrate');
   }
 }
+
+/** Reports what differs from the schema of this version, which no migration would have told: a column that was dropped, an invalid index. */
+async function reportSchema({ db }: Database, log: Logger): Promise<void> {
+  const problems = await verifySchema(db);
+  if (problems.length === 0) return;
+  log.error(
+    { problems: problems.slice(0, MAX_PROBLEMS), count: problems.length },
+    'the schema of the database differs from what this version needs; requests that need what differs will fail. Migrate it, or restore what was changed by hand; mediakeep verify lists all differences',
+  );
+}
+const MAX_PROBLEMS = 20;
 
 async function openStores(
   config: Config,

@@ -5,7 +5,7 @@ import { type Driver, type DriverContext, StorageError } from '../driver.ts';
 import { listBelow } from './list.ts';
 import { readFrom, statOf } from './get.ts';
 import { ignoreMissing, isInside } from './paths.ts';
-import { hasDurableWrites, removeTemporaries } from './temporary.ts';
+import { removeTemporaries } from './temporary.ts';
 import { createLocalPut } from './put.ts';
 import { syncFolder } from './write.ts';
 import { mountCheck, openVolume } from './volume.ts';
@@ -27,7 +27,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
   const root = await openVolume(options.root, context);
   const checkMounted = mountCheck(root);
   const resolve = (key: string) => path.join(root.path, key);
-  const put = createLocalPut(root.path, { checkMounted, durableWrites: await hasDurableWrites(root.path) });
+  const put = createLocalPut(root.path, { checkMounted });
 
   return {
     place: `volume ${root.identity}`,

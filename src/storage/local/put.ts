@@ -4,9 +4,8 @@ import { codeOf } from '../../errors.ts';
 import { type PutOptions, StorageError } from '../driver.ts';
 import { type DurableFolders, assertInside, prepareFolder } from './paths.ts';
 import { type Temporary, openTemporary } from './temporary.ts';
-import { type WritePart, gather, gatherBytes, writeParts } from './write.ts';
+import { type WritePart, gather, gatherBytes, syncFolder, writeParts } from './write.ts';
 import { linkAsNew } from './new-file.ts';
-import { SharedFolders } from './shared-folders.ts';
 
 /** How long a mount check stays valid. */
 const STILL_MOUNTED_MS = 20;
@@ -20,14 +19,12 @@ interface Parts {
  * Writes files below `root`: next to the final place, made durable, and only then linked to the final name. A body that fits into
  * one part is complete before the file is opened, and takes the fewest calls: each through libuv's pool costs more than the
  * copying.
- * @param durableWrites whether a file that is written at once needs no sync on this volume (`hasDurableWrites`)
  */
 export function createLocalPut(
   root: string,
-  { checkMounted, durableWrites }: { checkMounted: () => Promise<void>; durableWrites: boolean },
+  { checkMounted }: { checkMounted: () => Promise<void> },
 ): (final: string, body: AsyncIterable<Uint8Array>, options: PutOptions) => Promise<{ bytes: number }> {
   const known: DurableFolders = new Set();
-  const folders = new SharedFolders();
   let writers = 0;
 
   /** In a known folder, opens at once; where the descriptor really lies is checked afterwards in any case. */
@@ -39,7 +36,6 @@ export function createLocalPut(
         // The folder was removed.
         if (codeOf(error) !== 'ENOENT') throw error;
         known.delete(folder);
-        folders.forget(folder);
       }
     }
     await prepareFolder(root, folder, known);
@@ -48,23 +44,21 @@ export function createLocalPut(
 
   async function write(final: string, { first, parts }: Parts, { overwrite = false }: PutOptions) {
     const folder = path.dirname(final);
-    const durable = durableWrites && first.last;
-    const { temp, handle, leave } = await openIn(folder, () => openTemporary(final, { overwrite, durable }));
-    const names = folders.enter(folder);
+    const { temp, handle, leave } = await openIn(folder, () => openTemporary(final, overwrite));
     let closing: Promise<void> | undefined;
     const close = () => (closing ??= handle.close());
     try {
       // open() follows a symlinked parent, so check where the descriptor really lies.
       await assertInside(handle, temp, root);
       const bytes = await writeParts(handle, first, parts);
-      if (!durable) await handle.datasync();
+      await handle.datasync();
       let beside = false;
       if (overwrite) {
         await rename(temp, final);
         await leave();
       } else beside = await linkWithoutReplacing(temp, final);
       // If a crash brings the temporary name back, it does no harm: it is the same file, and deleting the key removes both.
-      await Promise.all([names.sync(), beside && unlink(temp), close()]);
+      await Promise.all([syncFolder(folder), beside && unlink(temp), close()]);
       return { bytes };
     } catch (error) {
       await close().catch(() => {});
@@ -74,8 +68,6 @@ export function createLocalPut(
       if (codeOf(error) === 'ENOENT')
         throw new StorageError('UNAVAILABLE', 'The upload was given up while it was written', { cause: error });
       throw error;
-    } finally {
-      names.leave();
     }
   }
 

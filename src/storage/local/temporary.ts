@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../../errors.ts';
 import { StorageError } from '../driver.ts';
@@ -17,42 +17,16 @@ export interface Temporary {
 const STALE_MS = 3600_000;
 const NEW_FILE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
 /**
- * File systems (`statfs`) that make each write of a file opened with O_DSYNC durable. Others may not: for a FUSE volume, as
- * network volumes often are, the kernel passes the flag on without requesting a sync.
- */
-const HONOUR_DSYNC = new Set([
-  0xef53, // ext2, ext3, ext4
-  0x58465342, // XFS
-  0x9123683e, // Btrfs
-  0xf2f52010, // F2FS
-  0x2fc12fc1, // ZFS
-  0x01021994, // tmpfs
-]);
-
-/**
- * Whether files below a folder can be opened so that each write is durable when it returns. The flag means less on macOS and does
- * not exist on Windows.
- */
-export async function hasDurableWrites(folder: string): Promise<boolean> {
-  return process.platform === 'linux' && HONOUR_DSYNC.has((await statfs(folder)).type);
-}
-
-/**
  * Opens a new file next to `final`. A key that is written once has one temporary name, derived from the key, so that deleting the
  * key also finds the leftovers of a crash. A key that may be replaced has a hidden folder of them, so that concurrent or killed
  * writers do not interfere.
- * @param durable whether each write is durable by itself, which must be known to work there
  * @throws StorageError EXISTS when another writer is writing that key
  */
-export async function openTemporary(
-  final: string,
-  { overwrite, durable }: { overwrite: boolean; durable: boolean },
-): Promise<Temporary> {
-  const flags = durable ? NEW_FILE | constants.O_DSYNC : NEW_FILE;
-  if (overwrite) return openInFolder(replacementsOf(final), flags);
+export async function openTemporary(final: string, overwrite: boolean): Promise<Temporary> {
+  if (overwrite) return openInFolder(replacementsOf(final));
   const temp = temporaryName(final);
   try {
-    return { temp, handle: await open(temp, flags, 0o644), leave: async () => {} };
+    return { temp, handle: await open(temp, NEW_FILE, 0o644), leave: async () => {} };
   } catch (error) {
     if (codeOf(error) === 'EEXIST')
       throw new StorageError('EXISTS', 'Somebody is writing an object of that key', { cause: error });
@@ -60,7 +34,7 @@ export async function openTemporary(
   }
 }
 
-async function openInFolder(folder: string, flags: number): Promise<Temporary> {
+async function openInFolder(folder: string): Promise<Temporary> {
   const temp = path.join(folder, randomUUID());
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -69,7 +43,7 @@ async function openInFolder(folder: string, flags: number): Promise<Temporary> {
       });
       await removeStale(folder);
       const leave = () => rmdir(folder).catch(() => {});
-      return { temp, handle: await open(temp, flags, 0o644), leave };
+      return { temp, handle: await open(temp, NEW_FILE, 0o644), leave };
     } catch (error) {
       // Another writer that finished has removed the folder. (The caller creates the one above it durably.)
       if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;

@@ -161,21 +161,14 @@ async function writeChunks(handle: FileHandle, chunks: Uint8Array[]): Promise<nu
   return written;
 }
 
-/** Makes new names in a folder durable. Some file systems cannot sync a folder; there the rename alone must do. */
+/** Makes new names in a folder durable. Some file systems cannot sync a folder; the rename must suffice there. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
-    await syncOpenFolder(handle);
+    await handle.sync().catch((error: unknown) => {
+      if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EISDIR'].includes(codeOf(error) ?? '')) throw error;
+    });
   } finally {
     await handle.close();
-  }
-}
-
-/** The same for an open folder. */
-export async function syncOpenFolder(handle: FileHandle): Promise<void> {
-  try {
-    await handle.sync();
-  } catch (error) {
-    if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EISDIR'].includes(codeOf(error) ?? '')) throw error;
   }
 }

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { mkdir, mkdtemp, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -7,124 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { createLocalPut } from '../../../src/storage/local/put.ts';
-import { hasDurableWrites, openTemporary } from '../../../src/storage/local/temporary.ts';
 import { type WritePart, gather, gatherBytes, writeParts } from '../../../src/storage/local/write.ts';
-import { SharedFolders } from '../../../src/storage/local/shared-folders.ts';
-
-/** Folders whose descriptors are counted; each name leads to the same existing folder. */
-function folders(sync: () => Promise<void>) {
-  const counted = { opened: 0, closed: 0 };
-  const shared = new SharedFolders({
-    open: async () => {
-      const handle = await open(tmpdir());
-      counted.opened += 1;
-      const close = handle.close.bind(handle);
-      handle.close = async () => {
-        counted.closed += 1;
-        await close();
-      };
-      return handle;
-    },
-    sync,
-  });
-  return { shared, counted };
-}
-
-test("a writer that arrives during a folder's sync waits for the next sync, and shares it", async () => {
-  const began: number[] = [];
-  let clock = 0;
-  const { shared, counted } = folders(async () => {
-    began.push((clock += 1));
-    await sleep(10);
-  });
-  const writers = Array.from({ length: 4 }, () => shared.enter('a'));
-  const [one, ...more] = writers.map((writer) => () => writer.sync());
-  const first = one?.();
-  await sleep(1);
-  const asked = (clock += 1);
-  const others = await Promise.all(more.map((sync) => sync())).then(() => began.length);
-  await first;
-  expect(others).toBe(2);
-  expect(began[1]).toBeGreaterThan(asked);
-  await one?.();
-  expect(began).toHaveLength(3);
-  expect(counted).toEqual({ opened: 1, closed: 0 });
-  for (const writer of writers) writer.leave();
-  await expect.poll(() => counted).toEqual({ opened: 1, closed: 1 });
-});
-
-test('a failed sync fails all writers that had entered, and the next one opens the folder anew', async () => {
-  let fails = true;
-  const { shared, counted } = folders(async () => {
-    await sleep(1);
-    if (fails) throw new Error('no');
-  });
-  const writers = ['first', 'while it runs', 'later'].map(() => shared.enter('a'));
-  const [first, second, third] = writers.map((writer) => () => writer.sync());
-  const running = [first?.(), second?.()];
-  await expect(running[0]).rejects.toThrow('no');
-  fails = false;
-  await expect(running[1]).rejects.toThrow('no');
-  await expect(third?.()).rejects.toThrow('no');
-  const next = shared.enter('a');
-  await expect(next.sync()).resolves.toBeUndefined();
-  for (const writer of [...writers, next]) writer.leave();
-  await expect.poll(() => counted).toEqual({ opened: 2, closed: 2 });
-});
-
-test('later writers open a replaced folder anew', async () => {
-  const { shared, counted } = folders(async () => {});
-  const old = shared.enter('a');
-  shared.forget('a');
-  const [next, further] = [shared.enter('a'), shared.enter('a')];
-  await expect.poll(() => counted.opened).toBe(2);
-  old.leave();
-  next.leave();
-  await expect.poll(() => counted.closed).toBe(1);
-  await further.sync();
-  further.leave();
-  await expect.poll(() => counted.closed).toBe(2);
-});
-
-test('a folder that was removed or moved under its writers is opened anew', async () => {
-  const base = await mkdtemp(path.join(tmpdir(), 'mediakeep-folders-'));
-  const folder = path.join(base, 'a');
-  const synced: number[] = [];
-  const shared = new SharedFolders({ sync: async (handle) => void synced.push((await handle.stat()).ino) });
-  for (const put of ['rm', 'mv'] as const) {
-    await mkdir(folder);
-    const old = shared.enter(folder);
-    await old.sync();
-    await (put === 'rm' ? rmdir(folder) : rename(folder, path.join(base, 'b')));
-    await mkdir(folder);
-    const next = shared.enter(folder);
-    await next.sync();
-    expect(synced.pop()).toBe((await stat(folder)).ino);
-    for (const writer of [old, next]) writer.leave();
-    await rmdir(folder);
-  }
-  await rm(base, { recursive: true });
-});
-
-test('the next writer retries a folder that could not be opened', async () => {
-  let there = false;
-  const shared = new SharedFolders({
-    open: async () => {
-      if (!there) throw new Error('ENOENT');
-      return open(tmpdir());
-    },
-    sync: async () => {},
-  });
-  const first = shared.enter('a');
-  await expect(first.sync()).rejects.toThrow('ENOENT');
-  there = true;
-  const second = shared.enter('a');
-  await expect(second.sync()).resolves.toBeUndefined();
-  first.leave();
-  const third = shared.enter('a');
-  await expect(third.sync()).resolves.toBeUndefined();
-  for (const writer of [second, third]) writer.leave();
-});
 
 test('parts contain the body in order, as large as requested, and only the last is marked as last', async () => {
   await fc.assert(
@@ -201,7 +83,7 @@ test('a folder that was removed since it was made durable is created and synced 
   const handle = await open(root);
   const sync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'sync');
   try {
-    const put = createLocalPut(root, { checkMounted: async () => {}, durableWrites: true });
+    const put = createLocalPut(root, { checkMounted: async () => {} });
     for (const overwrite of [false, true]) {
       const write = () =>
         put(path.join(root, 'runs', 'r1', `${overwrite}.json`), Readable.from([Buffer.from('{}')]), {
@@ -222,48 +104,39 @@ test('a folder that was removed since it was made durable is created and synced 
   }
 });
 
-test.runIf(process.platform === 'linux')('a file that is written at once is opened with durable writes', async () => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-durable-'));
+test('a file is synced before it gets its name, and its folder after that, for new files and overwrites', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-synced-'));
+  const handle = await open(folder);
+  const prototype = Object.getPrototypeOf(handle) as typeof handle;
+  const calls: string[] = [];
+  const final = path.join(folder, 'a.txt');
+  const named = () =>
+    stat(final).then(
+      () => 'named',
+      () => 'unnamed',
+    );
+  const [datasync, sync] = [prototype.datasync, prototype.sync];
+  prototype.datasync = async function () {
+    calls.push(`file synced, ${await named()}`);
+    return datasync.call(this);
+  };
+  prototype.sync = async function () {
+    calls.push(`folder synced, ${await named()}`);
+    return sync.call(this);
+  };
   try {
+    const put = createLocalPut(folder, { checkMounted: async () => {} });
     for (const overwrite of [false, true])
-      for (const durable of [false, true]) {
-        const final = path.join(folder, `${overwrite}-${durable}.png`);
-        const opened = await openTemporary(final, { overwrite, durable });
-        const info = await readFile(`/proc/self/fdinfo/${opened.handle.fd}`, 'utf8');
-        const flags = Number.parseInt(/flags:\s+(\d+)/.exec(info)?.[1] ?? '', 8);
-        expect((flags & constants.O_DSYNC) === constants.O_DSYNC).toBe(durable);
-        await opened.handle.close();
-      }
+      await put(final, Readable.from([Buffer.from('text')]), { contentType: 'text/plain', overwrite });
+    expect(calls).toEqual([
+      'file synced, unnamed',
+      'folder synced, named',
+      'file synced, named',
+      'folder synced, named',
+    ]);
   } finally {
+    Object.assign(prototype, { datasync, sync });
+    await handle.close();
     await rm(folder, { recursive: true });
   }
 });
-
-test.runIf(process.platform === 'linux')(
-  'where writes are not known to be durable, a file is synced, even one that is written at once',
-  async () => {
-    // A file system that is not in the list.
-    expect(await hasDurableWrites('/proc')).toBe(false);
-    const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-synced-'));
-    const handle = await open(folder);
-    const datasync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'datasync');
-    try {
-      for (const durableWrites of [false, true])
-        for (const overwrite of [false, true]) {
-          datasync.mockClear();
-          const put = createLocalPut(folder, { checkMounted: async () => {}, durableWrites });
-          const options = { contentType: 'text/plain', overwrite };
-          await put(
-            path.join(folder, `${durableWrites}-${overwrite}.txt`),
-            Readable.from([Buffer.from('text')]),
-            options,
-          );
-          expect(datasync).toHaveBeenCalledTimes(durableWrites ? 0 : 1);
-        }
-    } finally {
-      datasync.mockRestore();
-      await handle.close();
-      await rm(folder, { recursive: true });
-    }
-  },
-);

@@ -26,7 +26,7 @@ export async function assertInside(handle: FileHandle, opened: string, root: str
  * /proc reports a descriptor's path from memory, at once, whatever the volume's state. Elsewhere the path must be resolved again,
  * which is the best available there.
  */
-export function descriptorPath(fd: number): string | undefined {
+function descriptorPath(fd: number): string | undefined {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`);
   } catch {

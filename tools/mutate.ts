@@ -1,16 +1,15 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { startEmbeddedPostgres } from '../src/db/embedded/embedded-postgres.ts';
 import { createDataFolder } from '../test/support/data-folder.ts';
 import { collectCoverage } from './mutation/coverage.ts';
 import { judge } from './mutation/judge.ts';
+import { keepVerdicts } from './mutation/kept-verdicts.ts';
 import { type Mutant, mutantsOf } from './mutation/mutants.ts';
 import { type Judged, lineOf, summaryOf } from './mutation/report.ts';
 import { shuffled } from './mutation/sample.ts';
-import { COMPILER_SETTINGS, compiles } from './mutation/test-run.ts';
-import { CHECKOUT, type WorkFolder, createWorkFolder, filesOfCheckout } from './mutation/work-folder.ts';
+import { compiles, prepareForTests } from './mutation/test-run.ts';
+import { type WorkFolder, createWorkFolder, filesOfCheckout } from './mutation/work-folder.ts';
 
 // Mutation testing: makes one small change to the code at a time and checks that a test fails: `npm run mutate`. See
 // CONTRIBUTING.md.
@@ -30,7 +29,8 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '40' },
     folder: { type: 'string', multiple: true, default: FOLDERS },
     budget: { type: 'string', default: '60' },
-    long: { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
+    continue: { type: 'boolean', default: false },
     lanes: { type: 'string', default: String(availableParallelism()) },
   },
 });
@@ -61,7 +61,11 @@ const ending = new AbortController();
 process.once('SIGINT', () => ending.abort());
 process.once('SIGTERM', () => ending.abort());
 try {
-  for (let lane = 0; lane < Math.max(1, lanes); lane += 1) folders.push(await createWorkFolder());
+  for (let lane = 0; lane < Math.max(1, lanes); lane += 1) {
+    const folder = await createWorkFolder();
+    folders.push(folder);
+    await prepareForTests(folder);
+  }
   await run();
 } finally {
   await Promise.all(folders.map((folder) => folder.remove()));
@@ -73,11 +77,13 @@ async function run(): Promise<void> {
   const first = folders[0];
   if (!first) return;
   const mutants: Mutant[] = [];
-  for (const file of wanted) mutants.push(...mutantsOf(file, await first.read(file)));
+  const texts = new Map<string, string>();
+  for (const file of wanted) texts.set(file, await first.read(file));
+  for (const [file, text] of texts) mutants.push(...mutantsOf(file, text));
   say(`${mutants.length} mutants in ${wanted.length} files; ${sample} of them with seed ${seed}`);
   const coverage = await collectCoverage(folders, sources, {
     env,
-    long: values.long,
+    long: !values.short,
     signal: ending.signal,
     onProgress: (done, of) => {
       if (done % 20 === 0 || done === of) say(`learnt what ${done} of ${of} files of tests reach`);
@@ -87,10 +93,10 @@ async function run(): Promise<void> {
   const broken = [...coverage].filter(([, { passes }]) => !passes).map(([file]) => file);
   if (broken.length > 0) say(`left out, for they fail without any mutant or take too long: ${broken.join(', ')}`);
   for (const folder of folders) {
-    await folder.write('tsconfig.mutation.json', COMPILER_SETTINGS);
     if (!(await compiles(folder.path))) throw new Error('src does not compile as it is');
   }
   const judged: Judged[] = [];
+  const kept = keepVerdicts({ seed, coverage, budgetSeconds, texts, goOn: values.continue });
   const end = Date.now() + minutes * 60_000;
   const queue = shuffled(mutants, seed).values();
   const missing = () => sample - judged.filter(({ verdict }) => verdict.state !== 'invalid').length - underWay;
@@ -100,20 +106,16 @@ async function run(): Promise<void> {
       while (!ending.signal.aborted && Date.now() < end && missing() > 0) {
         const mutant = queue.next().value;
         if (!mutant) return;
-        const started = performance.now();
         underWay += 1;
-        const verdict = await judge(mutant, { folder, coverage, env, budgetSeconds });
+        const one = kept.find(mutant) ?? (await judge(mutant, { folder, coverage, env, budgetSeconds }));
         underWay -= 1;
-        const one = { mutant, verdict, seconds: (performance.now() - started) / 1000 };
         judged.push(one);
+        kept.add(one);
         say(lineOf(one));
       }
     }),
   );
   const alive = judged.filter(({ verdict }) => verdict.state === 'survived' || verdict.state === 'not reached');
   say(`\nNoticed by no test:\n${alive.map(lineOf).join('\n') || 'none'}\n\n${summaryOf(judged)}`);
-  const report = path.join(CHECKOUT, 'node_modules/.cache/mediakeep/mutation', `report-${seed}.json`);
-  await mkdir(path.dirname(report), { recursive: true });
-  await writeFile(report, JSON.stringify({ seed, folders: values.folder, judged }, null, 1));
-  say(`All of them: ${path.relative(CHECKOUT, report)}`);
+  say(`All of them: ${kept.file}`);
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { instrumented } from '../../tools/mutation/instrument.ts';
 import { type Mutant, mutantsOf, mutated } from '../../tools/mutation/mutants.ts';
 import { summaryOf } from '../../tools/mutation/report.ts';
+import { choose, nearness } from '../../tools/mutation/order.ts';
 import { shuffled } from '../../tools/mutation/sample.ts';
 import { parse } from '../../tools/mutation/tree.ts';
 
@@ -21,7 +22,13 @@ test.each<[string, string, string[]]>([
   ['a default', 'const x = a ?? b;', ['const x = a;', 'const x = b;']],
   ['a negation', 'const x = !a;', ['const x = a;']],
   ['a boolean', 'const f = () => true;', ['const f = () => false;']],
-  ['a text', "f = 'a'; g = '';", ["f = ''; g = '';", "f = 'a'; g = 'mutant';"]],
+  ['a text that is compared', "x = a === 'b';", ["x = a !== 'b';", "x = a === '';"]],
+  ['an empty text that is compared', "x = a === '';", ["x = a !== '';", "x = a === 'mutant';"]],
+  ['a text that is a key', "x = a['b'];", ["x = a[''];"]],
+  ['a text that is looked for', "x = a.startsWith('b');", ["x = a.startsWith('');"]],
+  ['a text of a set', "x = new Set(['a']);", ["x = new Set(['']);"]],
+  ['a key of a map', "x = new Map([['a', 'b']]);", ["x = new Map([['', 'b']]);"]],
+  ['the text of a case', "switch (a) { case 'b': c = 'd'; }", ["switch (a) { case '': c = 'd'; }"]],
   ['a call', 'check(a);', [';']],
   ['a call that is awaited', 'await a.check?.(b);', [';']],
   ['a call whose promise is not awaited', 'void send();', [';']],
@@ -42,6 +49,16 @@ test.each([
     "deps.log.warn({ a: 'b', c: d && e }, 'f'); metrics.seen('g', !h); this.#log?.error('i');",
   ],
   ['what an error says', "x = new AppError(a, 'b', c); y = new Error(`d ${e}`);"],
+  [
+    'the cause of an error and the field it is about',
+    "x = new AppError('a', b ? 'c' : 'd', { cause: e ?? f, field: 'g' });",
+  ],
+  ['texts that are only passed on', "const x = f('a', { b: 'c' }, ['d']);"],
+  ['sizes and times', 'const x = 64 * 1024; const y = 24 * 60 * 60 - 1;'],
+  ['pauses', 'if (a > 1) await sleep(50 * a);'],
+  ['how long a timer runs', 'const x = setTimeout(a, b * 2); const y = AbortSignal.timeout(c + d);'],
+  ['that a timer does not keep the process alive', 'timer.unref(); a?.unref();'],
+  ['questions for the platform', "const x = process.platform === 'win32';"],
   ['SQL', 'x = sql`SELECT 1 WHERE ${a} = 2`;'],
   ['names of properties', "x = { 'a-b': c };"],
 ])('%s: left alone', (_what, text) => {
@@ -49,11 +66,25 @@ test.each([
 });
 
 test('joined texts are not taken for a sum', () => {
-  expect(becomes("x = 'a' + b;")).toEqual(["x = '' + b;"]);
+  expect(becomes("x = 'a' + b;")).toEqual([]);
+});
+
+test('the name of a type stays, for another is no TypeScript', () => {
+  expect(becomes("x = typeof a === 'string';")).toEqual(["x = typeof a !== 'string';"]);
+});
+
+test('a number in an error is changed: a client may use it', () => {
+  expect(becomes('x = new AppError(a, b, { retryAfter: c - d });')).toEqual([
+    'x = new AppError(a, b, { retryAfter: c + d });',
+  ]);
+});
+
+test('methods that every object inherits are not taken for some, every, min or max', () => {
+  expect(becomes('x = a.toString();')).toEqual([]);
 });
 
 test('texts are left alone where they are names of columns', () => {
-  expect(becomes("const x = db.selectFrom('media').where('a', '=', b);", 'src/db/x.ts')).toEqual([]);
+  expect(becomes("const x = db.selectFrom('media').where('a', '=', b);")).toEqual([]);
 });
 
 test('a mutant knows its line, and the piece of code that it runs with', () => {
@@ -88,6 +119,34 @@ test('a mutant is TypeScript, and anything else is reported', () => {
   const text = 'export async function f(a?: number): Promise<boolean> { await g(a ?? 1); return a !== 2 && !h; }';
   for (const mutant of mutantsOf(FILE, text)) expect(() => parse(FILE, mutated(text, mutant))).not.toThrow();
   expect(() => parse(FILE, 'if (')).toThrow('cannot be parsed');
+});
+
+const reach = (seconds: number, ...pieces: string[]) => ({ hash: '', seconds, passes: true, pieces });
+
+test('the tests of the subject come first, then those that run little else, then short ones', () => {
+  const [piece, other] = [`${FILE}:5`, `src/db/y.ts:1`];
+  const coverage = new Map([
+    ['test/http/slow.test.ts', reach(30, piece, other)],
+    ['test/http/short.test.ts', reach(3, piece, other)],
+    ['test/http/pure.test.ts', reach(3, piece)],
+    ['test/domain/x.test.ts', reach(3, piece, other)],
+    ['test/http/elsewhere.test.ts', reach(1, other)],
+    ['test/http/broken.test.ts', { ...reach(1, piece), passes: false }],
+  ]);
+  const order = (budget: number) => choose({ file: FILE, piece: 5 }, coverage, budget);
+  expect(order(60)).toEqual({
+    reaching: 4,
+    chosen: ['x', 'pure', 'short', 'slow'].map((name) => `test/${name === 'x' ? 'domain' : 'http'}/${name}.test.ts`),
+  });
+  expect(order(3).chosen).toEqual(['test/domain/x.test.ts', 'test/http/pure.test.ts']);
+  expect(order(0)).toEqual({ reaching: 4, chosen: ['test/domain/x.test.ts'] });
+});
+
+test('a test is near that mirrors the folder and names the subject, in the plural, too', () => {
+  expect(nearness('src/storage/s3/part-memory.ts', 'test/storage/s3/part-memory.test.ts')).toBe(3);
+  expect(nearness('src/storage/s3/parts.ts', 'test/storage/s3/part-memory.test.ts')).toBe(3);
+  expect(nearness('src/domain/runs/run-zip.ts', 'test/http/routes/runs.test.ts')).toBe(1);
+  expect(nearness('src/domain/runs/run-zip.ts', 'test/http/routes/events.test.ts')).toBe(0);
 });
 
 test('a sample is the same for the same seed, differs for another, and is complete', () => {

@@ -34,8 +34,8 @@ const HITS = 'mutation-hits.mjs';
 /** A test file that takes longer is left out. */
 const LIMIT_MS = 180_000;
 
-/** Long tests that take many minutes, or measure how long others are delayed. */
-const TOO_LONG = /^test\/(hostile|bench)\/|crash/;
+/** Long tests that take many minutes, measure how long others are delayed, or reach nothing that others do not. */
+const TOO_LONG = /^test\/(hostile|process)\/|^test\/durability\/(?!copies|pending|routing|runs-)/;
 
 /** The test files that are run on a mutant: those of the projects `unit` and `main`, and of `long` if requested. */
 function testFiles({ long }: { long: boolean }): string[] {

@@ -1,6 +1,7 @@
-import path from 'node:path';
 import type { Coverage } from './coverage.ts';
 import { type Mutant, mutated } from './mutants.ts';
+import { choose } from './order.ts';
+import type { Judged } from './report.ts';
 import { parse } from './tree.ts';
 import { compiles, runTests } from './test-run.ts';
 import type { WorkFolder } from './work-folder.ts';
@@ -15,10 +16,10 @@ export type Verdict =
   /** No longer valid TypeScript, so it says nothing about the tests. */
   | { state: 'invalid' };
 
-/** Tests near the changed code are run first. */
-const FIRST = 3;
 /** Allowance for the runner's start, and for other load on the machine. */
 const SLACK_MS = 30_000;
+/** Most mutants are noticed by these. */
+const FIRST_SECONDS = 20;
 
 export interface JudgeOptions {
   folder: WorkFolder;
@@ -29,7 +30,13 @@ export interface JudgeOptions {
 }
 
 /** Runs the tests that reach a mutant. The folder is restored afterwards. */
-export async function judge(mutant: Mutant, { folder, coverage, env, budgetSeconds }: JudgeOptions): Promise<Verdict> {
+export async function judge(mutant: Mutant, options: JudgeOptions): Promise<Judged> {
+  const started = performance.now();
+  const verdict = await verdictOn(mutant, options);
+  return { mutant, verdict, seconds: (performance.now() - started) / 1000 };
+}
+
+async function verdictOn(mutant: Mutant, { folder, coverage, env, budgetSeconds }: JudgeOptions): Promise<Verdict> {
   const { reaching, chosen } = choose(mutant, coverage, budgetSeconds);
   if (reaching === 0) return { state: 'not reached' };
   const original = await folder.read(mutant.file);
@@ -42,10 +49,8 @@ export async function judge(mutant: Mutant, { folder, coverage, env, budgetSecon
   await folder.write(mutant.file, text);
   try {
     if (!(await compiles(folder.path))) return { state: 'invalid' };
-    for (const files of [chosen.slice(0, FIRST), chosen.slice(FIRST)]) {
-      if (files.length === 0) continue;
-      const expected = files.reduce((sum, file) => sum + (coverage.get(file)?.seconds ?? 0), 0);
-      const limitMs = SLACK_MS + 3 * expected * 1000;
+    for (const files of inTwo(chosen, coverage)) {
+      const limitMs = SLACK_MS + 3000 * secondsOf(files, coverage);
       const outcome = await runTests({ folder: folder.path, files, env, limitMs });
       if (outcome.state === 'failed') return { state: 'killed', by: outcome.by };
       if (outcome.state === 'timed out') return outcome;
@@ -56,37 +61,13 @@ export async function judge(mutant: Mutant, { folder, coverage, env, budgetSecon
   }
 }
 
-/** The test files to run within the budget: first those close to the code's path, then those that reach the least other code. */
-function choose(
-  { file, piece }: Mutant,
-  coverage: Coverage,
-  budgetSeconds: number,
-): { reaching: number; chosen: string[] } {
-  const reaching = [...coverage]
-    .filter(([, { passes, pieces }]) => passes && pieces.includes(`${file}:${piece}`))
-    .map(([test, reach]) => ({ test, nearness: nearness(file, test), ...reach }))
-    .toSorted((a, b) => b.nearness - a.nearness || a.pieces.length - b.pieces.length);
-  // Each was measured alone; together they start once.
-  const start = Math.min(...[...coverage.values()].map(({ seconds }) => seconds));
-  const chosen: string[] = [];
-  let left = budgetSeconds;
-  for (const { test, seconds } of reaching) {
-    if (chosen.length > 0 && seconds - start > left) continue;
-    chosen.push(test);
-    left -= seconds - start;
-  }
-  return { reaching: reaching.length, chosen };
+/** The first files separately, so that a test without end is stopped soon. */
+function inTwo(files: readonly string[], coverage: Coverage): string[][] {
+  let count = 1;
+  while (count < files.length && secondsOf(files.slice(0, count + 1), coverage) <= FIRST_SECONDS) count += 1;
+  return [files.slice(0, count), files.slice(count)].filter(({ length }) => length > 0);
 }
 
-/** Number of common words in the paths of code and a test: `test` mirrors `src`. */
-function nearness(file: string, test: string): number {
-  const words = (name: string) =>
-    new Set(
-      path
-        .join(path.dirname(name), path.basename(name).replace(/\..*$/, ''))
-        .split(/[/-]/)
-        .filter((word) => word !== 'src' && word !== 'test'),
-    );
-  const others = words(test);
-  return [...words(file)].filter((word) => others.has(word)).length;
+function secondsOf(files: readonly string[], coverage: Coverage): number {
+  return files.reduce((sum, file) => sum + (coverage.get(file)?.seconds ?? 0), 0);
 }

@@ -1,3 +1,4 @@
+import { isComparedOrKey, isLeftOut, isText, tellsOnly } from './left-out.ts';
 import { type Node, childrenOf, isNode, isTypeOnly, parse, pieceOf } from './tree.ts';
 
 /** One small change to the code of one file. */
@@ -37,14 +38,9 @@ const SWAPPED: Readonly<Record<string, string>> = {
 };
 const SWAPPED_METHODS: Readonly<Record<string, string>> = { some: 'every', every: 'some', min: 'max', max: 'min' };
 
-/** Calls that only report: mutants of them are a matter of taste. */
-const TELLING = /(^|\.)(log|logger|metrics|console)\.|(^|\.)(observe|onProgress)$/;
-
-/** All mutants of a file. */
+/** All mutants of a file, without those that `left-out.ts` rules out. */
 export function mutantsOf(file: string, text: string): Mutant[] {
   const mutants: Mutant[] = [];
-  /** Names of columns and tables, and fragments of SQL: PostgreSQL refuses an empty one at once. */
-  const hasSql = file.startsWith('src/db/');
   const source = (node: Node) => text.slice(node.start, node.end);
 
   const add = (kind: string, node: Pick<Node, 'start' | 'end'>, replacement: string, piece: number) => {
@@ -53,14 +49,16 @@ export function mutantsOf(file: string, text: string): Mutant[] {
     mutants.push({ file, line, kind, start, end, replacement, original: text.slice(start, end), piece });
   };
 
-  const visit = (node: Node, parent: Node | undefined, outer: number): void => {
-    if (isTypeOnly(node) || isDeclarationOnly(node) || tellsOnly(node)) return;
+  /** @param above the nodes around it, from the inside */
+  const visit = (node: Node, above: readonly Node[], outer: number): void => {
+    const [parent] = above;
+    if (isTypeOnly(node) || isLeftOut(node, parent, source)) return;
     const piece = pieceOf(node, parent) ?? outer;
-    mutate(node, parent, piece);
-    for (const child of childrenOf(node)) if (!isMessage(child, node)) visit(child, node, piece);
+    mutate(node, above, piece);
+    for (const child of childrenOf(node)) visit(child, [node, ...above.slice(0, 2)], piece);
   };
 
-  const mutate = (node: Node, parent: Node | undefined, piece: number): void => {
+  const mutate = (node: Node, above: readonly Node[], piece: number): void => {
     const { type } = node;
     if (type === 'IfStatement' || type === 'ConditionalExpression' || type === 'WhileStatement') {
       const test = node['test'] as Node;
@@ -72,12 +70,12 @@ export function mutantsOf(file: string, text: string): Mutant[] {
       add('default always', node, source(node['right'] as Node), piece);
     } else if (/^(Logical|Binary|Assignment)Expression$/.test(type)) swapOperator(node, piece);
     const call = type === 'ExpressionStatement' ? calledIn(node['expression'] as Node) : undefined;
-    if (call && !tellsOnly(call)) add('call left out', node, ';', piece);
+    if (call && !tellsOnly(call, source)) add('call left out', node, ';', piece);
     if (type === 'UnaryExpression' && node['operator'] === '!')
       add('negation left out', node, source(node['argument'] as Node), piece);
     if (type === 'Literal' && typeof node['value'] === 'boolean')
       add('boolean turned', node, String(!node['value']), piece);
-    if (type === 'Literal' && typeof node['value'] === 'string' && !hasSql && isValue(node, parent))
+    if (type === 'Literal' && typeof node['value'] === 'string' && isComparedOrKey(node, above))
       add('text changed', node, node['value'] === '' ? "'mutant'" : "''", piece);
     if (type === 'CallExpression') swapMethod(node, piece);
   };
@@ -97,38 +95,13 @@ export function mutantsOf(file: string, text: string): Mutant[] {
     const callee = node['callee'] as Node;
     const property = callee.type === 'MemberExpression' && callee['computed'] !== true && callee['property'];
     if (!isNode(property)) return;
-    const swapped = SWAPPED_METHODS[String(property['name'])];
-    if (swapped !== undefined) add(`${String(property['name'])} → ${swapped}`, property, swapped, piece);
+    const name = String(property['name']);
+    const swapped = Object.hasOwn(SWAPPED_METHODS, name) ? SWAPPED_METHODS[name] : undefined;
+    if (swapped !== undefined) add(`${name} → ${swapped}`, property, swapped, piece);
   };
 
-  const tellsOnly = (node: Node): boolean =>
-    node.type === 'CallExpression' && TELLING.test(source(node['callee'] as Node).replaceAll(/[?#\s]/g, ''));
-
-  visit(parse(file, text), undefined, 0);
+  visit(parse(file, text), [], 0);
   return mutants;
-}
-
-function isDeclarationOnly({ type }: Node): boolean {
-  return type === 'ImportDeclaration' || type === 'ExportAllDeclaration' || type === 'ImportExpression';
-}
-
-/** The text of an error or an SQL statement. */
-function isMessage(child: Node, parent: Node): boolean {
-  if (parent.type === 'TaggedTemplateExpression' || parent.type === 'TemplateLiteral')
-    return child.type === 'TemplateElement';
-  if (parent.type !== 'NewExpression') return false;
-  const { name } = parent['callee'] as { name?: string };
-  return name?.endsWith('Error') === true && (child.type === 'TemplateLiteral' || isText(child));
-}
-
-function isText({ type, value }: Node): boolean {
-  return type === 'TemplateLiteral' || (type === 'Literal' && typeof value === 'string');
-}
-
-/** A text that is no property name, directive or module name. */
-function isValue(node: Node, parent: Node | undefined): boolean {
-  if (parent?.type === 'ExpressionStatement' || parent?.type === 'ExportNamedDeclaration') return false;
-  return !(parent && 'key' in parent && parent['key'] === node);
 }
 
 /** The call of a statement, awaited or not. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import type { WorkFolder } from './work-folder.ts';
 
 export type Outcome =
   | { state: 'passed' }
@@ -9,8 +10,9 @@ export type Outcome =
   | { state: 'timed out' };
 
 export interface TestRun {
+  /** Prepared by `prepareForTests`. */
   folder: string;
-  /** Relative to the folder. */
+  /** Relative to the folder; run in this order. */
   files: readonly string[];
   env: Readonly<Record<string, string>>;
   limitMs: number;
@@ -20,13 +22,26 @@ export interface TestRun {
 export async function runTests({ folder, files, env, limitMs }: TestRun): Promise<Outcome> {
   const report = path.join(folder, 'mutation-report.json');
   await rm(report, { force: true });
-  const projects = ['unit', 'main', 'long'].flatMap((project) => ['--project', project]);
-  const words = ['node_modules/vitest/vitest.mjs', 'run', ...projects, '--bail', '1'];
+  // Only what is needed: unit tests alone start neither a database nor a store.
+  const projects = [...new Set(files.map(projectOf))].flatMap((project) => ['--project', project]);
+  const words = ['node_modules/vitest/vitest.mjs', 'run', '--config', RUNNER_FILE, ...projects, '--bail', '1'];
   const where = ['--maxWorkers', '1', '--reporter', 'json', '--outputFile', report, ...files];
-  const { code, output } = await run(process.execPath, [...words, ...where], { folder, env, limitMs });
+  const withOrder = { ...env, MUTATION_TEST_ORDER: files.join('\n') };
+  const { code, output } = await run(process.execPath, [...words, ...where], { folder, env: withOrder, limitMs });
   if (code === undefined) return { state: 'timed out' };
   if (code === 0) return { state: 'passed' };
   return { state: 'failed', by: (await firstFailure(report, folder)) ?? `the runner: ${output.trim().slice(-300)}` };
+}
+
+function projectOf(file: string): string {
+  if (file.endsWith('.unit.test.ts')) return 'unit';
+  return file.endsWith('.long.test.ts') ? 'long' : 'main';
+}
+
+/** Writes the settings of the compiler and the test runner into a copy of the checkout. */
+export async function prepareForTests(folder: WorkFolder): Promise<void> {
+  await folder.write('tsconfig.mutation.json', COMPILER_SETTINGS);
+  await folder.write(RUNNER_FILE, RUNNER_SETTINGS);
 }
 
 /** Whether `src` type-checks, by an incremental run of the compiler. */
@@ -35,8 +50,24 @@ export async function compiles(folder: string): Promise<boolean> {
   return (await run(process.execPath, words, { folder, env: {}, limitMs: 120_000 })).code === 0;
 }
 
+const RUNNER_FILE = 'vitest.mutation.config.ts';
+/** The runner's own order would start with large files. What waits for ever is found sooner than in the checks. */
+const RUNNER_SETTINGS = `
+import path from 'node:path';
+import { BaseSequencer } from 'vitest/node';
+import config from './vitest.config.ts';
+const order = (process.env.MUTATION_TEST_ORDER ?? '').split('\\n');
+const placeOf = ({ moduleId }) => order.indexOf(path.relative(import.meta.dirname, moduleId));
+class AsGiven extends BaseSequencer {
+  async sort(files) {
+    return files.toSorted((a, b) => placeOf(a) - placeOf(b));
+  }
+}
+export default { ...config, test: { ...config.test, sequence: { sequencer: AsGiven }, testTimeout: 45_000, hookTimeout: 45_000 } };
+`;
+
 /** For `compiles`. A mutant may leave code unused or unreachable. */
-export const COMPILER_SETTINGS = JSON.stringify({
+const COMPILER_SETTINGS = JSON.stringify({
   extends: './tsconfig.json',
   include: ['src'],
   compilerOptions: {

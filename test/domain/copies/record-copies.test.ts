@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { findItem } from '../../../src/db/items/items.ts';
+import { locationsOf } from '../../../src/db/objects/locations.ts';
+import { copyItem } from '../../../src/domain/copies/copy-item.ts';
+import { makePendingCopies } from '../../../src/domain/copies/pending-copies.ts';
+import { DRIVERS } from '../../../src/storage/stores/registry.ts';
+import { png } from '../../support/sample-files.ts';
+import { type MemoryStore, memoryKind } from '../../support/storage/memory-driver.ts';
+import { type TestApp, asUser, createTestApp } from '../../support/test-app.ts';
+
+let t: TestApp | undefined;
+let stores: Map<string, MemoryStore>;
+const alice = asUser('alice');
+
+async function start(env: Record<string, string>): Promise<TestApp> {
+  const { kind, made } = memoryKind();
+  stores = made;
+  const all = { STORES: 'one:memory,two:memory,three:memory', STORAGE_PRIMARY: 'one', ...env };
+  t = await createTestApp(all, {}, { ...DRIVERS, memory: kind });
+  return t;
+}
+beforeEach(() => {
+  t = undefined;
+});
+afterEach(() => t?.close());
+
+const store = (name: string): MemoryStore => {
+  const found = stores.get(name);
+  if (!found) throw new Error(`no store ${name}`);
+  return found;
+};
+async function stored({ app }: TestApp): Promise<string> {
+  const headers = { ...alice, 'content-type': 'image/png' };
+  const response = await app.inject({ method: 'POST', url: '/v1/media', headers, payload: png(5, 5, 1) });
+  return response.json<{ id: string }>().id;
+}
+const places = async ({ deps }: TestApp, id: string) =>
+  (await locationsOf(deps.db, id, null)).map(({ store: name, state }) => `${name} ${state}`).toSorted();
+const intents = ({ deps }: TestApp) => deps.db.selectFrom('storage_intents').select(['store', 'key']).execute();
+const due = ({ deps }: TestApp) => deps.db.updateTable('media_locations').set({ next_attempt_at: '2000-01-01' }).execute();
+const copyTo = async ({ deps }: TestApp, id: string, to: string) => {
+  const item = await findItem(deps.db, id);
+  if (!item) throw new Error('no item');
+  return await copyItem(deps, item, { to: deps.stores.get(to), home: false });
+};
+
+test('a bad copy is replaced, and its object removed; a bad copy in another store stays where it is', async () => {
+  const app = await start({ STORAGE_MIRRORS: 'two,three' });
+  const id = await stored(app);
+  await makePendingCopies(app.deps);
+  await app.deps.db.updateTable('media_locations').set({ state: 'corrupt' }).where('store', '<>', 'one').execute();
+  const [[before] = []] = store('two').objects;
+  const [[other] = []] = store('three').objects;
+  await copyTo(app, id, 'two');
+  expect(await places(app, id)).toEqual(['one stored', 'three corrupt', 'two stored']);
+  expect(store('two').objects.size).toBe(1);
+  expect([...store('two').objects.keys()]).not.toContain(before);
+  expect([...store('three').objects.keys()]).toEqual([other]);
+  expect(await intents(app)).toEqual([]);
+});
+
+test("an object that was adopted is another's: the copy that replaces it does not remove it", async () => {
+  const app = await start({ STORAGE_MIRRORS: 'two' });
+  const id = await stored(app);
+  await makePendingCopies(app.deps);
+  await app.deps.db.updateTable('media_locations').set({ state: 'missing', owned: false }).where('store', '=', 'two').execute();
+  await copyTo(app, id, 'two');
+  expect(await places(app, id)).toEqual(['one stored', 'two stored']);
+  expect(store('two').objects.size).toBe(2);
+});
+
+test('a store that has a good copy already gets no second one', async () => {
+  const app = await start({ STORAGE_MIRRORS: 'two' });
+  const id = await stored(app);
+  await makePendingCopies(app.deps);
+  await expect(copyTo(app, id, 'two')).rejects.toMatchObject({ code: 'object_taken' });
+  expect(store('two').objects.size).toBe(1);
+  expect(await intents(app)).toEqual([]);
+});
+
+test('what a fallback took goes home, and leaves the fallback', async () => {
+  const app = await start({ STORAGE_FALLBACKS: 'two' });
+  store('one').down = true;
+  const id = await stored(app);
+  expect(await places(app, id)).toEqual(['one pending', 'two stored']);
+  expect(await makePendingCopies(app.deps)).toMatchObject({ home: 0, down: ['one'] });
+  store('one').down = false;
+  await due(app);
+  await expect
+    .poll(async () => {
+      await due(app);
+      return (await makePendingCopies(app.deps)).home;
+    })
+    .toBe(1);
+  expect(await places(app, id)).toEqual(['one stored']);
+  expect([store('one').objects.size, store('two').objects.size]).toEqual([1, 0]);
+  expect(await findItem(app.deps.db, id)).toMatchObject({ storageProvider: 'one' });
+});
+
+test('a fallback that is a mirror as well keeps its copy', async () => {
+  const app = await start({ STORAGE_FALLBACKS: 'two', STORAGE_MIRRORS: 'two' });
+  store('one').down = true;
+  const id = await stored(app);
+  store('one').down = false;
+  await expect
+    .poll(async () => {
+      await due(app);
+      return (await makePendingCopies(app.deps)).home;
+    })
+    .toBe(1);
+  expect(await places(app, id)).toEqual(['one stored', 'two stored']);
+  expect([store('one').objects.size, store('two').objects.size]).toEqual([1, 1]);
+});

@@ -177,7 +177,7 @@ test('SIGTERM while the database is down: the service exits in time, with code 0
     await postgres.stop('immediate');
     const parts = async () => {
       const text = await (await fetch(`${service.address}/metrics`)).text();
-      return text.match(/mediakeep_background_part_up\{part="(jobs|events|totals)"\} 0/g)?.length;
+      return text.match(/mediakeep_background_part_up\{part="(tasks|events|totals)"\} 0/g)?.length;
     };
     await expect.poll(parts, { timeout: 30_000 }).toBe(3);
     const asked = performance.now();

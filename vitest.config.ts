@@ -2,22 +2,22 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { CaseReporter } from './test/support/report/case-reporter.ts';
 
-/** What takes long: kills, outages, floods, large bodies. `npm run test:long` runs these alone. */
+/** Slow tests: kills, outages, floods, large bodies. Only `npm run test:long` runs them. */
 const LONG = 'test/**/*.long.test.ts';
-/** What needs neither a database nor a store nor a server: functions with their inputs. Nothing is started for these. */
+/** Tests of functions, without database, store or server. Nothing is started for them. */
 const UNIT = 'test/**/*.unit.test.ts';
-/** Long ones that look at how long the service is held up: beside other tests they would measure these. They come last, one by one. */
+/** Slow tests that measure how long the service is blocked. They run last, one at a time: concurrent tests would distort them. */
 const ALONE = 'test/hostile/{adversary,fuzz}/**/*.long.test.ts';
 
 export default defineConfig({
   test: {
-    // The runner's own come last, with the summary.
+    // The runner's own reporters come last, with the summary.
     reporters: [new CaseReporter(), ...configDefaults.reporters],
-    // Once for all projects; starts nothing for the project `unit` alone.
+    // Runs once for all projects; starts nothing when `unit` is the only one.
     globalSetup: ['test/support/global-setup.ts'],
-    // Much of the time is spent waiting (for timeouts, children, the disk), so one worker less than there are cores wastes them.
+    // Tests mostly wait (for timeouts, child processes, the disk), so use every core.
     maxWorkers: Math.max(2, availableParallelism()),
-    // What is awaited comes in its own time; a machine with other work may need more than the usual second.
+    // A busy machine may need longer than the default of one second.
     expect: { poll: { timeout: 15_000 } },
     testTimeout: 90_000,
     hookTimeout: 120_000,

@@ -19,7 +19,7 @@ export interface ResponseBodyOptions {
 
 /**
  * A stream of the decoded bytes of a response, with backpressure to the socket. It ends only when the body is complete;
- * otherwise it is destroyed with an AppError, even while nobody reads it. Destroying it, or leaving a `for await` over
+ * otherwise it is destroyed with an AppError, even while it is not read. Destroying it, or leaving a `for await` over
  * it, closes the connection.
  */
 export function responseBody(options: ResponseBodyOptions): Readable {

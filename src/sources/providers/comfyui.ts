@@ -44,7 +44,7 @@ function parse(response: unknown): ProviderAnswer {
   const failed = type === 'prompt.failed' || (error !== undefined && outputs.length === 0);
   return {
     id: nonBlankText(body['id']),
-    // `output.complete` is about one image of several; a webhook of its own ends the job.
+    // `output.complete` is about one image of several; a separate webhook ends the job.
     state: failed ? 'failed' : body['event'] === 'output.complete' ? 'running' : 'succeeded',
     error: failed ? (error ?? { message: 'the workflow failed' }) : error,
     outputs,

@@ -64,7 +64,7 @@ test('concurrent uploads each get their own row, location, URL and event, with a
   const events = await t.deps.db.selectFrom('media_event_outbox').select(['media_id', 'user_id', 'kind']).execute();
   expect(events.filter(({ kind }) => kind === 'item.stored')).toHaveLength(40);
   expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
-  // One for each item: its location needs none of its own.
+  // One mark per item covers its location too.
   expect(await t.deps.db.selectFrom('media_rollup_marks').selectAll().execute()).toHaveLength(40);
   // What is answered is what is stored.
   for (const item of items) expect(await findItem(t.deps.db, item.id)).toEqual(item);

@@ -56,6 +56,7 @@ test('a bad copy is replaced, and its object removed; a bad copy in another stor
   expect(store('two').objects.size).toBe(1);
   expect([...store('two').objects.keys()]).not.toContain(before);
   expect([...store('three').objects.keys()]).toEqual([other]);
+  expect([...store('two').objects.values()].map(({ contentType }) => contentType)).toEqual(['image/png']);
   expect(await intents(app)).toEqual([]);
 });
 

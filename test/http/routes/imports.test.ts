@@ -101,6 +101,13 @@ test.each([
   expect(await stored()).toBe(before);
 });
 
+test('a failure that names no job becomes one failed item, and so does an end without outputs', async () => {
+  const failed = await send('replicate', { response: { status: 'failed', error: 'out of luck' } });
+  expect(failed.json().items).toMatchObject([{ status: 'failed', error: 'out of luck', provider: 'replicate' }]);
+  const canceled = await send('replicate', { response: { status: 'canceled' } });
+  expect(canceled.json().items).toMatchObject([{ status: 'failed', error: expect.stringContaining('was canceled'), jobId: null }]);
+});
+
 test('a private address in an answer is not fetched', async () => {
   const guarded = await createTestApp();
   try {

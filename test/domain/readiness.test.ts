@@ -30,7 +30,10 @@ const set = (name: string, state: 'down' | 'full' | 'silent') => {
 };
 const checks = async () =>
   Object.fromEntries(
-    (await checkReadiness(t.deps)).map(({ name, ok, degraded }) => [name, ok ? 'ok' : degraded ? 'degraded' : 'failed']),
+    (await checkReadiness(t.deps)).map(({ name, ok, degraded }) => [
+      name,
+      ok ? 'ok' : degraded ? 'degraded' : 'failed',
+    ]),
   );
 const reasons = async () => (await checkReadiness(t.deps)).flatMap(({ reason }) => reason ?? []);
 test('when all is well, the database, its schema and the primary store are named', async () => {

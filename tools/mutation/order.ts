@@ -70,7 +70,10 @@ function focusOf({ pieces }: Reach, file: string, weight: ReadonlyMap<string, nu
 export function nearness(file: string, test: string): number {
   const subject = path.basename(file, '.ts');
   const words = wordsOf(subject);
-  const others = new Set([...wordsOf(path.basename(test).replace(/\..*$/, '')), ...wordsOf(path.basename(path.dirname(test)))]);
+  const others = new Set([
+    ...wordsOf(path.basename(test).replace(/\..*$/, '')),
+    ...wordsOf(path.basename(path.dirname(test))),
+  ]);
   const common = words.filter((word) => others.has(word)).length / words.length;
   const isMirrored = path.relative('src', path.dirname(file)) === path.relative('test', path.dirname(test));
   return (isMirrored ? 1 : 0) + 2 * common;

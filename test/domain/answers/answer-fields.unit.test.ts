@@ -27,7 +27,15 @@ test('an item has the facts of its answer, and the words of the caller come befo
     generation: { seed: 7, steps: 4 },
     providerResponse: { id: 'j' },
   });
-  const own = { provider: 'p', jobId: 'k', prompt: 'b', model: 'n', size: '2x2', quality: 'sd', generation: { seed: 8 } };
+  const own = {
+    provider: 'p',
+    jobId: 'k',
+    prompt: 'b',
+    model: 'n',
+    size: '2x2',
+    quality: 'sd',
+    generation: { seed: 8 },
+  };
   expect(fields(own, answerOf(said))).toMatchObject({ ...own, generation: { seed: 8, steps: 4 } });
 });
 
@@ -41,7 +49,10 @@ test('what an output says of itself comes before what its answer says', () => {
 });
 
 test('texts of an answer that cannot be stored are cut or left out, never refused', () => {
-  const made = fields({}, answerOf({ prompt: `a\u0000${'ä'.repeat(150_000)}`, size: 'x'.repeat(21), quality: 'y'.repeat(20) }));
+  const made = fields(
+    {},
+    answerOf({ prompt: `a\u0000${'ä'.repeat(150_000)}`, size: 'x'.repeat(21), quality: 'y'.repeat(20) }),
+  );
   expect(made.prompt).not.toContain('\u0000');
   expect(Buffer.byteLength(made.prompt ?? '')).toBeLessThanOrEqual(200_000);
   expect(made.size).toBeUndefined();
@@ -50,12 +61,16 @@ test('texts of an answer that cannot be stored are cut or left out, never refuse
 
 test('of up to 16 outputs each keeps the answer, of more only the first', () => {
   const keeps = (count: number, index: number) =>
-    fields({}, answerOf({ outputs: Array.from({ length: count }, () => output()) }), index).providerResponse !== undefined;
+    fields({}, answerOf({ outputs: Array.from({ length: count }, () => output()) }), index).providerResponse !==
+    undefined;
   expect([keeps(16, 0), keeps(16, 15), keeps(17, 0), keeps(17, 1)]).toEqual([true, true, true, false]);
 });
 
 test('facts of an output that would be too large are left out', () => {
-  const large = { ...output(), generation: { a: 'x'.repeat(1000), b: Array.from({ length: 60 }, () => 'y'.repeat(1000)) } };
+  const large = {
+    ...output(),
+    generation: { a: 'x'.repeat(1000), b: Array.from({ length: 60 }, () => 'y'.repeat(1000)) },
+  };
   const { generation } = fields({ generation: { seed: 7 } }, answerOf(), 0, large);
   expect(generation).toMatchObject({ seed: 7 });
   expect(Buffer.byteLength(JSON.stringify(generation))).toBeLessThanOrEqual(61 * 1024);
@@ -85,7 +100,8 @@ test('the last place of an output that expires counts, if the expiry of every pl
 
 test("a provider's usual lifetime counts from the end of the job when that is known", () => {
   const url = ['https://replicate.delivery/a.png'];
-  const at = (completedAt?: unknown) => lastExpiry(output(url).from, 'replicate', answerOf({ generation: { completedAt } as never }));
+  const at = (completedAt?: unknown) =>
+    lastExpiry(output(url).from, 'replicate', answerOf({ generation: { completedAt } as never }));
   const [early, late] = ['2026-11-21T00:00:00Z', '2026-11-21T01:00:00Z'].map((time) => Number(at(time)));
   expect((late ?? 0) - (early ?? 0)).toBe(3_600_000);
   const now = Date.now();

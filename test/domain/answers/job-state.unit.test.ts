@@ -48,7 +48,9 @@ test.each(['no time', '2020-01-01T00:00:00Z', '2031-01-01T00:00:00Z', 1764000000
 
 test('a state that comes late does not replace a later one, nor its times', () => {
   expect(change({ ...ended, status: 'succeeded', progress: 100 }, { state: 'running', progress: 50 })).toBeUndefined();
-  expect(change({ ...ended, status: 'failed', error: 'no' }, { state: 'canceled', error: { message: 'x' } })).toBeUndefined();
+  expect(
+    change({ ...ended, status: 'failed', error: 'no' }, { state: 'canceled', error: { message: 'x' } }),
+  ).toBeUndefined();
   expect(change({ ...ended, status: 'failed', error: 'no' }, { state: 'succeeded' })).toEqual({
     status: 'succeeded',
     progress: 100,
@@ -75,7 +77,10 @@ test('the progress of an earlier state is ignored', () => {
 });
 
 test('a failure keeps its message and class within their limits', () => {
-  const made = change({}, { state: 'failed', error: { message: `a\u0000${'b'.repeat(20_000)}`, class: 'c'.repeat(300) } });
+  const made = change(
+    {},
+    { state: 'failed', error: { message: `a\u0000${'b'.repeat(20_000)}`, class: 'c'.repeat(300) } },
+  );
   expect(made?.error).not.toContain('\u0000');
   expect(Buffer.byteLength(made?.error ?? '')).toBe(10_000);
   expect(made?.errorClass).toBe('c'.repeat(200));

@@ -17,7 +17,9 @@ function handFed() {
         return: () => {
           returned += 1;
           // As with a generator, this waits for a running read.
-          return waiting.length > 0 ? new Promise<never>(() => {}) : Promise.resolve({ done: true as const, value: undefined });
+          return waiting.length > 0
+            ? new Promise<never>(() => {})
+            : Promise.resolve({ done: true as const, value: undefined });
         },
       }),
     },
@@ -34,12 +36,12 @@ async function* pieces(...texts: string[]): AsyncGenerator<Uint8Array> {
 
 const open = (bounds: BodyBounds, ...texts: string[]) => openBody(pieces(...texts), bounds);
 const textOf = async (stream: AsyncIterable<unknown>) => (await readAll(stream)).toString();
-const headOf = ({ bytes, complete }: { bytes: Uint8Array; complete: boolean }) => [Buffer.from(bytes).toString(), complete];
+const headOf = ({ bytes, complete }: { bytes: Uint8Array; complete: boolean }) => [
+  Buffer.from(bytes).toString(),
+  complete,
+];
 
-const cut = fc.tuple(
-  fc.uint8Array({ maxLength: 40 }),
-  fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 6 }),
-);
+const cut = fc.tuple(fc.uint8Array({ maxLength: 40 }), fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 6 }));
 /** The bytes in chunks that end at these places; empty ones are among them. */
 function chunksOf(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   const ends = [...places.map((place) => Math.min(place, bytes.length)), bytes.length].toSorted((a, b) => a - b);
@@ -210,16 +212,17 @@ test('cancelling ends the source once, does not wait for a read that hangs, and 
 
 test('cancelling waits until the source has cleaned up, whose failure in that is no error', async () => {
   let cleaned = false;
-  async function* source() {
-    try {
-      yield Buffer.from('a');
-    } finally {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      cleaned = true;
-      throw new Error('no more');
-    }
-  }
-  const body = await openBody(source(), { headBytes: 1 });
+  const source = {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => ({ done: false as const, value: Buffer.from('a') }),
+      return: async (): Promise<never> => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        cleaned = true;
+        throw new Error('no more');
+      },
+    }),
+  };
+  const body = await openBody(source, { headBytes: 1 });
   await body.cancel();
   expect(cleaned).toBe(true);
 });

@@ -37,7 +37,8 @@ async function stored({ app }: TestApp): Promise<string> {
 const places = async ({ deps }: TestApp, id: string) =>
   (await locationsOf(deps.db, id, null)).map(({ store: name, state }) => `${name} ${state}`).toSorted();
 const intents = ({ deps }: TestApp) => deps.db.selectFrom('storage_intents').select(['store', 'key']).execute();
-const due = ({ deps }: TestApp) => deps.db.updateTable('media_locations').set({ next_attempt_at: '2000-01-01' }).execute();
+const due = ({ deps }: TestApp) =>
+  deps.db.updateTable('media_locations').set({ next_attempt_at: '2000-01-01' }).execute();
 const copyTo = async ({ deps }: TestApp, id: string, to: string) => {
   const item = await findItem(deps.db, id);
   if (!item) throw new Error('no item');
@@ -64,7 +65,11 @@ test("an object that was adopted is another's: the copy that replaces it does no
   const app = await start({ STORAGE_MIRRORS: 'two' });
   const id = await stored(app);
   await makePendingCopies(app.deps);
-  await app.deps.db.updateTable('media_locations').set({ state: 'missing', owned: false }).where('store', '=', 'two').execute();
+  await app.deps.db
+    .updateTable('media_locations')
+    .set({ state: 'missing', owned: false })
+    .where('store', '=', 'two')
+    .execute();
   await copyTo(app, id, 'two');
   expect(await places(app, id)).toEqual(['one stored', 'two stored']);
   expect(store('two').objects.size).toBe(2);

@@ -26,7 +26,12 @@ let count = 0;
 async function external(storageUrl: string, storageProvider = 'cdn'): Promise<string> {
   const userId = `user-${(count += 1)}`;
   const source = { type: 'external', storageUrl, storageProvider };
-  const response = await t.app.inject({ method: 'POST', url: '/v1/media', headers: asAdmin(), payload: { userId, source } });
+  const response = await t.app.inject({
+    method: 'POST',
+    url: '/v1/media',
+    headers: asAdmin(),
+    payload: { userId, source },
+  });
   expect(response.statusCode).toBe(201);
   return userId;
 }
@@ -72,8 +77,12 @@ test('what is unavailable is reported with its reason and stays, and the others 
   await external(`${origin.url}/ok/d.png`, 'mixed');
   const seen: number[] = [];
   const outcome = await run({ storageProvider: 'mixed', onProgress: (done) => void seen.push(done) });
-  expect(outcome).toMatchObject({ items: 2, stored: 1, failed: [{ id: expect.any(String), reason: expect.any(String) }] });
-  expect(seen.toSorted()).toEqual([1, 2]);
+  expect(outcome).toMatchObject({
+    items: 2,
+    stored: 1,
+    failed: [{ id: expect.any(String), reason: expect.any(String) }],
+  });
+  expect(seen.toSorted((a, b) => a - b)).toEqual([1, 2]);
   expect(await placeOf(userId)).toMatchObject({ storage_provider: 'mixed' });
 });
 

@@ -103,7 +103,7 @@ test('a path that no store has, and a record without a user, are reported with t
     { userId: 'p', source: bytes(42) },
   );
   expect(outcome).toMatchObject({ records: 4, stored: 1, present: 0, interrupted: false });
-  expect(outcome.failed.map(({ line }) => line).toSorted()).toEqual([1, 2, 3]);
+  expect(outcome.failed.map(({ line }) => line).toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
   const reasons = Object.fromEntries(outcome.failed.map(({ line, reason }) => [line, reason]));
   expect(reasons[1]).toContain('No store of this service has that path or key');
   expect(reasons[2]).toContain("no 'userId'");

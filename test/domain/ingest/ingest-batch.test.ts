@@ -52,7 +52,11 @@ test('the URL that expires first is fetched first, those without an expiry last,
   });
   const now = Math.floor(Date.now() / 1000);
   const plain = ['a', 'b', 'c', 'd', 'e'].map((name) => waiting(name));
-  await ingestBatch(t.deps, { caller, entries: [...plain, waiting('late', now + 900), waiting('soon', now + 60)], signal });
+  await ingestBatch(t.deps, {
+    caller,
+    entries: [...plain, waiting('late', now + 900), waiting('soon', now + 60)],
+    signal,
+  });
   expect(begun.slice(0, 2)).toEqual(['soon', 'late']);
   expect(begun.slice(2).toSorted()).toEqual(['a', 'b', 'c', 'd', 'e']);
   expect(most).toBe(4);
@@ -60,7 +64,12 @@ test('the URL that expires first is fetched first, those without an expiry last,
 
 test('each entry has a key of its own: a repeated batch answers the same items', async () => {
   const run = (idempotencyKey?: string) =>
-    ingestBatch(t.deps, { caller, entries: [entry('a', () => bytes(5)), entry('b', () => bytes(6))], idempotencyKey, signal });
+    ingestBatch(t.deps, {
+      caller,
+      entries: [entry('a', () => bytes(5)), entry('b', () => bytes(6))],
+      idempotencyKey,
+      signal,
+    });
   const ids = async (key?: string) => (await run(key)).map((each) => 'item' in each && each.item.id);
   const first = await ids('batch-1');
   expect(new Set(first).size).toBe(2);

@@ -37,10 +37,14 @@ test('fields after the file cannot replace it either', async () => {
 });
 
 test('the fields after the file are read by the source that has them', async () => {
-  const source = { ...bytes(), left: 'abc', finish(this: { left: string }) {
-    return { prompt: this.left };
-  } };
-  const decided = withDecided(request(source as unknown as Source), { runId: 'ours' }).source as BytesSource;
+  const source = {
+    ...bytes(),
+    left: 'abc',
+    finish(this: { left: string }) {
+      return { prompt: this.left };
+    },
+  };
+  const decided = withDecided(request(source), { runId: 'ours' }).source as BytesSource;
   expect(await decided.finish?.({ sha256: '' })).toEqual({ prompt: 'abc', runId: 'ours' });
 });
 

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { canonicalTag, checkFields, checkTime, checkUserId, type ItemInput } from '../../../src/domain/items/item-fields.ts';
+import {
+  canonicalTag,
+  checkFields,
+  checkTime,
+  checkUserId,
+  type ItemInput,
+} from '../../../src/domain/items/item-fields.ts';
 
 const check = (input: ItemInput, userId = 'u') => checkFields(input, userId);
 const refusal = (code: string, field: string) => expect.objectContaining({ code, field });

@@ -72,14 +72,17 @@ const VALUES: Partial<Record<string, unknown>> = {
   object: { seed: 7 },
 };
 
-test.each(SAID)('the field %s is read, and a value of another type counts as absent', (field, { kind, run, values }) => {
-  const name = typeof run === 'string' ? run : columnOf(field);
-  const value = values?.[1] ?? VALUES[kind] ?? 'text';
-  expect(item({ [name]: value })?.input).toMatchObject({ [field]: value });
-  const empty = kind === 'tags' ? [] : undefined;
-  for (const wrong of [true, null, kind === 'integer' ? 'text' : 3])
-    expect(item({ [name]: wrong, created_at: null })?.input[field]).toEqual(empty);
-});
+test.each(SAID)(
+  'the field %s is read, and a value of another type counts as absent',
+  (field, { kind, run, values }) => {
+    const name = typeof run === 'string' ? run : columnOf(field);
+    const value = values?.[1] ?? VALUES[kind] ?? 'text';
+    expect(item({ [name]: value })?.input).toMatchObject({ [field]: value });
+    const empty = kind === 'tags' ? [] : undefined;
+    for (const wrong of [true, null, kind === 'integer' ? 'text' : 3])
+      expect(item({ [name]: wrong, created_at: null })?.input[field]).toEqual(empty);
+  },
+);
 
 test('the user and the run of an item are those of the folder, not what the item says', () => {
   const input = item({ user_id: 'other', run_id: 'other', parent_id: '1' })?.input;
@@ -170,10 +173,13 @@ test.each(['{', '[]', '"a"', 'null', '7', ''])('%j is no metadata.json', (text) 
 
 test('any JSON object is read, whatever its fields contain', () => {
   fc.assert(
-    fc.property(fc.object({ key: fc.constantFrom('outputs', 'records', 'metadata', 'tags', 'item_id', 'n') }), (value) => {
-      const { items, metadata } = parse(value);
-      expect(items).toBeInstanceOf(Array);
-      expect(metadata).toBeTypeOf('object');
-    }),
+    fc.property(
+      fc.object({ key: fc.constantFrom('outputs', 'records', 'metadata', 'tags', 'item_id', 'n') }),
+      (value) => {
+        const { items, metadata } = parse(value);
+        expect(items).toBeInstanceOf(Array);
+        expect(metadata).toBeTypeOf('object');
+      },
+    ),
   );
 });

@@ -18,8 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => t.close());
 
-const post = (url: string, payload: object) =>
-  t.app.inject({ method: 'POST', url, headers: asUser('alice'), payload });
+const post = (url: string, payload: object) => t.app.inject({ method: 'POST', url, headers: asUser('alice'), payload });
 const begin = async (more: object = {}): Promise<string> =>
   (await post('/v1/runs', { inputText: 'a fox', ...more })).json<{ runId: string }>().runId;
 const text = (runId: string, name: string) => memory.objects.get(`runs/${runId}/${name}`)?.bytes.toString();
@@ -31,7 +30,8 @@ const change = (runId: string, set: object = {}) =>
     .set({ written_revision: 0, ...set })
     .where('id', '=', runId)
     .execute();
-const row = (runId: string) => t.deps.db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow();
+const row = (runId: string) =>
+  t.deps.db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow();
 const due = () => t.deps.db.updateTable('runs').set({ due_at: '2000-01-01' }).execute();
 
 test('the files of a run are written when it has changed, and not when they are current', async () => {
@@ -83,7 +83,7 @@ test('a write that fails is retried by a worker: all files, later each time', as
       return await writeDueRunFiles(t.deps);
     })
     .toEqual({ written: 1, failed: 0 });
-  expect([...memory.objects.keys()].map((key) => key.split('/').at(-1)).toSorted()).toEqual([
+  expect([...memory.objects.keys()].map((key) => key.split('/').at(-1) ?? '').toSorted()).toEqual([
     'input_text.txt',
     'metadata.json',
   ]);
@@ -140,7 +140,8 @@ test('a run whose store is no longer configured moves to the primary one, with a
 test('outputs come first; failures and what was deleted are among the records', async () => {
   const runId = await begin();
   const source = (salt: number) => ({ type: 'base64', data: png(3, 3, salt).toString('base64') });
-  const add = async (payload: object) => (await post(`/v1/runs/${runId}/media`, payload)).json<{ items: { id: string }[] }>().items[0]?.id;
+  const add = async (payload: object) =>
+    (await post(`/v1/runs/${runId}/media`, payload)).json<{ items: { id: string }[] }>().items[0]?.id;
   const kept = await add({ source: source(1) });
   expect(read(runId)).not.toHaveProperty('records');
   const failed = (await post('/v1/media', { runId, status: 'failed', error: 'no' })).json<{ id: string }>().id;
@@ -148,5 +149,5 @@ test('outputs come first; failures and what was deleted are among the records', 
   await t.app.inject({ method: 'DELETE', url: `/v1/media/${deleted}`, headers: asUser('alice') });
   const ids = (name: string) => (read(runId)[name] as { item_id: string }[]).map(({ item_id }) => item_id);
   expect(ids('outputs')).toEqual([kept]);
-  expect(ids('records').toSorted()).toEqual([failed, deleted].toSorted());
+  expect(new Set(ids('records'))).toEqual(new Set([failed, deleted]));
 });

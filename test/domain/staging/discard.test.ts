@@ -24,7 +24,11 @@ let count = 0;
 let intent: { store: string; key: string };
 const store = () => t.deps.stores.get('one');
 const state = async () => {
-  const rows = await t.deps.db.selectFrom('storage_intents').select('marked_at').where('key', '=', intent.key).execute();
+  const rows = await t.deps.db
+    .selectFrom('storage_intents')
+    .select('marked_at')
+    .where('key', '=', intent.key)
+    .execute();
   const [row] = rows;
   return { object: objects.has(intent.key), intent: row && (row.marked_at === null ? 'leased' : 'marked') };
 };

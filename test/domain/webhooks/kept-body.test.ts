@@ -38,7 +38,10 @@ test('a small body is kept in its row, and a store is not needed', async () => {
 
 test('a large body is kept in the primary store under an intent, and can be read back', async () => {
   const kept = await keepBody(t.deps, 'fal', large);
-  expect(kept.intent).toMatchObject({ store: 'one', key: expect.stringMatching(/^webhooks\/fal\/[0-9a-f-]{36}\.json$/) });
+  expect(kept.intent).toMatchObject({
+    store: 'one',
+    key: expect.stringMatching(/^webhooks\/fal\/[0-9a-f-]{36}\.json$/),
+  });
   expect(kept.body).toEqual(kept.intent);
   expect((await readKeptBody(t.deps, kept.body)).equals(large)).toBe(true);
   expect([...store('one').objects.values()][0]).toMatchObject({ contentType: 'application/json' });

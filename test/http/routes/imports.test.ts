@@ -105,7 +105,9 @@ test('a failure that names no job becomes one failed item, and so does an end wi
   const failed = await send('replicate', { response: { status: 'failed', error: 'out of luck' } });
   expect(failed.json().items).toMatchObject([{ status: 'failed', error: 'out of luck', provider: 'replicate' }]);
   const canceled = await send('replicate', { response: { status: 'canceled' } });
-  expect(canceled.json().items).toMatchObject([{ status: 'failed', error: expect.stringContaining('was canceled'), jobId: null }]);
+  expect(canceled.json().items).toMatchObject([
+    { status: 'failed', error: expect.stringContaining('was canceled'), jobId: null },
+  ]);
 });
 
 test('a private address in an answer is not fetched', async () => {

@@ -65,7 +65,9 @@ test('a rate limit says how long to wait: its own time, that of the reset, or a 
   expect(answered(403, 'no', exhausted('soon')).limitedFor).toBe(60);
   expect(answered(403, 'You have exceeded a secondary rate limit').limitedFor).toBe(60);
   expect(answered(429, 'no', { 'retry-after': 'soon' }).limitedFor).toBe(60);
-  expect(answered(429, 'no', { 'x-ratelimit-remaining': '9', 'x-ratelimit-reset': inSeconds(900) }).limitedFor).toBe(60);
+  expect(answered(429, 'no', { 'x-ratelimit-remaining': '9', 'x-ratelimit-reset': inSeconds(900) }).limitedFor).toBe(
+    60,
+  );
 });
 
 test.each([

@@ -37,11 +37,8 @@ test.each(Object.entries(CHANGES))('a change of %s is kept, and changes nothing 
   const changed = await open.db.transaction().execute((trx) => updateJob(trx, name, { [field]: value }));
   const known = await findJob(open.db, name);
   expect(known).toEqual(changed);
-  const times = { startedAt: known?.startedAt, completedAt: known?.completedAt };
-  for (const time of ['startedAt', 'completedAt'] as const)
-    if (field === time) expect(Date.parse(times[time] ?? '')).toBe(Date.parse(String(value)));
-  const same = field === 'startedAt' || field === 'completedAt' ? known?.[field] : value;
-  expect(known).toEqual({ ...job, updatedAt: known?.updatedAt, [field]: same });
+  expect(known).toEqual({ ...job, updatedAt: known?.updatedAt, [field]: value });
+});
 });
 
 test('a job is made once, and keeps the fields that it was made with', async () => {

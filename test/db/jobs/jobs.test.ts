@@ -8,36 +8,36 @@ let open: Database;
 beforeAll(async () => {
   database = await createTestDatabase();
   open = openDatabase({ connectionString: database.connectionString, poolMax: 4, statementTimeoutMs: 30_000 });
-  afterAll(async () => {
-    await open.close();
-    await database.drop();
-  });
+});
+afterAll(async () => {
+  await open.close();
+  await database.drop();
+});
 
-  let count = 0;
-  async function begin(fields?: { prompt: string }) {
-    const name = { provider: 'fal', jobId: `j-${(count += 1)}` };
-    const { job, made } = await open.db.transaction().execute((trx) => lockJob(trx, name, { userId: 'alice', fields }));
-    return { name, job, made };
-  }
+let count = 0;
+async function begin(fields?: { prompt: string }) {
+  const name = { provider: 'fal', jobId: `j-${(count += 1)}` };
+  const { job, made } = await open.db.transaction().execute((trx) => lockJob(trx, name, { userId: 'alice', fields }));
+  return { name, job, made };
+}
 
-  const CHANGES: JobChange = {
-    status: 'failed',
-    progress: 40,
-    error: 'no',
-    errorClass: 'Oom',
-    fields: { prompt: 'b' },
-    timings: { delayTime: 5 },
-    startedAt: '2026-11-21T01:00:00.000Z',
-    completedAt: '2026-11-21T02:00:00.000Z',
-  };
+const CHANGES: JobChange = {
+  status: 'failed',
+  progress: 40,
+  error: 'no',
+  errorClass: 'Oom',
+  fields: { prompt: 'b' },
+  timings: { delayTime: 5 },
+  startedAt: '2026-11-21T01:00:00.000Z',
+  completedAt: '2026-11-21T02:00:00.000Z',
+};
 
-  test.each(Object.entries(CHANGES))('a change of %s is kept, and changes nothing else', async (field, value) => {
-    const { name, job } = await begin({ prompt: 'a' });
-    const changed = await open.db.transaction().execute((trx) => updateJob(trx, name, { [field]: value }));
-    const known = await findJob(open.db, name);
-    expect(known).toEqual(changed);
-    expect(known).toEqual({ ...job, updatedAt: known?.updatedAt, [field]: value });
-  });
+test.each(Object.entries(CHANGES))('a change of %s is kept, and changes nothing else', async (field, value) => {
+  const { name, job } = await begin({ prompt: 'a' });
+  const changed = await open.db.transaction().execute((trx) => updateJob(trx, name, { [field]: value }));
+  const known = await findJob(open.db, name);
+  expect(known).toEqual(changed);
+  expect(known).toEqual({ ...job, updatedAt: known?.updatedAt, [field]: value });
 });
 
 test('a job is made once, and keeps the fields that it was made with', async () => {

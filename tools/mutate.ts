@@ -6,9 +6,10 @@ import { collectCoverage } from './mutation/coverage.ts';
 import { judge } from './mutation/judge.ts';
 import { keepVerdicts } from './mutation/kept-verdicts.ts';
 import { type Mutant, mutantsOf } from './mutation/mutants.ts';
-import { type Judged, lineOf, summaryOf } from './mutation/report.ts';
+import { lineOf, summaryOf } from './mutation/report.ts';
 import { shuffled } from './mutation/sample.ts';
 import { compiles, prepareForTests } from './mutation/test-run.ts';
+import type { Judged } from './mutation/verdict.ts';
 import { type WorkFolder, createWorkFolder, filesOfCheckout } from './mutation/work-folder.ts';
 
 // Mutation testing: makes one small change to the code at a time and checks that a test fails: `npm run mutate`. See

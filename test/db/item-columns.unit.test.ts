@@ -20,8 +20,17 @@ test('every field of an item belongs to the groups that its origin says', () => 
 });
 
 test('callers can set neither what the bytes say, nor ids, nor where an item is kept', () => {
-  const service = ['id', 'bytes', 'sha256', 'mimeType', 'mediaType', 'storageUrl', 'storageProvider', 'storageKey'];
-  expect(names(CALLER_FIELDS).filter((name) => service.includes(name))).toEqual([]);
+  const service = new Set([
+    'id',
+    'bytes',
+    'sha256',
+    'mimeType',
+    'mediaType',
+    'storageUrl',
+    'storageProvider',
+    'storageKey',
+  ]);
+  expect(names(CALLER_FIELDS).filter((name) => service.has(name))).toEqual([]);
   expect(names(CALLER_FIELDS)).toEqual(expect.arrayContaining(['userId', 'prompt', 'tags', 'visibility', 'parentId']));
 });
 

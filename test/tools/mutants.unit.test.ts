@@ -48,6 +48,10 @@ test.each([
     'what is logged or measured',
     "deps.log.warn({ a: 'b', c: d && e }, 'f'); metrics.seen('g', !h); this.#log?.error('i');",
   ],
+  [
+    'conditions that decide only about what is logged',
+    'if (a && !b) { deps.log.warn(c); deps.log[d ? "e" : "f"](g); }',
+  ],
   ['what an error says', "x = new AppError(a, 'b', c); y = new Error(`d ${e}`);"],
   [
     'the cause of an error and the field it is about',

@@ -1,20 +1,10 @@
 import type { Coverage } from './coverage.ts';
 import { type Mutant, mutated } from './mutants.ts';
 import { choose } from './order.ts';
-import type { Judged } from './report.ts';
 import { parse } from './tree.ts';
 import { compiles, runTests } from './test-run.ts';
+import type { Judged, Verdict } from './verdict.ts';
 import type { WorkFolder } from './work-folder.ts';
-
-export type Verdict =
-  | { state: 'killed'; by: string }
-  | { state: 'timed out' }
-  /** No test that was run has failed; `ran` of the `reaching` test files were. */
-  | { state: 'survived'; ran: number; reaching: number }
-  /** No test runs this code. */
-  | { state: 'not reached' }
-  /** No longer valid TypeScript, so it says nothing about the tests. */
-  | { state: 'invalid' };
 
 /** Allowance for the runner's start, and for other load on the machine. */
 const SLACK_MS = 30_000;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Coverage } from './coverage.ts';
 import type { Mutant } from './mutants.ts';
 import { choose } from './order.ts';
-import type { Judged } from './report.ts';
+import type { Judged } from './verdict.ts';
 import { CHECKOUT } from './work-folder.ts';
 
 interface Kept extends Judged {

@@ -3,7 +3,7 @@ import { type Node, childrenOf, isNode } from './tree.ts';
 // What is never changed, because no test should depend on it. CONTRIBUTING.md names these rules: they are part of what a score says.
 
 /** Calls that only report. */
-const TELLING = /(^|\.)(log|logger|metrics|console)\.|(^|\.)(observe|onProgress)$/;
+const TELLING = /(^|\.)(log|logger|metrics|console)[.[]|(^|\.)(observe|onProgress)$/;
 /** Calls that only wait, and the place of the time among their arguments. */
 const WAITING: Readonly<Record<string, number>> = { sleep: 0, delay: 0, setTimeout: 1, 'AbortSignal.timeout': 0 };
 /** Methods whose text is compared with others, or is a key. */
@@ -16,8 +16,8 @@ export type Source = (node: Node) => string;
 export function isLeftOut(node: Node, parent: Node | undefined, source: Source): boolean {
   return (
     isDeclarationOnly(node) ||
-    tellsOnly(node, source) ||
-    waitsOnly(node, source) ||
+    isIdle(node, (call) => waits(call, source)) ||
+    isIdle(node, (call) => tellsOnly(call, source)) ||
     isArithmeticOfLiterals(node) ||
     asksForPlatform(node, source) ||
     (parent !== undefined && (isMessage(node, parent) || isTime(node, parent, source)))
@@ -52,14 +52,27 @@ function isDeclarationOnly({ type }: Node): boolean {
   return type === 'ImportDeclaration' || type === 'ExportAllDeclaration' || type === 'ImportExpression';
 }
 
-/** A pause, a condition that only decides about one, or that a timer does not keep the process alive. */
-function waitsOnly(node: Node, source: Source): boolean {
-  if (node.type === 'IfStatement') return node['alternate'] === null && waitsOnly(node['consequent'] as Node, source);
-  if (node.type === 'ExpressionStatement') return waitsOnly(node['expression'] as Node, source);
-  if (node.type === 'AwaitExpression' || node.type === 'ChainExpression')
-    return childrenOf(node).every((child) => waitsOnly(child, source));
-  if (node.type !== 'CallExpression') return false;
-  return /^(sleep|delay)$/.test(nameOfCallee(node, source)) || methodOf(node) === 'unref';
+/** A call of this kind, or a condition that decides only about such calls. */
+function isIdle(node: Node, isKind: (call: Node) => boolean): boolean {
+  const every = (nodes: readonly Node[]) => nodes.length > 0 && nodes.every((each) => isIdle(each, isKind));
+  switch (node.type) {
+    case 'CallExpression':
+      return isKind(node);
+    case 'IfStatement':
+      return node['alternate'] === null && isIdle(node['consequent'] as Node, isKind);
+    case 'BlockStatement':
+    case 'ExpressionStatement':
+    case 'AwaitExpression':
+    case 'ChainExpression':
+      return every(childrenOf(node));
+    default:
+      return false;
+  }
+}
+
+/** A pause, or that a timer does not keep the process alive. */
+function waits(call: Node, source: Source): boolean {
+  return /^(sleep|delay)$/.test(nameOfCallee(call, source)) || methodOf(call) === 'unref';
 }
 
 /** How long a timer runs. */

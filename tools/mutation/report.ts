@@ -1,11 +1,4 @@
-import type { Mutant } from './mutants.ts';
-import type { Verdict } from './judge.ts';
-
-export interface Judged {
-  mutant: Mutant;
-  verdict: Verdict;
-  seconds: number;
-}
+import type { Judged, Verdict } from './verdict.ts';
 
 /** One line about one mutant. */
 export function lineOf({ mutant, verdict, seconds }: Judged): string {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -24,3 +24,46 @@ test('a killed server starts again at the same connection string', async () => {
   await folder.remove();
   expect(second.connectionString).toBe(first.connectionString);
 }, 60_000);
+
+test('a server that two use goes on when one of them stops, and ends with the other', async () => {
+  const folder = await createDataFolder('shared-postgres');
+  const first = await startEmbeddedPostgres({ dataDir: folder.path, durable: false });
+  const second = await startEmbeddedPostgres({ dataDir: folder.path, durable: false });
+  expect(second.connectionString).toBe(first.connectionString);
+  const one = await connected(first.connectionString);
+  const { rows } = await one.query<{ folder: string }>(`SELECT current_setting('data_directory') AS folder`);
+  const [pid] = (await readFile(path.join(rows[0]?.folder ?? '', 'postmaster.pid'), 'utf8')).split('\n').map(Number);
+  await one.end();
+  // Each use has a ticket that names its process; as if the other one were another process.
+  const users = path.join(path.dirname(rows[0]?.folder ?? ''), 'users');
+  expect(await readdir(users)).toHaveLength(2);
+  await first.stop();
+  expect(await readdir(users)).toHaveLength(1);
+  const two = await connected(second.connectionString);
+  expect((await two.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  await two.end();
+  await second.stop();
+  await expect.poll(() => isProcessAlive(pid ?? 0)).toBe(false);
+  await folder.remove();
+});
+
+test('a server that cannot start is reported soon, with the folder of its log', async () => {
+  const folder = await createDataFolder('broken-postgres');
+  const first = await startEmbeddedPostgres({ dataDir: folder.path, durable: false });
+  const client = await connected(first.connectionString);
+  const { rows } = await client.query<{ folder: string }>(`SELECT current_setting('data_directory') AS folder`);
+  await client.end();
+  await first.stop();
+  const cluster = rows[0]?.folder ?? '';
+  await appendFile(path.join(cluster, 'postgresql.conf'), '\nno_such_setting = 1\n');
+  await expect(startEmbeddedPostgres({ dataDir: folder.path, durable: false })).rejects.toThrow(
+    new RegExp(`did not start \\(exit code \\d+\\); its log is in ${path.join(cluster, 'log')}`),
+  );
+  await folder.remove();
+});
+
+async function connected(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  return client;
+}

@@ -16,10 +16,11 @@ beforeAll(async () => {
   open = openDatabase({ connectionString: database.connectionString, poolMax: 4, statementTimeoutMs: 30_000 });
   // Half of it at a few moments, the rest at varying distances, some without a time; each word in a different period.
   await sql`
-    INSERT INTO generated_images (user_id, prompt, storage_url, tool_name, tags, metadata, status, created_at, deleted_at)
+    INSERT INTO generated_images (user_id, prompt, storage_url, tool_name, tags, metadata, generation, status, created_at, deleted_at)
     SELECT 'user-' || CASE WHEN n % 3 = 0 THEN 1 ELSE n % 50 END, 'common' || CASE WHEN n % 40 = 0 THEN ' middling' ELSE '' END
         || CASE WHEN n % 1000 = 5 THEN ' rare' ELSE '' END || CASE WHEN n < 300 THEN ' old' ELSE '' END || CASE WHEN n > 8900 THEN ' new' ELSE '' END, '',
       'tool-' || n % 5, ARRAY['t' || n % 7, 'u' || n % 400, CASE WHEN n < 300 THEN 'old' ELSE 'young' END], jsonb_build_object('k', n % 400, 'other', n % 9),
+      jsonb_build_object('seed', n % 300, 'sampler', 'sampler ' || n % 11),
       CASE WHEN n % 30 = 0 THEN 'failed' ELSE 'success' END,
       CASE WHEN n % 4000 = 17 THEN 'infinity' WHEN n % 4000 = 18 THEN '-infinity' WHEN n % 2 = 0 THEN '2026-01-01'::timestamptz + n / 500 * interval '1 day'
         ELSE '2026-01-01'::timestamptz + pow(n, 1.5) * interval '3.123457 s' END,
@@ -50,6 +51,8 @@ const filters = fc.record(
     metadata: fc.constantFrom<JsonObject[]>({ k: 7 }, { k: 3, other: 3 }, {}, { none: 1 }),
     userId: fc.constantFrom('user-1', 'user-7', 'nobody'),
     toolName: fc.constantFrom('tool-3'),
+    seed: fc.constantFrom('7', '-1'),
+    sampler: fc.constantFrom('sampler 3', 'none'),
     failed: fc.boolean(),
     createdAfter: fc.constantFrom('2026-01-05T00:00:00Z'),
     createdBefore: fc.constantFrom('2026-01-09T00:00:00Z'),

@@ -110,3 +110,28 @@ test('a thousand outputs with equal names are matched quickly in a job with many
   // Quadratic work took minutes; this is not a measurement.
   expect(performance.now() - started).toBeLessThan(5000);
 });
+
+test('each item is at most one output: of two equal outputs the second is new, whatever decides', () => {
+  const known = (...identities: string[]) => new Map([['1', new Set(identities)]]);
+  for (const identity of ['sha256:abc', 'object:a/b.png', 'name:a.png'])
+    expect(matchOutputs([[identity], [identity]], known(identity))).toEqual(['1', undefined]);
+  const two = new Map([
+    ['1', new Set(['sha256:abc', 'name:a.png'])],
+    ['2', new Set(['sha256:abc', 'name:b.png'])],
+  ]);
+  const outputs = [['sha256:abc'], ['sha256:abc'], ['sha256:abc']];
+  const matches = matchOutputs(outputs, two);
+  expect(matches).toHaveLength(3);
+  expect(new Set(matches)).toEqual(new Set(['1', '2', undefined]));
+});
+
+test('a name decides only when one item has it and no stronger identity did', () => {
+  const known = new Map([
+    ['1', new Set(['name:a.png'])],
+    ['2', new Set(['name:a.png'])],
+    ['3', new Set(['name:b.png', 'sha256:abc'])],
+  ]);
+  expect(matchOutputs([['name:a.png']], known)).toEqual([undefined]);
+  expect(matchOutputs([['name:b.png']], known)).toEqual(['3']);
+  expect(matchOutputs([['name:b.png'], ['sha256:abc']], known)).toEqual([undefined, '3']);
+});

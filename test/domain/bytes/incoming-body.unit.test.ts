@@ -212,16 +212,17 @@ test('cancelling ends the source once, does not wait for a read that hangs, and 
 
 test('cancelling waits until the source has cleaned up, whose failure in that is no error', async () => {
   let cleaned = false;
-  async function* source() {
-    try {
-      yield Buffer.from('a');
-    } finally {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      cleaned = true;
-      throw new Error('no more');
-    }
-  }
-  const body = await openBody(source(), { headBytes: 1 });
+  const source = {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => ({ done: false as const, value: Buffer.from('a') }),
+      return: async (): Promise<never> => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        cleaned = true;
+        throw new Error('no more');
+      },
+    }),
+  };
+  const body = await openBody(source, { headBytes: 1 });
   await body.cancel();
   expect(cleaned).toBe(true);
 });

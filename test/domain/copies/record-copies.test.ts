@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findItem } from '../../../src/db/items/items.ts';
 import { locationsOf } from '../../../src/db/objects/locations.ts';
-import { copyItem } from '../../../src/domain/copies/copy-item.ts';
+import { copyItem, settleCopy } from '../../../src/domain/copies/copy-item.ts';
 import { makePendingCopies } from '../../../src/domain/copies/pending-copies.ts';
 import { DRIVERS } from '../../../src/storage/stores/registry.ts';
 import { png } from '../../support/sample-files.ts';
@@ -57,6 +57,7 @@ test('a bad copy is replaced, and its object removed; a bad copy in another stor
   expect(store('two').objects.size).toBe(1);
   expect([...store('two').objects.keys()]).not.toContain(before);
   expect([...store('three').objects.keys()]).toEqual([other]);
+  expect([...store('two').objects.values()].map(({ contentType }) => contentType)).toEqual(['image/png']);
   expect(await intents(app)).toEqual([]);
 });
 
@@ -115,4 +116,23 @@ test('a fallback that is a mirror as well keeps its copy', async () => {
     .toBe(1);
   expect(await places(app, id)).toEqual(['one stored', 'two stored']);
   expect([store('one').objects.size, store('two').objects.size]).toEqual([1, 1]);
+});
+
+test('a move to a store that has a copy already is told in the metadata.json of its run', async () => {
+  const app = await start({ STORAGE_MIRRORS: 'two' });
+  const post = (url: string, payload: object) => app.app.inject({ method: 'POST', url, headers: alice, payload });
+  const { runId } = (await post('/v1/runs', { inputText: 'a fox' })).json<{ runId: string }>();
+  const source = { type: 'base64', data: png(5, 5, 2).toString('base64') };
+  const { items } = (await post(`/v1/runs/${runId}/media`, { source })).json<{ items: { id: string }[] }>();
+  const id = items[0]?.id ?? '';
+  await makePendingCopies(app.deps);
+  const [item, locations] = [await findItem(app.deps.db, id), await locationsOf(app.deps.db, id, 'two')];
+  const [existing] = locations;
+  if (!item || !existing) throw new Error('no copy');
+  expect(existing).toMatchObject({ store: 'two', state: 'stored' });
+  await settleCopy(app.deps, item, existing, { to: app.deps.stores.get('two'), home: true, drop: 'one' });
+  expect(await places(app, id)).toEqual(['two stored']);
+  const text = store('one').objects.get(`runs/${runId}/metadata.json`)?.bytes.toString() ?? '{}';
+  const [entry] = (JSON.parse(text) as { outputs: Record<string, unknown>[] }).outputs;
+  expect(entry).toMatchObject({ item_id: id, store: 'two' });
 });

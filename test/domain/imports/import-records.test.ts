@@ -5,7 +5,7 @@ import { type Line, importRecords } from '../../../src/domain/imports/import-rec
 import { freePort } from '../../../src/db/embedded/free-port.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { png } from '../../support/sample-files.ts';
-import { type TestApp, createTestApp } from '../../support/test-app.ts';
+import { type TestApp, asUser, createTestApp } from '../../support/test-app.ts';
 
 let t: TestApp;
 let origin: Origin;
@@ -78,6 +78,105 @@ test('an object known under another key is the same if its bytes are', async () 
   expect(await run(first)).toMatchObject({ present: 1, failed: [] });
   expect(await run(copy)).toMatchObject({ present: 1, failed: [] });
   expect(await run(other)).toMatchObject({ present: 0, failed: [{ line: 1 }] });
+});
+
+test('an object known by its bytes is found even when an older place of it has gone', async () => {
+  const put = async (key: string, salt: number) => {
+    const body = (async function* () {
+      yield png(3, 3, salt);
+    })();
+    await t.deps.stores.primary.put(key, { body, contentType: 'image/png', overwrite: false });
+    return { userId: 'g', externalId: '9', source: { type: 'path' as const, path: key } };
+  };
+  expect(await run(await put('gone/a.png', 31))).toMatchObject({ stored: 1, failed: [] });
+  const missing = { userId: 'g', externalId: '9', source: { type: 'path' as const, path: 'gone/never.png' } };
+  const outcome = await run(missing);
+  expect(outcome).toMatchObject({ stored: 0, present: 0 });
+  expect(outcome.failed[0]?.reason).toMatch(/another file/);
+});
+
+test('a path that no store has, and a record without a user, are reported with their lines', async () => {
+  const outcome = await run(
+    { userId: 'p', source: { type: 'path', path: '/nowhere/a.png' } },
+    { source: bytes(41) },
+    { userId: 'p', source: { type: 'path', path: 'never/written.png' } },
+    { userId: 'p', source: bytes(42) },
+  );
+  expect(outcome).toMatchObject({ records: 4, stored: 1, present: 0, interrupted: false });
+  expect(outcome.failed.map(({ line }) => line).toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
+  const reasons = Object.fromEntries(outcome.failed.map(({ line, reason }) => [line, reason]));
+  expect(reasons[1]).toContain('No store of this service has that path or key');
+  expect(reasons[2]).toContain("no 'userId'");
+});
+
+test('a line that could not be read is reported as such', async () => {
+  async function* problem(): AsyncGenerator<Line> {
+    yield { line: 7, problem: 'no JSON' };
+  }
+  expect(await importRecords(t.deps, problem(), options)).toMatchObject({
+    records: 1,
+    failed: [{ line: 7, reason: 'no JSON' }],
+  });
+});
+
+test('no more records run at once than was asked for, and each is counted as it ends', async () => {
+  const seen: number[] = [];
+  const onProgress = (done: number) => void seen.push(done);
+  const records = Array.from({ length: 12 }, (_value, n) => ({ userId: 'c', source: bytes(100 + n) }));
+  let [asked, most] = [0, 0];
+  async function* counted(): AsyncGenerator<Line> {
+    for await (const line of lines(records)) {
+      asked += 1;
+      most = Math.max(most, asked - seen.length);
+      yield line;
+    }
+  }
+  await importRecords(t.deps, counted(), { ...options, concurrency: 3, onProgress });
+  expect(seen).toHaveLength(12);
+  expect(seen.at(-1)).toBe(12);
+  expect(most).toBe(3);
+});
+
+test('an interrupted run ends its running records, and says so', async () => {
+  const abort = new AbortController();
+  const records = Array.from({ length: 20 }, (_value, n) => ({ userId: 'i', source: bytes(200 + n) }));
+  const outcome = await importRecords(t.deps, lines(records), {
+    concurrency: 2,
+    signal: abort.signal,
+    onProgress: (done) => done === 3 && abort.abort(),
+  });
+  expect(outcome.interrupted).toBe(true);
+  expect(outcome.stored).toBe(outcome.records);
+  expect(outcome.records).toBeLessThan(20);
+});
+
+test('versions of a scene are stored in the order of the file, and the last that says so becomes the current one', async () => {
+  const projectId = '7d444840-9dc0-4000-8000-00000000000a';
+  const version = (salt: number, isCurrent?: boolean): ImportRecord => ({
+    userId: 's',
+    projectId,
+    sceneId: 'opening',
+    source: bytes(salt),
+    prompt: `${salt}`,
+    isCurrent,
+  });
+  expect(await run(version(51, true), version(52, true), version(53, false), version(54))).toMatchObject({ stored: 4 });
+  const rows = await t.deps.db
+    .selectFrom('generated_images')
+    .select(['prompt', 'version', 'id'])
+    .where('scene_id', '=', 'opening')
+    .orderBy('version')
+    .execute();
+  expect(rows.map(({ prompt, version: number }) => [prompt, number])).toEqual([
+    ['51', 1],
+    ['52', 2],
+    ['53', 3],
+    ['54', 4],
+  ]);
+  const { items } = (
+    await t.app.inject({ url: `/v1/projects/${projectId}/scenes/opening/versions`, headers: asUser('s') })
+  ).json<{ items: { prompt: string; isCurrent: boolean }[] }>();
+  expect(items.filter(({ isCurrent }) => isCurrent).map(({ prompt }) => prompt)).toEqual(['52']);
 });
 
 test('when the database is unavailable the run ends with that error, and so do running records', async () => {

@@ -59,6 +59,17 @@ const expectFailure = async (id: string, reason: RegExp) => {
   expect(await attempt(id)).toBeUndefined();
 };
 
+test('an item that gets its bytes late keeps its name, and is found by it', async () => {
+  const output = { images: [{ filename: 'zebrafish.png', data: png(7, 7, 7).toString('base64') }] };
+  const payload = { id: randomUUID(), status: 'COMPLETED', user_id: 'a', output };
+  const answer = await t.app.inject({ method: 'POST', url: '/v1/webhooks/runpod?secret=hook', payload });
+  const id = answer.json<{ items: string[] }>().items[0] ?? '';
+  expect(await attempt(id)).toMatchObject({ state: 'stored' });
+  expect(await item(id)).toMatchObject({ status: 'success', filename: 'zebrafish.png' });
+  const found = await t.app.inject({ url: '/v1/media?q=zebrafish.png', headers: asUser('a') });
+  expect(found.json<{ items: { id: string }[] }>().items.map((each) => each.id)).toEqual([id]);
+});
+
 test('an item whose bytes were in a webhook that has been removed fails at the first attempt', async () => {
   const id = await told(png());
   await t.deps.db.deleteFrom('webhook_deliveries').execute();

@@ -101,6 +101,24 @@ test.each([
   expect(await stored()).toBe(before);
 });
 
+test('an answer for an unknown store or a bad subfolder is refused before anything of its job is kept', async () => {
+  const response = { id: 'nowhere', status: 'succeeded', output: [`${at}/ok/1.png`] };
+  const before = await stored();
+  expect((await send('replicate', { response, store: 'nowhere' })).json()).toMatchObject({ code: 'unknown_store' });
+  expect((await send('replicate', { response, subfolder: '..' })).json()).toMatchObject({ field: 'subfolder' });
+  expect((await t.app.inject({ url: '/v1/jobs/replicate/nowhere', headers: asUser('a') })).statusCode).toBe(404);
+  expect(await stored()).toBe(before);
+});
+
+test('a failure that names no job becomes one failed item, and so does an end without outputs', async () => {
+  const failed = await send('replicate', { response: { status: 'failed', error: 'out of luck' } });
+  expect(failed.json().items).toMatchObject([{ status: 'failed', error: 'out of luck', provider: 'replicate' }]);
+  const canceled = await send('replicate', { response: { status: 'canceled' } });
+  expect(canceled.json().items).toMatchObject([
+    { status: 'failed', error: expect.stringContaining('was canceled'), jobId: null },
+  ]);
+});
+
 test('a private address in an answer is not fetched', async () => {
   const guarded = await createTestApp();
   try {

@@ -196,6 +196,13 @@ test('uploads that are never completed are swept after their expiry; unexpired o
   expect((await complete(inTime.id)).statusCode).toBe(201);
 });
 
+test('an upload that has expired without bytes is reported as expired, before a sweep, too', async () => {
+  const { id } = await begun(bigPng(4000));
+  expect((await complete(id)).json()).toMatchObject({ status: 409, code: 'upload_incomplete' });
+  await t.deps.db.updateTable('uploads').set({ expires_at: '2000-01-01' }).where('id', '=', id).execute();
+  expect((await complete(id)).json()).toMatchObject({ status: 410, code: 'upload_expired' });
+});
+
 test('an upload whose intent was just swept is reported as expired', async () => {
   const bytes = bigPng(4000, 9);
   const { id, url } = await begun(bytes);

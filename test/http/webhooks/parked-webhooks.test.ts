@@ -196,3 +196,11 @@ test('webhooks parked before reasons were recorded are listed and processed as o
   await register('runpod/older', 'alice');
   expect(await rows('older')).toMatchObject([{ user_id: 'alice' }]);
 });
+
+test('the body of a large webhook stays as long as its delivery: nothing else may remove it', async () => {
+  await register('runpod/large', 'alice');
+  const answer = await send(done('large', 'large.png', { notes: 'x'.repeat(70_000) }));
+  expect(answer.statusCode).toBe(200);
+  const left = await t.deps.db.selectFrom('storage_intents').select('key').where('key', 'like', 'webhooks/%').execute();
+  expect(left).toEqual([]);
+});

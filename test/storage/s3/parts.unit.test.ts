@@ -99,3 +99,11 @@ test('a body that needs larger parts than there is memory for is too large', asy
   const parts = cutParts([Buffer.alloc(1)] as never, { memory: memoryOf(2 * MIB, MIB), smallest: MIB, size });
   await expect(parts.next()).rejects.toMatchObject({ code: 'TOO_LARGE' });
 });
+
+test.each([0, -1, 65, Number.NaN])('%d bytes cannot be taken from a memory of 64', async (bytes) => {
+  await expect(memoryOf(64, 1).take(bytes)).rejects.toThrow(RangeError);
+});
+
+test.each([1, 64])('%d bytes can be taken from a memory of 64', async (bytes) => {
+  await expect(memoryOf(64, 1).take(bytes)).resolves.toBeDefined();
+});

@@ -90,3 +90,28 @@ test('a reader that disconnects before the stream is created leaves no file open
   // Not closed by garbage collection, which Node does late and warns about.
   expect(handle.fd).toBe(-1);
 });
+
+test('sending one chunk after the other resolves only when every write has ended', async () => {
+  const [bytes] = files as [Buffer];
+  const stream = new FileStream(await open(file(0)), { start: 0, bytes: bytes.length });
+  const sent: Buffer[] = [];
+  await stream.sendTo(async (piece) => {
+    const copy = Buffer.from(piece);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    sent.push(copy);
+  });
+  expect(Buffer.concat(sent).equals(bytes)).toBe(true);
+});
+
+test('after a stream has been given up, nothing more of it is sent', async () => {
+  const [bytes] = files as [Buffer];
+  const stream = new FileStream(await open(file(0)), { start: 0, bytes: bytes.length });
+  stream.on('error', () => {});
+  let sent = 0;
+  const sending = stream.sendTo(async () => {
+    sent += 1;
+    stream.destroy();
+  });
+  await sending;
+  expect(sent).toBe(1);
+});

@@ -1,0 +1,43 @@
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { mountCheck } from '../../../src/storage/local/volume.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-volume-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** As mounting does: another file of that name, at once. */
+const mount = async (identity: string) => {
+  await writeFile(path.join(folder, 'next'), `${identity}\n`);
+  await rename(path.join(folder, 'next'), path.join(folder, '.mediakeep-volume'));
+};
+const unmount = () => rm(path.join(folder, '.mediakeep-volume'));
+const unavailable = { code: 'UNAVAILABLE', message: expect.stringContaining('is it mounted?') };
+
+test('a volume is checked each time: unmounted, or replaced by another, it is unavailable until it is back', async () => {
+  const check = mountCheck({ path: folder, identity: 'mine' });
+  await expect(check()).rejects.toMatchObject(unavailable);
+  await mount('mine');
+  await check();
+  await check();
+  await mount('other');
+  await expect(check()).rejects.toMatchObject(unavailable);
+  await expect(check()).rejects.toMatchObject(unavailable);
+  await unmount();
+  await expect(check()).rejects.toMatchObject(unavailable);
+  await mount('mine');
+  await check();
+});
+
+test('callers that check at the same time share the outcome, later ones look again', async () => {
+  const check = mountCheck({ path: folder, identity: 'mine' });
+  const [first, second] = [check(), check()];
+  expect(first).toBe(second);
+  await expect(first).rejects.toMatchObject(unavailable);
+  await mount('mine');
+  await check();
+});

@@ -71,11 +71,14 @@ function sum({ entries }: Snapshot, counts: (entry: Entry) => boolean): number {
   return ticks;
 }
 
-/** CPU ticks of unrelated processes, without kernel threads, which write the measured data to disk. */
-function ticksOfOthers(seen: Snapshot): number {
+/**
+ * CPU ticks of unrelated processes, without kernel threads, which write the measured data to disk. A measured daemon, such as
+ * Ceph's, is no descendant of this process.
+ */
+function ticksOfOthers(seen: Snapshot, measured: readonly number[]): number {
   const { entries, stolen } = seen;
-  const ours = (entry: Entry) =>
-    descendsFrom(entries, entry, process.pid) || descendsFrom(entries, entry, KERNEL_THREADS);
+  const roots = [process.pid, KERNEL_THREADS, ...measured];
+  const ours = (entry: Entry) => roots.some((root) => descendsFrom(entries, entry, root));
   return stolen + sum(seen, (entry) => !ours(entry));
 }
 
@@ -100,16 +103,17 @@ export interface Usage {
   others: number;
 }
 
-/** CPU time between two snapshots. All descendants of this process count as ours. */
+/** CPU time between two snapshots. All descendants of this process and of the measured ones count as ours. */
 export function usageBetween(before: Snapshot, after: Snapshot, { server, database, client }: Parts): Usage {
   const trees = (roots: readonly number[]) =>
     roots.reduce((sum, root) => sum + ticksOfTree(after, root) - ticksOfTree(before, root), 0);
   const seconds = (after.at - before.at) / 1000;
+  const measured = [...server, ...database];
   return {
     server: trees(server) / TICKS_PER_SECOND,
     database: trees(database) / TICKS_PER_SECOND,
     client: (ticksOf(after, client) - ticksOf(before, client)) / TICKS_PER_SECOND,
-    others: Math.max(0, (ticksOfOthers(after) - ticksOfOthers(before)) / TICKS_PER_SECOND / seconds),
+    others: Math.max(0, (ticksOfOthers(after, measured) - ticksOfOthers(before, measured)) / TICKS_PER_SECOND / seconds),
   };
 }
 

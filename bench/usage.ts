@@ -113,7 +113,10 @@ export function usageBetween(before: Snapshot, after: Snapshot, { server, databa
     server: trees(server) / TICKS_PER_SECOND,
     database: trees(database) / TICKS_PER_SECOND,
     client: (ticksOf(after, client) - ticksOf(before, client)) / TICKS_PER_SECOND,
-    others: Math.max(0, (ticksOfOthers(after, measured) - ticksOfOthers(before, measured)) / TICKS_PER_SECOND / seconds),
+    others: Math.max(
+      0,
+      (ticksOfOthers(after, measured) - ticksOfOthers(before, measured)) / TICKS_PER_SECOND / seconds,
+    ),
   };
 }
 

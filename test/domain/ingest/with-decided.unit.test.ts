@@ -44,7 +44,7 @@ test('the fields after the file are read by the source that has them', async () 
       return { prompt: this.left };
     },
   };
-  const decided = withDecided(request(source as unknown as Source), { runId: 'ours' }).source as BytesSource;
+  const decided = withDecided(request(source), { runId: 'ours' }).source as BytesSource;
   expect(await decided.finish?.({ sha256: '' })).toEqual({ prompt: 'abc', runId: 'ours' });
 });
 

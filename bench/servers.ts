@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
@@ -21,7 +22,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-const SECRET = 'a-secret-for-measurements-alone-0123456789';
+const SECRET = randomBytes(32).toString('hex');
 const START_MS = 60_000;
 export const USER = 'bench';
 /** A user's token, as the service verifies them in production. */

@@ -93,3 +93,15 @@ export function codeOf(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
   return typeof code === 'string' ? code : undefined;
 }
+
+/**
+ * Why a connection failed, for operators: the innermost message, such as `connect ECONNREFUSED 127.0.0.1:5432`. Node tries every
+ * address of a host and collects their failures, with an empty message of its own.
+ */
+export function causeOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return [...new Set(error.errors.map(causeOf))].slice(0, 4).join(', ');
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof Error) return causeOf(error.cause);
+  return error.message || codeOf(error) || error.name;
+}

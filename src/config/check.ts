@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import type { TObject, TSchema } from 'typebox';
+import { shownValue } from './shown-value.ts';
 
 /** Splits a list at its commas; empty words are dropped. */
 export function words(list: string | undefined): string[] {
@@ -47,12 +48,16 @@ function describe(
   const property = (
     schema.properties as Record<string, TSchema & { description?: string; secret?: boolean; allowed?: string }>
   )[name];
-  const shown = property?.secret ? 'the value' : JSON.stringify(data[name]);
+  const value = property?.secret ? 'the value' : shown(data[name]);
   const allowed = property?.allowed ?? allowedValues(error);
   const line = missing
     ? `${prefix}${name} is missing: ${property?.description ?? 'it is required'}`
-    : `${prefix}${name}: ${shown} is not usable; allowed: ${allowed}`;
+    : `${prefix}${name}: ${value} is not usable; allowed: ${allowed}`;
   if (!problems.includes(line)) problems.push(line);
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(typeof value === 'string' ? shownValue(value) : value);
 }
 
 function allowedValues(error: ErrorObject): string {

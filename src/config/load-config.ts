@@ -1,7 +1,9 @@
 import path from 'node:path';
-import type { Static } from 'typebox';
+import { type Static, Type } from 'typebox';
 import ipaddr from 'ipaddr.js';
 import { check, words } from './check.ts';
+import { isPublished } from './published-secrets.ts';
+import { shownValue } from './shown-value.ts';
 import { SETTINGS } from './settings.ts';
 import { type StoreConfig, loadStores } from './stores.ts';
 import { ACCOUNT_SETTINGS, type AccountSetting } from '../sources/providers/registry.ts';
@@ -47,6 +49,15 @@ export type Config = Readonly<
   } & Record<AccountSetting, readonly string[]>
 >;
 
+/** What a command needs that only works on the database. */
+export type DatabaseConfig = Pick<Config, 'DATABASE_URL' | 'DATA_DIR' | 'production'>;
+
+/** What is needed to sign a token. */
+export type TokenConfig = Pick<
+  Config,
+  'DATA_DIR' | 'production' | 'JWT_SECRET' | 'JWT_JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE'
+>;
+
 /** Wrong or missing settings. Each problem is one line that names the setting and what is allowed; it never shows a secret. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -58,22 +69,47 @@ export class ConfigError extends Error {
   }
 }
 
+/** Reads only the settings of the database. @throws ConfigError */
+export function loadDatabaseConfig(env: Environment): DatabaseConfig {
+  return loadSome(env, ['DATABASE_URL'], requireDatabase);
+}
+
+/** Reads only the settings of tokens. @throws ConfigError */
+export function loadTokenConfig(env: Environment): TokenConfig {
+  return loadSome(env, ['JWT_SECRET', 'JWT_JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'], requireSecret);
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `FOO=${FOO:-}` in a compose file gives an empty value, which means "not set". */
+function given(env: Environment): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]?.trim()));
+}
+
+function loadSome<Name extends keyof Settings>(
+  env: Environment,
+  names: readonly Name[],
+  checkProduction: (settings: Pick<Settings, Name>, problems: string[]) => void,
+): Readonly<Pick<Settings, Name> & Pick<Config, 'DATA_DIR' | 'production'>> {
+  const problems: string[] = [];
+  const picked = Type.Pick(SETTINGS, ['NODE_ENV', 'DATA_DIR', ...names]);
+  const settings = check<Pick<Settings, Name | 'NODE_ENV' | 'DATA_DIR'>>(picked, given(env), '', problems);
+  const production = settings.NODE_ENV === 'production';
+  if (production) checkProduction(settings, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze({ ...settings, production, DATA_DIR: path.resolve(settings.DATA_DIR) });
+}
+
 /**
  * Reads and checks the configuration.
  * @throws ConfigError that names every wrong or missing setting
  */
-export function loadConfig(
-  env: Readonly<Record<string, string | undefined>>,
-  drivers: Readonly<Record<string, DriverKind>> = DRIVERS,
-): Config {
-  // `FOO=${FOO:-}` in a compose file gives an empty value, which means "not set".
-  const given = Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]?.trim()),
-  );
+export function loadConfig(env: Environment, drivers: Readonly<Record<string, DriverKind>> = DRIVERS): Config {
+  const values = given(env);
   const problems: string[] = [];
-  const settings = check<Settings>(SETTINGS, given, '', problems);
+  const settings = check<Settings>(SETTINGS, values, '', problems);
   const dataDir = path.resolve(settings.DATA_DIR ?? './.data');
-  const stores = loadStores({ settings, env: given, dataDir, drivers }, problems);
+  const stores = loadStores({ settings, env: values, dataDir, drivers }, problems);
   checkRouting(settings, stores, Object.keys(drivers), problems);
   const production = settings.NODE_ENV === 'production';
   if (production) checkProduction(settings, problems);
@@ -112,7 +148,7 @@ function checkRouting(
     for (const name of words(settings[setting])) {
       if (!names.includes(name))
         problems.push(
-          `${setting}: "${name}" is not a store; allowed: ${[...new Set([...drivers, ...names])].join(', ')}, or a name from STORES`,
+          `${setting}: "${shownValue(name)}" is not a store; allowed: ${[...new Set([...drivers, ...names])].join(', ')}, or a name from STORES`,
         );
     }
   }
@@ -128,16 +164,8 @@ function checkRouting(
 }
 
 function checkProduction(settings: Settings, problems: string[]): void {
-  if (settings.DATABASE_URL === undefined) {
-    problems.push(
-      'DATABASE_URL is missing: the embedded database is for development; with NODE_ENV=production give the URL of a PostgreSQL server (postgres://user:password@host:5432/name)',
-    );
-  }
-  if (settings.JWT_SECRET === undefined && settings.JWT_JWKS_URL === undefined) {
-    problems.push(
-      'JWT_SECRET is missing: a made-up secret is for development; with NODE_ENV=production give JWT_SECRET (at least 32 characters) or JWT_JWKS_URL',
-    );
-  }
+  requireDatabase(settings, problems);
+  requireSecret(settings, problems);
   if (
     settings.JWT_SECRET === undefined &&
     settings.JWT_JWKS_URL !== undefined &&
@@ -147,6 +175,31 @@ function checkProduction(settings: Settings, problems: string[]): void {
       'URL_SIGNING_KEYS is missing: without JWT_SECRET there is nothing to derive it from; give id:secret (the secret with at least 32 characters)',
     );
   }
+  if (words(settings.URL_SIGNING_KEYS).some((entry) => isPublished(entry.slice(entry.indexOf(':') + 1))))
+    problems.push(
+      'URL_SIGNING_KEYS: a secret is published in the examples of mediakeep, so anyone can sign URLs with it; give one of your own, such as the output of: openssl rand -hex 32',
+    );
+}
+
+function requireDatabase({ DATABASE_URL }: Pick<Settings, 'DATABASE_URL'>, problems: string[]): void {
+  if (DATABASE_URL === undefined)
+    problems.push(
+      'DATABASE_URL is missing: the embedded database is for development; with NODE_ENV=production give the URL of a PostgreSQL server (postgres://user:password@host:5432/name)',
+    );
+}
+
+function requireSecret(
+  { JWT_SECRET, JWT_JWKS_URL }: Pick<Settings, 'JWT_SECRET' | 'JWT_JWKS_URL'>,
+  problems: string[],
+): void {
+  if (JWT_SECRET === undefined && JWT_JWKS_URL === undefined)
+    problems.push(
+      'JWT_SECRET is missing: a generated secret is for development; with NODE_ENV=production give JWT_SECRET (at least 32 characters) or JWT_JWKS_URL',
+    );
+  if (JWT_SECRET !== undefined && isPublished(JWT_SECRET))
+    problems.push(
+      'JWT_SECRET is published in the examples of mediakeep, so anyone can sign tokens with it; give one of your own, such as the output of: openssl rand -hex 32',
+    );
 }
 
 function signingKeys(list: string | undefined, problems: string[]): ConfiguredKey[] {
@@ -166,7 +219,7 @@ function checkOrigins(config: Config, problems: string[]): void {
   for (const origin of config.CORS_ORIGINS) {
     if (origin !== '*' && !/^https?:\/\/[^/\s]+$/.test(origin)) {
       problems.push(
-        `CORS_ORIGINS: "${origin}" is not usable; allowed: origins like https://app.example.com, without a path, or *`,
+        `CORS_ORIGINS: "${shownValue(origin)}" is not usable; allowed: origins like https://app.example.com, without a path, or *`,
       );
     }
   }
@@ -179,14 +232,14 @@ function checkHosts(config: Config, problems: string[]): void {
     for (const host of config[setting]) {
       if (!HOST_NAME.test(host))
         problems.push(
-          `${setting}: "${host}" is not usable; allowed: host names or addresses separated by commas, without https:// and path`,
+          `${setting}: "${shownValue(host)}" is not usable; allowed: host names or addresses separated by commas, without https:// and path`,
         );
     }
   }
   for (const proxy of config.TRUSTED_PROXIES) {
     if (!ipaddr.isValid(proxy) && !ipaddr.isValidCIDR(proxy))
       problems.push(
-        `TRUSTED_PROXIES: "${proxy}" is not usable; allowed: addresses or CIDR ranges like 10.0.0.0/8, separated by commas`,
+        `TRUSTED_PROXIES: "${shownValue(proxy)}" is not usable; allowed: addresses or CIDR ranges like 10.0.0.0/8, separated by commas`,
       );
   }
 }

@@ -1,5 +1,6 @@
 import { type Static, type TObject, Type } from 'typebox';
 import { check, words } from './check.ts';
+import { shownValue } from './shown-value.ts';
 import type { SETTINGS } from './settings.ts';
 import { DRIVERS, type DriverKind } from '../storage/stores/registry.ts';
 
@@ -32,7 +33,7 @@ export function loadStores(
     const [name = '', driver = ''] = entry.split(':');
     if (!STORE_NAME.test(name) || !(driver in drivers)) {
       problems.push(
-        `STORES: "${entry}" is not usable; allowed: name:driver, a name of a-z, 0-9 and '-', and one of the drivers ${Object.keys(drivers).join(', ')}`,
+        `STORES: "${shownValue(entry)}" is not usable; allowed: name:driver, a name of a-z, 0-9 and '-', and one of the drivers ${Object.keys(drivers).join(', ')}`,
       );
     } else if (name in drivers || wanted.has(name)) {
       problems.push(`STORES: the name "${name}" is taken; allowed: a name that no driver and no other store bears`);

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { createSigner as createJwtSigner } from 'fast-jwt';
 import type { Logger } from 'pino';
 import { buildApp } from '../app.ts';
 import { repeatWith } from '../background/repeat.ts';
@@ -9,7 +8,9 @@ import { codeOf } from '../errors.ts';
 import { freePort } from '../db/embedded/free-port.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createService } from './compose.ts';
-import { openConfiguredDatabase, resolveJwtSecret } from './open-database.ts';
+import { resolveJwtSecret } from './jwt-secret.ts';
+import { mintToken } from './mint-token.ts';
+import { openConfiguredDatabase } from './open-database.ts';
 import { watchStores } from '../storage/stores/health-monitor.ts';
 import { startWorker } from '../workers/worker.ts';
 
@@ -125,9 +126,12 @@ function greet(config: Config, baseUrl: string, developmentSecret: string | unde
   const lines = ['', `mediakeep ${version} listens on ${baseUrl}`, `  API reference   ${baseUrl}/docs`];
   if (config.DATABASE_URL === undefined) lines.push(`  database        embedded PostgreSQL in ${config.DATA_DIR}`);
   if (developmentSecret !== undefined) {
-    const token = createJwtSigner({ key: developmentSecret, expiresIn: TOKEN_SECONDS * 1000 })({
+    const { token } = mintToken(developmentSecret, {
       sub: 'dev',
       scope: 'media:read media:write media:admin',
+      ttl: TOKEN_SECONDS,
+      issuer: config.JWT_ISSUER,
+      audience: config.JWT_AUDIENCE,
     });
     lines.push('', 'Development token (30 days, all scopes):', '', token, '', 'Store a first picture:', '');
     lines.push(

@@ -18,3 +18,8 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   const options = { level, serializers: { err: (error: unknown) => serializeError(error) } };
   return destination ? pino(options, destination) : pino(options);
 }
+
+/** Standard error, written synchronously: a command's messages are complete when it ends. */
+export function standardError(): DestinationStream {
+  return pino.destination({ dest: 2, sync: true });
+}

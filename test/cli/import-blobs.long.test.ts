@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import path from 'node:path';
-import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bigPng, png } from '../support/sample-files.ts';
-import { JWT_SECRET, type TestApp, asAdmin, createTestApp } from '../support/test-app.ts';
+import { type Outcome, runCommand, settingsOf } from '../support/run-command.ts';
+import { type TestApp, asAdmin, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -19,28 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-async function mediakeep(...args: string[]): Promise<Outcome> {
-  const env = {
-    PATH: process.env['PATH'],
-    DATABASE_URL: t.connectionString,
-    JWT_SECRET,
-    DATA_DIR: path.dirname(t.volume),
-    PUBLIC_BASE_URL: 'http://media.test',
-    TZ: 'UTC',
-  };
-  try {
-    const args_ = ['src/cli/bin.js', 'import-blobs', ...args];
-    return { code: 0, ...(await promisify(execFile)(process.execPath, args_, { env })) };
-  } catch (error) {
-    const { code, stdout, stderr } = error as Outcome;
-    return { code, stdout, stderr };
-  }
-}
+const mediakeep = (...args: string[]): Promise<Outcome> =>
+  runCommand(['import-blobs', ...args], { ...settingsOf(t), TZ: 'UTC' });
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 const items = async (user: string) =>
   (await t.app.inject({ url: `/v1/media?userId=${user}&limit=200&sort=createdAt:asc`, headers: asAdmin() })).json()

@@ -1,14 +1,14 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { png } from '../support/sample-files.ts';
 import { slowRows } from '../support/database/slow-rows.ts';
-import { JWT_SECRET, type TestApp, asUser, createTestApp } from '../support/test-app.ts';
+import { type Outcome, runCommand, settingsOf } from '../support/run-command.ts';
+import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;
 let folder: string;
@@ -21,32 +21,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const run = promisify(execFile);
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function environment(): NodeJS.ProcessEnv {
-  return {
-    PATH: process.env['PATH'],
-    DATABASE_URL: t.connectionString,
-    JWT_SECRET,
-    DATA_DIR: path.dirname(t.volume),
-    PUBLIC_BASE_URL: 'http://media.test',
-  };
-}
-
-async function mediakeep(...args: string[]): Promise<Outcome> {
-  const env = environment();
-  try {
-    return { code: 0, ...(await run(process.execPath, ['src/cli/bin.js', ...args], { env })) };
-  } catch (error) {
-    const { code, stdout, stderr } = error as Outcome;
-    return { code, stdout, stderr };
-  }
-}
+const mediakeep = (...args: string[]): Promise<Outcome> => runCommand(args, settingsOf(t));
 
 async function write(name: string, bytes: Buffer): Promise<void> {
   await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
@@ -88,6 +63,24 @@ test('a volume laid out as outputs/{userId}/ is stored under its users; a second
   );
 });
 
+test('a dry run counts what would be stored and what is no media, and stores nothing', async () => {
+  for (let n = 0; n < 3; n += 1) await write(`dry/${n}.png`, png(1, 1, 300 + n));
+  await write('dry/notes.txt', Buffer.from('only words here'));
+  await write('dry/empty.png', Buffer.alloc(0));
+  const args = ['import', path.join(folder, 'dry'), '--user', 'dry'];
+  const bytes = png(1, 1, 300).length + png(1, 1, 301).length + png(1, 1, 302).length;
+  const dry = await mediakeep(...args, '--dry-run', '--json');
+  expect(dry.code).toBe(0);
+  const summary = { files: 5, stored: 3, bytes, present: 0, failed: [] };
+  expect(JSON.parse(dry.stdout)).toMatchObject({ ...summary, dryRun: true });
+  expect(await itemsOf('dry')).toEqual([]);
+  const asText = await mediakeep(...args, '--dry-run');
+  expect(asText.stdout).toContain('5 files: 3 to store');
+  expect(asText.stderr).toContain('skipped notes.txt: ');
+  expect(JSON.parse((await mediakeep(...args, '--json')).stdout)).toMatchObject(summary);
+  expect(JSON.parse((await mediakeep(...args, '--dry-run', '--json')).stdout)).toMatchObject({ stored: 0, present: 3 });
+});
+
 test('a file that has changed is stored as a new item', async () => {
   await write('changing/a.png', png(1, 1, 60));
   await mediakeep('import', path.join(folder, 'changing'), '--user', 'changer');
@@ -110,7 +103,10 @@ test('an import that is interrupted anywhere is completed by the next run, witho
     '--json',
   ];
   const atOnce = await slowRows(t.deps.db, { table: 'generated_images', on: 'INSERT', seconds: 0.03 });
-  const first = spawn(process.execPath, args, { env: environment(), stdio: ['ignore', 'pipe', 'ignore'] });
+  const first = spawn(process.execPath, args, {
+    env: { PATH: process.env['PATH'], ...settingsOf(t) },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   const ended = new Promise<number | null>((resolve) => first.on('close', resolve));
   let output = '';
   first.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -132,7 +128,7 @@ test('a folder without users requires --user, and a path that is no folder is na
   await write('flat/a.png', png());
   expect((await mediakeep('import', path.join(folder, 'flat'))).stderr).toContain('--user ID');
   expect(await mediakeep('import', path.join(folder, 'none'), '--user', 'x')).toMatchObject({
-    code: 1,
+    code: 2,
     stderr: expect.stringContaining('is not a folder'),
   });
 });

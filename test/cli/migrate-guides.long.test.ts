@@ -1,15 +1,14 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { png } from '../support/sample-files.ts';
-import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
+import { type Outcome, runCommand, settingsOf } from '../support/run-command.ts';
+import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;
 let origin: Origin;
@@ -24,22 +23,8 @@ afterEach(async () => {
   origin.close();
 });
 
-async function mediakeep(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = {
-    PATH: process.env['PATH'],
-    DATABASE_URL: t.connectionString,
-    JWT_SECRET,
-    DATA_DIR: path.dirname(t.volume),
-    PUBLIC_BASE_URL: 'http://media.test',
-    FETCH_TRUSTED_HOSTS: '127.0.0.1',
-    LOCAL_MOUNT_ALIASES: '/runpod-volume',
-  };
-  try {
-    return { code: 0, ...(await promisify(execFile)(process.execPath, ['src/cli/bin.js', ...args], { env })) };
-  } catch (error) {
-    return error as { code: number; stdout: string; stderr: string };
-  }
-}
+const mediakeep = (...args: string[]): Promise<Outcome> =>
+  runCommand(args, { ...settingsOf(t), FETCH_TRUSTED_HOSTS: '127.0.0.1', LOCAL_MOUNT_ALIASES: '/runpod-volume' });
 
 /** The SQL after the mark `<!-- test: name -->` of a guide, as an operator runs it. */
 function guideSql(guide: string, name: 'export' | 'count'): string {

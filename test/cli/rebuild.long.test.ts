@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
@@ -10,7 +8,8 @@ import { parseRunMetadata } from '../../src/domain/run-folder/parse-metadata.ts'
 import { rebuildRuns } from '../../src/domain/runs/rebuild-runs.ts';
 import { png } from '../support/sample-files.ts';
 import { s3Settings } from '../support/s3/service.ts';
-import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
+import { runCommand, settingsOf } from '../support/run-command.ts';
+import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;
 beforeEach(async () => {
@@ -18,30 +17,11 @@ beforeEach(async () => {
 });
 afterEach(() => t.close());
 
-const run = promisify(execFile);
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 async function rebuild(...args: string[]): Promise<{ code: number; stdout: string; stderr: string; summary: unknown }> {
-  const env = {
-    PATH: process.env['PATH'],
-    DATABASE_URL: t.connectionString,
-    JWT_SECRET,
-    DATA_DIR: path.dirname(t.volume),
-    PUBLIC_BASE_URL: 'http://media.test',
-  };
-  const told = (code: number, stdout: string, stderr: string) => ({
-    code,
-    stdout,
-    stderr,
-    summary: stdout.startsWith('{') ? JSON.parse(stdout) : undefined,
-  });
-  try {
-    const { stdout, stderr } = await run(process.execPath, ['src/cli/bin.js', 'rebuild', ...args], { env });
-    return told(0, stdout, stderr);
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
-    return told(code, stdout, stderr);
-  }
+  const { code, stdout, stderr } = await runCommand(['rebuild', ...args], settingsOf(t));
+  return { code, stdout, stderr, summary: stdout.startsWith('{') ? JSON.parse(stdout) : undefined };
 }
 
 const again = (from: string, more: object = {}) =>

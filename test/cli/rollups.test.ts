@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process';
-import path from 'node:path';
-import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startWorker } from '../../src/workers/worker.ts';
 import { countBehind } from '../../src/db/search/rollups.ts';
 import { png } from '../support/sample-files.ts';
-import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
+import { runCommand, settingsOf } from '../support/run-command.ts';
+import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 import { until } from '../support/until.ts';
 
 let t: TestApp;
@@ -15,15 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-async function mediakeep(...args: string[]): Promise<string> {
-  const env = {
-    PATH: process.env['PATH'],
-    DATABASE_URL: t.connectionString,
-    JWT_SECRET,
-    DATA_DIR: path.dirname(t.volume),
-  };
-  return (await promisify(execFile)(process.execPath, ['src/cli/bin.js', ...args], { env })).stdout;
-}
+const mediakeep = async (...args: string[]): Promise<string> => (await runCommand(args, settingsOf(t))).stdout;
 
 async function store(user: string, tag: string): Promise<void> {
   const headers = { ...asUser(user), 'content-type': 'image/png' };

@@ -11,19 +11,12 @@ import { sweepIntents } from '../../src/domain/staging/sweep.ts';
 import { filesBelow } from '../support/storage/local-volume.ts';
 import { bigPng } from '../support/sample-files.ts';
 import { slowRows } from '../support/database/slow-rows.ts';
-import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
+import { type Outcome, runCommand, settingsOf } from '../support/run-command.ts';
+import { type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 
 let t: TestApp;
 let archive: string;
-const env = () => ({
-  PATH: process.env['PATH'],
-  DATABASE_URL: t.connectionString,
-  JWT_SECRET,
-  DATA_DIR: path.dirname(t.volume),
-  PUBLIC_BASE_URL: 'http://media.test',
-  STORES: 'archive:local',
-  ARCHIVE_ROOT: archive,
-});
+const env = () => ({ ...settingsOf(t), STORES: 'archive:local', ARCHIVE_ROOT: archive });
 
 beforeEach(async () => {
   archive = await mkdtemp(path.join(tmpdir(), 'mediakeep-archive-'));
@@ -34,19 +27,7 @@ afterEach(async () => {
   await rm(archive, { recursive: true, force: true });
 });
 
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-async function mediakeep(...args: string[]): Promise<Outcome> {
-  try {
-    return { code: 0, ...(await promisify(execFile)(process.execPath, ['src/cli/bin.js', ...args], { env: env() })) };
-  } catch (error) {
-    const { code, stdout, stderr } = error as Outcome;
-    return { code, stdout, stderr };
-  }
-}
+const mediakeep = (...args: string[]): Promise<Outcome> => runCommand(args, env());
 const json = async (...args: string[]) => {
   const { code, stdout, stderr } = await mediakeep(...args, '--json');
   return { code, stderr, ...(JSON.parse(stdout || '{}') as Record<string, unknown>) };

@@ -1,5 +1,11 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts';
+
+const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
 function problems(env: Record<string, string>): readonly string[] {
   try {
@@ -85,4 +91,49 @@ test('a named store reads the settings that begin with its name', () => {
   const config = loadConfig({ STORES: 'my-archive:local', MY_ARCHIVE_ROOT: '/mnt/a', STORAGE_PRIMARY: 'my-archive' });
   expect(config.stores.map((store) => [store.name, store.settings['ROOT']])).toContainEqual(['my-archive', '/mnt/a']);
   expect(problems({ STORES: 'my-archive:local' }).join()).toContain('MY_ARCHIVE_ROOT is missing');
+});
+
+const NOT_OURS = new Set(['node_modules', '.git', '.data', 'coverage', 'package-lock.json']);
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => !NOT_OURS.has(name))
+    .flatMap((entry) => {
+      const file = path.join(folder, entry.name);
+      return entry.isDirectory() ? filesBelow(file) : entry.isFile() ? [file] : [];
+    });
+}
+
+/** Values of settings with secrets in any file of the repository: documentation, examples, tests, benchmarks. */
+function secretsInRepository(): { file: string; secret: string }[] {
+  const secrets = /(?:JWT_SECRET|URL_SIGNING_KEYS)['"]?\s*[=:]\s*['"]?(?:\$\{\w+:-)?(?:\w+:)?([\w.+/=-]{32,})/g;
+  return filesBelow(CHECKOUT).flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(secrets)].map(([, secret = '']) => ({ file, secret })),
+  );
+}
+
+test('production refuses every secret that anyone can read in this repository', () => {
+  const found = secretsInRepository();
+  expect(found.map(({ file }) => path.relative(CHECKOUT, file))).toContain(path.join('test', 'support', 'test-app.ts'));
+  const production = { NODE_ENV: 'production', DATABASE_URL: 'postgres://u:p@db/x' };
+  for (const { file, secret } of found) {
+    expect(() => loadConfig({ ...production, JWT_SECRET: secret }), `${file}: ${secret}`).toThrow(
+      /^[^]*JWT_SECRET is published/,
+    );
+    const own = { JWT_SECRET: randomBytes(32).toString('hex'), URL_SIGNING_KEYS: `k1:${secret}` };
+    expect(() => loadConfig({ ...production, ...own }), `${file}: ${secret}`).toThrow(
+      /URL_SIGNING_KEYS: a secret is published/,
+    );
+    // In development it is the tests' and the examples' own affair.
+    expect(() => loadConfig({ JWT_SECRET: secret })).not.toThrow();
+  }
+});
+
+test.each([
+  'please-change-me-please-change-me-please',
+  'your-jwt-secret-your-jwt-secret-your-jwt',
+  'REPLACE_ME_REPLACE_ME_REPLACE_ME_REPLACE',
+])('production refuses the placeholder %s', (secret) => {
+  const production = { NODE_ENV: 'production', DATABASE_URL: 'postgres://u:p@db/x' };
+  expect(() => loadConfig({ ...production, JWT_SECRET: secret })).toThrow(/JWT_SECRET is published/);
 });

@@ -35,7 +35,7 @@ interface Acknowledged {
   purged?: 'maybe' | 'yes';
 }
 
-const SECRET = 'crash-loop-secret-crash-loop-secret-0123';
+const SECRET = randomBytes(32).toString('hex');
 const UPLOADERS = 6;
 const MIN_BYTES = 1024;
 const MAX_BYTES = 8 * 1024 ** 2;

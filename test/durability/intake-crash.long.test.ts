@@ -1,4 +1,4 @@
-import { createHash, randomInt } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { png } from '../support/sample-files.ts';
 import { startService } from '../support/service-process.ts';
 import { until } from '../support/until.ts';
 
-const SECRET = 'intake-crash-secret-intake-crash-secret-0';
+const SECRET = randomBytes(32).toString('hex');
 const HOOK = 'hook-of-the-crash-test';
 const ROUNDS = 5;
 const SENDERS = 4;

@@ -3,8 +3,10 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { hasFile } from '../../db/items/item-names.ts';
-import { isAppError } from '../../errors.ts';
+import { AppError, isAppError } from '../../errors.ts';
 import type { ImportFile } from '../../sources/imports/import-folder.ts';
+import { HEAD_BYTES, identify } from '../bytes/identify.ts';
+import { openBody } from '../bytes/incoming-body.ts';
 import type { Caller } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { ingest } from '../ingest/ingest.ts';
@@ -14,6 +16,8 @@ export interface ImportOptions {
   toolName: string;
   visibility: 'private' | 'public' | undefined;
   concurrency: number;
+  /** Only looks at the files: `stored` counts those that would be. */
+  dryRun?: boolean | undefined;
   /** Aborting lets running files finish and starts no more. */
   signal: AbortSignal;
   onProgress: (done: number, file: string) => void;
@@ -72,6 +76,12 @@ async function importOne(deps: Deps, file: ImportFile, options: ImportOptions, s
         return;
       }
     }
+    if (options.dryRun) {
+      await checkFile(file, size, deps.limits.maxUploadBytes);
+      summary.stored += 1;
+      summary.bytes += size;
+      return;
+    }
     const { item } = await ingest(deps, {
       caller: IMPORTER,
       input: {
@@ -96,6 +106,17 @@ async function importOne(deps: Deps, file: ImportFile, options: ImportOptions, s
     const entry = { path: file.relative, reason: isAppError(error) ? error.message : String(error) };
     if (isAppError(error, 'unsupported_media', 'file_missing')) summary.skipped.push(entry);
     else summary.failed.push(entry);
+  }
+}
+
+/** @throws AppError what storing the file would: too_large, unsupported_media, file_missing */
+async function checkFile(file: ImportFile, size: number, maxBytes: number): Promise<void> {
+  if (size > maxBytes) throw new AppError('too_large', `The file is larger than ${maxBytes} bytes (MAX_UPLOAD_BYTES).`);
+  const body = await openBody(createReadStream(file.absolute), { headBytes: HEAD_BYTES });
+  try {
+    await identify(body, { filename: path.basename(file.relative), declaredType: undefined });
+  } finally {
+    await body.cancel();
   }
 }
 

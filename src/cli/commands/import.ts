@@ -1,26 +1,25 @@
 import path from 'node:path';
 import { realpath, stat } from 'node:fs/promises';
-import { type ImportSummary, importFiles } from '../domain/imports/import-files.ts';
-import { AppError } from '../errors.ts';
-import { findImportFiles } from '../sources/imports/import-folder.ts';
-import type { CommandContext } from './command-context.ts';
-import { EXIT } from './exit-codes.ts';
-import { createProgressBar } from './progress-bar.ts';
-import { withService } from './with-service.ts';
+import { type ImportSummary, importFiles } from '../../domain/imports/import-files.ts';
+import { findImportFiles } from '../../sources/imports/import-folder.ts';
+import type { CommandContext } from '../runtime/command-context.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
+import { UsageError } from '../runtime/usage-error.ts';
+import { createProgressBar } from '../runtime/progress-bar.ts';
+import { withService } from '../runtime/with-service.ts';
 
-interface ImportOptions {
+export interface ImportOptions {
   user?: string;
   tool: string;
-  visibility?: string;
+  visibility?: 'private' | 'public';
   concurrency: number;
+  dryRun?: boolean;
   json?: boolean;
 }
 
 /** `mediakeep import`: stores a folder, file by file; stored files are recognised by path and hash and skipped. */
 export async function runImport(context: CommandContext, dir: string, options: ImportOptions): Promise<number> {
   const { visibility } = options;
-  if (visibility !== undefined && visibility !== 'private' && visibility !== 'public')
-    throw new AppError('invalid_request', '--visibility must be private or public.');
   const root = await folderOf(dir);
   refuseOwnVolume(
     root,
@@ -36,18 +35,19 @@ export async function runImport(context: CommandContext, dir: string, options: I
       toolName: options.tool,
       visibility,
       concurrency: options.concurrency,
+      dryRun: options.dryRun,
       signal,
       onProgress: (done, file) => bar.update(done, file),
     }),
   ).finally(() => bar.end());
-  print(summary, files.length, options.json === true);
+  print(summary, files.length, options);
   if (summary.interrupted) return EXIT.interrupted;
   return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
 }
 
 async function folderOf(dir: string): Promise<string> {
   const found = await stat(dir).catch(() => undefined);
-  if (!found?.isDirectory()) throw new AppError('invalid_request', `${dir} is not a folder.`);
+  if (!found?.isDirectory()) throw new UsageError(`${dir} is not a folder.`);
   return realpath(dir);
 }
 
@@ -55,23 +55,22 @@ async function folderOf(dir: string): Promise<string> {
 function refuseOwnVolume(root: string, volumes: readonly string[]): void {
   for (const volume of volumes.map((folder) => path.resolve(folder))) {
     if (`${root}/`.startsWith(`${volume}/`) || `${volume}/`.startsWith(`${root}/`)) {
-      throw new AppError(
-        'invalid_request',
+      throw new UsageError(
         `${root} and the store's own volume ${volume} lie in each other; import from another folder, or record its objects with POST /v1/media and a source of type 'object'.`,
       );
     }
   }
 }
 
-function print(summary: ImportSummary, total: number, json: boolean): void {
+function print(summary: ImportSummary, total: number, { dryRun, json }: ImportOptions): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify({ files: total, ...summary })}\n`);
+    process.stdout.write(`${JSON.stringify({ files: total, ...summary, ...(dryRun && { dryRun }) })}\n`);
     return;
   }
   for (const { path: file, reason } of summary.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
   for (const { path: file, reason } of summary.failed) process.stderr.write(`failed  ${file}: ${reason}\n`);
   const seconds = Math.max(summary.seconds, 0.001);
   process.stdout.write(
-    `${total} files: ${summary.stored} stored (${(summary.bytes / 1_048_576).toFixed(1)} MiB in ${seconds.toFixed(1)} s), ${summary.present} stored before, ${summary.skipped.length} no media, ${summary.failed.length} failed${summary.interrupted ? '; interrupted, run it again to go on' : ''}\n`,
+    `${total} files: ${summary.stored} ${dryRun ? 'to store' : 'stored'} (${(summary.bytes / 1_048_576).toFixed(1)} MiB in ${seconds.toFixed(1)} s), ${summary.present} stored before, ${summary.skipped.length} not media, ${summary.failed.length} failed${summary.interrupted ? '; interrupted: run it again to continue' : ''}\n`,
   );
 }

@@ -1,10 +1,9 @@
-import type { ItemFilter } from '../db/search/item-filter.ts';
-import { type TransferSummary, planTransfer, transferItems } from '../domain/copies/transfer.ts';
-import { AppError } from '../errors.ts';
-import type { CommandContext } from './command-context.ts';
-import { EXIT } from './exit-codes.ts';
-import { createProgressBar } from './progress-bar.ts';
-import { withService } from './with-service.ts';
+import type { ItemFilter } from '../../db/search/item-filter.ts';
+import { type TransferSummary, planTransfer, transferItems } from '../../domain/copies/transfer.ts';
+import type { CommandContext } from '../runtime/command-context.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
+import { createProgressBar } from '../runtime/progress-bar.ts';
+import { withService } from '../runtime/with-service.ts';
 
 /** Options that select items; named like the search's parameters. */
 export interface FilterOptions {
@@ -70,24 +69,11 @@ function filterOf(options: FilterOptions): ItemFilter {
     provider: options.provider,
     mediaType: options.mediaType,
     runId: options.run,
-    projectId: uuid('--project', options.project),
+    projectId: options.project,
     tags: options.tag,
-    createdAfter: time('--created-after', options.createdAfter),
-    createdBefore: time('--created-before', options.createdBefore),
+    createdAfter: options.createdAfter,
+    createdBefore: options.createdBefore,
   };
-}
-
-function uuid(option: string, text: string | undefined): string | undefined {
-  if (text === undefined || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text?.toLowerCase();
-  throw new AppError('invalid_request', `${option} must be a UUID.`);
-}
-
-function time(option: string, text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  const parsed = new Date(text);
-  if (Number.isNaN(parsed.getTime()))
-    throw new AppError('invalid_request', `${option} must be a time like 2026-01-31 or 2026-01-31T12:00:00Z.`);
-  return parsed.toISOString();
 }
 
 function size(bytes: number): string {

@@ -1,6 +1,7 @@
-import type { SearchDeps } from '../domain/search/search.ts';
-import { createService } from '../process/compose.ts';
-import { openConfiguredDatabase, resolveJwtSecret } from '../process/open-database.ts';
+import type { SearchDeps } from '../../domain/search/search.ts';
+import { createService } from '../../process/compose.ts';
+import { resolveJwtSecret } from '../../process/jwt-secret.ts';
+import { openConfiguredDatabase } from '../../process/open-database.ts';
 import type { CommandContext } from './command-context.ts';
 
 /**

@@ -1,15 +1,17 @@
-import type { ImportRecord } from '../domain/imports/import-record.ts';
-import { createJsonCheck } from '../shapes/validator.ts';
+import { constants, access } from 'node:fs/promises';
+import type { ImportRecord } from '../../domain/imports/import-record.ts';
+import { createJsonCheck } from '../../shapes/validator.ts';
 import { Type } from 'typebox';
-import { type ImportRecordsSummary, type Line, importRecords } from '../domain/imports/import-records.ts';
-import { isAppError } from '../errors.ts';
-import { ref } from '../shapes/common.ts';
-import { IngestJson } from '../shapes/ingest.ts';
-import { type JsonLine, readJsonLines } from '../sources/imports/record-lines.ts';
-import type { CommandContext } from './command-context.ts';
-import { EXIT } from './exit-codes.ts';
-import { createProgressBar } from './progress-bar.ts';
-import { withService } from './with-service.ts';
+import { type ImportRecordsSummary, type Line, importRecords } from '../../domain/imports/import-records.ts';
+import { codeOf, isAppError } from '../../errors.ts';
+import { ref } from '../../shapes/common.ts';
+import { IngestJson } from '../../shapes/ingest.ts';
+import { type JsonLine, readJsonLines } from '../../sources/imports/record-lines.ts';
+import type { CommandContext } from '../runtime/command-context.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
+import { createProgressBar } from '../runtime/progress-bar.ts';
+import { UsageError } from '../runtime/usage-error.ts';
+import { withService } from '../runtime/with-service.ts';
 
 export interface ImportRecordsCommandOptions {
   concurrency: number;
@@ -31,6 +33,7 @@ export async function runImportRecords(
   file: string,
   options: ImportRecordsCommandOptions,
 ): Promise<number> {
+  await requireFile(file);
   if (options.dryRun === true) return dryRun(file, options.json === true);
   const summary = await withService(context, (deps, signal) => {
     // The number of lines is unknown until all have been read.
@@ -44,6 +47,15 @@ export async function runImportRecords(
   print(summary, options.json === true);
   if (summary.interrupted) return EXIT.interrupted;
   return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
+}
+
+async function requireFile(file: string): Promise<void> {
+  if (file === '-') return;
+  try {
+    await access(file, constants.R_OK);
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read (${codeOf(error)}).`);
+  }
 }
 
 async function* checked(lines: AsyncIterable<JsonLine>): AsyncGenerator<Line> {

@@ -1,12 +1,12 @@
-import { type BlobColumns, countBlobs } from '../db/blob-tables.ts';
-import { openBlobTable } from '../domain/imports/blob-table.ts';
-import { openDatabase } from '../db/database.ts';
-import { type ImportBlobsSummary, importBlobs } from '../domain/imports/import-blobs.ts';
-import { AppError } from '../errors.ts';
-import type { CommandContext } from './command-context.ts';
-import { EXIT } from './exit-codes.ts';
-import { createProgressBar } from './progress-bar.ts';
-import { withService } from './with-service.ts';
+import { type BlobColumns, countBlobs } from '../../db/blob-tables.ts';
+import { openBlobTable } from '../../domain/imports/blob-table.ts';
+import { openDatabase } from '../../db/database.ts';
+import { type ImportBlobsSummary, importBlobs } from '../../domain/imports/import-blobs.ts';
+import type { CommandContext } from '../runtime/command-context.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
+import { UsageError } from '../runtime/usage-error.ts';
+import { createProgressBar } from '../runtime/progress-bar.ts';
+import { withService } from '../runtime/with-service.ts';
 
 export interface ImportBlobsCommandOptions {
   table: string;
@@ -21,7 +21,7 @@ export interface ImportBlobsCommandOptions {
   createdColumn?: string;
   user?: string;
   tool?: string;
-  visibility?: string;
+  visibility?: 'private' | 'public';
   database?: string;
   concurrency: number;
   dryRun?: boolean;
@@ -31,10 +31,8 @@ export interface ImportBlobsCommandOptions {
 /** `mediakeep import-blobs`: stores bytes from a column of an older system's table. */
 export async function runImportBlobs(context: CommandContext, options: ImportBlobsCommandOptions): Promise<number> {
   const { visibility, json = false } = options;
-  if (visibility !== undefined && visibility !== 'private' && visibility !== 'public')
-    throw new AppError('invalid_request', '--visibility must be private or public.');
   if (options.userColumn === undefined && options.user === undefined)
-    throw new AppError('invalid_request', 'Whose are they? Give --user-column, --user, or both.');
+    throw new UsageError('The owner of the rows is missing: give --user-column, --user, or both.');
   return withService(context, async (deps, signal, connectionString) => {
     const source = openDatabase({
       connectionString: options.database ?? connectionString,

@@ -1,12 +1,12 @@
-import { openDatabase } from '../db/database.ts';
-import { migrate } from '../db/schema/migrator.ts';
-import { verifySchema } from '../db/schema/verify.ts';
-import { openConfiguredDatabase } from '../process/open-database.ts';
-import type { CommandContext } from './command-context.ts';
-import { EXIT } from './exit-codes.ts';
+import { openDatabase } from '../../db/database.ts';
+import { migrate } from '../../db/schema/migrator.ts';
+import { verifySchema } from '../../db/schema/verify.ts';
+import { openConfiguredDatabase } from '../../process/open-database.ts';
+import type { DatabaseContext } from '../runtime/command-context.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
 
 /** `mediakeep migrate` */
-export async function runMigrate({ config, log }: CommandContext, { json }: { json?: boolean }): Promise<number> {
+export async function runMigrate({ config, log }: DatabaseContext, { json }: { json?: boolean }): Promise<number> {
   const server = await openConfiguredDatabase(config, log);
   try {
     const report = await migrate(server.connectionString, (message) => process.stderr.write(`${message}\n`));
@@ -19,7 +19,7 @@ export async function runMigrate({ config, log }: CommandContext, { json }: { js
 }
 
 /** `mediakeep verify` */
-export async function runVerify({ config, log }: CommandContext, { json }: { json?: boolean }): Promise<number> {
+export async function runVerify({ config, log }: DatabaseContext, { json }: { json?: boolean }): Promise<number> {
   const server = await openConfiguredDatabase(config, log);
   const database = openDatabase({ connectionString: server.connectionString, poolMax: 2, statementTimeoutMs: 30_000 });
   try {

@@ -1,15 +1,16 @@
 import { stat } from 'node:fs/promises';
-import { type FetchExternalSummary, fetchExternal } from '../domain/imports/fetch-external.ts';
-import { AppError } from '../errors.ts';
-import type { CommandContext } from './command-context.ts';
-import { EXIT } from './exit-codes.ts';
-import { createProgressBar } from './progress-bar.ts';
-import { withService } from './with-service.ts';
+import { type FetchExternalSummary, fetchExternal } from '../../domain/imports/fetch-external.ts';
+import type { CommandContext } from '../runtime/command-context.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
+import type { FolderMapping } from '../runtime/option-values.ts';
+import { UsageError } from '../runtime/usage-error.ts';
+import { createProgressBar } from '../runtime/progress-bar.ts';
+import { withService } from '../runtime/with-service.ts';
 
 export interface FetchCommandOptions {
   storageProvider?: string;
   user?: string;
-  folder?: string[];
+  folder?: FolderMapping[];
   concurrency: number;
   dryRun?: boolean;
   json?: boolean;
@@ -17,7 +18,8 @@ export interface FetchCommandOptions {
 
 /** `mediakeep fetch`: stores the bytes of external items, which an older system has only recorded. */
 export async function runFetch(context: CommandContext, options: FetchCommandOptions): Promise<number> {
-  const folders = await Promise.all((options.folder ?? []).map((mapping) => readMapping(mapping)));
+  const { folder: folders = [] } = options;
+  await Promise.all(folders.map(requireFolder));
   const dryRun = options.dryRun === true;
   const summary = await withService(context, (deps, signal) => {
     const bar = createProgressBar(0);
@@ -36,18 +38,9 @@ export async function runFetch(context: CommandContext, options: FetchCommandOpt
   return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
 }
 
-/** `https://old.example.com/uploads/=/mnt/uploads` */
-async function readMapping(mapping: string): Promise<{ prefix: string; folder: string }> {
-  const at = mapping.lastIndexOf('=');
-  const prefix = mapping.slice(0, at);
-  const folder = mapping.slice(at + 1);
+async function requireFolder({ folder }: FolderMapping): Promise<void> {
   const found = await stat(folder).catch(() => undefined);
-  if (at < 1 || !/^https?:\/\/.+\/$/.test(prefix) || !found?.isDirectory())
-    throw new AppError(
-      'invalid_request',
-      `--folder ${mapping}: give the beginning of the addresses, with a slash at its end, and a folder: https://old.example.com/uploads/=/mnt/uploads`,
-    );
-  return { prefix, folder };
+  if (!found?.isDirectory()) throw new UsageError(`--folder: ${folder} is not a folder.`);
 }
 
 function print(summary: FetchExternalSummary, dryRun: boolean, json: boolean): void {

@@ -1,9 +1,9 @@
-import { openDatabase } from '../db/database.ts';
-import { finishRollups } from '../domain/search/rollups.ts';
-import { openConfiguredDatabase } from '../process/open-database.ts';
-import type { CommandContext } from './command-context.ts';
-import { EXIT } from './exit-codes.ts';
-import { createProgressBar } from './progress-bar.ts';
+import { openDatabase } from '../../db/database.ts';
+import { finishRollups } from '../../domain/search/rollups.ts';
+import { openConfiguredDatabase } from '../../process/open-database.ts';
+import type { DatabaseContext } from '../runtime/command-context.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
+import { createProgressBar } from '../runtime/progress-bar.ts';
 
 export interface RollupsCommandOptions {
   rebuild?: boolean;
@@ -12,7 +12,7 @@ export interface RollupsCommandOptions {
 
 /** `mediakeep rollups`: counts what is not counted yet, or everything again. */
 export async function runRollups(
-  { config, log }: CommandContext,
+  { config, log }: DatabaseContext,
   { rebuild = false, json }: RollupsCommandOptions,
 ): Promise<number> {
   const server = await openConfiguredDatabase(config, log);

@@ -1,8 +1,8 @@
-import { type RebuildSummary, rebuildRuns } from '../domain/runs/rebuild-runs.ts';
-import type { CommandContext } from './command-context.ts';
-import { EXIT } from './exit-codes.ts';
-import { createProgressBar } from './progress-bar.ts';
-import { withService } from './with-service.ts';
+import { type RebuildSummary, rebuildRuns } from '../../domain/runs/rebuild-runs.ts';
+import type { CommandContext } from '../runtime/command-context.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
+import { createProgressBar } from '../runtime/progress-bar.ts';
+import { withService } from '../runtime/with-service.ts';
 
 export interface RebuildCommandOptions {
   from: string;

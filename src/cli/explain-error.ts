@@ -1,0 +1,24 @@
+import { ConfigError } from '../config/load-config.ts';
+import { asAppError } from '../domain/database-failure.ts';
+import { isAppError } from '../errors.ts';
+import { EXIT } from './runtime/exit-codes.ts';
+import { UsageError } from './runtime/usage-error.ts';
+
+export interface Explanation {
+  exit: number;
+  /** `usage`, `configuration`, `failed`, or the code of docs/errors.md. */
+  code: string;
+  message: string;
+}
+
+/** What a command's error means to the person or script that ran it. */
+export function explain(error: unknown): Explanation {
+  if (error instanceof UsageError) return { exit: EXIT.usage, code: 'usage', message: error.message };
+  if (error instanceof ConfigError) return { exit: EXIT.usage, code: 'configuration', message: error.message };
+  const known = asAppError(error);
+  const message = known instanceof Error ? known.message : String(known);
+  if (isAppError(known, 'invalid_request', 'unknown_store')) return { exit: EXIT.usage, code: 'usage', message };
+  if (isAppError(known, 'database_unavailable', 'store_unavailable'))
+    return { exit: EXIT.dependencyDown, code: known.code, message };
+  return { exit: EXIT.failed, code: isAppError(known) ? known.code : 'failed', message };
+}

@@ -1,0 +1,63 @@
+import { SETTINGS } from '../../src/config/settings.ts';
+import { storeSettings } from '../../src/config/stores.ts';
+
+/** Annotations of a setting's schema, which TypeBox does not type. */
+interface Property {
+  type?: string;
+  description?: string;
+  default?: unknown;
+  allowed?: string;
+  enum?: string[];
+  secret?: boolean;
+  minLength?: number;
+}
+
+/** What is allowed for a type whose setting does not say more. */
+const ALLOWED: Readonly<Record<string, string>> = { integer: 'a whole number', boolean: 'true or false' };
+
+function row(name: string, property: Property, required: boolean): string {
+  const allowed = property.enum
+    ? property.enum.map((value) => `\`${value}\``).join(', ')
+    : (property.allowed ?? ALLOWED[property.type ?? ''] ?? 'a text');
+  const fallback =
+    property.default === undefined
+      ? required
+        ? '**required**'
+        : '–'
+      : `\`${JSON.stringify(property.default).replaceAll('"', '')}\``;
+  return `| \`${name}\` | ${fallback} | ${allowed} | ${property.description ?? ''}${property.secret ? ' *Secret: never logged.*' : ''} |`;
+}
+
+function table(properties: object, required: readonly string[], prefix = ''): string {
+  const rows = Object.entries(properties as Record<string, Property>).map(([name, property]) =>
+    row(prefix + name, property, required.includes(name) && property.default === undefined),
+  );
+  return ['| setting | default | allowed | what it does |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+/** docs/configuration.md, from the schemas of the settings. */
+export function configuration(): string {
+  const stores = Object.entries(storeSettings()).map(([driver, settings]) => {
+    const prefix = `${driver.toUpperCase()}_`;
+    return `### \`${driver}\`\n\n${table(settings.properties, settings.required ?? [], prefix)}`;
+  });
+  return `<!-- Generated from src/config/settings.ts and src/storage/stores/registry.ts by 'npm run docs'; do not edit. -->
+# Configuration
+
+Settings are environment variables. An empty value counts as not set. A wrong or missing value stops the start with a message
+that names it and says what is allowed; all problems are reported at once.
+
+${table(SETTINGS.properties, SETTINGS.required ?? [])}
+
+With \`NODE_ENV=production\`, \`DATABASE_URL\` and \`JWT_SECRET\` (or \`JWT_JWKS_URL\`) must be given: the embedded database and a
+made-up secret are for development.
+
+## Stores
+
+A store's settings are named \`{STORE}_{OPTION}\`. The store that bears its driver's name reads the names below; a store \`archive\`
+from \`STORES=archive:local\` reads \`ARCHIVE_ROOT\` and so on. \`LOCAL_ROOT\` defaults to \`$DATA_DIR/volume\`; further stores must
+name theirs.
+
+${stores.join('\n\n')}
+`;
+}

@@ -11,3 +11,15 @@ test('docs/errors.md lists every code with its status, and no others', async () 
   expect(documented).toEqual(STATUS_OF);
   expect(Object.keys(documented).toSorted()).toEqual(Object.keys(ERROR_CODES).toSorted());
 });
+
+test('docs/errors.md says for each code what happened and what to do, in sentences', async () => {
+  const text = await readFile(new URL('../docs/errors.md', import.meta.url), 'utf8');
+  const rows = [...text.matchAll(/^\| `(\w+)` \| \d+ \| (.*?) \| (.*) \|$/gm)];
+  expect(rows).toHaveLength(Object.keys(ERROR_CODES).length);
+  for (const [, code, happened = '', todo = ''] of rows) {
+    for (const part of [happened, todo]) expect(part, code).toMatch(/^[A-Z`].{10,}\.$/);
+    expect(todo, code).not.toContain('as `detail` says');
+  }
+  const advice = rows.map(([, , , todo]) => todo);
+  expect(new Set(advice).size).toBe(advice.length);
+});

@@ -3,6 +3,7 @@ import ajvFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
 import { AppError } from '../errors.ts';
 import { components } from './common.ts';
+import { nearest } from './nearest-name.ts';
 
 const OPTIONS = {
   useDefaults: true,
@@ -10,6 +11,8 @@ const OPTIONS = {
   allErrors: false,
   strict: false,
   discriminator: true,
+  // Errors carry the schema, whose field names are suggested.
+  verbose: true,
 } as const;
 
 /**
@@ -67,6 +70,10 @@ export function createJsonCheck<T>(schema: TSchema): (value: unknown) => T {
   };
 }
 
+function fieldsOf(schema: unknown): object {
+  return (schema as { properties?: object } | undefined)?.properties ?? {};
+}
+
 /** A sentence that says what to change. */
 export function fromAjv(problem: ErrorObject | undefined, context: string): AppError {
   if (!problem) return new AppError('invalid_request', 'The request does not have the documented shape.');
@@ -76,7 +83,9 @@ export function fromAjv(problem: ErrorObject | undefined, context: string): AppE
   switch (problem.keyword) {
     case 'additionalProperties': {
       const field = inner(problem.params['additionalProperty']);
-      return new AppError('invalid_request', `'${field}' is not a known field here; check its spelling.`, { field });
+      const near = nearest(String(problem.params['additionalProperty']), Object.keys(fieldsOf(problem.parentSchema)));
+      const hint = near === undefined ? 'check its spelling.' : `did you mean '${inner(near)}'?`;
+      return new AppError('invalid_request', `'${field}' is not a known field here; ${hint}`, { field });
     }
     case 'required': {
       const field = inner(problem.params['missingProperty']);

@@ -28,20 +28,20 @@ export type ChosenContent =
 
 /**
  * Chooses where an item's bytes come from.
- * @throws AppError not_stored, content_missing; strip_unsupported: `strip` is requested for a type that cannot be stripped
+ * @throws AppError not_stored, content_pending, content_missing; strip_unsupported: `strip` is requested for a type that cannot be stripped
  */
 export async function chooseContent(
   deps: DeliveryDeps,
   item: ReadItem,
   { strip }: { strip: boolean },
 ): Promise<ChosenContent> {
-  if (strip) stripperOf(item);
   try {
     const locations = reachableFirst(deps, await contentLocations(deps, item));
+    if (strip) stripperOf(item);
     const bytes = locations[0]?.bytes ?? 0;
     return { from: 'stores', locations, bytes, tag: item.sha256 ?? locations[0]?.sha256 ?? `${item.id}-${bytes}` };
   } catch (error) {
-    if (strip || !isAppError(error, 'not_stored')) throw error;
+    if (strip || !isAppError(error, 'not_stored', 'content_pending')) throw error;
     const url = externalUrl(item, deps.externalHosts);
     if (url !== undefined) return { from: 'elsewhere', url };
     if (hasOriginal(item)) return { from: 'original', item };

@@ -110,18 +110,33 @@ function orderOf({ state }: Location): number {
   return state === 'pending' ? Number.POSITIVE_INFINITY : ORDER[state];
 }
 
-/** The locations of an item's bytes. @throws AppError not_stored when no configured store has them */
+const PENDING_RETRY_S = 5;
+
+/** Why an item has no bytes: `content_pending` while they may still come, `not_stored` with `reason` otherwise. */
+export function withoutBytes({ status }: Pick<ReadItem, 'status'>, reason: string): AppError {
+  return status === 'pending'
+    ? new AppError(
+        'content_pending',
+        'This item has no bytes yet: its download or its generation has not ended; ask again.',
+        {
+          retryAfter: PENDING_RETRY_S,
+        },
+      )
+    : new AppError('not_stored', reason);
+}
+
+/** The locations of an item's bytes. @throws AppError content_missing, content_pending, not_stored */
 export async function contentLocations(deps: Deps, item: ReadItem): Promise<Location[]> {
   const all = item.locations ?? (await locationsOf(deps.db, item.id, item.storageProvider));
   const locations = servable(deps, all);
   if (locations.length === 0) {
     if (all.length > 0)
       throw new AppError('content_missing', 'No store that is configured has the bytes of this item any more.');
-    throw new AppError(
-      'not_stored',
+    throw withoutBytes(
+      item,
       item.status === 'success'
         ? 'Only the record of this item is kept here; its bytes lie at its storageUrl.'
-        : 'This item has no bytes: its generation failed or has not ended.',
+        : 'This item has no bytes: its generation failed.',
     );
   }
   return locations;

@@ -5,7 +5,7 @@ import { externalUrl } from './choose-content.ts';
 import { contentHeaders } from './content-headers.ts';
 import type { DeliveryDeps } from './delivery-deps.ts';
 import { directUrl } from './direct-url.ts';
-import { readDeliveredItems, readItem, servable } from './open-content.ts';
+import { readDeliveredItems, readItem, servable, withoutBytes } from './open-content.ts';
 import { hasOriginal } from './open-original.ts';
 import type { Grant } from './signing.ts';
 
@@ -84,8 +84,5 @@ export function readGrant({ signer }: Pick<DeliveryDeps, 'signer'>, token: strin
 
 function assertBytes(item: DeliveredItem, externalHosts: readonly string[]): void {
   if (item.storageKey !== null || hasOriginal(item) || externalUrl(item, externalHosts) !== undefined) return;
-  throw new AppError(
-    'not_stored',
-    'This item has no bytes here: it was only recorded, its generation failed, or it has not ended.',
-  );
+  throw withoutBytes(item, 'This item has no bytes here: it was only recorded, or its generation failed.');
 }

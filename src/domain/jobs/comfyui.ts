@@ -40,7 +40,7 @@ const FIRST_POLL_SECONDS = 1;
 /**
  * Stores all outputs of a ComfyUI prompt; a worker stores those of a running prompt once it has ended. Repeated, it returns the
  * same items.
- * @throws AppError invalid_request: no ComfyUI is configured, or no prompt id; not_found: the prompt is another user's;
+ * @throws AppError comfyui_not_configured; invalid_request: no prompt id; not_found: the prompt is another user's;
  * run_completed
  */
 export function storePrompt(deps: Deps, prompt: ComfyPrompt, field = 'source.promptId'): Promise<PromptOutputs> {
@@ -95,7 +95,7 @@ function othersPrompt(field: string): never {
 
 function clientOf({ comfyui }: Deps): ComfyClient {
   if (!comfyui)
-    throw new AppError('invalid_request', 'No ComfyUI is configured here: the operator has to set COMFYUI_URL.');
+    throw new AppError('comfyui_not_configured', 'No ComfyUI is configured here: the operator has to set COMFYUI_URL.');
   return comfyui;
 }
 

@@ -90,7 +90,7 @@ async function addItem(
       size: content.bytes,
     });
   } catch (error) {
-    if (!isAppError(error, 'content_missing', 'not_stored', 'not_found')) throw error;
+    if (!isAppError(error, 'content_missing', 'content_pending', 'not_stored', 'not_found')) throw error;
     missing.push(`${name}: ${error.message}`);
   }
 }

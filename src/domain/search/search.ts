@@ -11,7 +11,7 @@ import { fingerprintOf } from '../idempotency.ts';
 import { canonicalTag, checkTime } from '../items/item-fields.ts';
 import { freshenRollups } from './rollups.ts';
 import type { Signer } from '../delivery/signing.ts';
-import { checkJsonObject, checkText } from '../items/text-limits.ts';
+import { checkText } from '../items/text-limits.ts';
 
 export interface SearchRequest {
   filter: ItemFilter;
@@ -74,7 +74,6 @@ function checkFilter(filter: ItemFilter): ItemFilter {
   return {
     ...filter,
     tags: filter.tags?.map(canonicalTag),
-    metadata: filter.metadata === undefined ? undefined : checkJsonObject('metadata', filter.metadata, 4000),
     createdAfter: filter.createdAfter === undefined ? undefined : checkTime('createdAfter', filter.createdAfter),
     createdBefore: filter.createdBefore === undefined ? undefined : checkTime('createdBefore', filter.createdBefore),
   };

@@ -1,8 +1,7 @@
-import type { JsonObject } from '../../json/json.ts';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { parseMetadataFilter } from '../../domain/search/metadata-filter.ts';
 import { search, stats, tagCounts } from '../../domain/search/search.ts';
-import { AppError } from '../../errors.ts';
 import { callerOf } from '../auth/auth.ts';
 import { sendPage } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
@@ -18,7 +17,12 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const find = async (request: FastifyRequest, reply: FastifyReply, query: SearchQuery, failed: boolean) => {
     const { sort, limit, cursor, includeTotal, tag, metadata, ...filter } = query;
     const result = await search(deps, callerOf(request), {
-      filter: { ...filter, tags: tag, metadata: parseMetadata(metadata), ...(failed && { failed }) },
+      filter: {
+        ...filter,
+        tags: tag,
+        metadata: metadata === undefined ? undefined : parseMetadataFilter(metadata),
+        ...(failed && { failed }),
+      },
       order: sort === 'createdAt:asc' ? 'asc' : 'desc',
       limit,
       cursor,
@@ -89,16 +93,4 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request) => (await stats(deps, callerOf(request), request.query.userId)) as never,
   });
-}
-
-function parseMetadata(text: string | undefined): JsonObject | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text) as JsonObject;
-  } catch (error) {
-    throw new AppError('invalid_json', "'metadata' must be a JSON object written as text.", {
-      field: 'metadata',
-      cause: error,
-    });
-  }
 }

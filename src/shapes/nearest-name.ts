@@ -1,0 +1,20 @@
+import { closestMatch } from 'leven';
+
+/** Longer names are no typing errors, and comparing them takes time. */
+const MAX_LENGTH = 64;
+
+/** The known name that a person who wrote `name` probably meant: `tag` for `tags`, `userId` for `user_id`. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > MAX_LENGTH) return undefined;
+  const plain = new Map(known.map((each) => [plainForm(each), each]));
+  const form = plainForm(name);
+  const exact = plain.get(form);
+  if (exact !== undefined) return exact;
+  const close = closestMatch(form, [...plain.keys()], { maxDistance: form.length < 5 ? 1 : 2 });
+  return close === undefined ? undefined : plain.get(close);
+}
+
+/** Spellings that differ in case, separators and brackets are one name. */
+function plainForm(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+}

@@ -8,6 +8,8 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 const { argv, env } = process;
+// A reader that is gone, as of `mediakeep verify | head -1`, ends no work.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 const asJson = argv.includes('--json');
 
 async function databaseContext(): Promise<DatabaseContext> {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { buildApp } from '../app.ts';
 import { repeatWith } from '../background/repeat.ts';
@@ -7,6 +6,7 @@ import { type Config, ConfigError, loadConfig } from '../config/load-config.ts';
 import { codeOf } from '../errors.ts';
 import { freePort } from '../db/embedded/free-port.ts';
 import { createLogger } from '../telemetry/logger.ts';
+import type { Output } from '../telemetry/output.ts';
 import { createService } from './compose.ts';
 import { resolveJwtSecret } from './jwt-secret.ts';
 import { mintToken } from './mint-token.ts';
@@ -14,34 +14,38 @@ import { openConfiguredDatabase } from './open-database.ts';
 import { watchStores } from '../storage/stores/health-monitor.ts';
 import { startWorker } from '../workers/worker.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+export interface Program {
   version: string;
-};
+  /** For the log, and in development for what a person reads. */
+  output: Output;
+}
 
 /** Starts the service with the settings of `env` and serves until a signal arrives. @throws ConfigError, or why it could not start */
-export async function start(env: NodeJS.ProcessEnv): Promise<void> {
+export async function start(env: NodeJS.ProcessEnv, program: Program): Promise<void> {
   const settings = loadConfig(env);
-  // URLs in responses contain the port, so it must be known before the service is created.
-  const config = settings.PORT === 0 ? { ...settings, PORT: await anyPort(settings) } : settings;
-  const log = createLogger(config.LOG_LEVEL);
+  // A port that is taken is told before anything is made. URLs in responses contain the port, so one is chosen for 0 now.
+  const config = { ...settings, PORT: await usablePort(settings) };
+  const log = createLogger(config.LOG_LEVEL, program.output);
   const jwt = await resolveJwtSecret(config);
   const database = await openConfiguredDatabase(config, log);
   try {
-    await serve(config, log, jwt, database);
+    await serve(config, { ...program, log, jwt, database });
   } catch (error) {
     await database.stop();
     throw error;
   }
 }
 
-async function serve(
-  config: Config,
-  log: Logger,
-  { secret, madeUp }: Awaited<ReturnType<typeof resolveJwtSecret>>,
-  embedded: Awaited<ReturnType<typeof openConfiguredDatabase>>,
-): Promise<void> {
+interface Started extends Program {
+  log: Logger;
+  jwt: Awaited<ReturnType<typeof resolveJwtSecret>>;
+  database: Awaited<ReturnType<typeof openConfiguredDatabase>>;
+}
+
+async function serve(config: Config, { version, output, log, jwt, database }: Started): Promise<void> {
+  const { secret, madeUp } = jwt;
   const service = await createService(config, {
-    connectionString: embedded.connectionString,
+    connectionString: database.connectionString,
     jwtSecret: secret,
     log,
     version,
@@ -51,7 +55,7 @@ async function serve(
   const worker =
     config.WORKER_CONCURRENCY > 0
       ? startWorker(deps, {
-          connectionString: embedded.connectionString,
+          connectionString: database.connectionString,
           concurrency: config.WORKER_CONCURRENCY,
         })
       : undefined;
@@ -77,7 +81,7 @@ async function serve(
       monitor.stop();
       await worker?.stop();
       await service.close();
-      await embedded.stop();
+      await database.stop();
       log.info('closed');
     },
   );
@@ -91,12 +95,12 @@ async function serve(
     await service.close();
     throw listenProblem(error, config);
   }
-  greet(config, deps.publicBaseUrl, madeUp ? secret : undefined);
+  greet({ config, version, output, log, baseUrl: deps.publicBaseUrl, developmentSecret: madeUp ? secret : undefined });
 }
 
-async function anyPort(settings: Config): Promise<number> {
+async function usablePort(settings: Config): Promise<number> {
   try {
-    return await freePort(settings.HOST);
+    return await freePort(settings.HOST, settings.PORT);
   } catch (error) {
     throw listenProblem(error, settings);
   }
@@ -121,8 +125,23 @@ function listenProblem(error: unknown, { HOST, PORT }: Config): unknown {
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
 const TOKEN_SECONDS = 30 * 24 * 3600;
 
-/** Prints the service's URL; in development also how to try it. Goes to standard output, never into the log. */
-function greet(config: Config, baseUrl: string, developmentSecret: string | undefined): void {
+interface Greeting extends Program {
+  config: Config;
+  log: Logger;
+  baseUrl: string;
+  developmentSecret: string | undefined;
+}
+
+/** Tells the service's URL: in production in the log, in development as text, with how to try it. */
+function greet({ config, version, output, log, baseUrl, developmentSecret }: Greeting): void {
+  if (config.PUBLIC_BASE_URL === undefined && !isLoopback(config.HOST))
+    log.warn(
+      `PUBLIC_BASE_URL is not set: URLs in answers begin with ${baseUrl}, which callers on other machines cannot reach; set it to the address at which they reach this service`,
+    );
+  if (config.production) {
+    log.info({ version, url: baseUrl }, `mediakeep ${version} listens on ${baseUrl}`);
+    return;
+  }
   const lines = ['', `mediakeep ${version} listens on ${baseUrl}`, `  API reference   ${baseUrl}/docs`];
   if (config.DATABASE_URL === undefined) lines.push(`  database        embedded PostgreSQL in ${config.DATA_DIR}`);
   if (developmentSecret !== undefined) {
@@ -138,5 +157,9 @@ function greet(config: Config, baseUrl: string, developmentSecret: string | unde
       `curl -sS ${baseUrl}/v1/media -H 'content-type: application/json' -H 'authorization: Bearer ${token}' -d '{"userId":"dev","prompt":"a first pixel","source":{"type":"base64","data":"${PIXEL}"}}'`,
     );
   }
-  process.stdout.write(`${lines.join('\n')}\n\n`);
+  output.write(`${lines.join('\n')}\n\n`);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

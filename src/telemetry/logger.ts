@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { Output } from './output.ts';
 
 /** Only the fields of an error that explain it: drivers attach whole clients, with their secrets, to theirs. */
 function serializeError(error: unknown, depth = 0): unknown {
@@ -14,12 +15,11 @@ function serializeError(error: unknown, depth = 0): unknown {
 }
 
 /** The service's logger: JSON lines, to standard output by default. */
-export function createLogger(level: string, destination?: DestinationStream): Logger {
-  const options = { level, serializers: { err: (error: unknown) => serializeError(error) } };
-  return destination ? pino(options, destination) : pino(options);
+export function createLogger(level: string, destination: DestinationStream = new Output()): Logger {
+  return pino({ level, serializers: { err: (error: unknown) => serializeError(error) } }, destination);
 }
 
-/** Standard error, written synchronously: a command's messages are complete when it ends. */
+/** Standard error, for what is logged by commands and by a start that fails. */
 export function standardError(): DestinationStream {
-  return pino.destination({ dest: 2, sync: true });
+  return new Output(2);
 }

@@ -43,8 +43,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const running = await runningServer(home.cluster);
     const joined = running && (await firstThatAnswers(addresses(home, running.port, password)));
     if (joined !== undefined) return joined;
-    if (!(await exists(path.join(home.cluster, 'PG_VERSION'))))
+    if (!(await exists(path.join(home.cluster, 'PG_VERSION')))) {
+      log(`making an embedded PostgreSQL in ${home.cluster}; this takes some seconds`);
       await initialise(home, password, options.durable ?? true);
+    }
     const killed = await notedServer(home.cluster);
     const port = await portFor(killed);
     const server = { port, password, durable: options.durable ?? true };

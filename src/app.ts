@@ -42,7 +42,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: deps.log,
     genReqId: requestId,
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    logController: new LogController({ disableRequestLogging: true }),
+    // The context of the log names the request.
+    childLoggerFactory: (logger) => logger,
     bodyLimit: config.MAX_JSON_BYTES,
     connectionTimeout: timing.idleMs,
     requestTimeout: config.REQUEST_TIMEOUT_SECONDS * 1000,

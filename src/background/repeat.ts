@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Backoff, backoff } from './backoff.ts';
 import type { BackgroundParts, Instance } from './parts.ts';
 
@@ -43,6 +44,8 @@ export function repeat(parts: BackgroundParts, name: string, work: Work, options
   const { everyMs, firstMs = 0, limitMs = LIMIT_MS } = options;
   const retry = options.retry ?? { minMs: Math.min(1000, everyMs), maxMs: Math.min(Math.max(everyMs, 5000), 60_000) };
   const instance = parts.open(name, options.details);
+  // A turn that a request brings forward is not that request's.
+  const outside = AsyncLocalStorage.snapshot();
   let timer: NodeJS.Timeout | undefined;
   let due = Infinity;
   let sooner = Infinity;
@@ -74,7 +77,7 @@ export function repeat(parts: BackgroundParts, name: string, work: Work, options
   };
   function begin(): void {
     clearTimeout(timer);
-    turn ??= take();
+    turn ??= outside(take);
   }
 
   schedule(firstMs);

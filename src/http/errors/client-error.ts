@@ -34,6 +34,8 @@ function isAnswering(socket: Socket): boolean {
 export function answerClientError(this: FastifyInstance, error: Error, socket: Socket): void {
   const code = codeOf(error) ?? '';
   if (code === 'ECONNRESET' || socket.destroyed) return;
+  // The client went away within a request, whose own line tells so.
+  const isTold = code === 'HPE_INVALID_EOF_STATE' && (unfinished.get(socket)?.size ?? 0) > 0;
   const problem = problemOf(REFUSALS[code] ?? MALFORMED, { id: randomUUID() });
   // Never write into the middle of a response that has begun on this connection.
   if (socket.writable && !isAnswering(socket)) {
@@ -52,6 +54,7 @@ export function answerClientError(this: FastifyInstance, error: Error, socket: S
     );
   }
   // oxlint-disable-next-line oxc/no-this-in-exported-function -- Fastify calls it with the instance as `this`
-  this.log.info({ code, requestId: problem.requestId }, 'a connection was closed: it sent no valid request');
+  if (!isTold)
+    this.log.info({ code, requestId: problem.requestId }, 'a connection was closed: it sent no valid request');
   socket.destroySoon();
 }

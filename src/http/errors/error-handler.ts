@@ -156,11 +156,13 @@ export function registerErrorHandler(app: FastifyInstance): void {
   app.setErrorHandler((thrown, request, reply) => {
     const error = toAppError(thrown);
     const level = levelOf(error.code);
-    const context =
-      level === 'error'
-        ? { err: error.cause ?? error, code: error.code, userId: request.caller?.sub }
-        : { code: error.code, ...(error.cause instanceof Error && { cause: error.cause.message.slice(0, 300) }) };
-    request.log[level](context, withoutTokens(error.message));
+    request.problem = { code: error.code, detail: withoutTokens(error.message) };
+    // A refusal is told in the line of its request; a failure has one more, with its cause.
+    if (level !== 'info')
+      request.log[level](
+        { err: error.cause ?? error, code: error.code, userId: request.caller?.sub },
+        withoutTokens(error.message),
+      );
     // The rest of the body would be read for nothing, or be taken for the next request.
     if (!request.raw.complete) reply.header('connection', 'close');
     return send(reply, request, error, !request.raw.complete && !waitsForContinue(request.raw));

@@ -32,6 +32,7 @@ export async function sendContent(
   item: ReadItem,
   options: ContentOptions,
 ): Promise<FastifyReply> {
+  request.itemId = item.id;
   const { contentType, contentDisposition } = contentHeaders(item, options.download);
   const cache = cacheControl(options);
   reply.headers({

@@ -54,7 +54,7 @@ export function answerClientError(this: FastifyInstance, error: Error, socket: S
     );
   }
   // oxlint-disable-next-line oxc/no-this-in-exported-function -- Fastify calls it with the instance as `this`
-  if (!isTold)
-    this.log.info({ code, requestId: problem.requestId }, 'a connection was closed: it sent no valid request');
+  const { log } = this;
+  if (!isTold) log.info({ code, requestId: problem.requestId }, 'a connection was closed: it sent no valid request');
   socket.destroySoon();
 }

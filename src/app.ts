@@ -23,6 +23,13 @@ import { TIMING, type Timing, registerPatience } from './http/connections/timing
 import { addSchemas, createValidatorCompiler } from './http/errors/validation.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Turns readiness red, before the port is closed. */
+    announceClosing(): void;
+  }
+}
+
 export interface AppDeps extends RouteDeps {
   config: Config;
   /** The secret of HS256 tokens, if there is one. */
@@ -113,8 +120,20 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     rate: timing.bodyRate,
   });
   registerQueryGuard(app);
-  await registerOpenapi(app, deps.version, deps.publicBaseUrl);
+  await registerOpenapi(app, deps.version, deps.publicBaseUrl, { page: config.DOCS });
 
-  await registerRoutes(app, deps, { metrics: deps.allMetrics, events: timing.events });
+  let closing = false;
+  app.decorate('announceClosing', () => {
+    closing = true;
+  });
+  app.addHook('preClose', async () => app.announceClosing());
+  await registerRoutes(app, deps, {
+    events: timing.events,
+    metrics: deps.allMetrics,
+    metricsToken: config.METRICS_TOKEN,
+    servesMetrics: config.METRICS_PORT === undefined,
+    servesDocs: config.DOCS,
+    isClosing: () => closing,
+  });
   return app;
 }

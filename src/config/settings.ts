@@ -169,7 +169,31 @@ export const SETTINGS = Type.Object({
     10_000_000,
   ),
   REQUEST_TIMEOUT_SECONDS: whole('Time for one request to arrive, with its body.', 3600, 1, 86_400),
+  SHUTDOWN_DELAY_SECONDS: whole(
+    'Time between a signal to stop and the closing of the port. Readiness is red meanwhile, so that load balancers send nothing new.',
+    0,
+    0,
+    300,
+  ),
   SHUTDOWN_GRACE_SECONDS: whole('Time for running requests to finish after a signal to stop.', 25, 0, 3600),
+  METRICS_TOKEN: secret({
+    description: 'Bearer token that `/metrics` requires. Unset: it is open.',
+    minLength: 16,
+    allowed: 'at least 16 characters',
+  }),
+  METRICS_PORT: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 65_535,
+      allowed: 'a whole number from 1 to 65535',
+      description: 'A port of its own for `/metrics`, which `PORT` then does not serve.',
+    }),
+  ),
+  DOCS: Type.Boolean({
+    default: true,
+    allowed: 'true or false',
+    description: 'Whether `/docs` and `/openapi.json` are served.',
+  }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description: 'Minimum level of log lines.',

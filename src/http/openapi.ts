@@ -22,7 +22,12 @@ function openapiTexts(app: FastifyInstance): (form: 'json' | 'yaml') => Buffer {
 }
 
 /** Describes the API from the routes' own schemas; register it before them. */
-export async function registerOpenapi(app: FastifyInstance, version: string, publicBaseUrl: string): Promise<void> {
+export async function registerOpenapi(
+  app: FastifyInstance,
+  version: string,
+  publicBaseUrl: string,
+  { page }: { page: boolean },
+): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -67,6 +72,7 @@ export async function registerOpenapi(app: FastifyInstance, version: string, pub
     },
   });
   app.decorate('openapiText', openapiTexts(app));
+  if (!page) return;
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
     // The plugin would serialise the document for each request.

@@ -1,3 +1,5 @@
+import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { buildApp } from '../app.ts';
 import { repeatWith } from '../background/repeat.ts';
@@ -9,6 +11,7 @@ import { createLogger } from '../telemetry/logger.ts';
 import type { Output } from '../telemetry/output.ts';
 import { createService } from './compose.ts';
 import { resolveJwtSecret } from './jwt-secret.ts';
+import { startMetricsServer } from './metrics-server.ts';
 import { mintToken } from './mint-token.ts';
 import { openConfiguredDatabase } from './open-database.ts';
 import { watchStores } from '../storage/stores/health-monitor.ts';
@@ -63,11 +66,18 @@ async function serve(config: Config, { version, output, log, jwt, database }: St
   const monitor = watchStores(deps.stores, log, repeatWith(deps.background));
 
   const grace = config.SHUTDOWN_GRACE_SECONDS * 1000;
+  const delay = config.SHUTDOWN_DELAY_SECONDS * 1000;
+  let metricsServer: Server | undefined;
   closeOnSignal(
-    { delay: grace + 10_000, log, uncaught: service.appDeps.allMetrics.uncaught },
+    { delay: delay + grace + 10_000, log, uncaught: service.appDeps.allMetrics.uncaught },
     async ({ signal, err }) => {
       if (err) log.fatal({ err }, 'closing after an uncaught error');
-      else log.info({ signal }, 'closing: no new requests; running ones may finish');
+      else if (delay > 0) {
+        log.info({ signal }, `closing in ${config.SHUTDOWN_DELAY_SECONDS} s; readiness is red until then`);
+        app.announceClosing();
+        await sleep(delay);
+      }
+      log.info({ signal }, 'closing: no new requests; running ones may finish');
       const cut = setTimeout(() => {
         log.warn(`requests still run after ${config.SHUTDOWN_GRACE_SECONDS} s; cutting their connections`);
         app.server.closeAllConnections();
@@ -78,6 +88,8 @@ async function serve(config: Config, { version, output, log, jwt, database }: St
       clearInterval(idle);
       clearTimeout(cut);
       await app.handlersEnded();
+      metricsServer?.close();
+      metricsServer?.closeAllConnections();
       monitor.stop();
       await worker?.stop();
       await service.close();
@@ -86,8 +98,18 @@ async function serve(config: Config, { version, output, log, jwt, database }: St
     },
   );
   try {
+    if (config.METRICS_PORT !== undefined)
+      metricsServer = await startMetricsServer({
+        host: config.HOST,
+        port: config.METRICS_PORT,
+        token: config.METRICS_TOKEN,
+        metrics: service.appDeps.allMetrics,
+      }).catch((error: unknown) => {
+        throw listenProblem(error, { HOST: config.HOST, PORT: config.METRICS_PORT ?? 0 }, 'METRICS_PORT');
+      });
     await app.listen({ host: config.HOST, port: config.PORT });
   } catch (error) {
+    metricsServer?.close();
     // The app's periodic queries end before the database closes.
     await app.close();
     monitor.stop();
@@ -106,14 +128,14 @@ async function usablePort(settings: Config): Promise<number> {
   }
 }
 
-function listenProblem(error: unknown, { HOST, PORT }: Config): unknown {
+function listenProblem(error: unknown, { HOST, PORT }: Pick<Config, 'HOST' | 'PORT'>, setting = 'PORT'): unknown {
   const code = codeOf(error);
   if (code === 'EADDRINUSE')
     return new ConfigError([
-      `PORT: ${PORT} is in use on ${HOST} by another program; allowed: a free port, or 0 for any`,
+      `${setting}: ${PORT} is in use on ${HOST} by another program; allowed: a free port, or 0 for any`,
     ]);
   if (code === 'EACCES')
-    return new ConfigError([`PORT: this user may not listen on ${PORT}; allowed: a port from 1024 on`]);
+    return new ConfigError([`${setting}: this user may not listen on ${PORT}; allowed: a port from 1024 on`]);
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return new ConfigError([
       `HOST: "${HOST}" is no address of this machine; allowed: 127.0.0.1, 0.0.0.0 or one of its own`,

@@ -953,7 +953,7 @@ export interface paths {
         };
         /**
          * Read the metrics
-         * @description In the text format of Prometheus. Keep it off the public network.
+         * @description In the text format of Prometheus. Keep it off the public network: with `METRICS_TOKEN`, or on a port of its own with `METRICS_PORT`.
          */
         get: operations["getMetrics"];
         put?: never;

@@ -1,7 +1,6 @@
 import fastifyMultipart from '@fastify/multipart';
 import type { FastifyInstance } from 'fastify';
 import { type EventTiming, EventStreams } from '../../domain/events/event-streams.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
 import { compatImageRoutes } from '../compat/images.ts';
 import { compatRunRoutes } from '../compat/runs.ts';
 import type { RouteDeps } from '../route-deps.ts';
@@ -11,7 +10,7 @@ import { eventRoutes } from './events.ts';
 import { importRoutes } from './imports.ts';
 import { jobRoutes } from './jobs.ts';
 import { mediaRoutes } from './media.ts';
-import { operationsRoutes } from './operations.ts';
+import { type OperationsOptions, operationsRoutes } from './operations.ts';
 import { runRoutes } from './runs.ts';
 import { sceneRoutes } from './scenes.ts';
 import { searchRoutes } from './search.ts';
@@ -24,7 +23,7 @@ import { workflowRoutes } from './workflow.ts';
 export async function registerRoutes(
   app: FastifyInstance,
   deps: RouteDeps,
-  { metrics, events }: { metrics: Metrics; events: EventTiming },
+  { events, ...operations }: OperationsOptions & { events: EventTiming },
 ): Promise<void> {
   await app.register(async (routes) => {
     // Its parser accepts forms on every route of its scope, so only routes for forms are here.
@@ -47,6 +46,6 @@ export async function registerRoutes(
       register(routes, deps);
     await webhookRoutes(routes, deps);
     eventRoutes(routes, new EventStreams(deps, events));
-    operationsRoutes(routes, deps, metrics);
+    operationsRoutes(routes, deps, operations);
   });
 }

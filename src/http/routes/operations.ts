@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { checkReadiness } from '../../domain/readiness.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { checkMetricsToken } from '../metrics-access.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { component, problems, ref } from '../../shapes/common.ts';
 
@@ -45,13 +46,22 @@ const json = (description: string, schema: Parameters<typeof ref>[0]) => ({
 });
 const open = { access: 'open' as const, rateLimit: false as const };
 
-/** Health, metrics and information for operators and their tools. */
-export function operationsRoutes(app: FastifyInstance, deps: RouteDeps, metrics: Metrics): void {
-  let closing = false;
-  app.addHook('preClose', async () => {
-    closing = true;
-  });
+export interface OperationsOptions {
+  metrics: Metrics;
+  metricsToken: string | undefined;
+  /** False: another port does. */
+  servesMetrics: boolean;
+  servesDocs: boolean;
+  /** Whether the process is about to stop. */
+  isClosing: () => boolean;
+}
 
+/** Health, metrics and information for operators and their tools. */
+export function operationsRoutes(
+  app: FastifyInstance,
+  deps: RouteDeps,
+  { metrics, metricsToken, servesMetrics, servesDocs, isClosing }: OperationsOptions,
+): void {
   app.get('/health/live', {
     config: open,
     schema: {
@@ -78,7 +88,7 @@ export function operationsRoutes(app: FastifyInstance, deps: RouteDeps, metrics:
     },
     handler: async (_request, reply) => {
       const checks = await checkReadiness(deps);
-      if (closing) checks.push({ name: 'process', ok: false, reason: 'shutting down' });
+      if (isClosing()) checks.push({ name: 'process', ok: false, reason: 'shutting down' });
       const ready = checks.every((check) => check.ok || check.degraded === true);
       return reply
         .code(ready ? 200 : 503)
@@ -87,30 +97,35 @@ export function operationsRoutes(app: FastifyInstance, deps: RouteDeps, metrics:
     },
   });
 
-  app.get('/metrics', {
-    config: open,
-    schema: {
-      operationId: 'getMetrics',
-      tags,
-      security: [],
-      summary: 'Read the metrics',
-      description: 'In the text format of Prometheus. Keep it off the public network.',
-      response: {
-        200: { description: 'Metrics.', content: { 'text/plain': { schema: { type: 'string' } } } },
-        ...problems,
+  if (servesMetrics)
+    app.get('/metrics', {
+      config: open,
+      schema: {
+        operationId: 'getMetrics',
+        tags,
+        security: [],
+        summary: 'Read the metrics',
+        description:
+          'In the text format of Prometheus. Keep it off the public network: with `METRICS_TOKEN`, or on a port of its own with `METRICS_PORT`.',
+        response: {
+          200: { description: 'Metrics.', content: { 'text/plain': { schema: { type: 'string' } } } },
+          ...problems,
+        },
       },
-    },
-    handler: async (_request, reply) =>
-      reply
-        .type(metrics.registry.contentType)
-        .serializer(String)
-        .send((await metrics.registry.metrics()) as never),
-  });
+      handler: async (request, reply) => {
+        checkMetricsToken(metricsToken, request.headers.authorization);
+        return reply
+          .type(metrics.registry.contentType)
+          .serializer(String)
+          .send((await metrics.registry.metrics()) as never);
+      },
+    });
 
-  app.get('/openapi.json', {
-    config: { access: 'open' },
-    schema: { hide: true },
-    handler: async (_request, reply) =>
-      reply.type('application/json; charset=utf-8').send(app.openapiText('json') as never),
-  });
+  if (servesDocs)
+    app.get('/openapi.json', {
+      config: { access: 'open' },
+      schema: { hide: true },
+      handler: async (_request, reply) =>
+        reply.type('application/json; charset=utf-8').send(app.openapiText('json') as never),
+    });
 }

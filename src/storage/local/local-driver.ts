@@ -17,6 +17,8 @@ export interface LocalOptions {
   mountAliases: readonly string[];
   /** The service serves its objects under `/uploads/`; only one store's. */
   served?: boolean;
+  /** Mode of new files; undefined: 0644 less the umask. */
+  fileMode?: number;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
   const root = await openVolume(options.root, context);
   const checkMounted = mountCheck(root);
   const resolve = (key: string) => path.join(root.path, key);
-  const put = createLocalPut(root.path, { checkMounted });
+  const put = createLocalPut(root.path, { checkMounted, fileMode: options.fileMode });
 
   return {
     place: `volume ${root.identity}`,

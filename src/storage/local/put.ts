@@ -22,7 +22,7 @@ interface Parts {
  */
 export function createLocalPut(
   root: string,
-  { checkMounted }: { checkMounted: () => Promise<void> },
+  { checkMounted, fileMode }: { checkMounted: () => Promise<void>; fileMode?: number | undefined },
 ): (final: string, body: AsyncIterable<Uint8Array>, options: PutOptions) => Promise<{ bytes: number }> {
   const known: DurableFolders = new Set();
   let writers = 0;
@@ -50,6 +50,7 @@ export function createLocalPut(
     try {
       // open() follows a symlinked parent, so check where the descriptor really lies.
       await assertInside(handle, temp, root);
+      if (fileMode !== undefined) await handle.chmod(fileMode);
       const bytes = await writeParts(handle, first, parts);
       await handle.datasync();
       let beside = false;

@@ -46,6 +46,14 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
         description: 'Folder that holds the files: a disk or a mounted network volume.',
       }),
       MOUNT_ALIASES,
+      FILE_MODE: Type.Optional(
+        Type.String({
+          pattern: '^0?[67][0-7]{2}$',
+          allowed: 'an octal mode that lets the owner read and write, such as 0640',
+          description:
+            'Mode of new files. Unset: 0644 less the umask, so that others who mount the volume can read it; 0640 is better where nobody does.',
+        }),
+      ),
     }),
     defaults: ({ dataDir }) => ({ ROOT: `${dataDir}/volume` }),
     create: (settings, context) =>
@@ -55,6 +63,7 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
           mountAliases: words(settings['MOUNT_ALIASES']),
           // Those paths contain no store name, so they can only belong to the default store.
           served: context.store === 'local',
+          ...(typeof settings['FILE_MODE'] === 'string' && { fileMode: Number.parseInt(settings['FILE_MODE'], 8) }),
         },
         context,
       ),

@@ -309,3 +309,24 @@ test('a second process on the same volume finds the same objects', async () => {
   const found = await second.get('shared/a.png');
   expect(found && String(await readAll(found.stream))).toBe('shared');
 });
+
+test.each([
+  [undefined, 0o644 & ~process.umask()],
+  [0o640, 0o640],
+  [0o600, 0o600],
+  [0o666, 0o666],
+])(
+  'with the mode %s a new file has exactly the mode %s, whatever the umask, however it is written',
+  async (fileMode, wanted) => {
+    const volume = await createLocalVolume(fileMode === undefined ? {} : { fileMode });
+    for (const [key, size, overwrite] of [
+      ['a/small.png', 10, false],
+      ['a/large.png', 9_000_000, false],
+      ['a/small.png', 20, true],
+    ] as const) {
+      await volume.driver.put(key, chunked(randomBytes(size)), { size, contentType: 'image/png', overwrite });
+      expect((await stat(path.join(volume.root, key))).mode & 0o777).toBe(wanted);
+    }
+    await volume.close();
+  },
+);

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Driver } from '../../../src/storage/driver.ts';
-import { createLocalDriver } from '../../../src/storage/local/local-driver.ts';
+import { type LocalOptions, createLocalDriver } from '../../../src/storage/local/local-driver.ts';
 import { createDriverContext } from './driver-context.ts';
 
 export interface LocalVolume {
@@ -15,11 +15,11 @@ export interface LocalVolume {
   close(): Promise<void>;
 }
 
-export async function createLocalVolume(): Promise<LocalVolume> {
+export async function createLocalVolume(options: Partial<LocalOptions> = {}): Promise<LocalVolume> {
   const base = await mkdtemp(path.join(tmpdir(), 'mediakeep-volume-'));
   const shared = createDriverContext('local');
   const root = path.join(base, 'volume');
-  const reopen = () => createLocalDriver({ root, mountAliases: [] }, shared);
+  const reopen = () => createLocalDriver({ root, mountAliases: [], ...options }, shared);
   return {
     driver: await reopen(),
     root,

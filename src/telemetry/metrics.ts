@@ -29,13 +29,20 @@ export interface Metrics {
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Metrics of one process. Names follow OpenTelemetry where it has one, in Prometheus' spelling. */
+/** Kept by prom-client for its first users: gauges with the suffix of counters. */
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
+/**
+ * Metrics of one process. Ours begin with `mediakeep_`, and follow OpenTelemetry where it has a name; those of the process and of
+ * Node are prom-client's own.
+ */
 export function createMetrics(version: string): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
   const requests = new Histogram({
-    name: 'http_server_request_duration_seconds',
+    name: 'mediakeep_http_server_request_duration_seconds',
     help: 'Requests by route and status.',
     labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
     buckets: SECONDS,
@@ -73,7 +80,7 @@ export function createMetrics(version: string): Metrics {
     registers,
   });
   const operations = new Histogram({
-    name: 'storage_operation_duration_seconds',
+    name: 'mediakeep_storage_operation_duration_seconds',
     help: 'Operations on stores; outcome is ok or an error code.',
     labelNames: ['store', 'operation', 'outcome'],
     buckets: SECONDS,
@@ -91,10 +98,12 @@ export function createMetrics(version: string): Metrics {
     labelNames: ['part'],
     registers,
   });
-  new Gauge({ name: 'build_info', help: 'Version of the service.', labelNames: ['version', 'node'], registers }).set(
-    { version, node: process.version },
-    1,
-  );
+  new Gauge({
+    name: 'mediakeep_build_info',
+    help: 'Version of the service.',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version, node: process.version }, 1);
   const label = boundedLabels(200);
   return {
     registry,
@@ -115,7 +124,7 @@ export function createMetrics(version: string): Metrics {
       requests.observe({ http_request_method: method, http_route: route, http_response_status_code: status }, seconds),
     watchStores(stores, countPending) {
       new Gauge({
-        name: 'storage_breaker_open',
+        name: 'mediakeep_storage_breaker_open',
         help: '1 while a store is left alone because it failed several times in a row.',
         labelNames: ['store'],
         registers,
@@ -179,7 +188,7 @@ export function createMetrics(version: string): Metrics {
     },
     watchPool(pool) {
       new Gauge({
-        name: 'db_client_connection_count',
+        name: 'mediakeep_db_client_connections',
         help: 'Connections of the pool by state; waiting are callers without one.',
         labelNames: ['state'],
         registers,

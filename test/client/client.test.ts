@@ -134,12 +134,12 @@ test('the document, its page, health and metrics are served', async () => {
   expect((await api.GET('/health/ready', {})).data?.status).toBe('ready');
   const metrics = await (await fetch(`${base}/metrics`)).text();
   for (const name of [
-    'http_server_request_duration_seconds_count',
+    'mediakeep_http_server_request_duration_seconds_count',
     'mediakeep_ingest_bytes_total',
-    'storage_operation_duration_seconds_bucket',
-    'db_client_connection_count',
+    'mediakeep_storage_operation_duration_seconds_bucket',
+    'mediakeep_db_client_connections',
     'mediakeep_failed_generations_total{tool="batch"',
-    'build_info',
+    'mediakeep_build_info',
   ])
     expect(metrics).toContain(name);
 });

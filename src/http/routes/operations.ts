@@ -117,7 +117,7 @@ export function operationsRoutes(
         return reply
           .type(metrics.registry.contentType)
           .serializer(String)
-          .send((await metrics.registry.metrics()) as never);
+          .send(await metrics.registry.metrics());
       },
     });
 

@@ -102,7 +102,7 @@ test('metrics count requests by route, ingested bytes, failures by tool and prov
   });
   const text = (await t.app.inject({ url: '/metrics' })).body;
   expect(text).toContain(
-    'http_server_request_duration_seconds_count{http_request_method="POST",http_route="/v1/media",http_response_status_code="201"} 2',
+    'mediakeep_http_server_request_duration_seconds_count{http_request_method="POST",http_route="/v1/media",http_response_status_code="201"} 2',
   );
   expect(text).toContain(`mediakeep_ingest_bytes_total{source="raw",media_type="image"} ${png().length}`);
   expect(text).toContain(
@@ -110,7 +110,9 @@ test('metrics count requests by route, ingested bytes, failures by tool and prov
   );
   expect(text).toContain('mediakeep_pending_fetches{state="overdue"} 0');
   expect(text).toContain('mediakeep_failed_generations_total{tool="paint",provider="fal"} 1');
-  expect(text).toMatch(/storage_operation_duration_seconds_count\{store="local",operation="put",outcome="ok"\} 1/);
+  expect(text).toMatch(
+    /mediakeep_storage_operation_duration_seconds_count\{store="local",operation="put",outcome="ok"\} 1/,
+  );
 });
 
 test('a caller over the rate limit gets 429 with Retry-After, and others do not', async () => {

@@ -39,6 +39,19 @@ test('the lock of a dead process is taken over', async () => {
   expect(await withFileLock(lock('b'), async () => 'done')).toBe('done');
 });
 
+test.each([
+  ['this process', true, process.pid],
+  ['a process of any user', true, 1],
+  ['its own group of processes', false, 0],
+  ['every process', false, -1],
+  ['a group of processes', false, -process.pid],
+  ['a fraction', false, process.pid + 0.5],
+  ['no number', false, Number.NaN],
+  ['a number beyond all ids', false, 2 ** 32 + process.pid],
+])('the id of %s is that of a running process: %s', (_what, expected, id) => {
+  expect(isProcessAlive(id)).toBe(expected);
+});
+
 test('processes that find the lock of a dead process at the same moment take turns', async () => {
   const child = spawn(process.execPath, ['-e', '']);
   await new Promise((resolve) => child.on('exit', resolve));

@@ -1,9 +1,10 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findItem } from '../../../src/db/items/items.ts';
 import { locationsOf } from '../../../src/db/objects/locations.ts';
 import { insertRunSlot } from '../../../src/db/runs/run-outputs.ts';
 import { copyItem, settleCopy } from '../../../src/domain/copies/copy-item.ts';
-import { makePendingCopies } from '../../../src/domain/copies/pending-copies.ts';
+import { makePendingCopies, secondsToNextCopy } from '../../../src/domain/copies/pending-copies.ts';
 import { DRIVERS } from '../../../src/storage/stores/registry.ts';
 import { png } from '../../support/sample-files.ts';
 import { type MemoryStore, memoryKind } from '../../support/storage/memory-driver.ts';
@@ -180,4 +181,34 @@ test("a copy of a run's output has the run's name for it, or the next free one",
   const outputs = (name: string) => [...store(name).objects.keys()].filter((key) => key.includes('/output_'));
   expect(outputs('two')).toEqual([`runs/${runId}/output_image_2.png`]);
   expect(outputs('three')).toEqual([`runs/${runId}/output_image_2.png`]);
+});
+
+test('a copy that fails is tried again later each time, at last every five minutes', async () => {
+  const app = await start({ STORAGE_MIRRORS: 'two' });
+  store('two').keeps = (bytes) => bytes.subarray(1);
+  await stored(app);
+  for (const seconds of [5, 10, 20, 40, 80, 160, 300, 300]) {
+    await due(app);
+    expect(await makePendingCopies(app.deps)).toMatchObject({ mirrored: 0, failed: 1 });
+    const left = (await secondsToNextCopy(app.deps)) ?? 0;
+    expect(left).toBeLessThanOrEqual(seconds);
+    expect(left).toBeGreaterThan(0.7 * seconds);
+  }
+  store('two').keeps = (bytes) => bytes;
+  await due(app);
+  expect(await makePendingCopies(app.deps)).toMatchObject({ mirrored: 1, failed: 0 });
+  expect(await secondsToNextCopy(app.deps)).toBeUndefined();
+});
+
+test('a copy, made or failed, leaves nothing behind that waits for the end of the worker', async () => {
+  const app = await start({ STORAGE_MIRRORS: 'two' });
+  const worker = new AbortController();
+  await stored(app);
+  store('two').keeps = (bytes) => bytes.subarray(1);
+  expect(await makePendingCopies(app.deps, worker.signal)).toMatchObject({ failed: 1 });
+  expect(getEventListeners(worker.signal, 'abort')).toEqual([]);
+  store('two').keeps = (bytes) => bytes;
+  await due(app);
+  expect(await makePendingCopies(app.deps, worker.signal)).toMatchObject({ mirrored: 1 });
+  expect(getEventListeners(worker.signal, 'abort')).toEqual([]);
 });

@@ -193,3 +193,26 @@ test.each([
   expect(await hook({ ...about, id: job, output: { images: [{ filename: 'a.png', image }] } })).toBe(failed);
   expect(await item(failed)).toMatchObject({ status: 'pending', error: null, originalUrl: expected });
 });
+
+test('a webhook that comes again for an item that has its bytes, or was deleted, fetches nothing', async () => {
+  const image = `${origin.url}/ok/again.png`;
+  const payload = { id: randomUUID(), status: 'COMPLETED', user_id: 'a', output: { images: [{ image }] } };
+  const hook = async (more: object = {}) => {
+    const sent = { ...payload, ...more };
+    const answer = await t.app.inject({ method: 'POST', url: '/v1/webhooks/runpod?secret=hook', payload: sent });
+    expect(answer.statusCode).toBe(200);
+    return answer.json<{ items: string[] }>().items[0] ?? '';
+  };
+  const id = await hook();
+  expect(await attempt(id)).toMatchObject({ state: 'stored' });
+  const due = () => t.deps.db.selectFrom('fetches').select('media_id').execute();
+  expect(await due()).toEqual([]);
+  expect(await hook({ delayTime: 5 })).toBe(id);
+  expect(await due()).toEqual([]);
+  const other = { id: randomUUID(), output: { images: [{ image: `${origin.url}/ok/other.png` }] } };
+  const deleted = await hook(other);
+  await t.deps.db.deleteFrom('fetches').execute();
+  await t.app.inject({ method: 'DELETE', url: `/v1/media/${deleted}`, headers: asUser('a') });
+  await hook({ ...other, delayTime: 5 });
+  expect(await due()).toEqual([]);
+});

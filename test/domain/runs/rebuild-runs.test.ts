@@ -65,7 +65,8 @@ test('items come back with their ids and times: made, changed, deleted', async (
   );
   const item = await get(`/v1/media/${changed}`);
   await forget();
-  expect(await rebuild()).toMatchObject({ runs: 1, items: 3, failed: [] });
+  const bytes = [1, 2, 3].reduce((sum, salt) => sum + png(3, 3, salt).length, 0);
+  expect(await rebuild()).toMatchObject({ runs: 1, items: 3, bytes, failed: [] });
   expect(await times()).toEqual(before);
   expect(await get(`/v1/media/${changed}`)).toMatchObject({ prompt: 'an owl', updatedAt: item.updatedAt });
   // Published URLs contain the ids, so new items get others.
@@ -125,4 +126,18 @@ test('while a file is written or removed it is left out, and said so', async () 
   });
   await t.deps.db.deleteFrom('storage_intents').execute();
   expect(await rebuild()).toMatchObject({ items: 1, failed: [] });
+});
+
+test('an item whose bytes had not come comes back as a failure that says so', async () => {
+  const records = [
+    { item_id: '7', type: 'image', status: 'pending', prompt: 'a fox' },
+    { item_id: '8', type: 'image', status: 'failed', error: 'out of memory' },
+  ];
+  put('one', 'r/metadata.json', { run_id: 'r', user_id: 'alice', outputs: [], records });
+  expect(await rebuild()).toMatchObject({ items: 2, bytes: 0, failed: [] });
+  expect((await get('/v1/runs/r')).items).toMatchObject([
+    { id: '7', status: 'failed', error: 'Its bytes had not been fetched.', prompt: 'a fox' },
+    { id: '8', status: 'failed', error: 'out of memory' },
+  ]);
+  expect(await rebuild()).toMatchObject({ items: 0, present: 2, failed: [] });
 });

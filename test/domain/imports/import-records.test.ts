@@ -161,7 +161,8 @@ test('an interrupted run ends its running records, and says so', async () => {
   const outcome = await importRecords(t.deps, lines(records), {
     concurrency: 2,
     signal: abort.signal,
-    onProgress: (done) => done === 3 && abort.abort(),
+    // Two that end at the same moment are told as two at once.
+    onProgress: (done) => done >= 3 && abort.abort(),
   });
   expect(outcome.interrupted).toBe(true);
   expect(outcome.stored).toBe(outcome.records);

@@ -4,7 +4,8 @@ import { codeOf } from '../../errors.ts';
 
 /** Whether a process with this id runs on this machine, of any user. */
 export function isProcessAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
+  // These would be groups of processes, or this one's.
+  if (pid <= 0) return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -95,8 +95,8 @@ export async function extendFetch(
     .executeTakeFirst();
   if (!row) return insertFetch(trx, mediaId, { sources, options, expiresAt, held });
   const known = row.sources as unknown as FetchSource[];
-  const seen = new Set(known.map((source) => JSON.stringify(source)));
-  const added = sources.filter((source) => !seen.has(JSON.stringify(source)));
+  const seen = new Set(known.map(nameOf));
+  const added = sources.filter((source) => !seen.has(nameOf(source)));
   const all = [...known, ...added].toSorted((a, b) => RANK[a.type] - RANK[b.type]);
   const again = added.length > 0 || row.gave_up_at !== null || held === true;
   // If a place has no known expiry, neither has the whole.
@@ -119,6 +119,9 @@ export async function extendFetch(
     .where('media_id', '=', mediaId)
     .execute();
 }
+
+/** Equal for equal places: JSONB returns an object's properties in an order of its own. */
+const nameOf = (source: FetchSource): string => JSON.stringify(source, Object.keys(source).toSorted());
 
 /** A restarted fetch: the full time limit, and short pauses at first. */
 const AFRESH = { attempts: 0, created_at: sql<string>`now()` };

@@ -113,7 +113,7 @@ export async function findInWindows(trx: Trx, request: WindowedRequest, walked: 
   let at = first;
   const found: string[] = [];
   let from: string | undefined;
-  for (let number = 1; number <= WINDOWS && found.length < limit; number += 1) {
+  for (let number = 1; found.length < limit; number += 1) {
     at += forward * length;
     const last = number === WINDOWS || !(at > EARLIEST_MS && at < LATEST_MS);
     const to: string | undefined = last ? undefined : new Date(at).toISOString();

@@ -25,7 +25,7 @@ export async function commitRun(deps: Deps, { run, items, files, rewrite }: Rebu
   const last = items
     .flatMap(({ found }) => found.id ?? [])
     .reduce((most, id) => (BigInt(id) > most ? BigInt(id) : most), 0n);
-  if (last > 0n) await reserveIdsUpTo(deps.db, String(last));
+  await reserveIdsUpTo(deps.db, String(last));
   await deps.db.transaction().execute(async (trx) => {
     await adoptRun(trx, run);
     for (const name of files) {

@@ -39,6 +39,19 @@ test('the lock of a dead process is taken over', async () => {
   expect(await withFileLock(lock('b'), async () => 'done')).toBe('done');
 });
 
+test.each([
+  ['this process', true, process.pid],
+  ['a process of any user', true, 1],
+  ['its own group of processes', false, 0],
+  ['every process', false, -1],
+  ['a group of processes', false, -process.pid],
+  ['a fraction', false, process.pid + 0.5],
+  ['no number', false, Number.NaN],
+  ['a number beyond all ids', false, 2 ** 32 + process.pid],
+])('the id of %s is that of a running process: %s', (_what, expected, id) => {
+  expect(isProcessAlive(id)).toBe(expected);
+});
+
 test('processes that find the lock of a dead process at the same moment take turns', async () => {
   const child = spawn(process.execPath, ['-e', '']);
   await new Promise((resolve) => child.on('exit', resolve));
@@ -59,11 +72,13 @@ test('an interrupted takeover does not block the next one', async () => {
   expect(await withFileLock(lock('e'), async () => 'done')).toBe('done');
 });
 
-test('the lock of a killed process with the same process id is taken over at once', async () => {
-  await writeFile(lock('c'), String(process.pid));
-  const started = performance.now();
-  expect(await withFileLock(lock('c'), async () => 'done')).toBe('done');
-  expect(performance.now() - started).toBeLessThan(2000);
+test('the lock of a killed process with the same process id is taken over at once, even one that was held here before', async () => {
+  for (let round = 0; round < 2; round += 1) {
+    await writeFile(lock('c'), String(process.pid));
+    const started = performance.now();
+    expect(await withFileLock(lock('c'), async () => 'done')).toBe('done');
+    expect(performance.now() - started).toBeLessThan(2000);
+  }
 });
 
 test('an empty lock is taken over after a few seconds: its process was killed before it wrote its id', async () => {

@@ -11,6 +11,10 @@ const bytes = (data: string, filename?: string, subfolder?: string): AnswerOutpu
   subfolder,
 });
 
+const shown = (filename: string, subfolder: string, node = '9', fileType = 'output'): AnswerOutput => ({
+  from: [{ type: 'comfyui', node, filename, subfolder, fileType }],
+});
+
 /** Records the outputs of one job call by call, in memory. Returns the number of items. */
 async function told(...calls: AnswerOutput[][]): Promise<number> {
   const known = new Map<string, Set<string>>();
@@ -59,6 +63,19 @@ test.each([
     [[bytes('x', 'a.png', 's')], [url('http://c/view?filename=a.png&subfolder=t&type=output')]],
     2,
   ],
+  [
+    "a file of ComfyUI's history and the URL that shows it",
+    [[shown('a.png', 's')], [url('http://c/view?filename=a.png&subfolder=s&type=output')]],
+    1,
+  ],
+  [
+    "a file of ComfyUI's history and the URL of another folder",
+    [[shown('a.png', 's')], [url('http://c/view?filename=a.png&subfolder=t&type=output')]],
+    2,
+  ],
+  ["a file of ComfyUI's history twice", [[shown('a.png', 's')], [shown('a.png', 's')]], 1],
+  ["a file of ComfyUI's history, then its name with the bytes", [[shown('a.png', 's')], [bytes('x', 'a.png')]], 1],
+  ["a file of ComfyUI's history, then another name", [[shown('a.png', 's')], [bytes('x', 'b.png')]], 2],
   ['a chunk by its name, then a path', [[bytes('x', 'a.png')], [object('/v/outputs/u/a.png')]], 1],
   [
     'a name that two items have decides nothing',
@@ -134,4 +151,13 @@ test('a name decides only when one item has it and no stronger identity did', ()
   expect(matchOutputs([['name:a.png']], known)).toEqual([undefined]);
   expect(matchOutputs([['name:b.png']], known)).toEqual(['3']);
   expect(matchOutputs([['name:b.png'], ['sha256:abc']], known)).toEqual([undefined, '3']);
+});
+
+test("of files with one folder and name, ComfyUI's node and kind decide which is meant", async () => {
+  const files = [shown('a.png', 's', '9', 'temp'), shown('a.png', 's', '9'), shown('a.png', 's', '3')];
+  const identities = await identifyOutputs(files);
+  const known = new Map(identities.map((each, at) => [String(at), new Set(each)]));
+  expect(matchOutputs(identities, known)).toEqual(['0', '1', '2']);
+  expect(matchOutputs(identities.toReversed(), known)).toEqual(['2', '1', '0']);
+  expect(matchOutputs(identities.slice(1), known)).toEqual(['1', '2']);
 });

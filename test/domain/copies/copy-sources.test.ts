@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { findItem } from '../../../src/db/items/items.ts';
 import { locationsOf } from '../../../src/db/objects/locations.ts';
 import { type TransferSummary, transferItems } from '../../../src/domain/copies/transfer.ts';
 import { DRIVERS } from '../../../src/storage/stores/registry.ts';
@@ -29,16 +30,17 @@ const store = (name: string): MemoryStore => {
   if (!found) throw new Error(`no store ${name}`);
   return found;
 };
-const copyTo = (to: string): Promise<TransferSummary> =>
+const transfer = (from: string | undefined, to: string, keep: boolean): Promise<TransferSummary> =>
   transferItems(t.deps, {
-    from: undefined,
+    from,
     to,
     filter: {},
-    keep: true,
+    keep,
     concurrency: 1,
     signal: new AbortController().signal,
     onProgress: () => {},
   });
+const copyTo = (to: string) => transfer(undefined, to, true);
 const states = async () =>
   (await locationsOf(t.deps.db, id, null)).map(({ store: name, state }) => `${name} ${state}`).toSorted();
 const copied = () => [...store('three').objects.values()].map(({ bytes }) => bytes.equals(file));
@@ -107,4 +109,23 @@ test("an item larger than the target's limit is not sent there, and the error na
   });
   expect(store('three').received).toBe(0);
   expect(await states()).toEqual(['one stored', 'two stored']);
+});
+
+test('a move drops the copy it came from, unless it is to be kept; then the bytes are delivered from the new one', async () => {
+  const home = async () => (await findItem(t.deps.db, id))?.storageProvider;
+  expect(await transfer('one', 'three', true)).toMatchObject({ copied: 1, bytes: file.length, failed: [] });
+  expect(await states()).toEqual(['one stored', 'three stored', 'two stored']);
+  expect(await home()).toBe('three');
+  // The item's own store is another one: it stays that.
+  expect(await transfer('two', 'one', false)).toMatchObject({ copied: 0, present: 1, failed: [] });
+  expect(await states()).toEqual(['one stored', 'three stored']);
+  expect(await home()).toBe('three');
+  expect(await transfer('three', 'two', false)).toMatchObject({ copied: 1, bytes: file.length, failed: [] });
+  expect(await states()).toEqual(['one stored', 'two stored']);
+  expect([store('one'), store('two'), store('three')].map(({ objects }) => objects.size)).toEqual([1, 1, 0]);
+});
+
+test('a mirror drops nothing, even if the old copies are not to be kept', async () => {
+  expect(await transfer(undefined, 'three', false)).toMatchObject({ copied: 1, failed: [] });
+  expect(await states()).toEqual(['one stored', 'three stored', 'two stored']);
 });

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase } from '../../../src/db/database.ts';
 import { type Line, importRecords } from '../../../src/domain/imports/import-records.ts';
 import { freePort } from '../../../src/db/embedded/free-port.ts';
+import { chunked } from '../../support/bodies.ts';
+import { createDataFolder } from '../../support/data-folder.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { png } from '../../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../../support/test-app.ts';
@@ -109,6 +111,22 @@ test('a path that no store has, and a record without a user, are reported with t
   expect(reasons[2]).toContain("no 'userId'");
 });
 
+test('a path that the first store does not have is found in another one', async () => {
+  const archive = await createDataFolder('archive');
+  const own = await createTestApp({ STORES: 'archive:local', ARCHIVE_ROOT: archive.path });
+  try {
+    const body = chunked(png(3, 3, 61));
+    await own.deps.stores.get('archive').put('old/owl.png', { body, contentType: 'image/png' });
+    const record: ImportRecord = { userId: 'q', externalId: '1', source: { type: 'path', path: 'old/owl.png' } };
+    expect(await importRecords(own.deps, lines([record]), options)).toMatchObject({ stored: 1, failed: [] });
+    const places = await own.deps.db.selectFrom('media_locations').select(['store', 'key', 'owned']).execute();
+    expect(places).toEqual([{ store: 'archive', key: 'old/owl.png', owned: false }]);
+  } finally {
+    await own.close();
+    await archive.remove();
+  }
+});
+
 test('a line that could not be read is reported as such', async () => {
   async function* problem(): AsyncGenerator<Line> {
     yield { line: 7, problem: 'no JSON' };
@@ -143,7 +161,8 @@ test('an interrupted run ends its running records, and says so', async () => {
   const outcome = await importRecords(t.deps, lines(records), {
     concurrency: 2,
     signal: abort.signal,
-    onProgress: (done) => done === 3 && abort.abort(),
+    // Two that end at the same moment are told as two at once.
+    onProgress: (done) => done >= 3 && abort.abort(),
   });
   expect(outcome.interrupted).toBe(true);
   expect(outcome.stored).toBe(outcome.records);

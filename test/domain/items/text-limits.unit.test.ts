@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkJsonObject, checkText, isStorable } from '../../../src/domain/items/text-limits.ts';
 
@@ -81,4 +82,26 @@ test.each([
     expect(check(value, bytes)).toBe(value);
     expect(() => check(value, bytes - 1)).toThrow(refusal('too_large'));
   }
+});
+
+test('what is too large already is read no further', () => {
+  const word = fc.stringMatching(/^[a-z]{0,12}$/);
+  const { any } = fc.letrec((tie) => ({
+    any: fc.oneof(
+      { depthSize: 'small' },
+      fc.integer({ min: 0, max: 9 }),
+      word,
+      fc.array(tie('any'), { maxLength: 4 }),
+      fc.dictionary(word, tie('any'), { maxKeys: 4, noNullPrototype: true }),
+    ),
+  }));
+  fc.assert(
+    fc.property(any, (value) => {
+      // The last value is read first, and a date is no JSON.
+      const ends = { a: [new Date(), value] };
+      const bytes = JSON.stringify({ a: [0, value] }).length - 1;
+      expect(() => check(ends, bytes - 1)).toThrow(refusal('too_large'));
+      expect(() => check(ends, bytes)).toThrow(refusal('invalid_request'));
+    }),
+  );
 });

@@ -150,3 +150,69 @@ test('an attempt interrupted by the end of its process is repeated after a secon
   });
   expect(await fetchPending(t.deps, { mediaId: id }, { signal })).toMatchObject({ state: 'failed' });
 });
+
+test('an item that waits for an object which is an item of its user already becomes that one', async () => {
+  const payload = { source: { type: 'base64', data: png(8, 8, 8).toString('base64') } };
+  const own = (await t.app.inject({ method: 'POST', url: '/v1/media', headers: asUser('a'), payload })).json();
+  const object: FetchSource = { type: 'object', store: 'main', key: own.storageKey };
+  const id = await told(png());
+  await places(object);
+  expect(await attempt(id)).toMatchObject({ state: 'stored', item: { id: own.id } });
+  expect((await t.app.inject({ url: `/v1/media/${id}`, headers: asUser('a') })).statusCode).toBe(404);
+  // A version of a scene stays, and fails.
+  const version = await told(png());
+  await t.deps.db.updateTable('generated_images').set({ version: 1 }).where('id', '=', version).execute();
+  await places(object);
+  await expectFailure(version, /./);
+  // Another user's item is not given away.
+  const others = await told(png());
+  await t.deps.db.updateTable('generated_images').set({ user_id: 'b' }).where('id', '=', own.id).execute();
+  await places(object);
+  await expectFailure(others, /./);
+});
+
+test.each([
+  [2000, 'is kept'],
+  [2001, 'is left out'],
+])('a URL of %d bytes %s as the original URL, of a new item and of one that had failed', async (bytes, kept) => {
+  const start = `${origin.url}/ok/`;
+  const image = `${start}${'a'.repeat(bytes - start.length - 4)}.png`;
+  const expected = kept === 'is kept' ? image : null;
+  const hook = async (payload: object) => {
+    const answer = await t.app.inject({ method: 'POST', url: '/v1/webhooks/runpod?secret=hook', payload });
+    return answer.json<{ items: string[] }>().items[0] ?? '';
+  };
+  const about = { status: 'COMPLETED', user_id: 'a' };
+  const fresh = await hook({ ...about, id: randomUUID(), output: { images: [{ image }] } });
+  expect(await item(fresh)).toMatchObject({ status: 'pending', originalUrl: expected });
+  const job = randomUUID();
+  const data = png(9, 9, 9).toString('base64');
+  const failed = await hook({ ...about, id: job, output: { images: [{ filename: 'a.png', data }] } });
+  await t.deps.db.deleteFrom('webhook_deliveries').execute();
+  await expectFailure(failed, /not kept any more/);
+  expect(await hook({ ...about, id: job, output: { images: [{ filename: 'a.png', image }] } })).toBe(failed);
+  expect(await item(failed)).toMatchObject({ status: 'pending', error: null, originalUrl: expected });
+});
+
+test('a webhook that comes again for an item that has its bytes, or was deleted, fetches nothing', async () => {
+  const image = `${origin.url}/ok/again.png`;
+  const payload = { id: randomUUID(), status: 'COMPLETED', user_id: 'a', output: { images: [{ image }] } };
+  const hook = async (more: object = {}) => {
+    const sent = { ...payload, ...more };
+    const answer = await t.app.inject({ method: 'POST', url: '/v1/webhooks/runpod?secret=hook', payload: sent });
+    expect(answer.statusCode).toBe(200);
+    return answer.json<{ items: string[] }>().items[0] ?? '';
+  };
+  const id = await hook();
+  expect(await attempt(id)).toMatchObject({ state: 'stored' });
+  const due = () => t.deps.db.selectFrom('fetches').select('media_id').execute();
+  expect(await due()).toEqual([]);
+  expect(await hook({ delayTime: 5 })).toBe(id);
+  expect(await due()).toEqual([]);
+  const other = { id: randomUUID(), output: { images: [{ image: `${origin.url}/ok/other.png` }] } };
+  const deleted = await hook(other);
+  await t.deps.db.deleteFrom('fetches').execute();
+  await t.app.inject({ method: 'DELETE', url: `/v1/media/${deleted}`, headers: asUser('a') });
+  await hook({ ...other, delayTime: 5 });
+  expect(await due()).toEqual([]);
+});

@@ -37,6 +37,12 @@ const due = () => t.deps.db.updateTable('runs').set({ due_at: '2000-01-01' }).ex
 test('the files of a run are written when it has changed, and not when they are current', async () => {
   const runId = await begin({ transformedText: 'a red fox' });
   expect([text(runId, 'input_text.txt'), text(runId, 'transformed_text.txt')]).toEqual(['a fox', 'a red fox']);
+  const types = [...memory.objects].map(([key, { contentType }]) => `${key.split('/').at(-1)} ${contentType}`);
+  expect(types.toSorted()).toEqual([
+    'input_text.txt text/plain; charset=utf-8',
+    'metadata.json application/json',
+    'transformed_text.txt text/plain; charset=utf-8',
+  ]);
   memory.objects.clear();
   await refreshRun(t.deps, runId);
   expect(memory.objects.size).toBe(0);
@@ -150,4 +156,22 @@ test('outputs come first; failures and what was deleted are among the records', 
   const ids = (name: string) => (read(runId)[name] as { item_id: string }[]).map(({ item_id }) => item_id);
   expect(ids('outputs')).toEqual([kept]);
   expect(new Set(ids('records'))).toEqual(new Set([failed, deleted]));
+});
+
+test('metadata.json names the file of an output, the URL of an item elsewhere, and neither of a failure', async () => {
+  const runId = await begin();
+  const add = (payload: object) => post(`/v1/runs/${runId}/media`, payload);
+  await add({ source: { type: 'base64', data: png(3, 3, 1).toString('base64') } });
+  await add({ status: 'failed', error: 'no' });
+  const storageUrl = 'https://cdn.example.com/a.png';
+  await post('/v1/media', { runId, source: { type: 'external', storageUrl, storageProvider: 'cdn' } });
+  const { outputs, records } = read(runId) as Record<string, Record<string, unknown>[]>;
+  const places = (entries: Record<string, unknown>[] = []) =>
+    entries.map((entry) =>
+      ['filename', 'store', 'object', 'storage_url', 'storage_provider'].flatMap((name) =>
+        name in entry ? [`${name} ${String(entry[name])}`] : [],
+      ),
+    );
+  expect(places(outputs)).toEqual([['filename output_image.png']]);
+  expect(places(records)).toEqual([[], [`storage_url ${storageUrl}`, 'storage_provider cdn']]);
 });

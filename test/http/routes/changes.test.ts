@@ -33,6 +33,23 @@ test('two concurrent changes leave both findable', async () => {
   }
 });
 
+test('a changed item is found by its new words, and by those that were not changed', async () => {
+  const words = { prompt: 'heron', model: 'fluxpro', toolName: 'paintbox', filename: 'zebrafish.png', tags: 'marsh' };
+  const { id } = await store(new URLSearchParams(words).toString(), {}, 9);
+  const found = async (word: string) => {
+    const { items } = (await t.app.inject({ url: `/v1/media?q=${word}`, headers: alice })).json();
+    return items.map((item: { id: string }) => item.id).includes(id) as boolean;
+  };
+  for (const word of Object.values(words)) expect([word, await found(word)]).toEqual([word, true]);
+  await patch(id, { tags: ['reeds'] });
+  for (const word of ['heron', 'fluxpro', 'paintbox', 'zebrafish.png', 'reeds'])
+    expect([word, await found(word)]).toEqual([word, true]);
+  await patch(id, { prompt: 'bittern' });
+  for (const word of ['bittern', 'fluxpro', 'paintbox', 'zebrafish.png', 'reeds'])
+    expect([word, await found(word)]).toEqual([word, true]);
+  expect([await found('marsh'), await found('heron')]).toEqual([false, false]);
+});
+
 test('deleting or purging the current version of a scene makes the previous one current; restoring into an empty scene too', async () => {
   const projectId = 'b0000000-0000-4000-8000-000000000001';
   const scene = `projectId=${projectId}&sceneId=s`;

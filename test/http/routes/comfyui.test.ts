@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { storePrompt } from '../../../src/domain/jobs/comfyui.ts';
 import { pollPrompt } from '../../../src/domain/jobs/poll-comfyui.ts';
 import { fetchPending } from '../../../src/domain/pending/fetch-pending.ts';
 import { type Worker, startWorker } from '../../../src/workers/worker.ts';
@@ -372,4 +373,18 @@ test('without COMFYUI_URL the caller is told which setting is missing', async ()
   t = await createTestApp();
   const runId = await begin();
   expect((await addPrompt(runId, 'x')).json().detail).toContain('COMFYUI_URL');
+});
+
+test('a caller that leaves while ComfyUI is asked leaves no job behind', async () => {
+  comfy.trouble = 'hang';
+  const leaving = new AbortController();
+  const gone = new Error('the client went away');
+  const caller = { sub: 'a', scopes: new Set(['media:read', 'media:write'] as const) };
+  const prompt = { caller, promptId: comfy.queue(), input: {}, signal: leaving.signal };
+  const storing = storePrompt(t.deps, prompt);
+  storing.catch(() => {});
+  await until(async () => comfy.asked.length > 0);
+  leaving.abort(gone);
+  await expect(storing).rejects.toThrow();
+  expect(await t.deps.db.selectFrom('generation_jobs').select('job_id').execute()).toEqual([]);
 });

@@ -296,6 +296,41 @@ test('an upload neither notifies nor waits: its transaction leaves one row', asy
   }
 });
 
+test('an event is told at once and alone; only a quiet time is told as such', async () => {
+  const told = async (heartbeatMs: number) => {
+    const streams = new EventStreams(t.deps, { pollMs: 20, idleMs: 100, heartbeatMs });
+    streams.start();
+    const { told: stream, close } = await streams.follow({
+      subject: user,
+      userId: user,
+      after: undefined,
+      expires: undefined,
+      signal: new AbortController().signal,
+    });
+    const next = async () => (await stream.next()).value?.type;
+    return {
+      next,
+      async end() {
+        close();
+        streams.stop();
+        await stream.return(undefined);
+        await streams.settled();
+      },
+    };
+  };
+  const busy = await told(60_000);
+  expect(await busy.next()).toBe('position');
+  for (let round = 0; round < 3; round += 1) {
+    const event = busy.next();
+    await post();
+    expect(await event).toBe('event');
+  }
+  await busy.end();
+  const quiet = await told(50);
+  expect([await quiet.next(), await quiet.next(), await quiet.next()]).toEqual(['position', 'position', 'position']);
+  await quiet.end();
+});
+
 test('nothing further is read for a reader that does not read', async () => {
   const own = await createTestApp(
     {},

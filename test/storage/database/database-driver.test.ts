@@ -85,6 +85,20 @@ test('deleting a key ends a running write to it, and leaves none of its chunks',
   expect(await chunks()).toBe(0);
 });
 
+test('deleting a key ends a running write to it without reading the rest of the body', async () => {
+  const driver = driverOf('database');
+  let sent = 0;
+  async function* body() {
+    for (; sent < 100; sent += 1) {
+      if (sent === 2) await driver.delete('cut/b.bin');
+      yield randomBytes(MIB);
+    }
+  }
+  const put = driver.put('cut/b.bin', body(), { contentType: 'video/mp4' });
+  await expect(put).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(sent).toBeLessThan(10);
+});
+
 test('deleting a key removes what a killed process left of a write', async () => {
   const driver = driverOf('database');
   await sql`INSERT INTO stored_blob_writes (blob_id, store, key) VALUES ('6f1d3c1e-0000-4000-8000-000000000001', 'database', 'left/a.bin')`.execute(

@@ -1,4 +1,5 @@
 // Case numbers in titles are those of the table in docs/threat-model.md.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Driver } from '../../../src/storage/driver.ts';
 import { chunked, readAll } from '../../support/bodies.ts';
@@ -73,6 +74,36 @@ test.each([
     expect(await mine()).toEqual([]);
   },
 );
+
+test('case 101: a limit without a wait is got over a few times, not for ever', async () => {
+  fake.fail({ match: /POST/, times: 100, ...limit(429, { 'retry-after': '0' }) });
+  await expect(put('a.png')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(fake.requests).toHaveLength(4);
+});
+
+test.each([
+  ['ten seconds are waited for', 10, false],
+  ['eleven seconds are not', 11, true],
+])('case 101: %s', async (_name, seconds, refused) => {
+  fake.fail({ match: /POST/, ...limit(429, { 'retry-after': String(seconds) }) });
+  const gone = new Error('the client went away');
+  const leaving = new AbortController();
+  const putting = driver.put('a.png', chunked(Buffer.from('x')), { ...PNG, signal: leaving.signal });
+  putting.catch(() => {});
+  while (fake.requests.length === 0) await sleep(5);
+  await sleep(300);
+  leaving.abort(gone);
+  await expect(putting).rejects.toMatchObject(refused ? { code: 'UNAVAILABLE', retryAfter: seconds } : gone);
+});
+
+test.each([
+  ['a file that is too large for GitHub', 422, 'Sorry, your input was too large to process', 'TOO_LARGE'],
+  ['a token that may not write', 403, 'Resource not accessible by personal access token', 'UNAVAILABLE'],
+])('%s is sent once', async (_name, status, message, code) => {
+  fake.fail({ match: /POST .*blobs/, answer: { status, message } });
+  await expect(put('a.png')).rejects.toMatchObject({ code });
+  expect(fake.requests).toEqual(['POST /repos/somebody/library/git/blobs']);
+});
 
 test('case 101: a used-up hourly limit tells the seconds until it is reset', async () => {
   const reset = String(Math.floor(Date.now() / 1000) + 900);

@@ -7,6 +7,7 @@ import {
   mkdir,
   readFile,
   readdir,
+  readlink,
   rename,
   rm,
   rmdir,
@@ -119,6 +120,34 @@ test('case 15: a symlinked parent leads nowhere for put, get, stat, delete and l
   expect(await filesBelow(elsewhere)).toEqual(['deep/theirs.png', 'theirs.png']);
   expect(await readdir(elsewhere)).toEqual(['deep', 'theirs.png']);
   expect(await readdir(v.outside)).not.toContain('nowhere');
+});
+
+test('what is refused or missing leaves no file open, whether it is read, measured or read in part', async () => {
+  const elsewhere = path.join(v.outside, 'open');
+  await mkdir(elsewhere);
+  await writeFile(path.join(elsewhere, 'a.png'), 'outside');
+  await symlink(elsewhere, inVolume('leads-out'));
+  await mkdir(inVolume('open/folder.png'), { recursive: true });
+  await put('open/a.png', 'inside');
+  const ways: ((key: string) => Promise<unknown>)[] = [
+    (key) => v.driver.get(key),
+    (key) => v.driver.get(key, { bytes: 7 }),
+    (key) => v.driver.get(key, { range: { start: 1, end: 2 } }),
+    (key) => v.driver.stat(key),
+  ];
+  const openFiles = async () => {
+    const links = await readdir('/proc/self/fd');
+    const targets = await Promise.all(links.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+    return targets.filter((target) => target.startsWith(path.dirname(v.root)) || target.startsWith(v.outside));
+  };
+  for (const way of ways)
+    for (const key of ['leads-out/a.png', 'open/folder.png']) await expect(way(key)).rejects.toThrow();
+  expect(await v.driver.get('open/none.png')).toBeUndefined();
+  const signal = AbortSignal.abort(new Error('gone'));
+  for (const bytes of [undefined, 6, 7])
+    await expect(v.driver.get('open/a.png', { bytes, signal })).rejects.toThrow('gone');
+  // At once: garbage collection would close them late, and warn.
+  expect(await openFiles()).toEqual([]);
 });
 
 test('case 15: a symlink to a folder whose name begins like the volume’s leads nowhere either', async () => {

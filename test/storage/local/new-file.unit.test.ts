@@ -49,3 +49,12 @@ test('a taken name is refused, and both files stay', async () => {
   await expect(linkAsNew(temp, final)).rejects.toMatchObject({ code: 'EEXIST' });
   expect([await readFile(temp, 'utf8'), await readFile(final, 'utf8')]).toEqual(['new', 'old']);
 });
+
+test('a name that was reserved for what cannot take it is free again', async () => {
+  // A folder can neither be linked nor take the place of a file.
+  const [temp, final] = [path.join(made.path, 'folder'), path.join(made.path, 'free')];
+  await mkdir(temp);
+  await expect(linkAsNew(temp, final)).rejects.toMatchObject({ code: 'ENOTDIR' });
+  expect(await readdir(made.path)).not.toContain('free');
+  expect((await stat(temp)).isDirectory()).toBe(true);
+});

@@ -146,6 +146,22 @@ test.each([
   await nothingLeft();
 });
 
+test('case 98: a wrong ETag is never success, even if what was stored cannot be taken back', async () => {
+  server.break('PutObject', { kind: 'wrong-etag' });
+  server.break('DeleteObject', refusal(403, 'AccessDenied'), 9);
+  await expect(put(small)).rejects.toMatchObject({ code: 'store_unavailable' });
+});
+
+test.each([
+  ['AccessDenied', 403],
+  ['QuotaExceeded', 403],
+  ['InvalidRequest', 400],
+])('case 98: %s is final: the server is asked no more about a small upload', async (code, status) => {
+  server.break('PutObject', refusal(status, code), 9);
+  await expect(put(small)).rejects.toThrow();
+  expect(server.asked.at(-1)).toBe('PutObject');
+});
+
 test('case 98: a part that arrives wrong ends the upload, which is taken back', async () => {
   server.break('UploadPart', { kind: 'wrong-etag' });
   await expect(put(large)).rejects.toMatchObject({ code: 'store_unavailable' });

@@ -157,6 +157,14 @@ test('a full server does not stop the start, because stored objects can be read'
 });
 
 test.each([
+  [501, 'MethodNotAllowed'],
+  [400, 'NotImplemented'],
+])('a server that cannot list uploads, and says so with %s %s, is used all the same', async (status, code) => {
+  server.break('ListMultipartUploads', { kind: 'refuse', status, code }, 9);
+  await expect(bucket.driver.check?.()).resolves.toBeUndefined();
+});
+
+test.each([
   [{ S3_SECRET_ACCESS_KEY: undefined }, 'S3_SECRET_ACCESS_KEY is missing although S3_ACCESS_KEY_ID is set'],
   [{ S3_ACCESS_KEY_ID: undefined }, 'S3_ACCESS_KEY_ID is missing although S3_SECRET_ACCESS_KEY is set'],
   [

@@ -286,3 +286,40 @@ test.each(['../a.png', '/a.png', 'a//b.png', '.git/config', ''])(
     expect(await made.presignGet?.('a.png', { expiresIn: 60 })).toBe('signed 1');
   },
 );
+
+const MIB = 1024 ** 2;
+test.each([
+  ['64 MiB of a large volume', 'not short', 64 * MIB, 100_000 * MIB],
+  ['less than 64 MiB of a large volume', 'short', 64 * MIB - 1, 100_000 * MIB],
+  ['a hundredth of a small volume', 'not short', 10 * MIB, 1000 * MIB],
+  ['less than a hundredth of a small volume', 'short', 10 * MIB - 1, 1000 * MIB],
+])('with %s free, a store is %s of room', async (_what, expected, free, total) => {
+  const limited = createStore('local', 'local', { ...driver, space: async () => ({ free, total }) });
+  expect((await limited.shortage()) === undefined ? 'not short' : 'short').toBe(expected);
+});
+
+test('a store that says nothing of its room is short of it for a minute after it has refused bytes', async () => {
+  const untold = { ...driver, space: () => Promise.reject(new Error('no such call')) };
+  for (const each of [driver, untold]) {
+    clock += 1e6;
+    const told = createStore(
+      'local',
+      'local',
+      each,
+      () => {},
+      () => clock,
+    );
+    const put = () => told.put('a', { body: chunked(Buffer.from('x')), contentType: 'a/b' });
+    expect(await told.shortage()).toBeUndefined();
+    failure = new StorageError('NO_SPACE', 'full');
+    await expect(put()).rejects.toMatchObject({ code: 'storage_full' });
+    clock += 59_999;
+    expect(await told.shortage()).toMatch('refused bytes');
+    clock += 1;
+    expect(await told.shortage()).toBeUndefined();
+    await expect(put()).rejects.toMatchObject({ code: 'storage_full' });
+    failure = undefined;
+    await put();
+    expect(await told.shortage()).toBeUndefined();
+  }
+});

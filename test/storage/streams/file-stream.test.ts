@@ -115,3 +115,19 @@ test('after a stream has been given up, nothing more of it is sent', async () =>
   await sending;
   expect(sent).toBe(1);
 });
+
+test('while many files are read at once, each is read in smaller pieces', async () => {
+  const opened = async () => new FileStream(await open(file(0)), { start: 0, bytes: 3 * MIB });
+  const first = async (stream: FileStream) => {
+    for await (const piece of stream) return (piece as Buffer).length;
+    return 0;
+  };
+  expect(await first(await opened())).toBe(256 * 1024);
+  const many = await Promise.all(Array.from({ length: 200 }, opened));
+  const pieces = await Promise.all(many.slice(0, 20).map(first));
+  // Two of each are in memory.
+  for (const bytes of pieces) expect(bytes * 2 * 200).toBeLessThanOrEqual(36 * MIB);
+  for (const bytes of pieces) expect(bytes).toBeGreaterThanOrEqual(64 * 1024);
+  for (const stream of many) stream.destroy();
+  expect(await first(await opened())).toBe(256 * 1024);
+});

@@ -20,7 +20,7 @@ import { trackHandlers } from './http/connections/running-handlers.ts';
 import { registerRoutes } from './http/routes/all-routes.ts';
 import { components } from './shapes/common.ts';
 import { TIMING, type Timing, registerPatience } from './http/connections/timing.ts';
-import { addSchemas, createValidatorCompiler } from './http/errors/validation.ts';
+import { addSchemas, schemaCompilers } from './http/errors/validation.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
 declare module 'fastify' {
@@ -76,7 +76,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   closeOnlyIdleConnections(app.server);
   trackResponses(app.server);
   addSchemas(app, shared);
-  app.setValidatorCompiler(createValidatorCompiler(shared));
+  const { validator, serializer } = schemaCompilers(shared);
+  app.setValidatorCompiler(validator);
+  app.setSerializerCompiler(serializer);
   registerErrorHandler(app);
   trackHandlers(app);
   registerLogging(app, deps.allMetrics.request);

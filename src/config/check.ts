@@ -1,4 +1,4 @@
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { TObject, TSchema } from 'typebox';
 import { shownValue } from './shown-value.ts';
 
@@ -8,6 +8,17 @@ export function words(list: string | undefined): string[] {
     .split(',')
     .map((word) => word.trim())
     .filter(Boolean);
+}
+
+const validators = new WeakMap<TObject, ValidateFunction>();
+
+function validatorOf(schema: TObject): ValidateFunction {
+  const known = validators.get(schema);
+  if (known) return known;
+  const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false });
+  const validate = ajv.compile(schema);
+  validators.set(schema, validate);
+  return validate;
 }
 
 /**
@@ -27,9 +38,8 @@ export function check<T>(
     const value = values[prefix + name];
     if (value !== undefined) given[name] = typeof value === 'string' ? value.trim() : value;
   }
-  const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false });
   const settings = { ...given };
-  const validate = ajv.compile<T>(schema);
+  const validate = validatorOf(schema) as ValidateFunction<T>;
   if (validate(settings)) return settings;
   for (const problem of validate.errors ?? []) describe(problem, schema, given, prefix, problems);
   return given as T;

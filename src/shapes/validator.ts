@@ -4,6 +4,7 @@ import type { TSchema } from 'typebox';
 import { AppError } from '../errors.ts';
 import { components } from './common.ts';
 import { nearest } from './nearest-name.ts';
+import { type Validate, validateOnFirstUse } from './on-first-use.ts';
 
 const OPTIONS = {
   useDefaults: true,
@@ -17,9 +18,9 @@ const OPTIONS = {
 
 /**
  * A validator whose length limits are cheap on long texts: Ajv itself counts the characters of a text of 64 MiB to learn that it
- * has at least one.
+ * has at least one. Schemas may refer to those in `shared`.
  */
-export function createAjv(coerceTypes: boolean | 'array'): Ajv {
+export function createAjv(coerceTypes: boolean | 'array', shared: readonly TSchema[] = []): Ajv {
   const ajv = new Ajv({ ...OPTIONS, coerceTypes });
   ajvFormats.default(ajv);
   for (const [keyword, fits, limit] of [
@@ -36,6 +37,7 @@ export function createAjv(coerceTypes: boolean | 'array'): Ajv {
       compile: (bound: number) => (text: string) => fits(lengthUpTo(text, bound), bound),
     });
   }
+  for (const schema of shared) ajv.addSchema(schema);
   return ajv;
 }
 
@@ -50,8 +52,7 @@ function lengthUpTo(text: string, bound: number): number {
 
 /** Validates and coerces fields given as texts (multipart, query of a raw body). @throws AppError invalid_request */
 export function createFieldCheck<T>(schema: TSchema): (fields: Record<string, unknown>) => T {
-  const ajv = createAjv('array');
-  const validate = ajv.compile(schema);
+  const validate = validateOnFirstUse(() => createAjv('array').compile(schema) as Validate);
   return (fields) => {
     const copy = { ...fields };
     if (validate(copy)) return copy as T;
@@ -61,9 +62,7 @@ export function createFieldCheck<T>(schema: TSchema): (fields: Record<string, un
 
 /** Validates a JSON value without coercion; the schema may refer to named ones. @throws AppError invalid_request */
 export function createJsonCheck<T>(schema: TSchema): (value: unknown) => T {
-  const ajv = createAjv(false);
-  for (const other of components()) ajv.addSchema(other);
-  const validate = ajv.compile(schema);
+  const validate = validateOnFirstUse(() => createAjv(false, components()).compile(schema) as Validate);
   return (value) => {
     if (validate(value)) return value as T;
     throw fromAjv(validate.errors?.[0], 'item');

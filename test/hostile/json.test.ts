@@ -104,7 +104,7 @@ test.each(['{"__proto__":{"x":1}}', '{"a":[{"constructor":{"prototype":{"x":1}}}
       payload: png(),
     });
     await expectRefused(raw, 400, 'invalid_json');
-    await expectRefused(await get(`/v1/media?${query}`), 400, 'invalid_json');
+    await expectRefused(await get(`/v1/media?${query}`), 400, 'invalid_metadata');
     await expectTraces(t, before);
   },
 );
@@ -129,7 +129,7 @@ test('case 47: JSON nested 100,000 deep is refused, wherever it stands', async (
   await expectRefused(await patch(`{"metadata":${deep}}`), 400, 'invalid_request');
   const array = `{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
   await expectRefused(await postForm([{ name: 'metadata', value: array }]), 400, 'invalid_request');
-  await expectRefused(await get(`/v1/media?metadata=${encodeURIComponent(nested(600))}`), 400, 'invalid_request');
+  await expectRefused(await get(`/v1/media?metadata=${encodeURIComponent(nested(600))}`), 400, 'invalid_metadata');
   expect((await traces(t)).intents).toBe(before.intents);
 });
 

@@ -55,10 +55,14 @@ test.each([
   if (status === 200) expect(delivered.headers['content-type']).toBe('image/png');
 });
 
-test.each(['in a webhook', 'on another host', 'failed'])('no URL is signed for an item that is %s', async (place) => {
+test.each([
+  ['in a webhook', 'content_pending'],
+  ['on another host', 'not_stored'],
+  ['failed', 'not_stored'],
+])('no URL is signed for an item that is %s', async (place, code) => {
   const id = await ITEMS[place]?.();
   const one = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: alice });
-  expect([one.statusCode, one.json()]).toMatchObject([409, { code: 'not_stored' }]);
+  expect([one.statusCode, one.json()]).toMatchObject([409, { code }]);
   const [stored] = [await ITEMS['stored']?.()];
   const many = await t.app.inject({
     method: 'POST',

@@ -13,6 +13,8 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY package.json openapi.yaml LICENSE ./
 COPY migrations migrations
 COPY src src
+# docker exec NAME mediakeep doctor
+RUN ln -s /app/src/cli/bin.js /usr/local/bin/mediakeep
 USER node
 VOLUME /data
 EXPOSE 8080

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { type Static, Type } from 'typebox';
 import ipaddr from 'ipaddr.js';
 import { check, words } from './check.ts';
+import { type Environment, given } from './environment.ts';
 import { isPublished } from './published-secrets.ts';
 import { shownValue } from './shown-value.ts';
 import { SETTINGS } from './settings.ts';
@@ -79,13 +80,6 @@ export function loadTokenConfig(env: Environment): TokenConfig {
   return loadSome(env, ['JWT_SECRET', 'JWT_JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'], requireSecret);
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** `FOO=${FOO:-}` in a compose file gives an empty value, which means "not set". */
-function given(env: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]?.trim()));
-}
-
 function loadSome<Name extends keyof Settings>(
   env: Environment,
   names: readonly Name[],
@@ -93,7 +87,7 @@ function loadSome<Name extends keyof Settings>(
 ): Readonly<Pick<Settings, Name> & Pick<Config, 'DATA_DIR' | 'production'>> {
   const problems: string[] = [];
   const picked = Type.Pick(SETTINGS, ['NODE_ENV', 'DATA_DIR', ...names]);
-  const settings = check<Pick<Settings, Name | 'NODE_ENV' | 'DATA_DIR'>>(picked, given(env), '', problems);
+  const settings = check<Pick<Settings, Name | 'NODE_ENV' | 'DATA_DIR'>>(picked, given(env, problems), '', problems);
   const production = settings.NODE_ENV === 'production';
   if (production) checkProduction(settings, problems);
   if (problems.length > 0) throw new ConfigError(problems);
@@ -105,8 +99,8 @@ function loadSome<Name extends keyof Settings>(
  * @throws ConfigError that names every wrong or missing setting
  */
 export function loadConfig(env: Environment, drivers: Readonly<Record<string, DriverKind>> = DRIVERS): Config {
-  const values = given(env);
   const problems: string[] = [];
+  const values = given(env, problems);
   const settings = check<Settings>(SETTINGS, values, '', problems);
   const dataDir = path.resolve(settings.DATA_DIR ?? './.data');
   const stores = loadStores({ settings, env: values, dataDir, drivers }, problems);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, readdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -136,4 +137,34 @@ test.each([
 ])('production refuses the placeholder %s', (secret) => {
   const production = { NODE_ENV: 'production', DATABASE_URL: 'postgres://u:p@db/x' };
   expect(() => loadConfig({ ...production, JWT_SECRET: secret })).toThrow(/JWT_SECRET is published/);
+});
+
+test('a secret may stand in a file, whichever setting or store it belongs to', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'mediakeep-secrets-'));
+  const file = (name: string, text: string) => {
+    writeFileSync(path.join(folder, name), text);
+    return path.join(folder, name);
+  };
+  const secret = randomBytes(32).toString('hex');
+  const config = loadConfig({
+    NODE_ENV: 'production',
+    JWT_SECRET_FILE: file('jwt', `${secret}\n`),
+    DATABASE_URL_FILE: file('url', 'postgres://u:p@db/x\n'),
+    STORES: 'archive:s3',
+    ARCHIVE_BUCKET: 'b',
+    ARCHIVE_ACCESS_KEY_ID_FILE: file('id', 'key-id'),
+    ARCHIVE_SECRET_ACCESS_KEY_FILE: file('key', 'key-secret'),
+    SSL_CERT_FILE: '/no/such/file',
+  });
+  expect(config).toMatchObject({ JWT_SECRET: secret, DATABASE_URL: 'postgres://u:p@db/x' });
+  const archive = config.stores.find(({ name }) => name === 'archive')?.settings;
+  expect(archive).toMatchObject({ ACCESS_KEY_ID: 'key-id', SECRET_ACCESS_KEY: 'key-secret' });
+  expect(problems({ JWT_SECRET_FILE: '/no/such/file' })).toEqual([
+    'JWT_SECRET_FILE: the file /no/such/file cannot be read (ENOENT)',
+  ]);
+  expect(problems({ JWT_SECRET_FILE: file('empty', '\n') })).toEqual([expect.stringContaining('is empty')]);
+  expect(problems({ JWT_SECRET: secret, JWT_SECRET_FILE: file('jwt', secret) })).toEqual([
+    'JWT_SECRET_FILE: JWT_SECRET is set, too; give one of the two',
+  ]);
+  rmSync(folder, { recursive: true });
 });

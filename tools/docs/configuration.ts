@@ -45,12 +45,13 @@ export function configuration(): string {
 # Configuration
 
 Settings are environment variables. An empty value counts as not set. A wrong or missing value stops the start with a message
-that names it and says what is allowed; all problems are reported at once.
+that names it and says what is allowed; all problems are reported at once. A secret may stand in a file instead, as orchestrators mount
+them: \`JWT_SECRET_FILE=/run/secrets/jwt\`, \`DATABASE_URL_FILE\`, \`S3_SECRET_ACCESS_KEY_FILE\` and so on.
 
 ${table(SETTINGS.properties, SETTINGS.required ?? [])}
 
 With \`NODE_ENV=production\`, \`DATABASE_URL\` and \`JWT_SECRET\` (or \`JWT_JWKS_URL\`) must be given: the embedded database and a
-made-up secret are for development.
+generated secret are for development. A secret that is published in this repository is refused.
 
 ## Stores
 

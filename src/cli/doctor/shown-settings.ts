@@ -29,6 +29,8 @@ function add(
   env: Readonly<Record<string, string | undefined>>,
 ): void {
   for (const [name, property] of Object.entries(properties)) {
+    const file = env[`${prefix}${name}_FILE`]?.trim();
+    if (file && (property as Property).secret === true) shown[`${prefix}${name}_FILE`] = file;
     const value = env[prefix + name]?.trim();
     if (value) shown[prefix + name] = (property as Property).secret === true ? hidden(value) : shownValue(value);
   }

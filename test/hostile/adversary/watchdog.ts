@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { JWT_SECRET } from '../../support/test-app.ts';
+import { slowness } from '../../support/machine-speed.ts';
 import { CHECKOUT, type ServiceProcess, startService } from '../../support/service-process.ts';
 import { createTestDatabase } from '../../support/database/test-database.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -93,7 +94,7 @@ async function watch(victim: Victim, work: () => Promise<unknown>): Promise<Watc
   return watched;
 }
 
-/** The same, and fails when the process was blocked, grew too much, or was replaced. */
+/** The same, and fails when the process was blocked, grew too much, or was replaced. Limits of time are those of a usual machine. */
 export async function guarded(
   victim: Victim,
   work: () => Promise<unknown>,
@@ -104,9 +105,10 @@ export async function guarded(
   }: { mostMs?: number; mostBytes?: number; mostHeldMs?: number } = {},
 ): Promise<Watched> {
   const watched = await watch(victim, work);
+  const slow = slowness();
   expect(victim.service.child.exitCode, victim.service.output().slice(-2000)).toBeNull();
-  expect(watched.slowestMs, 'milliseconds that /health/live took').toBeLessThan(mostMs);
-  expect(watched.heldMs, 'milliseconds that the event loop was held up').toBeLessThan(mostHeldMs);
+  expect(watched.slowestMs, 'milliseconds that /health/live took').toBeLessThan(mostMs * slow);
+  expect(watched.heldMs, 'milliseconds that the event loop was held up').toBeLessThan(mostHeldMs * slow);
   expect(watched.rose / MIB, 'MiB that memory rose').toBeLessThan(mostBytes / MIB);
   return watched;
 }

@@ -22,7 +22,8 @@ export default defineConfig({
     testTimeout: 90_000,
     hookTimeout: 120_000,
     projects: [
-      { extends: true, test: { name: 'unit', include: [UNIT] } },
+      // Functions without state: files share what they import, which halves the time.
+      { extends: true, test: { name: 'unit', include: [UNIT], isolate: false } },
       {
         extends: true,
         test: { name: 'main', include: ['test/**/*.test.ts'], exclude: [UNIT, LONG] },

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import type { TObject, TSchema } from 'typebox';
-import { codeOf } from '../errors.ts';
 import { SETTINGS } from './settings.ts';
 import { storeSettings } from './stores.ts';
 
@@ -48,7 +47,7 @@ function secretIn(key: string, file: string, problems: string[]): string {
     if (text === '') problems.push(`${key}: the file ${file} is empty`);
     return text;
   } catch (error) {
-    problems.push(`${key}: the file ${file} cannot be read (${codeOf(error)})`);
+    problems.push(`${key}: the file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
     return '';
   }
 }

@@ -28,7 +28,7 @@ export const ERROR_CODES = {
   request_timeout: 'The request did not arrive in time.',
   idempotency_in_progress: 'A request with the same idempotency key is still running.',
   ambiguous: 'The name stands for items of several users.',
-  not_stored: 'The item was only recorded: its bytes lie elsewhere and cannot be served from here.',
+  not_stored: 'The item has no bytes here: it was only recorded, or its generation failed.',
   content_pending: 'The item has no bytes yet: its download or its generation has not ended.',
   object_taken: 'Another item stands for that object already.',
   run_completed: 'The run has been completed: nothing can be added to it or changed in it.',

@@ -24,14 +24,15 @@ function isSecret(name: string): boolean {
 /**
  * The settings that are given. `FOO=${FOO:-}` in a compose file gives an empty value, which means "not set". A secret may also
  * stand in a file that `{NAME}_FILE` names, as orchestrators mount them. Adds one line to `problems` for each mistake.
+ * @param names the settings that will be read; a file of another one is not opened. Undefined: all
  */
-export function given(env: Environment, problems: string[]): Record<string, string> {
+export function given(env: Environment, problems: string[], names?: readonly string[]): Record<string, string> {
   const values = Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]?.trim()),
   );
   for (const [key, file] of Object.entries(values)) {
     const name = key.slice(0, -SUFFIX.length);
-    if (!key.endsWith(SUFFIX) || !isSecret(name)) continue;
+    if (!key.endsWith(SUFFIX) || !isSecret(name) || names?.includes(name) === false) continue;
     if (values[name] !== undefined) problems.push(`${key}: ${name} is set, too; give one of the two`);
     else {
       const secret = secretIn(key, file, problems);

@@ -87,7 +87,12 @@ function loadSome<Name extends keyof Settings>(
 ): Readonly<Pick<Settings, Name> & Pick<Config, 'DATA_DIR' | 'production'>> {
   const problems: string[] = [];
   const picked = Type.Pick(SETTINGS, ['NODE_ENV', 'DATA_DIR', ...names]);
-  const settings = check<Pick<Settings, Name | 'NODE_ENV' | 'DATA_DIR'>>(picked, given(env, problems), '', problems);
+  const settings = check<Pick<Settings, Name | 'NODE_ENV' | 'DATA_DIR'>>(
+    picked,
+    given(env, problems, names),
+    '',
+    problems,
+  );
   const production = settings.NODE_ENV === 'production';
   if (production) checkProduction(settings, problems);
   if (problems.length > 0) throw new ConfigError(problems);

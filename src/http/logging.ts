@@ -8,7 +8,7 @@ import { loggableUrl, withoutTokens } from '../telemetry/loggable-url.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     /** Why it was refused or failed, for the log. */
-    problem: { code: string; detail: string } | undefined;
+    problem: { code: string; detail: string; cause?: string } | undefined;
     /** The item that it is about, where the path does not name it. */
     itemId: string | undefined;
   }

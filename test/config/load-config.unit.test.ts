@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { ConfigError, loadConfig } from '../../src/config/load-config.ts';
+import { ConfigError, loadConfig, loadDatabaseConfig } from '../../src/config/load-config.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -166,5 +166,11 @@ test('a secret may stand in a file, whichever setting or store it belongs to', (
   expect(problems({ JWT_SECRET: secret, JWT_SECRET_FILE: file('jwt', secret) })).toEqual([
     'JWT_SECRET_FILE: JWT_SECRET is set, too; give one of the two',
   ]);
+  // A command that reads one setting opens no file of another.
+  const database = loadDatabaseConfig({
+    DATABASE_URL_FILE: path.join(folder, 'url'),
+    JWT_SECRET_FILE: '/no/such/file',
+  });
+  expect(database.DATABASE_URL).toBe('postgres://u:p@db/x');
   rmSync(folder, { recursive: true });
 });

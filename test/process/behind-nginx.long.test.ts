@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,19 +7,11 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { freePort } from '../../src/db/embedded/free-port.ts';
 import { type DataFolder, createDataFolder } from '../support/data-folder.ts';
 import { bigPng } from '../support/sample-files.ts';
+import { hasProgram } from '../support/has-program.ts';
 import { CHECKOUT, type ServiceProcess, startService } from '../support/service-process.ts';
 import { JWT_SECRET, asUser } from '../support/test-app.ts';
 
-function hasNginx(): boolean {
-  try {
-    execFileSync('nginx', ['-v'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-const skipped = !hasNginx();
-if (skipped) process.stdout.write('nginx is not installed: its tests are skipped\n');
+const skipped = !hasProgram('nginx', '-v');
 
 let base: string;
 let data: DataFolder;

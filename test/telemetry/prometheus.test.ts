@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { png } from '../support/sample-files.ts';
+import { hasProgram } from '../support/has-program.ts';
 import { CHECKOUT } from '../support/service-process.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 
@@ -10,16 +11,7 @@ const RULES = path.join(CHECKOUT, 'deploy/prometheus/rules.yml');
 const RULES_TEST = path.join(CHECKOUT, 'deploy/prometheus/rules.test.yml');
 const DASHBOARD = path.join(CHECKOUT, 'deploy/grafana/mediakeep.json');
 
-function hasPromtool(): boolean {
-  try {
-    execFileSync('promtool', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-const skipped = !hasPromtool();
-if (skipped) process.stdout.write('promtool is not installed: its tests are skipped\n');
+const skipped = !hasProgram('promtool', '--version');
 
 let t: TestApp;
 let text: string;

@@ -11,7 +11,7 @@ interface StoredBytes {
 }
 
 /** The copies to make of these bytes: in the store that was down when they arrived, and in every mirror that accepts their size. */
-export function wantedCopies(stores: Stores, { store, key, bytes, home }: StoredBytes): WantedCopy[] {
+export function wantedCopies(stores: Pick<Stores, 'mirrors'>, { store, key, bytes, home }: StoredBytes): WantedCopy[] {
   const copies: WantedCopy[] = home ? [{ store: home.name, key: copyKey(key), purpose: 'home' }] : [];
   for (const mirror of stores.mirrors) {
     const { maxObjectBytes } = mirror.capabilities;

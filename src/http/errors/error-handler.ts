@@ -156,7 +156,11 @@ export function registerErrorHandler(app: FastifyInstance): void {
   app.setErrorHandler((thrown, request, reply) => {
     const error = toAppError(thrown);
     const level = levelOf(error.code);
-    request.problem = { code: error.code, detail: withoutTokens(error.message) };
+    request.problem = {
+      code: error.code,
+      detail: withoutTokens(error.message),
+      ...(error.cause instanceof Error && { cause: withoutTokens(error.cause.message.slice(0, 300)) }),
+    };
     // A refusal is told in the line of its request; a failure has one more, with its cause.
     if (level !== 'info')
       request.log[level](

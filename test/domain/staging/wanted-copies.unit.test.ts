@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
 import { wantedCopies } from '../../../src/domain/staging/wanted-copies.ts';
 import type { Store } from '../../../src/storage/stores/store.ts';
-import type { Stores } from '../../../src/storage/stores/stores.ts';
 
 const store = (name: string, maxObjectBytes?: number) => ({ name, capabilities: { maxObjectBytes } }) as Store;
 const wanted = (mirrors: Store[], more: { store?: string; bytes?: number; home?: Store } = {}) =>
-  wantedCopies({ mirrors } as unknown as Stores, { store: 'one', key: 'a/b.png', bytes: 100, ...more }).map(
+  wantedCopies({ mirrors }, { store: 'one', key: 'a/b.png', bytes: 100, ...more }).map(
     ({ store: name, purpose, key }) => {
       expect(key).toMatch(/^a\/b-[0-9a-f]{16}\.png$/);
       return `${purpose} ${name}`;

@@ -15,8 +15,8 @@ export default defineConfig({
     reporters: [new CaseReporter(), ...configDefaults.reporters],
     // Runs once for all projects; starts nothing when `unit` is the only one.
     globalSetup: ['test/support/global-setup.ts'],
-    // Tests mostly wait (for timeouts, child processes, the disk), so use every core.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // One more than cores, for tests also wait: for timeouts, child processes, the disk.
+    maxWorkers: Math.max(2, availableParallelism()) + 1,
     // A busy machine may need longer than the default of one second.
     expect: { poll: { timeout: 15_000 } },
     testTimeout: 90_000,
@@ -26,7 +26,7 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: [UNIT], isolate: false } },
       {
         extends: true,
-        test: { name: 'main', include: ['test/**/*.test.ts'], exclude: [UNIT, LONG] },
+        test: { name: 'main', include: ['test/**/*.test.ts'], exclude: [UNIT, LONG], isolate: false },
       },
       {
         extends: true,

@@ -176,7 +176,7 @@ test(
           expect(job.json()).toMatchObject({ userId: 'alice', status: 'succeeded' });
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   },
 );
@@ -242,7 +242,7 @@ test(
           }
         },
       ),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   },
 );

@@ -24,7 +24,14 @@ const LARGE = process.env['TEST_LARGE_BODIES'] !== '0';
  */
 export function driverContract(
   name: string,
-  capabilities: { range: boolean; list: boolean; overwrite?: boolean; maxObjectBytes?: number },
+  capabilities: {
+    range: boolean;
+    list: boolean;
+    overwrite?: boolean;
+    maxObjectBytes?: number;
+    /** Of the largest body that is tried; default 300. */
+    largeMiB?: number;
+  },
   create: () => Promise<DriverUnderTest>,
 ): void {
   describe(`${name}: driver contract`, () => {
@@ -48,6 +55,7 @@ export function driverContract(
       const found = await driver.get(key);
       return found && readAll(found.stream);
     };
+    const largeMiB = capabilities.largeMiB ?? 300;
     const fits = (bytes: number) => capabilities.maxObjectBytes === undefined || bytes <= capabilities.maxObjectBytes;
 
     test('declares the capabilities that this suite expects, with a reason for each', () => {
@@ -81,20 +89,24 @@ export function driverContract(
       expect((await read(key))?.equals(body)).toBe(true);
     });
 
-    test.runIf(LARGE && fits(300 * MIB))('300 MiB of unknown size are stored whole', { timeout: 300_000 }, async () => {
-      const key = `${folder()}/large.bin`;
-      const block = randomBytes(MIB);
-      async function* blocks() {
-        for (let count = 0; count < 300; count += 1) yield block;
-      }
-      expect(await driver.put(key, blocks(), { contentType: 'video/mp4' })).toMatchObject({ bytes: 300 * MIB });
-      const hash = createHash('sha256');
-      for await (const chunk of (await driver.get(key))?.stream ?? []) hash.update(chunk as Buffer);
-      const expected = createHash('sha256');
-      for (let count = 0; count < 300; count += 1) expected.update(block);
-      expect(hash.digest('hex')).toBe(expected.digest('hex'));
-      await driver.delete(key);
-    });
+    test.runIf(LARGE && fits(largeMiB * MIB))(
+      `${largeMiB} MiB of unknown size are stored whole`,
+      { timeout: 300_000 },
+      async () => {
+        const key = `${folder()}/large.bin`;
+        const block = randomBytes(MIB);
+        async function* blocks() {
+          for (let count = 0; count < largeMiB; count += 1) yield block;
+        }
+        expect(await driver.put(key, blocks(), { contentType: 'video/mp4' })).toMatchObject({ bytes: largeMiB * MIB });
+        const hash = createHash('sha256');
+        for await (const chunk of (await driver.get(key))?.stream ?? []) hash.update(chunk as Buffer);
+        const expected = createHash('sha256');
+        for (let count = 0; count < largeMiB; count += 1) expected.update(block);
+        expect(hash.digest('hex')).toBe(expected.digest('hex'));
+        await driver.delete(key);
+      },
+    );
 
     test.each([
       ['fewer', 10, 11],

@@ -160,7 +160,7 @@ test(
           await sql`TRUNCATE generated_images CASCADE`.execute(open.db);
           await catchUp();
         }),
-      { numRuns: 60 },
+      { numRuns: 20 },
     );
   },
 );

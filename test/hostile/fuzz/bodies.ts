@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { type Part, SVG_WITH_SCRIPT, multipart, png } from '../../support/sample-files.ts';
+import { COMFY_WORKFLOW } from '../../media/generation/made-generations.ts';
 import { IMAGES } from '../../media/made-images.ts';
+import { pngOf, tEXt } from '../../media/made-texts.ts';
 import { AUDIO } from '../../media/made-audio.ts';
 import { VIDEOS } from '../../media/made-video.ts';
 import { MODELS } from '../../media/made-models.ts';
@@ -35,7 +37,10 @@ const FILES: readonly Uint8Array[] = [
   ...[IMAGES, AUDIO, VIDEOS, MODELS].flatMap((made) => made.map(({ file }) => file)),
 ].filter((file) => file.length < 200_000);
 
+const WITH_WORKFLOW = pngOf(tEXt('workflow', JSON.stringify(COMFY_WORKFLOW)));
+
 const file: fc.Arbitrary<Uint8Array> = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(WITH_WORKFLOW) },
   { weight: 4, arbitrary: fc.nat(200).map((salt): Uint8Array => png(3, 2, salt)) },
   { weight: 4, arbitrary: fc.constantFrom(...FILES) },
   {

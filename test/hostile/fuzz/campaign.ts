@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { type Victim, guarded } from '../adversary/watchdog.ts';
-import { type ApiDocument } from './document.ts';
+import type { ApiDocument, Operation } from './document.ts';
 import { type Sent, prepare, send } from './exchange.ts';
 import { complaints } from './invariants.ts';
 import { Known } from './known.ts';
-import { type Plan, plansOf } from './plans.ts';
+import { type Plan, fittingPlansOf, plansOf } from './plans.ts';
 
 /** Requests between two readings of the watchdog. */
 const BATCH = 100;
 const SHOWN = 1500;
+/** Requests that fit, at most, to an operation that has had no success; many need what another one creates. */
+const MORE = 200;
 
 export interface Campaign {
   victim: Victim;
@@ -73,9 +75,24 @@ export async function runCampaign({ victim, document, origin, seed, requests, se
       .catch(() => guarded(victim, batch))
       .catch(() => guarded(victim, batch))
       .catch((error: Error) => outcome.findings.push(`requests ${done} to ${done + plans.length}: ${error.message}`));
-    if (victim.service.child.exitCode !== null) break;
+    if (victim.service.child.exitCode !== null) return outcome;
+  }
+  const samples = (operation: Operation) => fc.sample(fittingPlansOf(document, operation), { seed, numRuns: MORE });
+  const creating = document.operations.filter(({ id }) => id === 'createMedia').flatMap(samples);
+  for (const operation of document.operations.filter(({ id }) => !hadSuccess(outcome, id))) {
+    for (const [index, plan] of samples(operation).entries()) {
+      // What it needs may be an item of another kind than those known.
+      const before = creating[index];
+      if (before) await ask(before, requests);
+      await ask(plan, requests);
+      if (hadSuccess(outcome, operation.id)) break;
+    }
   }
   return outcome;
+}
+
+export function hadSuccess({ statuses }: Outcome, id: string): boolean {
+  return [...(statuses.get(id)?.keys() ?? [])].some((status) => status < 400);
 }
 
 function shown({ caller, manner }: Plan, { method, target, headers, payload }: Sent): string {

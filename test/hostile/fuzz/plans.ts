@@ -152,3 +152,8 @@ export function plansOf(document: ApiDocument): fc.Arbitrary<Plan> {
     })),
   );
 }
+
+/** Requests of one operation that fit its description. */
+export function fittingPlansOf(document: ApiDocument, operation: Operation): fc.Arbitrary<Plan> {
+  return planFor(document, operation, 'fitting');
+}

@@ -22,7 +22,8 @@ async function open(): Promise<{ database: TestDatabase; pool: Database; close()
   };
 }
 
-driverContract('database', { range: true, list: true }, async () => {
+// 300 MiB are tried below, with their memory.
+driverContract('database', { range: true, list: true, largeMiB: 20 }, async () => {
   const { pool, close } = await open();
   return {
     driver: createDatabaseDriver(createDriverContext('database', pool.db)),

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { HITS_MODULE, instrumented } from './instrument.ts';
-import { runTests } from './test-run.ts';
+import { HITS_MODULE, MARKING_MODULE, hitsFileOf, instrumented } from './instrument.ts';
+import { MARKING_FILE, runEach } from './test-run.ts';
+import { shuffled } from './sample.ts';
 import { CHECKOUT, type WorkFolder, filesOfCheckout } from './work-folder.ts';
 
 /** The code that one test file reaches. */
@@ -31,8 +32,12 @@ export interface CoverageOptions {
 
 const CACHE = path.join(CHECKOUT, 'node_modules/.cache/mediakeep/mutation');
 const HITS = 'mutation-hits.mjs';
+/** Test files that one run of the runner measures: its start is spent once, and an interruption loses no more than these. */
+const AT_ONCE = 12;
 /** A test file that takes longer is left out. */
-const LIMIT_MS = 180_000;
+const LIMIT_SECONDS = 120;
+/** For a run of the runner, which must end. */
+const LIMIT_MS = 600_000;
 
 /** Long tests that take many minutes, measure how long others are delayed, or reach nothing that others do not. */
 const TOO_LONG = /^test\/(hostile|process)\/|^test\/durability\/(?!copies|pending|routing|runs-)/;
@@ -44,7 +49,7 @@ function testFiles({ long }: { long: boolean }): string[] {
   );
 }
 
-/** Runs each test file alone, unless its reach is cached, and caches the result. */
+/** Runs each test file in a process of its own, unless its reach is cached, and caches the result. */
 export async function collectCoverage(
   folders: readonly WorkFolder[],
   sources: readonly string[],
@@ -58,17 +63,18 @@ export async function collectCoverage(
   for (const file of files) if (coverage.get(file)?.hash !== (await hashOf([file]))) wanted.push(file);
   if (wanted.length > 0) {
     await mkdir(CACHE, { recursive: true });
-    const queue = wanted.values();
+    // Slow ones, which lie side by side, are spread.
+    const queue = shuffled(wanted, 1);
     let done = 0;
     await Promise.all(
       folders.map(async (folder) => {
         const originals = await instrumentAll(folder, sources);
-        for (const file of queue) {
-          if (signal.aborted) break;
-          coverage.set(file, await reachOf(folder, file, env));
+        while (queue.length > 0 && !signal.aborted) {
+          const some = queue.splice(0, AT_ONCE);
+          for (const [file, reach] of await reachOf(folder, some, env)) coverage.set(file, reach);
           // At once, because another lane may write, too.
           writeFileSync(cacheFile, JSON.stringify([...coverage]));
-          onProgress((done += 1), wanted.length);
+          onProgress((done += some.length), wanted.length);
         }
         for (const [file, text] of originals) await folder.write(file, text);
       }),
@@ -81,6 +87,7 @@ export async function collectCoverage(
 async function instrumentAll(folder: WorkFolder, sources: readonly string[]): Promise<Map<string, string>> {
   const originals = new Map<string, string>();
   await folder.write(HITS, HITS_MODULE);
+  await folder.write(MARKING_FILE, MARKING_MODULE);
   for (const file of sources) {
     const text = await folder.read(file);
     originals.set(file, text);
@@ -89,18 +96,30 @@ async function instrumentAll(folder: WorkFolder, sources: readonly string[]): Pr
   return originals;
 }
 
-async function reachOf(folder: WorkFolder, file: string, env: Readonly<Record<string, string>>): Promise<Reach> {
-  const hits = path.join(folder.path, 'hits.txt');
-  await rm(hits, { force: true });
-  const started = performance.now();
-  const { state } = await runTests({ folder: folder.path, files: [file], env, limitMs: LIMIT_MS });
-  const lines = (await readFile(hits, 'utf8').catch(() => '')).split('\n');
-  return {
-    hash: await hashOf([file], folder.path),
-    seconds: (performance.now() - started) / 1000,
-    passes: state === 'passed',
-    pieces: [...new Set(lines)].filter((line) => line !== ''),
-  };
+/** Of a file that the runner did not end with, it is that it does not pass. */
+async function reachOf(
+  folder: WorkFolder,
+  files: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<[string, Reach][]> {
+  await rm(path.join(folder.path, 'hits'), { recursive: true, force: true });
+  await mkdir(path.join(folder.path, 'hits'));
+  const measured = await runEach({ folder: folder.path, files, env, limitMs: LIMIT_MS });
+  return Promise.all(
+    files.map(async (file): Promise<[string, Reach]> => {
+      const { seconds, passes } = measured.get(file) ?? { seconds: LIMIT_SECONDS, passes: false };
+      const lines = (await readFile(path.join(folder.path, hitsFileOf(file)), 'utf8').catch(() => '')).split('\n');
+      return [
+        file,
+        {
+          hash: await hashOf([file], folder.path),
+          seconds,
+          passes: passes && seconds < LIMIT_SECONDS,
+          pieces: [...new Set(lines)].filter((line) => line !== ''),
+        },
+      ];
+    }),
+  );
 }
 
 /** Files that affect the reach of every test file. */

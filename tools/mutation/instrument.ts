@@ -23,16 +23,33 @@ export function instrumented(file: string, text: string, module: string): string
   return `import { hit as __hit } from '${module}'; __hit('${file}:0');\n${result}`;
 }
 
-/** The module that records hits in the file `hits.txt` next to it: of this process and its children. */
+/** Names the test file that runs, for the processes that it starts, too. */
+const RUNNING = 'hits-running.txt';
+
+/** The module that records hits of a test file, of its process and the children: in `hits/`, next to it. */
 export const HITS_MODULE = `
-import { appendFileSync } from 'node:fs';
-const file = new URL('./hits.txt', import.meta.url).pathname;
+import { appendFileSync, readFileSync } from 'node:fs';
+const at = (name) => new URL(name, import.meta.url).pathname;
 const seen = new Set();
 export function hit(id) {
   if (seen.has(id)) return;
   seen.add(id);
   try {
-    appendFileSync(file, id + '\\n');
+    appendFileSync(at('./hits/' + readFileSync(at('./${RUNNING}'), 'utf8')), id + '\\n');
   } catch {}
 }
 `;
+
+/** A setup file of the runner: the hits from here on are those of the test file that it is run for. */
+export const MARKING_MODULE = `
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect } from 'vitest';
+const file = path.relative(import.meta.dirname, expect.getState().testPath);
+writeFileSync(path.join(import.meta.dirname, '${RUNNING}'), file.replaceAll('/', '~'));
+`;
+
+/** Where the hits of a test file lie, relative to the checkout. */
+export function hitsFileOf(file: string): string {
+  return `hits/${file.replaceAll('/', '~')}`;
+}

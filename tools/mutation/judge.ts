@@ -7,7 +7,7 @@ import type { Judged, Verdict } from './verdict.ts';
 import type { WorkFolder } from './work-folder.ts';
 
 /** Allowance for the runner's start, and for other load on the machine. */
-const SLACK_MS = 30_000;
+const SLACK_MS = 45_000;
 /** Most mutants are noticed by these. */
 const FIRST_SECONDS = 20;
 

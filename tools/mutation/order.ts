@@ -9,9 +9,6 @@ export interface Choice {
   chosen: string[];
 }
 
-/** Measured with each test file, but spent once when several run together. */
-const START_SECONDS = 1.5;
-
 /** By coverage, as it stays the same for all mutants. */
 const weights = new WeakMap<Coverage, Map<string, number>>();
 
@@ -29,7 +26,7 @@ export function choose(
   const ranked = reaching
     .map(({ test, reach, share, purity }) => {
       const likelihood = 0.1 + nearness(file, test) + share / most + purity / purest;
-      const seconds = Math.max(1, reach.seconds - START_SECONDS);
+      const seconds = Math.max(0.3, reach.seconds);
       return { test, seconds, rank: likelihood / Math.sqrt(seconds) };
     })
     .toSorted((a, b) => b.rank - a.rank);

@@ -20,17 +20,51 @@ export interface TestRun {
 
 /** Runs test files until the first failure. */
 export async function runTests({ folder, files, env, limitMs }: TestRun): Promise<Outcome> {
-  const report = path.join(folder, 'mutation-report.json');
-  await rm(report, { force: true });
-  // Only what is needed: unit tests alone start neither a database nor a store.
-  const projects = [...new Set(files.map(projectOf))].flatMap((project) => ['--project', project]);
-  const words = ['node_modules/vitest/vitest.mjs', 'run', '--config', RUNNER_FILE, ...projects, '--bail', '1'];
-  const where = ['--maxWorkers', '1', '--reporter', 'json', '--outputFile', report, ...files];
-  const withOrder = { ...env, MUTATION_TEST_ORDER: files.join('\n') };
-  const { code, output } = await run(process.execPath, [...words, ...where], { folder, env: withOrder, limitMs });
+  const { code, output, report } = await runRunner({ folder, files, limitMs, env }, ['--bail', '1']);
   if (code === undefined) return { state: 'timed out' };
   if (code === 0) return { state: 'passed' };
-  return { state: 'failed', by: (await firstFailure(report, folder)) ?? `the runner: ${output.trim().slice(-300)}` };
+  return { state: 'failed', by: firstFailure(report, folder) ?? `the runner: ${output.trim().slice(-300)}` };
+}
+
+/** Runs test files one after the other, each in a process of its own, and measures them. What did not end is missing. */
+export async function runEach(run: TestRun): Promise<Map<string, { seconds: number; passes: boolean }>> {
+  const { report } = await runRunner({ ...run, env: { ...run.env, MUTATION_MARK: '1' } }, []);
+  return new Map(
+    report.map(({ name, status, startTime, endTime }) => [
+      path.relative(run.folder, name),
+      { seconds: (endTime - startTime) / 1000, passes: status === 'passed' },
+    ]),
+  );
+}
+
+/** The runner's report on a test file. */
+interface FileReport {
+  name: string;
+  status: string;
+  message: string;
+  /** Milliseconds since 1970. */
+  startTime: number;
+  endTime: number;
+  assertionResults: { status: string; fullName: string }[];
+}
+
+async function runRunner(
+  { folder, files, env, limitMs }: TestRun,
+  options: readonly string[],
+): Promise<Ended & { report: FileReport[] }> {
+  const file = path.join(folder, 'mutation-report.json');
+  await rm(file, { force: true });
+  // Only what is needed: unit tests alone start neither a database nor a store.
+  const projects = [...new Set(files.map(projectOf))].flatMap((project) => ['--project', project]);
+  const words = ['node_modules/vitest/vitest.mjs', 'run', '--config', RUNNER_FILE, ...projects, ...options];
+  const where = ['--maxWorkers', '1', '--reporter', 'json', '--outputFile', file, ...files];
+  const withOrder = { ...env, MUTATION_TEST_ORDER: files.join('\n') };
+  const ended = await run(process.execPath, [...words, ...where], { folder, env: withOrder, limitMs });
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  return {
+    ...ended,
+    report: text === undefined ? [] : (JSON.parse(text) as { testResults: FileReport[] }).testResults,
+  };
 }
 
 function projectOf(file: string): string {
@@ -50,6 +84,8 @@ export async function compiles(folder: string): Promise<boolean> {
   return (await run(process.execPath, words, { folder, env: {}, limitMs: 120_000 })).code === 0;
 }
 
+/** A setup file of the runner when `runEach` measures; see `MARKING_MODULE`. */
+export const MARKING_FILE = 'mutation-mark.mjs';
 const RUNNER_FILE = 'vitest.mutation.config.ts';
 /** The runner's own order would start with large files. What waits for ever is found sooner than in the checks. */
 const RUNNER_SETTINGS = `
@@ -63,7 +99,16 @@ class AsGiven extends BaseSequencer {
     return files.toSorted((a, b) => placeOf(a) - placeOf(b));
   }
 }
-export default { ...config, test: { ...config.test, sequence: { sequencer: AsGiven }, testTimeout: 45_000, hookTimeout: 45_000 } };
+const marks = process.env.MUTATION_MARK !== undefined;
+// In a process of its own each file loads everything, which is part of its reach.
+const projects = config.test.projects.map((project) => ({
+  ...project,
+  test: { ...project.test, ...(marks && { isolate: true, setupFiles: ['./${MARKING_FILE}'] }) },
+}));
+export default {
+  ...config,
+  test: { ...config.test, projects, sequence: { sequencer: AsGiven }, testTimeout: 45_000, hookTimeout: 45_000 },
+};
 `;
 
 /** For `compiles`. A mutant may leave code unused or unreachable. */
@@ -79,17 +124,7 @@ const COMPILER_SETTINGS = JSON.stringify({
   },
 });
 
-async function firstFailure(report: string, folder: string): Promise<string | undefined> {
-  const text = await readFile(report, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const { testResults } = JSON.parse(text) as {
-    testResults: {
-      name: string;
-      status: string;
-      message: string;
-      assertionResults: { status: string; fullName: string }[];
-    }[];
-  };
+function firstFailure(testResults: readonly FileReport[], folder: string): string | undefined {
   const place = (name: string) => path.relative(folder, name);
   for (const { name, assertionResults } of testResults) {
     const failed = assertionResults.find((one) => one.status === 'failed');

@@ -10,6 +10,7 @@ import { listSuite, lookupSuite } from './records.ts';
 import { signedUrlsSuite } from './signed-urls.ts';
 import { replicasSuite } from './replicas.ts';
 import { openStage } from './stage.ts';
+import { startSuite } from './start.ts';
 import type { Suite } from './suite.ts';
 import { uploadSuite } from './upload.ts';
 
@@ -24,6 +25,7 @@ const SUITES: Record<string, Suite> = {
   'signed-urls': signedUrlsSuite,
   memory: memorySuite,
   replicas: replicasSuite,
+  start: startSuite,
   peers: peersSuite,
   growth: growthSuite,
   quick: quickSuite,

@@ -1,15 +1,17 @@
 #!/usr/bin/env node
-// Starts the command line with a Node that can run TypeScript: this one, or the one that comes with the packages.
+// Starts the command line. A checkout runs TypeScript, with this Node or the one that comes with the packages; the package is compiled,
+// since Node strips no types below node_modules.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import module from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const main = fileURLToPath(new URL('main.ts', import.meta.url));
+const source = new URL('main.ts', import.meta.url);
+const main = fileURLToPath(existsSync(source) ? source : new URL('../../dist/src/cli/main.js', import.meta.url));
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major > 22 || (major === 22 && minor >= 18)) {
   module.enableCompileCache();
-  await import('./main.ts');
+  await import(pathToFileURL(main).href);
 } else {
   const packaged = fileURLToPath(new URL('../../node_modules/node/bin/node', import.meta.url));
   if (!existsSync(packaged)) {

@@ -12,6 +12,16 @@ export function declareSetup(program: Command, { context, databaseContext, env, 
   program.commandsGroup('Set up and operate:');
   withExample(
     program
+      .command('start')
+      .description('run the service, until SIGTERM or Ctrl-C; also without any command')
+      .action(async () => {
+        const { runStart } = await import('./commands/start.ts');
+        await runStart();
+      }),
+    'start',
+  );
+  withExample(
+    program
       .command('token')
       .description('print a token that is signed with JWT_SECRET, or with the development secret in DATA_DIR')
       .requiredOption('--sub <id>', 'user id, or the name of the back end')

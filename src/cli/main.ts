@@ -35,7 +35,7 @@ async function main(): Promise<number> {
   // With --json the message is printed below, as JSON.
   if (asJson) for (const command of [program, ...program.commands]) command.configureOutput({ outputError: () => {} });
   try {
-    await program.parseAsync(argv);
+    await program.parseAsync(argv.length > 2 ? argv : [...argv, 'start']);
     return code;
   } catch (error) {
     return report(error);

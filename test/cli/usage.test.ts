@@ -20,7 +20,7 @@ const commands = program.commands.map((command) => command.name());
 /** Wrong usage of each command, and of the program. */
 const WRONG: [string, string[]][] = [
   ['an unknown command', ['stor']],
-  ['no command', []],
+  ['no command but an option', ['--colour']],
   ...commands.map((name): [string, string[]] => [`${name} with an unknown option`, [name, '--colour', 'red']]),
   ...program.commands.flatMap((command): [string, string[]][] => [
     ...command.options

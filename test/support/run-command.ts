@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { devNull } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -21,7 +22,8 @@ export async function runCommand(
 ): Promise<Outcome> {
   try {
     const output = await promisify(execFile)(process.execPath, [...node, COMMAND, ...args], {
-      env: { PATH: process.env['PATH'], ...env },
+      // Without a folder of the test it may use none: the default is one of whoever works in the checkout.
+      env: { PATH: process.env['PATH'], DATA_DIR: path.join(devNull, 'none'), ...env },
       maxBuffer: MAX_OUTPUT_BYTES,
       ...(cwd !== undefined && { cwd }),
     });

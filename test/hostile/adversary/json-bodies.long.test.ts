@@ -82,7 +82,7 @@ async function send(path: string, headers: Record<string, string>, body: Buffer<
   return { status: response.status, bytes: body.length, code: ((await response.json()) as { code?: string }).code };
 }
 
-const SIZE = 48 * MIB;
+const SIZE = 32 * MIB;
 const BOUNDS = { mostHeldMs: MOST_MS, mostBytes: 4 * SIZE + 64 * MIB };
 
 const filled = (unit: string) => unit.repeat(Math.floor(SIZE / Buffer.byteLength(unit)));
@@ -125,7 +125,7 @@ const VALUES: readonly (readonly [string, () => Pieces])[] = [
 const THOROUGH = new Set(['metadata of an item', 'a webhook']);
 
 test.each(ROUTES.map((route, index) => ({ ...route, index })))(
-  '$name: no body of 48 MiB blocks the service, nor takes more than four times its size',
+  '$name: no body of 32 MiB blocks the service, nor takes more than four times its size',
   async (route) => {
     const seen: string[] = [];
     const values = THOROUGH.has(route.name) ? VALUES : VALUES.filter((_value, n) => (n + route.index) % 3 === 0);

@@ -1,8 +1,9 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { mountCheck } from '../../../src/storage/local/volume.ts';
+import type { DriverContext } from '../../../src/storage/driver.ts';
+import { mountCheck, openVolume } from '../../../src/storage/local/volume.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -40,4 +41,20 @@ test('callers that check at the same time share the outcome, later ones look aga
   await expect(first).rejects.toMatchObject(unavailable);
   await mount('mine');
   await check();
+});
+
+test('opening a volume removes what killed starts left an hour ago, and nothing younger or of others', async () => {
+  const id = 'a1b2c3d4-0000-4000-8000-00000000000';
+  const left = [`.mediakeep-volume.${id}1.part`, `.mediakeep-probe-${id}2`];
+  const kept = [`.mediakeep-volume.${id}3.part`, '.mediakeep-notes', 'a.png'];
+  for (const name of [...left, ...kept]) await writeFile(path.join(folder, name), '');
+  const old = new Date(Date.now() - 3_700_000);
+  for (const name of [...left, ...kept.slice(1)]) await utimes(path.join(folder, name), old, old);
+  const context = {
+    store: 'local',
+    registeredIdentity: async () => undefined,
+    registerIdentity: async (own: string) => own,
+  };
+  await openVolume(folder, context as unknown as DriverContext);
+  expect((await readdir(folder)).toSorted()).toEqual(['.mediakeep-volume', ...kept].toSorted());
 });

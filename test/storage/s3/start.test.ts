@@ -6,6 +6,8 @@ import { StorageError } from '../../../src/storage/driver.ts';
 import { DRIVERS } from '../../../src/storage/stores/registry.ts';
 import { s3Options } from '../../../src/storage/s3/settings.ts';
 import { chunked } from '../../support/bodies.ts';
+import { createDataFolder } from '../../support/data-folder.ts';
+import { createTestDatabase } from '../../support/database/test-database.ts';
 import { createDriverContext } from '../../support/storage/driver-context.ts';
 import { type TestBucket, createTestBucket } from '../../support/s3/bucket.ts';
 import { type S3Server, type S3ServerOptions, TEST_KEYS, startS3Server } from '../../support/s3/server.ts';
@@ -197,13 +199,16 @@ test('S3_CREATE_BUCKET works on the server that was chosen for tests', async ({ 
 });
 
 test('the service itself stops with the message, and without the secret', { timeout: 60_000 }, async () => {
-  const url = new URL(inject('postgresUrl'));
-  url.pathname = `/${inject('templateName')}`;
+  const database = await createTestDatabase();
+  const folder = await createDataFolder('s3-start');
   const env = environment({ S3_SECRET_ACCESS_KEY: 'wrong-and-secret' }) as Record<string, string>;
-  const service = spawnService({ env: { ...env, DATABASE_URL: url.href, AUTO_MIGRATE: 'false', PORT: '0' } });
+  const own = { DATA_DIR: folder.path, DATABASE_URL: database.connectionString, AUTO_MIGRATE: 'false', PORT: '0' };
+  const service = spawnService({ env: { ...env, ...own } });
   expect(await service.ended).toBe(1);
   expect(service.output()).toContain('S3_ACCESS_KEY_ID: the S3 server at');
   expect(service.output()).not.toContain('wrong-and-secret');
+  await database.drop();
+  await folder.remove();
 });
 
 test('a service without an S3 store does not load the SDK', async () => {

@@ -28,6 +28,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/media/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store one item, from a form
+         * @description Takes a file as `multipart/form-data`, as a raw body with its fields in the query, or JSON with a `source`. Answers when the bytes are durable and the record is committed. This route takes a form alone, for clients that are generated.
+         */
+        post: operations["createMediaForm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/media/bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store one item, from raw bytes
+         * @description Takes a file as `multipart/form-data`, as a raw body with its fields in the query, or JSON with a `source`. Answers when the bytes are durable and the record is committed. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
+         */
+        post: operations["createMediaBytes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/media/{id}": {
         parameters: {
             query?: never;
@@ -136,6 +176,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/runs/{runId}/media/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add media to a run, from a form
+         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes a form alone, for clients that are generated.
+         */
+        post: operations["addRunMediaForm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{runId}/media/bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add media to a run, from raw bytes
+         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
+         */
+        post: operations["addRunMediaBytes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/runs/{runId}/complete": {
         parameters: {
             query?: never;
@@ -194,6 +274,46 @@ export interface paths {
          * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it.
          */
         post: operations["createSceneVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{projectId}/scenes/{sceneId}/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a new version of a scene, from a form
+         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes a form alone, for clients that are generated.
+         */
+        post: operations["createSceneVersionForm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{projectId}/scenes/{sceneId}/bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a new version of a scene, from raw bytes
+         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
+         */
+        post: operations["createSceneVersionBytes"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3367,6 +3487,199 @@ export interface operations {
             };
         };
     };
+    createMediaForm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+                /** @description RFC 9530 digest of the body, `sha-256=:<base64>:`; verified. */
+                "content-digest"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["IngestForm"];
+            };
+        };
+        responses: {
+            /** @description The item. */
+            201: {
+                headers: {
+                    /** @description Path of the record. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createMediaBytes: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner. A user token may leave it out; a service token must give it.
+                 * @example user-1
+                 */
+                userId?: string;
+                /** @description Name of the owner to show. */
+                username?: string;
+                /** @description Tool that asked for it. */
+                toolName?: string;
+                /**
+                 * @description What was asked for.
+                 * @example a red fox in the snow
+                 */
+                prompt?: string;
+                /** @description Model that made it. */
+                model?: string;
+                /** @description Who generated. */
+                provider?: string;
+                /** @description Size that was asked for. */
+                size?: string;
+                /** @description Quality that was asked for. */
+                quality?: string;
+                /** @description Style that was asked for. */
+                style?: string;
+                /** @description How many were asked for. */
+                n?: number;
+                /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
+                 * @description Up to 64 tags of up to 64 characters.
+                 * @example [
+                 *       "portrait"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description `failed` records a generation that gave nothing, with `error`. */
+                status?: "success" | "failed";
+                /** @description Why the generation failed. */
+                error?: string;
+                /** @description The caller's message. */
+                messageId?: string;
+                /** @description The caller's request. */
+                requestId?: string;
+                /** @description Job at the generating back end. */
+                jobId?: string;
+                /** @description Pipeline run. */
+                runId?: string;
+                /** @description Project of the scene. */
+                projectId?: string;
+                /** @description Scene; the item becomes its next version. */
+                sceneId?: string;
+                /** @description Item that it was made from. */
+                parentId?: string;
+                /** @description Id that it had in an older system. */
+                externalId?: string;
+                /** @description Where it came from. */
+                originalUrl?: string;
+                /**
+                 * @description When it was generated.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                generatedAt?: string;
+                /**
+                 * @description When it may be removed.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                expiresAt?: string;
+                /** @description Folders in the key, below the user's. */
+                subfolder?: string;
+                /** @description Name of the store to write to. Default: the primary one. */
+                store?: string;
+                /** @description SHA-256 of the file, hexadecimal; verified. */
+                sha256?: string;
+                /**
+                 * @description The caller's own data: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                metadata?: string;
+                /**
+                 * @description How it was made: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                generation?: string;
+            };
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+                /** @description RFC 9530 digest of the body, `sha-256=:<base64>:`; verified. */
+                "content-digest"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The item. */
+            201: {
+                headers: {
+                    /** @description Path of the record. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getMedia: {
         parameters: {
             query?: never;
@@ -3806,6 +4119,221 @@ export interface operations {
             };
         };
     };
+    addRunMediaForm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["IngestForm"];
+            };
+        };
+        responses: {
+            /** @description The items. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunMedia"];
+                };
+            };
+            /** @description The prompt has not ended; a worker stores its outputs when it has. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunMedia"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addRunMediaBytes: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner. A user token may leave it out; a service token must give it.
+                 * @example user-1
+                 */
+                userId?: string;
+                /** @description Name of the owner to show. */
+                username?: string;
+                /** @description Tool that asked for it. */
+                toolName?: string;
+                /**
+                 * @description What was asked for.
+                 * @example a red fox in the snow
+                 */
+                prompt?: string;
+                /** @description Model that made it. */
+                model?: string;
+                /** @description Who generated. */
+                provider?: string;
+                /** @description Size that was asked for. */
+                size?: string;
+                /** @description Quality that was asked for. */
+                quality?: string;
+                /** @description Style that was asked for. */
+                style?: string;
+                /** @description How many were asked for. */
+                n?: number;
+                /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
+                 * @description Up to 64 tags of up to 64 characters.
+                 * @example [
+                 *       "portrait"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description `failed` records a generation that gave nothing, with `error`. */
+                status?: "success" | "failed";
+                /** @description Why the generation failed. */
+                error?: string;
+                /** @description The caller's message. */
+                messageId?: string;
+                /** @description The caller's request. */
+                requestId?: string;
+                /** @description Job at the generating back end. */
+                jobId?: string;
+                /** @description Pipeline run. */
+                runId?: string;
+                /** @description Project of the scene. */
+                projectId?: string;
+                /** @description Scene; the item becomes its next version. */
+                sceneId?: string;
+                /** @description Item that it was made from. */
+                parentId?: string;
+                /** @description Id that it had in an older system. */
+                externalId?: string;
+                /** @description Where it came from. */
+                originalUrl?: string;
+                /**
+                 * @description When it was generated.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                generatedAt?: string;
+                /**
+                 * @description When it may be removed.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                expiresAt?: string;
+                /** @description Folders in the key, below the user's. */
+                subfolder?: string;
+                /** @description Name of the store to write to. Default: the primary one. */
+                store?: string;
+                /** @description SHA-256 of the file, hexadecimal; verified. */
+                sha256?: string;
+                /**
+                 * @description The caller's own data: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                metadata?: string;
+                /**
+                 * @description How it was made: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                generation?: string;
+            };
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description Id of the run.
+                 * @example 0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The items. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunMedia"];
+                };
+            };
+            /** @description The prompt has not ended; a worker stores its outputs when it has. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunMedia"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     completeRun: {
         parameters: {
             query?: never;
@@ -4074,6 +4602,217 @@ export interface operations {
                 "video/mp4": string;
                 "video/webm": string;
                 "model/gltf-binary": string;
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The item. */
+            201: {
+                headers: {
+                    /** @description Path of the record. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSceneVersionForm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description Project.
+                 * @example 6f1c7f0e-0000-4000-8000-000000000001
+                 */
+                projectId: string;
+                /**
+                 * @description Scene in the project.
+                 * @example scene_1
+                 */
+                sceneId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["IngestForm"];
+            };
+        };
+        responses: {
+            /** @description The item. */
+            201: {
+                headers: {
+                    /** @description Path of the record. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSceneVersionBytes: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner. A user token may leave it out; a service token must give it.
+                 * @example user-1
+                 */
+                userId?: string;
+                /** @description Name of the owner to show. */
+                username?: string;
+                /** @description Tool that asked for it. */
+                toolName?: string;
+                /**
+                 * @description What was asked for.
+                 * @example a red fox in the snow
+                 */
+                prompt?: string;
+                /** @description Model that made it. */
+                model?: string;
+                /** @description Who generated. */
+                provider?: string;
+                /** @description Size that was asked for. */
+                size?: string;
+                /** @description Quality that was asked for. */
+                quality?: string;
+                /** @description Style that was asked for. */
+                style?: string;
+                /** @description How many were asked for. */
+                n?: number;
+                /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename?: string;
+                /** @description Default: the setting DEFAULT_VISIBILITY. */
+                visibility?: "private" | "public";
+                /**
+                 * @description Up to 64 tags of up to 64 characters.
+                 * @example [
+                 *       "portrait"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description `failed` records a generation that gave nothing, with `error`. */
+                status?: "success" | "failed";
+                /** @description Why the generation failed. */
+                error?: string;
+                /** @description The caller's message. */
+                messageId?: string;
+                /** @description The caller's request. */
+                requestId?: string;
+                /** @description Job at the generating back end. */
+                jobId?: string;
+                /** @description Pipeline run. */
+                runId?: string;
+                /** @description Project of the scene. */
+                projectId?: string;
+                /** @description Scene; the item becomes its next version. */
+                sceneId?: string;
+                /** @description Item that it was made from. */
+                parentId?: string;
+                /** @description Id that it had in an older system. */
+                externalId?: string;
+                /** @description Where it came from. */
+                originalUrl?: string;
+                /**
+                 * @description When it was generated.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                generatedAt?: string;
+                /**
+                 * @description When it may be removed.
+                 * @example 2026-11-21T01:55:37Z
+                 */
+                expiresAt?: string;
+                /** @description Folders in the key, below the user's. */
+                subfolder?: string;
+                /** @description Name of the store to write to. Default: the primary one. */
+                store?: string;
+                /** @description SHA-256 of the file, hexadecimal; verified. */
+                sha256?: string;
+                /**
+                 * @description The caller's own data: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                metadata?: string;
+                /**
+                 * @description How it was made: a JSON object.
+                 * @example {"campaign":"winter"}
+                 */
+                generation?: string;
+            };
+            header?: {
+                /**
+                 * @description Makes a retry safe for 24 hours: the same key and content get the same answer.
+                 * @example 6f1c7f0e
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description Project.
+                 * @example 6f1c7f0e-0000-4000-8000-000000000001
+                 */
+                projectId: string;
+                /**
+                 * @description Scene in the project.
+                 * @example scene_1
+                 */
+                sceneId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
                 "application/octet-stream": string;
             };
         };

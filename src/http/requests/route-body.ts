@@ -10,6 +10,8 @@ export type RouteBody =
   | 'provider-json'
   /** A raw file. */
   | 'file'
+  /** A form with a file. */
+  | 'form'
   /** A raw file, a form with one, or JSON. */
   | 'ingest'
   /** The bytes of a webhook, whatever their type: its signature covers those. */
@@ -34,6 +36,7 @@ const JSON_FORM: Readonly<Record<RouteBody, BodyForm | undefined>> = {
   json: 'json',
   'provider-json': 'provider-json',
   file: undefined,
+  form: undefined,
   ingest: 'json',
   webhook: 'bytes',
 };
@@ -42,10 +45,8 @@ const JSON_FORM: Readonly<Record<RouteBody, BodyForm | undefined>> = {
 export function formOf(route: RouteBody, contentType: string): BodyForm | undefined {
   if (route === 'webhook') return 'bytes';
   if (JSON_TYPE.test(contentType)) return JSON_FORM[route];
-
-  if (route !== 'file' && route !== 'ingest') return undefined;
-  if (FILE_TYPE.test(contentType)) return 'file';
-  return route === 'ingest' && FORM_TYPE.test(contentType) ? 'form' : undefined;
+  if ((route === 'file' || route === 'ingest') && FILE_TYPE.test(contentType)) return 'file';
+  return (route === 'form' || route === 'ingest') && FORM_TYPE.test(contentType) ? 'form' : undefined;
 }
 
 /** The accepted bodies, for the message of a refusal. */
@@ -54,6 +55,7 @@ export const TAKEN: Readonly<Record<RouteBody, string>> = {
   json: 'send application/json',
   'provider-json': 'send application/json',
   file: 'send the bytes of the file with its media type, or application/octet-stream',
+  form: 'send multipart/form-data',
   ingest: 'send application/json, multipart/form-data, or the bytes of the file with its media type',
   webhook: 'send what the provider sends',
 };

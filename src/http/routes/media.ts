@@ -9,9 +9,10 @@ import { callerOf } from '../auth/auth.ts';
 import { toIngestRequest } from '../requests/ingest-request.ts';
 import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
+import { ingestRoute } from './ingest-route.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
-import { binaryContent, empty } from '../schemas/delivery.ts';
-import { IngestFields, IngestFormSchema, IngestJson } from '../../shapes/ingest.ts';
+import { empty } from '../schemas/delivery.ts';
+import { IngestJson } from '../../shapes/ingest.ts';
 import { IdParams, MediaPatch, itemResponse, itemDetailsResponse } from '../schemas/media.ts';
 
 const tags = ['Media'];
@@ -24,25 +25,16 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const out = (item: Parameters<typeof present>[0]) => present(item, deps.publicBaseUrl);
 
-  app.route({
-    method: 'POST',
+  ingestRoute(instance, {
     url: '/v1/media',
-    config: { access: 'media:write', body: 'ingest' },
+    json: IngestJson,
     schema: {
       operationId: 'createMedia',
       tags,
       summary: 'Store one item',
       description:
         'Takes a file as `multipart/form-data`, as a raw body with its fields in the query, or JSON with a `source`. Answers when the bytes are durable and the record is committed.',
-      querystring: Type.Object(IngestFields.properties, { additionalProperties: false }),
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY, 'content-digest': CONTENT_DIGEST }),
-      body: {
-        content: {
-          'application/json': { schema: ref(IngestJson) },
-          'multipart/form-data': { schema: ref(IngestFormSchema) },
-          ...binaryContent,
-        },
-      },
       response: {
         201: { ...itemResponse, headers: { location: { description: 'Path of the record.', type: 'string' } } },
         ...problems,

@@ -10,10 +10,9 @@ import { callerOf } from '../auth/auth.ts';
 import { idempotencyKey } from '../requests/ingest-request.ts';
 import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
+import { ingestRoute } from './ingest-route.ts';
 import { toRunMediaRequest } from '../requests/run-media-request.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
-import { binaryContent } from '../schemas/delivery.ts';
-import { IngestFields, IngestFormSchema } from '../../shapes/ingest.ts';
 import {
   RunCompletion,
   RunMediaJson,
@@ -79,10 +78,9 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
   });
 
-  app.route({
-    method: 'POST',
+  ingestRoute(instance, {
     url: `${one}/media`,
-    config: { access: 'media:write', body: 'ingest' },
+    json: RunMediaJson,
     schema: {
       operationId: 'addRunMedia',
       tags,
@@ -90,15 +88,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description:
         'Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.',
       params: RunParams,
-      querystring: Type.Object(IngestFields.properties, { additionalProperties: false }),
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
-      body: {
-        content: {
-          'application/json': { schema: ref(RunMediaJson) },
-          'multipart/form-data': { schema: ref(IngestFormSchema) },
-          ...binaryContent,
-        },
-      },
       response: {
         201: runMediaResponse('The items.'),
         202: runMediaResponse('The prompt has not ended; a worker stores its outputs when it has.'),

@@ -7,9 +7,10 @@ import { callerOf } from '../auth/auth.ts';
 import { toIngestRequest } from '../requests/ingest-request.ts';
 import { present, sendPage } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
+import { ingestRoute } from './ingest-route.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
-import { BatchRequest, batchResponse, binaryContent } from '../schemas/delivery.ts';
-import { IngestFields, IngestFormSchema, IngestJson } from '../../shapes/ingest.ts';
+import { BatchRequest, batchResponse } from '../schemas/delivery.ts';
+import { IngestJson } from '../../shapes/ingest.ts';
 import { itemResponse, pageResponse } from '../schemas/media.ts';
 import { ProjectParams, RollBack, SceneParams, VersionsQuery } from '../schemas/scenes.ts';
 import { batchOf, withItemsUnchecked } from './batches.ts';
@@ -37,10 +38,9 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       present(await currentVersion(deps, callerOf(request), request.params), deps.publicBaseUrl),
   });
 
-  app.route({
-    method: 'POST',
+  ingestRoute(instance, {
     url: scene,
-    config: { access: 'media:write', body: 'ingest' },
+    json: IngestJson,
     schema: {
       operationId: 'createSceneVersion',
       tags,
@@ -48,15 +48,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description:
         'Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it.',
       params: SceneParams,
-      querystring: Type.Object(IngestFields.properties, { additionalProperties: false }),
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
-      body: {
-        content: {
-          'application/json': { schema: ref(IngestJson) },
-          'multipart/form-data': { schema: ref(IngestFormSchema) },
-          ...binaryContent,
-        },
-      },
       response: {
         201: { ...itemResponse, headers: { location: { description: 'Path of the record.', type: 'string' } } },
         ...problems,

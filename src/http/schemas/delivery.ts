@@ -121,6 +121,8 @@ const BINARY_TYPES = [
 const bytes = Type.Unsafe<unknown>({ type: 'string', format: 'binary' });
 /** Bodies of any media type; some are listed, because code generators do not support wildcards. */
 export const binaryContent = Object.fromEntries(BINARY_TYPES.map((type) => [type, { schema: bytes }]));
+/** A body of any media type, announced as bytes. */
+export const anyBinary = { 'application/octet-stream': { schema: bytes } };
 /** A response without a body. */
 export const empty = (description: string) => ({ description, type: 'null' });
 

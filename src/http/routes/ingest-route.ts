@@ -1,0 +1,57 @@
+import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
+import { type TSchema, Type } from 'typebox';
+import { ref } from '../../shapes/common.ts';
+import { IngestFields, IngestFormSchema } from '../../shapes/ingest.ts';
+import { anyBinary, binaryContent } from '../schemas/delivery.ts';
+
+type IngestRoute = Pick<RouteOptions, 'url' | 'handler'> & {
+  schema: FastifySchema & { operationId: string; summary: string; description: string };
+  /** Schema of the JSON form. */
+  json: TSchema;
+};
+
+/**
+ * A route that stores media from JSON, a form or raw bytes. Generators of clients know one body for each operation, so the form and the
+ * raw bytes also have routes of their own, below `/form` and `/bytes`.
+ */
+export function ingestRoute(app: FastifyInstance, { url, schema, json, handler }: IngestRoute): void {
+  const { operationId, summary, description } = schema;
+  const querystring = Type.Object(IngestFields.properties, { additionalProperties: false });
+  const form = { 'multipart/form-data': { schema: ref(IngestFormSchema) } };
+  const common = { method: 'POST', handler } as const;
+  app.route({
+    ...common,
+    url,
+    config: { access: 'media:write', body: 'ingest' },
+    schema: {
+      ...schema,
+      querystring,
+      body: { content: { 'application/json': { schema: ref(json) }, ...form, ...binaryContent } },
+    },
+  });
+  app.route({
+    ...common,
+    url: `${url}/form`,
+    config: { access: 'media:write', body: 'form' },
+    schema: {
+      ...schema,
+      operationId: `${operationId}Form`,
+      summary: `${summary}, from a form`,
+      description: `${description} This route takes a form alone, for clients that are generated.`,
+      body: { content: form },
+    },
+  });
+  app.route({
+    ...common,
+    url: `${url}/bytes`,
+    config: { access: 'media:write', body: 'file' },
+    schema: {
+      ...schema,
+      operationId: `${operationId}Bytes`,
+      summary: `${summary}, from raw bytes`,
+      description: `${description} This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.`,
+      querystring,
+      body: { content: anyBinary },
+    },
+  });
+}

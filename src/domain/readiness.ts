@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { PartState } from '../background/parts.ts';
 import { asAppError } from './database-failure.ts';
 import { migrationState } from '../db/schema/migrator.ts';
-import { AppError, isAppError } from '../errors.ts';
+import { AppError, causeOf, isAppError } from '../errors.ts';
 import type { Store } from '../storage/stores/store.ts';
 import type { Deps } from './deps.ts';
 
@@ -23,7 +23,7 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log' | 
       const reason = await within(work());
       return reason === undefined ? { name, ok: true } : { name, ok: false, reason };
     } catch (error) {
-      deps.log.warn({ err: error, check: name }, 'a readiness check failed');
+      deps.log.warn({ err: error, check: name }, `readiness check '${name}' failed: ${causeOf(error)}`);
       return {
         name,
         ok: false,

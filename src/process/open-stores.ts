@@ -6,7 +6,7 @@ import type { StoreConfig } from '../config/stores.ts';
 import type { Database } from '../db/database.ts';
 import { takeLease } from '../db/leases.ts';
 import { registerIdentity, registeredIdentity } from '../db/objects/store-identities.ts';
-import { codeOf } from '../errors.ts';
+import { causeOf, codeOf } from '../errors.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type Driver, type DriverContext, StorageError } from '../storage/driver.ts';
 import type { DriverKind } from '../storage/stores/registry.ts';
@@ -29,7 +29,9 @@ export async function openStores(
       await made.check?.().catch((error: unknown) => {
         // A wrong setting stays wrong; an unreachable store may come back, and fallbacks may replace it until then.
         if (!(error instanceof StorageError) || error.code !== 'UNAVAILABLE') return asConfigError(error);
-        unreachable.set(name, `the store '${name}' cannot be reached: ${error.message}`);
+        const cause = causeOf(error);
+        const why = error.message.includes(cause) ? error.message : `${error.message} (${cause})`;
+        unreachable.set(name, `store '${name}' cannot be reached: ${why}`);
         return undefined;
       });
       return createStore(name, driver, made, metrics?.store);
@@ -37,8 +39,7 @@ export async function openStores(
   );
   const writable = [config.STORAGE_PRIMARY, ...config.STORAGE_FALLBACKS];
   if (writable.every((name) => unreachable.has(name))) throw new ConfigError([...unreachable.values()]);
-  for (const [store, reason] of unreachable)
-    log.error({ store, reason }, 'a store cannot be reached; starting without it');
+  for (const [store, reason] of unreachable) log.error({ store }, `${reason}; starting without it`);
   return createStores(stores, {
     primary: config.STORAGE_PRIMARY,
     fallbacks: config.STORAGE_FALLBACKS,

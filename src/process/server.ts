@@ -10,9 +10,9 @@ import { freePort } from '../db/embedded/free-port.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { Output } from '../telemetry/output.ts';
 import { createService } from './compose.ts';
+import { greet } from './greeting.ts';
 import { resolveJwtSecret } from './jwt-secret.ts';
 import { startMetricsServer } from './metrics-server.ts';
-import { mintToken } from './mint-token.ts';
 import { openConfiguredDatabase } from './open-database.ts';
 import { watchStores } from '../storage/stores/health-monitor.ts';
 import { startWorker } from '../workers/worker.ts';
@@ -141,47 +141,4 @@ function listenProblem(error: unknown, { HOST, PORT }: Pick<Config, 'HOST' | 'PO
       `HOST: "${HOST}" is no address of this machine; allowed: 127.0.0.1, 0.0.0.0 or one of its own`,
     ]);
   return error;
-}
-
-/** A picture of one pixel, so that the first command needs no file. */
-const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
-const TOKEN_SECONDS = 30 * 24 * 3600;
-
-interface Greeting extends Program {
-  config: Config;
-  log: Logger;
-  baseUrl: string;
-  developmentSecret: string | undefined;
-}
-
-/** Tells the service's URL: in production in the log, in development as text, with how to try it. */
-function greet({ config, version, output, log, baseUrl, developmentSecret }: Greeting): void {
-  if (config.PUBLIC_BASE_URL === undefined && !isLoopback(config.HOST))
-    log.warn(
-      `PUBLIC_BASE_URL is not set: URLs in answers begin with ${baseUrl}, which callers on other machines cannot reach; set it to the address at which they reach this service`,
-    );
-  if (config.production) {
-    log.info({ version, url: baseUrl }, `mediakeep ${version} listens on ${baseUrl}`);
-    return;
-  }
-  const lines = ['', `mediakeep ${version} listens on ${baseUrl}`, `  API reference   ${baseUrl}/docs`];
-  if (config.DATABASE_URL === undefined) lines.push(`  database        embedded PostgreSQL in ${config.DATA_DIR}`);
-  if (developmentSecret !== undefined) {
-    const { token } = mintToken(developmentSecret, {
-      sub: 'dev',
-      scope: 'media:read media:write media:admin',
-      ttl: TOKEN_SECONDS,
-      issuer: config.JWT_ISSUER,
-      audience: config.JWT_AUDIENCE,
-    });
-    lines.push('', 'Development token (30 days, all scopes):', '', token, '', 'Store a first picture:', '');
-    lines.push(
-      `curl -sS ${baseUrl}/v1/media -H 'content-type: application/json' -H 'authorization: Bearer ${token}' -d '{"userId":"dev","prompt":"a first pixel","source":{"type":"base64","data":"${PIXEL}"}}'`,
-    );
-  }
-  output.write(`${lines.join('\n')}\n\n`);
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

@@ -5,7 +5,7 @@ export interface LogContext {
   requestId: string;
   /** Of the caller's `traceparent`. */
   traceId?: string;
-  spanId?: string;
+  parentSpanId?: string;
 }
 
 const current = new AsyncLocalStorage<LogContext>();
@@ -24,8 +24,8 @@ export function logContext(): LogContext | undefined {
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/;
 
 /** The ids of a `traceparent` header; empty when it is missing or malformed. */
-export function traceOf(header: unknown): Pick<LogContext, 'traceId' | 'spanId'> {
+export function traceOf(header: unknown): Pick<LogContext, 'traceId' | 'parentSpanId'> {
   const [, traceId, spanId] = (typeof header === 'string' && TRACEPARENT.exec(header)) || [];
   if (traceId === undefined || spanId === undefined || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return {};
-  return { traceId, spanId };
+  return { traceId, parentSpanId: spanId };
 }

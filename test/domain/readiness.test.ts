@@ -60,7 +60,7 @@ test('a store that does not answer in time fails, and the others are checked all
   set('one', 'silent');
   expect(await checks()).toMatchObject({ database: 'ok', schema: 'ok', 'store:one': 'degraded', 'store:two': 'ok' });
   expect(await reasons()).toEqual([expect.stringMatching(/no answer within \d+ s/)]);
-  expect(t.logged()).toContain('a readiness check failed');
+  expect(t.logged()).toContain("readiness check 'store:one' failed: ");
 });
 
 test('without a fallback a primary store that is down fails alone', async () => {

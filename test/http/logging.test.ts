@@ -42,7 +42,7 @@ test('the line of a request has method, route, status, time, bytes, caller, item
   expect(stored).toMatchObject({
     requestId: 'upload-1',
     traceId: TRACE,
-    spanId: SPAN,
+    parentSpanId: SPAN,
     method: 'POST',
     route: '/v1/media',
     status: 201,

@@ -1,3 +1,4 @@
+import { causeOf } from '../../errors.ts';
 import type { Repeat } from '../driver.ts';
 import type { Stores } from './stores.ts';
 import type { Store } from './store.ts';
@@ -33,11 +34,15 @@ function askWhenNeeded(store: Store, log: MonitorLog): () => Promise<void> {
     try {
       await store.healthy();
     } catch (error) {
-      if (!down) log.warn({ err: error, store: store.name }, 'a store does not answer; it is left alone until it does');
+      if (!down)
+        log.warn(
+          { err: error, store: store.name },
+          `store '${store.name}' cannot be reached (${causeOf(error)}); requests avoid it, and it is tried again every ${EVERY_MS / 1000} s`,
+        );
       down = true;
       return;
     }
-    if (down) log.info({ store: store.name }, 'a store is back');
+    if (down) log.info({ store: store.name }, `store '${store.name}' is back`);
     down = false;
   };
 }

@@ -17,3 +17,24 @@ test('a wanted port is returned unless something listens on it', async () => {
   await new Promise((resolve) => server.close(resolve));
   await expect(freePort('127.0.0.1', port)).resolves.toBe(port);
 });
+
+test('ports that other programs use are passed over', async () => {
+  const taken = new Map<number, ReturnType<typeof createServer>>();
+  await Promise.all(
+    Array.from({ length: 800 }, async () => {
+      const server = createServer();
+      const port = await freePort();
+      await new Promise<void>((resolve) => {
+        server.once('error', () => resolve());
+        server.listen(port, '127.0.0.1', () => {
+          taken.set(port, server);
+          resolve();
+        });
+      });
+    }),
+  );
+  // One in thirteen is taken, so a hundred free ones are not found by luck.
+  expect(taken.size).toBeGreaterThan(700);
+  for (let n = 0; n < 100; n += 1) expect(taken.has(await freePort())).toBe(false);
+  await Promise.all([...taken.values()].map((server) => new Promise((resolve) => server.close(resolve))));
+});

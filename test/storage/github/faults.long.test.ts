@@ -235,3 +235,10 @@ test('no failure shows a token or a body', async () => {
   expect(shown).not.toContain(Buffer.from('precious').toString('base64'));
   expect(shown).toContain('Forbidden');
 });
+
+test('a blob whose id is not that of the bytes sent is an error, and nothing is stored', async () => {
+  const body = { sha: '0123456789abcdef0123456789abcdef01234567' };
+  fake.fail({ match: /POST .*\/git\/blobs/, times: 10, answer: { status: 201, message: '', body } });
+  await expect(put('other/bytes.png')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(await mine()).toEqual([]);
+});

@@ -14,7 +14,7 @@ export interface Fault {
   /** Runs before the request is handled, e.g. a foreign push. */
   before?: () => Promise<unknown>;
   /** Sent instead of the real response. */
-  answer?: { status: number; message: string; headers?: Record<string, string> };
+  answer?: { status: number; message: string; headers?: Record<string, string>; body?: object };
   /** The request is carried out, and its response lost, never sent, cut after so many bytes, or complete but too short. */
   then?: 'lose' | 'hang' | { cutAfter: number } | { shortenTo: number };
 }
@@ -71,9 +71,9 @@ export async function createFakeGithub(options: { empty?: boolean } = {}): Promi
     const fault = takeFault(name);
     await fault?.before?.();
     if (fault?.answer) {
-      const { status, message, headers } = fault.answer;
+      const { status, message, headers, body } = fault.answer;
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
-      response.end(JSON.stringify({ message }));
+      response.end(JSON.stringify(body ?? { message }));
       return;
     }
     const { status, body, raw } = await answer(request, url, Buffer.concat(chunks));

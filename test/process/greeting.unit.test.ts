@@ -12,7 +12,7 @@ function greeted(settings: Record<string, string>, developmentSecret?: string) {
   greet({
     config: loadConfig(settings),
     version: '1.2.3',
-    output: { write: (text: string) => (printed += text) } as never,
+    output: { write: (text: string) => (printed += text) },
     log: { ...log, warn: log.info } as never,
     baseUrl: 'http://0.0.0.0:8080',
     developmentSecret,

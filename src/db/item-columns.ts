@@ -24,8 +24,10 @@ interface ItemColumn {
   maxBytes?: number;
   /** The only values that a caller may give. */
   values?: readonly string[];
-  /** Filtered by exact value. `few`: one value matches few items, so the search starts from its index. */
+  /** Filtered by value. `few`: one value matches few items, so the search starts from its index. */
   filter?: 'few' | 'many';
+  /** The filter ignores case; an index for it is on `lower(column)`. */
+  anyCase?: true;
   /** Its name in metadata.json of a run if it differs; false: not part of it. */
   run?: string | false;
   /** Never shown. */
@@ -45,10 +47,11 @@ export const ITEM = {
     by: 'caller',
     maxBytes: 255,
     filter: 'many',
+    anyCase: true,
   },
   prompt: { kind: 'text', required: true, by: 'caller', maxBytes: 256 * 1024 },
-  model: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'many' },
-  provider: { kind: 'text', by: 'caller', maxBytes: 255, filter: 'many' },
+  model: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'many', anyCase: true },
+  provider: { kind: 'text', by: 'caller', maxBytes: 255, filter: 'many', anyCase: true },
   size: { kind: 'text', varchar: 20, by: 'caller', maxBytes: 20 },
   quality: { kind: 'text', varchar: 20, by: 'caller', maxBytes: 20 },
   style: { kind: 'text', varchar: 20, by: 'caller', maxBytes: 20 },
@@ -62,7 +65,14 @@ export const ITEM = {
   durationMs: { kind: 'size', by: 'service' },
   thumbhash: { kind: 'text', by: 'database' },
   filename: { kind: 'text', by: 'caller', maxBytes: 1000, run: 'original_filename' },
-  visibility: { kind: 'text', required: true, default: 'private', by: 'caller', values: ['private', 'public'] },
+  visibility: {
+    kind: 'text',
+    required: true,
+    default: 'private',
+    by: 'caller',
+    values: ['private', 'public'],
+    filter: 'many',
+  },
   storageUrl: { kind: 'text', required: true, by: 'database', run: false },
   storageProvider: { kind: 'text', varchar: 50, by: 'service', filter: 'many', run: false },
   storageKey: { kind: 'text', by: 'joined', run: false },

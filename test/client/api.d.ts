@@ -3109,16 +3109,18 @@ export interface operations {
             query?: {
                 /** @description Owner; a user token sees only its own. */
                 userId?: string;
-                /** @description Tool. */
+                /** @description Tool, in any case. */
                 toolName?: string;
-                /** @description Model. */
+                /** @description Model, in any case. */
                 model?: string;
-                /** @description Provider. */
+                /** @description Provider, in any case. */
                 provider?: string;
                 /** @description Kind of media. */
                 mediaType?: "image" | "audio" | "video" | "model";
                 /** @description Exact type. */
                 mimeType?: string;
+                /** @description `private` or `public`. */
+                visibility?: "private" | "public";
                 /** @description Name of the store. */
                 storageProvider?: string;
                 /** @description Status. */
@@ -3139,7 +3141,7 @@ export interface operations {
                 externalId?: string;
                 /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
-                /** @description Sampler, as in `generation.sampler`. */
+                /** @description Sampler, as in `generation.sampler`, in any case. */
                 sampler?: string;
                 /**
                  * @description Tags; repeat the parameter for several.
@@ -3148,7 +3150,14 @@ export interface operations {
                  *     ]
                  */
                 tag?: string[];
-                /** @description Whether all tags must be there, or any. */
+                /**
+                 * @description Tags, separated by commas; repeatable. Added to those in `tag`, which also takes tags that contain a comma.
+                 * @example [
+                 *       "portrait,studio"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description Whether an item must have all tags, or any of them. */
                 tagMode?: "all" | "any";
                 /**
                  * @description JSON that the metadata must contain.
@@ -4323,16 +4332,18 @@ export interface operations {
             query?: {
                 /** @description Owner; a user token sees only its own. */
                 userId?: string;
-                /** @description Tool. */
+                /** @description Tool, in any case. */
                 toolName?: string;
-                /** @description Model. */
+                /** @description Model, in any case. */
                 model?: string;
-                /** @description Provider. */
+                /** @description Provider, in any case. */
                 provider?: string;
                 /** @description Kind of media. */
                 mediaType?: "image" | "audio" | "video" | "model";
                 /** @description Exact type. */
                 mimeType?: string;
+                /** @description `private` or `public`. */
+                visibility?: "private" | "public";
                 /** @description Name of the store. */
                 storageProvider?: string;
                 /** @description Status. */
@@ -4353,7 +4364,7 @@ export interface operations {
                 externalId?: string;
                 /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
-                /** @description Sampler, as in `generation.sampler`. */
+                /** @description Sampler, as in `generation.sampler`, in any case. */
                 sampler?: string;
                 /**
                  * @description Tags; repeat the parameter for several.
@@ -4362,7 +4373,14 @@ export interface operations {
                  *     ]
                  */
                 tag?: string[];
-                /** @description Whether all tags must be there, or any. */
+                /**
+                 * @description Tags, separated by commas; repeatable. Added to those in `tag`, which also takes tags that contain a comma.
+                 * @example [
+                 *       "portrait,studio"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description Whether an item must have all tags, or any of them. */
                 tagMode?: "all" | "any";
                 /**
                  * @description JSON that the metadata must contain.

@@ -8,7 +8,7 @@ import { AppError } from '../../errors.ts';
 import { type Caller, isAdmin } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { fingerprintOf } from '../idempotency.ts';
-import { canonicalTag, checkTime } from '../items/item-fields.ts';
+import { MAX_TAGS, canonicalTag, checkTime } from '../items/item-fields.ts';
 import { freshenRollups } from './rollups.ts';
 import type { Signer } from '../delivery/signing.ts';
 import { checkText } from '../items/text-limits.ts';
@@ -71,6 +71,8 @@ export async function search(deps: SearchDeps, caller: Caller, request: SearchRe
 function checkFilter(filter: ItemFilter): ItemFilter {
   for (const [name, value] of Object.entries(filter)) if (typeof value === 'string') checkText(name, value, 2000);
   for (const tag of filter.tags ?? []) checkText('tag', tag, 256);
+  if ((filter.tags?.length ?? 0) > MAX_TAGS)
+    throw new AppError('invalid_request', `A search may name at most ${MAX_TAGS} tags.`, { field: 'tags' });
   return {
     ...filter,
     tags: filter.tags?.map(canonicalTag),

@@ -32,8 +32,8 @@ beforeAll(async () => {
   open = openDatabase({ connectionString: database.connectionString, poolMax: 2, statementTimeoutMs: 0 });
   // A thousand users, 40 tools, runs and jobs of ten, 2 % failures, tags and metadata of various frequencies.
   await sql`
-    INSERT INTO generated_images (user_id, provider, media_type, tool_name, prompt, search_text, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, generation, run_id, job_id, project_id, scene_id, version, created_at)
-    SELECT 'user-' || n % 1000, CASE WHEN n % 300 = 7 THEN 'fal' WHEN n % 3 = 0 THEN 'openai' END, CASE WHEN n % 10000 = 7 THEN 'audio' ELSE 'image' END, 'tool-' || n % 40, 'prompt', 'a ' || (ARRAY['red','blue','green'])[1 + n % 3] || ' fox number ' || n || ' word' || n % 5000, 'model-' || n % 25,
+    INSERT INTO generated_images (user_id, visibility, provider, media_type, tool_name, prompt, search_text, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, generation, run_id, job_id, project_id, scene_id, version, created_at)
+    SELECT 'user-' || n % 1000, CASE WHEN n % 5000 = 7 THEN 'public' ELSE 'private' END, CASE WHEN n % 300 = 7 THEN 'fal' WHEN n % 3 = 0 THEN 'openai' END, CASE WHEN n % 10000 = 7 THEN 'audio' ELSE 'image' END, 'tool-' || n % 40, 'prompt', 'a ' || (ARRAY['red','blue','green'])[1 + n % 3] || ' fox number ' || n || ' word' || n % 5000, 'model-' || n % 25,
       'http://media.test/uploads/' || n, 'local', CASE WHEN n % 10000 = 7 THEN 'audio/mpeg' ELSE 'image/png' END, 100000 + n, md5(n::text) || md5((n + 1)::text),
       ARRAY['all', 'tag-' || n % 500, 'kind-' || n % 20], CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'success' END,
       jsonb_build_object('campaign', 'c-' || n % 2000, 'seed', n),
@@ -148,6 +148,10 @@ const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers
   ['newest of all', at({}), LISTING, 51],
   ['newest of a user', at({ userId: 'user-7' }), LISTING, 51],
   ['newest of a tool', at({ toolName: 'tool-7' }), LISTING, 51],
+  ['newest of a tool, in another case', at({ toolName: 'TOOL-7' }), LISTING, 51],
+  ['a tool that nothing bears', at({ toolName: 'none' }), LISTING, 0],
+  ['the few public items', at({ visibility: 'public' }), LISTING, 40],
+  ['private items', at({ visibility: 'private' }), LISTING, 51],
   ['newest of a run', at({ runId: 'run-7' }), LISTING, 10],
   ['newest of a job', at({ jobId: 'job-7' }), LISTING, 10],
   ['what a job has put out', at({ ofJob: { provider: 'comfyui', jobId: 'job-7' } }), LISTING, 10],
@@ -161,7 +165,10 @@ const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers
   ['a sampler', at({ sampler: 'sampler-8' }), LISTING, 51],
   ['a sampler, behind a deep cursor', at({ sampler: 'sampler-8' }, { after: deep }), LISTING, 51],
   ['a seed of a user', at({ userId: 'user-108', seed: '777' }), LISTING, 1],
+  ['a sampler, in another case', at({ sampler: 'SAMPLER-8' }), LISTING, 51],
   ['a model', at({ model: 'model-7' }), LISTING, 51],
+  ['a model, in another case', at({ model: 'Model-7' }), LISTING, 51],
+  ['a provider, in another case', at({ provider: 'FAL' }), LISTING, 51],
   ['deep cursor', at({}, { after: deep }), LISTING, 51],
   ['failures of a user', at({ userId: 'user-50', failed: true }), 1000, 51],
 ];

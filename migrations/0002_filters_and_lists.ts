@@ -33,7 +33,10 @@ const ADDED: readonly Pick<Table, 'name' | 'indexes'>[] = [
     indexes: [
       { name: 'runs_newest', on: '(created_at, id)' },
       { name: 'runs_of_user', on: '(user_id, created_at, id)' },
-      { name: 'runs_open', on: '(created_at, id) WHERE completed_at IS NULL' },
+      {
+        name: 'runs_of_status',
+        on: "((CASE WHEN completed_at IS NULL THEN 'open' ELSE 'completed' END), created_at, id)",
+      },
     ],
   },
   {
@@ -42,11 +45,7 @@ const ADDED: readonly Pick<Table, 'name' | 'indexes'>[] = [
       { name: 'generation_jobs_newest', on: '(created_at, provider, job_id)' },
       { name: 'generation_jobs_of_user', on: '(user_id, created_at, provider, job_id)' },
       { name: 'generation_jobs_of_provider', on: '(provider, created_at, job_id)' },
-      // Nearly all jobs have succeeded; a search for those walks the newest.
-      {
-        name: 'generation_jobs_of_status',
-        on: "(status, created_at, provider, job_id) WHERE status <> 'succeeded'",
-      },
+      { name: 'generation_jobs_of_status', on: '(status, created_at, provider, job_id)' },
     ],
   },
 ];

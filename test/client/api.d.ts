@@ -83,7 +83,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List runs
+         * @description Newest first, page by page. A run is listed without its items: `GET /v1/runs/{runId}` returns them, `GET /v1/media?runId=` pages through them.
+         */
+        get: operations["listRuns"];
         put?: never;
         /**
          * Begin a run
@@ -477,6 +481,26 @@ export interface paths {
          * @description Says who owns a job, and which fields its items get, before its webhook arrives. Parked webhooks of the same provider and job that name this user, or nobody, are carried out now. Again with other fields: they count for what still arrives.
          */
         put: operations["registerJob"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List jobs
+         * @description Newest first, page by page, as `GET /v1/jobs/{provider}/{jobId}` returns each. Jobs are those that were registered, or that an answer or a webhook named.
+         */
+        get: operations["listJobs"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1821,6 +1845,13 @@ export interface components {
              */
             updatedAt: string;
         };
+        /** @description One page of jobs. */
+        JobPage: {
+            /** @description The jobs of this page. */
+            items: components["schemas"]["Job"][];
+            /** @description For the next page; null on the last. */
+            nextCursor: string | null;
+        };
         /** @description Work at a generator that has not ended; its outputs follow by themselves. */
         JobReference: {
             /**
@@ -2727,6 +2758,13 @@ export interface components {
              */
             output?: string;
         };
+        /** @description One page of runs. */
+        RunPage: {
+            /** @description The runs of this page, without their items. */
+            items: components["schemas"]["Run"][];
+            /** @description For the next page; null on the last. */
+            nextCursor: string | null;
+        };
         /**
          * @description A run that begins.
          * @example {
@@ -3535,6 +3573,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRuns: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner; a user token sees only its own.
+                 * @example user-1
+                 */
+                userId?: string;
+                /** @description Status. */
+                status?: "open" | "completed";
+                /** @description Runs on a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
@@ -5061,6 +5149,61 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listJobs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner; a user token sees only its own.
+                 * @example user-1
+                 */
+                userId?: string;
+                /**
+                 * @description Who does the work.
+                 * @example runpod
+                 */
+                provider?: string;
+                /** @description Status. */
+                status?: "queued" | "running" | "succeeded" | "failed" | "canceled";
+                /** @description Jobs on a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

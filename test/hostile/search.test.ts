@@ -31,7 +31,7 @@ const store = (fields: object, headers: Record<string, string> = alice) =>
 test.each(['0', '-1', '1000000000', '201', 'NaN', 'Infinity', '1.5', '', ' ', '١', '1e400', 'null', '1;DROP TABLE x'])(
   'case 53: limit=%j is refused in every listing',
   async (limit) => {
-    for (const path of ['/v1/media', '/v1/failures', '/v1/tags']) {
+    for (const path of ['/v1/media', '/v1/failures', '/v1/runs', '/v1/jobs', '/v1/tags']) {
       const response = await get({ limit: path === '/v1/tags' && limit === '201' ? '1001' : limit }, alice, path);
       expect(response.json()).toMatchObject({ status: 400, code: 'invalid_request', field: 'limit' });
     }

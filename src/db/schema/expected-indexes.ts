@@ -79,7 +79,7 @@ export const INDEXES = [
   'runs_due',
   'runs_newest',
   'runs_of_user',
-  'runs_open',
+  'runs_of_status',
   'run_slots_pkey',
   'stored_blobs_pkey',
   'stored_blob_chunks_pkey',

@@ -4,6 +4,8 @@ import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../../
 import { takeFetch } from '../../../src/db/jobs/fetches.ts';
 import { newestByExternalId, nthOfRun, ownersOfName } from '../../../src/db/items/item-names.ts';
 import { findJobOutputs } from '../../../src/db/jobs/job-outputs.ts';
+import { listJobs } from '../../../src/db/jobs/list-jobs.ts';
+import { listRuns } from '../../../src/db/runs/list-runs.ts';
 import { listParked, parkedIdsFor } from '../../../src/db/jobs/parked-deliveries.ts';
 import { isKnownDelivery, removeExpiredDeliveries } from '../../../src/db/jobs/webhook-deliveries.ts';
 import { secondsToNextPending, takePendingLocations } from '../../../src/db/objects/locations.ts';
@@ -66,10 +68,10 @@ beforeAll(async () => {
   await sql`VACUUM ANALYZE media_events`.execute(open.db);
   await sql`VACUUM ANALYZE media_event_outbox`.execute(open.db);
   await sql`VACUUM ANALYZE scenes`.execute(open.db);
-  await sql`INSERT INTO runs (id, user_id, input_text, store, due_at) SELECT 'run-' || n, 'user-' || n % 1000, 'text', 'local', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
+  await sql`INSERT INTO runs (id, user_id, input_text, store, due_at, created_at, completed_at) SELECT 'run-' || n, 'user-' || n % 1000, 'text', 'local', CASE WHEN n % 200 = 0 THEN now() END, now() - make_interval(secs => n), CASE WHEN n % 400 <> 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
     open.db,
   );
-  await sql`INSERT INTO generation_jobs (provider, job_id, user_id, poll_at) SELECT 'comfyui', 'job-' || n, 'user-1', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
+  await sql`INSERT INTO generation_jobs (provider, job_id, user_id, poll_at, created_at, status) SELECT CASE WHEN n % 400 = 7 THEN 'fal' ELSE 'comfyui' END, 'job-' || n, 'user-' || n % 100, CASE WHEN n % 200 = 0 THEN now() END, now() - make_interval(secs => n), CASE WHEN n % 400 = 9 THEN 'failed' ELSE 'succeeded' END FROM generate_series(1, 20000) AS n`.execute(
     open.db,
   );
   await sql`INSERT INTO fetches (media_id, sources, expires_at, next_attempt_at, gave_up_at)
@@ -370,6 +372,32 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ['tags of a user', (db) => readTagCounts(db, 'user-7', 'tag', 100), 100],
   ['items to mirror', (db) => nextTransfers(db, { to: 's3', filter: {} }, AFTER, 200), 5000],
 ];
+
+const before = new Date(Date.now() - 10_000_000).toISOString();
+const listShapes: readonly (readonly [name: string, work: (db: Db) => Promise<unknown>])[] = [
+  ['runs of all', (db) => listRuns(db, { limit: PAGE })],
+  ['runs of all, a deep page', (db) => listRuns(db, { limit: PAGE, after: { createdAt: before, id: 'run-1' } })],
+  ['runs of a user', (db) => listRuns(db, { userId: 'user-7', limit: PAGE })],
+  ['the few open runs', (db) => listRuns(db, { status: 'open', limit: PAGE })],
+  ['completed runs', (db) => listRuns(db, { status: 'completed', limit: PAGE })],
+  ['jobs of all', (db) => listJobs(db, { limit: PAGE })],
+  [
+    'jobs of all, a deep page',
+    (db) => listJobs(db, { limit: PAGE, after: { createdAt: before, provider: 'comfyui', jobId: 'job-1' } }),
+  ],
+  ['jobs of a user', (db) => listJobs(db, { userId: 'user-7', limit: PAGE })],
+  ['jobs of a rare provider', (db) => listJobs(db, { provider: 'fal', limit: PAGE })],
+  ['jobs of a rare status', (db) => listJobs(db, { status: 'failed', limit: PAGE })],
+  ['jobs of a status that none has', (db) => listJobs(db, { status: 'running', limit: PAGE })],
+];
+
+test.each(listShapes)('a page of %s reads little more than its rows', async (_name, work) => {
+  for (const statement of await statementsOf(work)) {
+    const plan = await explainQuery(statement);
+    expect(plan.scannedTables).toEqual([]);
+    expect(plan.buffers).toBeLessThanOrEqual(LISTING);
+  }
+});
 
 /** Or none, as marks when everything is counted. */
 const ONE_ROW = new Set(['media_event_log', 'media_rollup_walk', 'media_rollup_marks']);

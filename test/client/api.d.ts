@@ -2834,7 +2834,7 @@ export interface components {
         SignedUrl: {
             /**
              * @description Needs no token until it expires.
-             * @example http://127.0.0.1:8080/v1/signed/jwt.WyJHRVQiXQ.c2lnbmF0dXJl
+             * @example http://127.0.0.1:8080/v1/signed/mku_derived~WyJHRVQiXQ~c2lnbmF0dXJl
              */
             url: string;
             /**
@@ -2967,7 +2967,7 @@ export interface components {
             method: string;
             /**
              * @description Where to send the bytes; needs no token.
-             * @example http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=jwt.WyJQVVQiXQ.c2ln
+             * @example http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=mku_derived~WyJQVVQiXQ~c2ln
              */
             url: string;
             /**

@@ -16,8 +16,10 @@ interface ItemColumn {
   varchar?: number;
   /** NOT NULL. */
   required?: true;
-  /** The column's default, which the insert also writes for an absent value. */
+  /** What the insert writes for an absent value. The column's own default is the same, but for `toolName`. */
   default?: string | number;
+  /** An empty text stands for an absent value, and is shown as null: the column is NOT NULL. */
+  emptyIsNull?: true;
   /** Where the value comes from: a caller, the service (from the bytes), the database, or a joined table. */
   by: 'caller' | 'service' | 'database' | 'joined';
   /** Maximum bytes of a caller's text; indexed texts stay below the limit of an index entry (2,704 bytes). */
@@ -43,7 +45,9 @@ export const ITEM = {
   toolName: {
     kind: 'text',
     required: true,
-    default: 'generateUserImage',
+    // The column's default, `generateUserImage`, is for writers of the older system, which leave the column out.
+    default: '',
+    emptyIsNull: true,
     by: 'caller',
     maxBytes: 255,
     filter: 'many',
@@ -73,7 +77,7 @@ export const ITEM = {
     values: ['private', 'public'],
     filter: 'many',
   },
-  storageUrl: { kind: 'text', required: true, by: 'database', run: false },
+  storageUrl: { kind: 'text', required: true, emptyIsNull: true, by: 'database', run: false },
   storageProvider: { kind: 'text', varchar: 50, by: 'service', filter: 'many', run: false },
   storageKey: { kind: 'text', by: 'joined', run: false },
   tags: { kind: 'tags', by: 'caller' },
@@ -143,7 +147,9 @@ export type FieldValue<N extends ItemField> = Columns[N] extends { values: reado
   : Values[Columns[N]['kind']];
 
 /** Never null: a missing object or list is shown as empty. */
-type AlwaysShown = FieldWith<{ required: true } | { kind: 'object' | 'tags' }> | 'updatedAt';
+type AlwaysShown =
+  | Exclude<FieldWith<{ required: true } | { kind: 'object' | 'tags' }>, FieldWith<{ emptyIsNull: true }>>
+  | 'updatedAt';
 
 /** A media item as the API shows it; times are RFC 3339 texts, absent values null. */
 export type MediaItem = {

@@ -35,7 +35,12 @@ const TEXTS: Record<keyof MediaItem, Texts> = {
     givenExamples: ['user-1'],
   },
   username: { item: 'Name of the owner to show.' },
-  toolName: { item: 'Tool that asked for it.', filter: 'Tool, in any case.', examples: ['generateUserImage'] },
+  toolName: {
+    item: 'Tool that asked for it; null when none was named.',
+    given: 'Tool that asked for it.',
+    filter: 'Tool, in any case.',
+    examples: ['generateUserImage'],
+  },
   prompt: {
     item: 'What was asked for; empty when unknown.',
     given: 'What was asked for.',
@@ -71,8 +76,12 @@ const TEXTS: Record<keyof MediaItem, Texts> = {
     filter: '`private` or `public`.',
     examples: ['private'],
   },
-  storageUrl: { item: 'Address of the stored object; empty when nothing is stored.' },
-  storageProvider: { item: 'Name of the store.', filter: 'Name of the store.', examples: ['local'] },
+  storageUrl: { item: 'Permanent URL of the stored object; null when nothing is stored.' },
+  storageProvider: {
+    item: 'Name of the store; null when nothing is stored.',
+    filter: 'Name of the store.',
+    examples: ['local'],
+  },
   storageKey: { item: 'Key in that store.' },
   tags: {
     item: 'Tags.',
@@ -120,7 +129,8 @@ function shownSchema(field: keyof MediaItem): TSchema {
   if (kind === 'object') return jsonObject(description);
   if (kind === 'tags') return Type.Array(Type.String(), { description, ...exampleOf(examples) });
   const name = { integer: 'integer', size: 'integer', boolean: 'boolean' }[kind as 'integer'] ?? 'string';
-  const type = column.required === true || ALWAYS.has(field) ? name : [name, 'null'];
+  const always = column.required === true && column.emptyIsNull !== true;
+  const type = always || ALWAYS.has(field) ? name : [name, 'null'];
   return Type.Unsafe({ type, description, ...(kind === 'time' && { format: 'date-time' }), ...exampleOf(examples) });
 }
 

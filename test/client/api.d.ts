@@ -1072,10 +1072,10 @@ export interface components {
             /** @description Name of the owner to show. */
             username: string | null;
             /**
-             * @description Tool that asked for it.
+             * @description Tool that asked for it; null when none was named.
              * @example generateUserImage
              */
-            toolName: string;
+            toolName: string | null;
             /**
              * @description What was asked for; empty when unknown.
              * @example a red fox in the snow
@@ -1122,10 +1122,10 @@ export interface components {
              * @example private
              */
             visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
+            /** @description Permanent URL of the stored object; null when nothing is stored. */
+            storageUrl: string | null;
             /**
-             * @description Name of the store.
+             * @description Name of the store; null when nothing is stored.
              * @example local
              */
             storageProvider: string | null;
@@ -1272,10 +1272,10 @@ export interface components {
             /** @description Name of the owner to show. */
             username: string | null;
             /**
-             * @description Tool that asked for it.
+             * @description Tool that asked for it; null when none was named.
              * @example generateUserImage
              */
-            toolName: string;
+            toolName: string | null;
             /**
              * @description What was asked for; empty when unknown.
              * @example a red fox in the snow
@@ -1322,10 +1322,10 @@ export interface components {
              * @example private
              */
             visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
+            /** @description Permanent URL of the stored object; null when nothing is stored. */
+            storageUrl: string | null;
             /**
-             * @description Name of the store.
+             * @description Name of the store; null when nothing is stored.
              * @example local
              */
             storageProvider: string | null;
@@ -2046,10 +2046,10 @@ export interface components {
             /** @description Name of the owner to show. */
             username: string | null;
             /**
-             * @description Tool that asked for it.
+             * @description Tool that asked for it; null when none was named.
              * @example generateUserImage
              */
-            toolName: string;
+            toolName: string | null;
             /**
              * @description What was asked for; empty when unknown.
              * @example a red fox in the snow
@@ -2096,10 +2096,10 @@ export interface components {
              * @example private
              */
             visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
+            /** @description Permanent URL of the stored object; null when nothing is stored. */
+            storageUrl: string | null;
             /**
-             * @description Name of the store.
+             * @description Name of the store; null when nothing is stored.
              * @example local
              */
             storageProvider: string | null;
@@ -2197,10 +2197,10 @@ export interface components {
             /** @description Name of the owner to show. */
             username: string | null;
             /**
-             * @description Tool that asked for it.
+             * @description Tool that asked for it; null when none was named.
              * @example generateUserImage
              */
-            toolName: string;
+            toolName: string | null;
             /**
              * @description What was asked for; empty when unknown.
              * @example a red fox in the snow
@@ -2247,10 +2247,10 @@ export interface components {
              * @example private
              */
             visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
+            /** @description Permanent URL of the stored object; null when nothing is stored. */
+            storageUrl: string | null;
             /**
-             * @description Name of the store.
+             * @description Name of the store; null when nothing is stored.
              * @example local
              */
             storageProvider: string | null;

@@ -65,8 +65,6 @@ export const GENERATED_IMAGES: Table = {
     { name: 'idx_generated_images_tags_gin', on: 'USING GIN (tags)' },
     { name: 'generated_images_newest', on: `(created_at, id) WHERE ${ALIVE}` },
     { name: 'generated_images_of_user', on: `(user_id, created_at, id) WHERE ${ALIVE}` },
-    { name: 'generated_images_of_tool', on: `(tool_name, created_at, id) WHERE ${ALIVE}` },
-    { name: 'generated_images_of_model', on: `(model, created_at, id) WHERE ${ALIVE} AND model IS NOT NULL` },
     { name: 'generated_images_of_run', on: '(run_id, created_at, id) WHERE run_id IS NOT NULL' },
     { name: 'generated_images_of_job', on: '(job_id, created_at, id) WHERE job_id IS NOT NULL' },
     { name: 'generated_images_of_external_id', on: '(external_id) WHERE external_id IS NOT NULL' },
@@ -84,14 +82,9 @@ export const GENERATED_IMAGES: Table = {
       name: 'generated_images_of_seed',
       on: `(left(generation ->> 'seed', 201), created_at, id) WHERE ${ALIVE} AND (generation ->> 'seed') IS NOT NULL`,
     },
-    {
-      name: 'generated_images_of_sampler',
-      on: `(left(generation ->> 'sampler', 201), created_at, id) WHERE ${ALIVE} AND (generation ->> 'sampler') IS NOT NULL`,
-    },
     // The older index over metadata holds keys and values apart: a search for {"batch":3} reads every item that has
     // a 3 anywhere. This one holds each value with its path.
     { name: 'generated_images_metadata_path', on: 'USING GIN (metadata jsonb_path_ops)' },
-    { name: 'generated_images_of_provider', on: `(provider, created_at, id) WHERE ${ALIVE} AND provider IS NOT NULL` },
     // A search for a common type walks the newest items. These two serve the rare types, and most inserts skip them.
     {
       name: 'generated_images_of_media_type',

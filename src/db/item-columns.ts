@@ -16,16 +16,20 @@ interface ItemColumn {
   varchar?: number;
   /** NOT NULL. */
   required?: true;
-  /** The column's default, which the insert also writes for an absent value. */
+  /** What the insert writes for an absent value. The column's own default is the same, but for `toolName`. */
   default?: string | number;
+  /** An empty text stands for an absent value, and is shown as null: the column is NOT NULL. */
+  emptyIsNull?: true;
   /** Where the value comes from: a caller, the service (from the bytes), the database, or a joined table. */
   by: 'caller' | 'service' | 'database' | 'joined';
   /** Maximum bytes of a caller's text; indexed texts stay below the limit of an index entry (2,704 bytes). */
   maxBytes?: number;
   /** The only values that a caller may give. */
   values?: readonly string[];
-  /** Filtered by exact value. `few`: one value matches few items, so the search starts from its index. */
+  /** Filtered by value. `few`: one value matches few items, so the search starts from its index. */
   filter?: 'few' | 'many';
+  /** The filter ignores case; an index for it is on `lower(column)`. */
+  anyCase?: true;
   /** Its name in metadata.json of a run if it differs; false: not part of it. */
   run?: string | false;
   /** Never shown. */
@@ -41,14 +45,17 @@ export const ITEM = {
   toolName: {
     kind: 'text',
     required: true,
-    default: 'generateUserImage',
+    // The column's default, `generateUserImage`, is for writers of the older system, which leave the column out.
+    default: '',
+    emptyIsNull: true,
     by: 'caller',
     maxBytes: 255,
     filter: 'many',
+    anyCase: true,
   },
   prompt: { kind: 'text', required: true, by: 'caller', maxBytes: 256 * 1024 },
-  model: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'many' },
-  provider: { kind: 'text', by: 'caller', maxBytes: 255, filter: 'many' },
+  model: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'many', anyCase: true },
+  provider: { kind: 'text', by: 'caller', maxBytes: 255, filter: 'many', anyCase: true },
   size: { kind: 'text', varchar: 20, by: 'caller', maxBytes: 20 },
   quality: { kind: 'text', varchar: 20, by: 'caller', maxBytes: 20 },
   style: { kind: 'text', varchar: 20, by: 'caller', maxBytes: 20 },
@@ -62,8 +69,15 @@ export const ITEM = {
   durationMs: { kind: 'size', by: 'service' },
   thumbhash: { kind: 'text', by: 'database' },
   filename: { kind: 'text', by: 'caller', maxBytes: 1000, run: 'original_filename' },
-  visibility: { kind: 'text', required: true, default: 'private', by: 'caller', values: ['private', 'public'] },
-  storageUrl: { kind: 'text', required: true, by: 'database', run: false },
+  visibility: {
+    kind: 'text',
+    required: true,
+    default: 'private',
+    by: 'caller',
+    values: ['private', 'public'],
+    filter: 'many',
+  },
+  storageUrl: { kind: 'text', required: true, emptyIsNull: true, by: 'database', run: false },
   storageProvider: { kind: 'text', varchar: 50, by: 'service', filter: 'many', run: false },
   storageKey: { kind: 'text', by: 'joined', run: false },
   tags: { kind: 'tags', by: 'caller' },
@@ -133,7 +147,9 @@ export type FieldValue<N extends ItemField> = Columns[N] extends { values: reado
   : Values[Columns[N]['kind']];
 
 /** Never null: a missing object or list is shown as empty. */
-type AlwaysShown = FieldWith<{ required: true } | { kind: 'object' | 'tags' }> | 'updatedAt';
+type AlwaysShown =
+  | Exclude<FieldWith<{ required: true } | { kind: 'object' | 'tags' }>, FieldWith<{ emptyIsNull: true }>>
+  | 'updatedAt';
 
 /** A media item as the API shows it; times are RFC 3339 texts, absent values null. */
 export type MediaItem = {

@@ -8,7 +8,7 @@ import { countFetches } from '../db/jobs/fetches.ts';
 import { requestCopies } from '../db/queue/enqueue.ts';
 import { countPending } from '../db/objects/locations.ts';
 import { countBehind } from '../db/search/rollups.ts';
-import { createSigner, derivedSigningKey } from '../domain/delivery/signing.ts';
+import { createSigner, derivedSigningKeys } from '../domain/delivery/signing.ts';
 import { createBodyCache } from '../domain/bytes/body-cache.ts';
 import { createRenderedItems } from '../http/responses/present.ts';
 import type { RouteDeps } from '../http/route-deps.ts';
@@ -72,7 +72,7 @@ export async function createService(
       ? config.URL_SIGNING_KEYS
       : jwtSecret === undefined
         ? []
-        : [derivedSigningKey(jwtSecret)];
+        : derivedSigningKeys(jwtSecret);
   const publicBaseUrl = config.PUBLIC_BASE_URL ?? `http://${host}:${config.PORT}`;
   const deps: RouteDeps = {
     db,

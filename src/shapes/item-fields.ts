@@ -35,15 +35,24 @@ const TEXTS: Record<keyof MediaItem, Texts> = {
     givenExamples: ['user-1'],
   },
   username: { item: 'Name of the owner to show.' },
-  toolName: { item: 'Tool that asked for it.', filter: 'Tool.', examples: ['generateUserImage'] },
+  toolName: {
+    item: 'Tool that asked for it; null when none was named.',
+    given: 'Tool that asked for it.',
+    filter: 'Tool, in any case.',
+    examples: ['generateUserImage'],
+  },
   prompt: {
     item: 'What was asked for; empty when unknown.',
     given: 'What was asked for.',
     examples: ['a red fox in the snow'],
     givenExamples: ['a red fox in the snow'],
   },
-  model: { item: 'Model that made it.', filter: 'Model.' },
-  provider: { item: 'Who generated: `openai`, `fal`, `replicate`, …', given: 'Who generated.', filter: 'Provider.' },
+  model: { item: 'Model that made it.', filter: 'Model, in any case.' },
+  provider: {
+    item: 'Who generated: `openai`, `fal`, `replicate`, …',
+    given: 'Who generated.',
+    filter: 'Provider, in any case.',
+  },
   size: { item: 'Size that was asked for, like `1024x1024`.', given: 'Size that was asked for.' },
   quality: { item: 'Quality that was asked for.' },
   style: { item: 'Style that was asked for.' },
@@ -64,10 +73,15 @@ const TEXTS: Record<keyof MediaItem, Texts> = {
   visibility: {
     item: '`private`, or `public`: the bytes need no token.',
     given: 'Default: the setting DEFAULT_VISIBILITY.',
+    filter: '`private` or `public`.',
     examples: ['private'],
   },
-  storageUrl: { item: 'Address of the stored object; empty when nothing is stored.' },
-  storageProvider: { item: 'Name of the store.', filter: 'Name of the store.', examples: ['local'] },
+  storageUrl: { item: 'Permanent URL of the stored object; null when nothing is stored.' },
+  storageProvider: {
+    item: 'Name of the store; null when nothing is stored.',
+    filter: 'Name of the store.',
+    examples: ['local'],
+  },
   storageKey: { item: 'Key in that store.' },
   tags: {
     item: 'Tags.',
@@ -115,7 +129,8 @@ function shownSchema(field: keyof MediaItem): TSchema {
   if (kind === 'object') return jsonObject(description);
   if (kind === 'tags') return Type.Array(Type.String(), { description, ...exampleOf(examples) });
   const name = { integer: 'integer', size: 'integer', boolean: 'boolean' }[kind as 'integer'] ?? 'string';
-  const type = column.required === true || ALWAYS.has(field) ? name : [name, 'null'];
+  const always = column.required === true && column.emptyIsNull !== true;
+  const type = always || ALWAYS.has(field) ? name : [name, 'null'];
   return Type.Unsafe({ type, description, ...(kind === 'time' && { format: 'date-time' }), ...exampleOf(examples) });
 }
 
@@ -168,14 +183,15 @@ export const flatFields = {
 };
 
 function filterSchema(field: FilterField): TSchema {
-  const { kind, varchar } = ITEM[field] as (typeof ITEM_FIELDS)[number][1];
+  const { kind, values, varchar } = ITEM[field] as (typeof ITEM_FIELDS)[number][1];
   const { item, filter: description = item } = TEXTS[field];
   if (field === 'mediaType') return Type.Enum(MEDIA_TYPES, { description });
+  if (values) return Type.Enum([...values], { description });
   if (kind === 'uuid') return Type.String({ format: 'uuid', description });
   return text(description, varchar ?? 2000);
 }
 
-/** Search parameters for exact values. */
+/** Search parameters for whole values. */
 export const filterFields = Object.fromEntries(
   EXACT_FIELDS.map(([field]) => [field, Type.Optional(filterSchema(field))]),
 ) as { [N in FilterField]: TOptional<TUnsafe<string>> };

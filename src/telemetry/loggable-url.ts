@@ -18,8 +18,11 @@ const SECRET_WORDS = [
 ];
 const SECRET_NAMES = new Set(['sig', 'auth', 'bearer']);
 const SEPARATORS = /([?&;#])/;
-/** A JWT, whole or cut off: its header is JSON in base64url, which begins with `{"`. Escapes are part of it. */
-const JWT = /eyJ[\w.~%+=-]{6,}/g;
+/**
+ * A JWT or a token of a signed URL, whole or cut off. A JWT's header is JSON in base64url, which begins with `{"`. Escapes are part
+ * of it.
+ */
+const TOKEN = /(?:eyJ|mku_)[\w.~%+=-]{6,}/g;
 const ESCAPE = /%([0-9a-f]{2})/gi;
 const STILL_ESCAPED = /%[0-9a-f]{2}/i;
 const PUNCTUATION = /[^a-z0-9]+/g;
@@ -34,9 +37,9 @@ export function loggableUrl(url: string): string {
   return path + cut.slice(start).split(SEPARATORS).map(redactParameter).join('');
 }
 
-/** A text without what looks like a JWT. */
+/** A text without what looks like a JWT or the token of a signed URL. */
 export function withoutTokens(text: string): string {
-  return text.slice(0, MAX_CHARACTERS).replace(JWT, REDACTED);
+  return text.slice(0, MAX_CHARACTERS).replace(TOKEN, REDACTED);
 }
 
 function redactPath(path: string): string {
@@ -51,11 +54,15 @@ function redactPath(path: string): string {
 function redactParameter(text: string): string {
   if (text.length < 2) return text;
   const plain = decoded(text);
-  if (hasSecretParameter(plain) || STILL_ESCAPED.test(plain) || (plain !== text && plain.replace(JWT, '') !== plain)) {
+  if (
+    hasSecretParameter(plain) ||
+    STILL_ESCAPED.test(plain) ||
+    (plain !== text && plain.replace(TOKEN, '') !== plain)
+  ) {
     const end = text.indexOf('=');
-    return end === -1 ? REDACTED : `${text.slice(0, end).replace(JWT, REDACTED)}=${REDACTED}`;
+    return end === -1 ? REDACTED : `${text.slice(0, end).replace(TOKEN, REDACTED)}=${REDACTED}`;
   }
-  return text.replace(JWT, REDACTED);
+  return text.replace(TOKEN, REDACTED);
 }
 
 /** Also in a URL that is the value of a parameter. */

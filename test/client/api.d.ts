@@ -123,7 +123,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List runs
+         * @description Newest first, page by page. A run is listed without its items: `GET /v1/runs/{runId}` returns them, `GET /v1/media?runId=` pages through them.
+         */
+        get: operations["listRuns"];
         put?: never;
         /**
          * Begin a run
@@ -597,6 +601,26 @@ export interface paths {
          * @description Says who owns a job, and which fields its items get, before its webhook arrives. Parked webhooks of the same provider and job that name this user, or nobody, are carried out now. Again with other fields: they count for what still arrives.
          */
         put: operations["registerJob"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List jobs
+         * @description Newest first, page by page, as `GET /v1/jobs/{provider}/{jobId}` returns each. Jobs are those that were registered, or that an answer or a webhook named.
+         */
+        get: operations["listJobs"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1168,10 +1192,10 @@ export interface components {
             /** @description Name of the owner to show. */
             username: string | null;
             /**
-             * @description Tool that asked for it.
+             * @description Tool that asked for it; null when none was named.
              * @example generateUserImage
              */
-            toolName: string;
+            toolName: string | null;
             /**
              * @description What was asked for; empty when unknown.
              * @example a red fox in the snow
@@ -1218,10 +1242,10 @@ export interface components {
              * @example private
              */
             visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
+            /** @description Permanent URL of the stored object; null when nothing is stored. */
+            storageUrl: string | null;
             /**
-             * @description Name of the store.
+             * @description Name of the store; null when nothing is stored.
              * @example local
              */
             storageProvider: string | null;
@@ -1368,10 +1392,10 @@ export interface components {
             /** @description Name of the owner to show. */
             username: string | null;
             /**
-             * @description Tool that asked for it.
+             * @description Tool that asked for it; null when none was named.
              * @example generateUserImage
              */
-            toolName: string;
+            toolName: string | null;
             /**
              * @description What was asked for; empty when unknown.
              * @example a red fox in the snow
@@ -1418,10 +1442,10 @@ export interface components {
              * @example private
              */
             visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
+            /** @description Permanent URL of the stored object; null when nothing is stored. */
+            storageUrl: string | null;
             /**
-             * @description Name of the store.
+             * @description Name of the store; null when nothing is stored.
              * @example local
              */
             storageProvider: string | null;
@@ -1941,6 +1965,13 @@ export interface components {
              */
             updatedAt: string;
         };
+        /** @description One page of jobs. */
+        JobPage: {
+            /** @description The jobs of this page. */
+            items: components["schemas"]["Job"][];
+            /** @description For the next page; null on the last. */
+            nextCursor: string | null;
+        };
         /** @description Work at a generator that has not ended; its outputs follow by themselves. */
         JobReference: {
             /**
@@ -2135,10 +2166,10 @@ export interface components {
             /** @description Name of the owner to show. */
             username: string | null;
             /**
-             * @description Tool that asked for it.
+             * @description Tool that asked for it; null when none was named.
              * @example generateUserImage
              */
-            toolName: string;
+            toolName: string | null;
             /**
              * @description What was asked for; empty when unknown.
              * @example a red fox in the snow
@@ -2185,10 +2216,10 @@ export interface components {
              * @example private
              */
             visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
+            /** @description Permanent URL of the stored object; null when nothing is stored. */
+            storageUrl: string | null;
             /**
-             * @description Name of the store.
+             * @description Name of the store; null when nothing is stored.
              * @example local
              */
             storageProvider: string | null;
@@ -2286,10 +2317,10 @@ export interface components {
             /** @description Name of the owner to show. */
             username: string | null;
             /**
-             * @description Tool that asked for it.
+             * @description Tool that asked for it; null when none was named.
              * @example generateUserImage
              */
-            toolName: string;
+            toolName: string | null;
             /**
              * @description What was asked for; empty when unknown.
              * @example a red fox in the snow
@@ -2336,10 +2367,10 @@ export interface components {
              * @example private
              */
             visibility: string;
-            /** @description Address of the stored object; empty when nothing is stored. */
-            storageUrl: string;
+            /** @description Permanent URL of the stored object; null when nothing is stored. */
+            storageUrl: string | null;
             /**
-             * @description Name of the store.
+             * @description Name of the store; null when nothing is stored.
              * @example local
              */
             storageProvider: string | null;
@@ -2847,6 +2878,13 @@ export interface components {
              */
             output?: string;
         };
+        /** @description One page of runs. */
+        RunPage: {
+            /** @description The runs of this page, without their items. */
+            items: components["schemas"]["Run"][];
+            /** @description For the next page; null on the last. */
+            nextCursor: string | null;
+        };
         /**
          * @description A run that begins.
          * @example {
@@ -2916,7 +2954,7 @@ export interface components {
         SignedUrl: {
             /**
              * @description Needs no token until it expires.
-             * @example http://127.0.0.1:8080/v1/signed/jwt.WyJHRVQiXQ.c2lnbmF0dXJl
+             * @example http://127.0.0.1:8080/v1/signed/mku_derived~WyJHRVQiXQ~c2lnbmF0dXJl
              */
             url: string;
             /**
@@ -3049,7 +3087,7 @@ export interface components {
             method: string;
             /**
              * @description Where to send the bytes; needs no token.
-             * @example http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=jwt.WyJQVVQiXQ.c2ln
+             * @example http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=mku_derived~WyJQVVQiXQ~c2ln
              */
             url: string;
             /**
@@ -3229,16 +3267,18 @@ export interface operations {
             query?: {
                 /** @description Owner; a user token sees only its own. */
                 userId?: string;
-                /** @description Tool. */
+                /** @description Tool, in any case. */
                 toolName?: string;
-                /** @description Model. */
+                /** @description Model, in any case. */
                 model?: string;
-                /** @description Provider. */
+                /** @description Provider, in any case. */
                 provider?: string;
                 /** @description Kind of media. */
                 mediaType?: "image" | "audio" | "video" | "model";
                 /** @description Exact type. */
                 mimeType?: string;
+                /** @description `private` or `public`. */
+                visibility?: "private" | "public";
                 /** @description Name of the store. */
                 storageProvider?: string;
                 /** @description Status. */
@@ -3259,7 +3299,7 @@ export interface operations {
                 externalId?: string;
                 /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
-                /** @description Sampler, as in `generation.sampler`. */
+                /** @description Sampler, as in `generation.sampler`, in any case. */
                 sampler?: string;
                 /**
                  * @description Tags; repeat the parameter for several.
@@ -3268,7 +3308,14 @@ export interface operations {
                  *     ]
                  */
                 tag?: string[];
-                /** @description Whether all tags must be there, or any. */
+                /**
+                 * @description Tags, separated by commas; repeatable. Added to those in `tag`, which also takes tags that contain a comma.
+                 * @example [
+                 *       "portrait,studio"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description Whether an item must have all tags, or any of them. */
                 tagMode?: "all" | "any";
                 /**
                  * @description JSON that the metadata must contain.
@@ -3839,6 +3886,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MediaItem"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRuns: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner; a user token sees only its own.
+                 * @example user-1
+                 */
+                userId?: string;
+                /** @description Status. */
+                status?: "open" | "completed";
+                /** @description Runs on a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
@@ -5062,16 +5159,18 @@ export interface operations {
             query?: {
                 /** @description Owner; a user token sees only its own. */
                 userId?: string;
-                /** @description Tool. */
+                /** @description Tool, in any case. */
                 toolName?: string;
-                /** @description Model. */
+                /** @description Model, in any case. */
                 model?: string;
-                /** @description Provider. */
+                /** @description Provider, in any case. */
                 provider?: string;
                 /** @description Kind of media. */
                 mediaType?: "image" | "audio" | "video" | "model";
                 /** @description Exact type. */
                 mimeType?: string;
+                /** @description `private` or `public`. */
+                visibility?: "private" | "public";
                 /** @description Name of the store. */
                 storageProvider?: string;
                 /** @description Status. */
@@ -5092,7 +5191,7 @@ export interface operations {
                 externalId?: string;
                 /** @description Seed, as in `generation.seed`, also as read out of the file. */
                 seed?: string;
-                /** @description Sampler, as in `generation.sampler`. */
+                /** @description Sampler, as in `generation.sampler`, in any case. */
                 sampler?: string;
                 /**
                  * @description Tags; repeat the parameter for several.
@@ -5101,7 +5200,14 @@ export interface operations {
                  *     ]
                  */
                 tag?: string[];
-                /** @description Whether all tags must be there, or any. */
+                /**
+                 * @description Tags, separated by commas; repeatable. Added to those in `tag`, which also takes tags that contain a comma.
+                 * @example [
+                 *       "portrait,studio"
+                 *     ]
+                 */
+                tags?: string[];
+                /** @description Whether an item must have all tags, or any of them. */
                 tagMode?: "all" | "any";
                 /**
                  * @description JSON that the metadata must contain.
@@ -5782,6 +5888,61 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listJobs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Owner; a user token sees only its own.
+                 * @example user-1
+                 */
+                userId?: string;
+                /**
+                 * @description Who does the work.
+                 * @example runpod
+                 */
+                provider?: string;
+                /** @description Status. */
+                status?: "queued" | "running" | "succeeded" | "failed" | "canceled";
+                /** @description Jobs on a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

@@ -58,7 +58,7 @@ test('a scene that cannot be stored keeps its URL, is read from there, and is st
   const made = await store({ type: 'url', url });
   expect([made.statusCode, made.json()]).toMatchObject([
     201,
-    { status: 'pending', version: 1, isCurrent: true, originalUrl: url, storageUrl: '', storageProvider: null },
+    { status: 'pending', version: 1, isCurrent: true, originalUrl: url, storageUrl: null, storageProvider: null },
   ]);
   const { id } = made.json();
   expect(await current()).toBe(url);

@@ -119,6 +119,8 @@ const TABLE: Readonly<Record<string, Row>> = {
     body: ({ userId }) => ({ userId, inputText: 'x' }),
     expected: CREATE,
   },
+  'GET /v1/runs': { path: about('/v1/runs'), expected: ABOUT },
+  'GET /v1/jobs': { path: about('/v1/jobs'), expected: ABOUT },
   'GET /v1/runs/:runId': { path: (item) => run(item), expected: READ },
   'POST /v1/runs/:runId/media': {
     path: (item) => `${run(item)}/media`,

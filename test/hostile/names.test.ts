@@ -169,7 +169,7 @@ test(
           expect(item).toMatchObject({
             user_id: 'alice',
             prompt: '',
-            tool_name: 'generateUserImage',
+            tool_name: '',
             visibility: 'private',
           });
           const job = await t.app.inject({ url: `/v1/jobs/${ourProvider}/${made.id}`, headers: alice });

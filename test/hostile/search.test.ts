@@ -31,7 +31,7 @@ const store = (fields: object, headers: Record<string, string> = alice) =>
 test.each(['0', '-1', '1000000000', '201', 'NaN', 'Infinity', '1.5', '', ' ', '١', '1e400', 'null', '1;DROP TABLE x'])(
   'case 53: limit=%j is refused in every listing',
   async (limit) => {
-    for (const path of ['/v1/media', '/v1/failures', '/v1/tags']) {
+    for (const path of ['/v1/media', '/v1/failures', '/v1/runs', '/v1/jobs', '/v1/tags']) {
       const response = await get({ limit: path === '/v1/tags' && limit === '201' ? '1001' : limit }, alice, path);
       expect(response.json()).toMatchObject({ status: 400, code: 'invalid_request', field: 'limit' });
     }
@@ -44,20 +44,23 @@ const flip = (text: string, at: number) => text.slice(0, at) + (text[at] === 'A'
 
 test('case 53: a cursor that was cut, changed, forged or made up is refused', async () => {
   const cursor = await cursorOf();
-  const [key = '', payload = '', mac = ''] = cursor.split('.');
+  const [key = '', payload = '', mac = ''] = cursor.split('~');
   const position = Buffer.from(payload, 'base64url').toString();
   const forged = Buffer.from(position.replace(/ \d+$/, ' 999999')).toString('base64url');
   const wrong = [
     cursor.slice(0, -1),
     cursor.slice(0, cursor.length / 2),
     `${cursor}A`,
-    `${key}.${forged}.${mac}`,
-    `other.${payload}.${mac}`,
-    `${key}.${payload}.`,
-    `${key}.${payload}`,
-    `${cursor}.${mac}`,
+    `${key}~${forged}~${mac}`,
+    `other~${payload}~${mac}`,
+    `${key}~${payload}~`,
+    `${key}~${payload}`,
+    `${cursor}~${mac}`,
     '..',
     '.',
+    '~~',
+    '~',
+    'mkc_',
     "' OR 1=1 --",
     Buffer.from(position).toString('base64url'),
     'x'.repeat(2000),

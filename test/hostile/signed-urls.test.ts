@@ -1,6 +1,8 @@
 // Case numbers in titles are those of the table in docs/threat-model.md.
+import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Grant, type SigningKey, createSigner } from '../../src/domain/delivery/signing.ts';
+import { type Grant, type SigningKey, createSigner, derivedSigningKeys } from '../../src/domain/delivery/signing.ts';
 import { png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asUser, createTestApp, token } from '../support/test-app.ts';
 import { expectNoSecretsLogged } from '../support/traces.ts';
@@ -52,27 +54,100 @@ test('case 68: a signed URL with any one character changed is refused', async ()
 
 test('case 68: parts left out, doubled, exchanged or re-encoded are refused', async () => {
   const [one, other] = [await signedPath(await makeItem()), await signedPath(await makeItem())];
-  const [id = '', payload = '', mac = ''] = one.slice('/v1/signed/'.length).split('.');
-  const [, otherPayload = '', otherMac = ''] = other.slice('/v1/signed/'.length).split('.');
+  const [id = '', payload = '', mac = ''] = one.slice('/v1/signed/'.length).split('~');
+  const [, otherPayload = '', otherMac = ''] = other.slice('/v1/signed/'.length).split('~');
   const wrong = [
-    `${id}.${otherPayload}.${mac}`,
-    `${id}.${payload}.${otherMac}`,
-    `${id}.${payload}`,
-    `${id}.${payload}.`,
-    `${id}..${mac}`,
-    `.${payload}.${mac}`,
-    `${id}.${payload}.${mac}.${mac}`,
-    `${id}.${payload}.${mac}=`,
-    `${id}.${payload}=.${mac}`,
-    `${id.toUpperCase()}.${payload}.${mac}`,
-    `${id}.${payload}.${Buffer.from(mac, 'base64url').toString('hex')}`,
-    `__proto__.${payload}.${mac}`,
+    `${id}~${otherPayload}~${mac}`,
+    `${id}~${payload}~${otherMac}`,
+    `${id}~${payload}`,
+    `${id}~${payload}~`,
+    `${id}~~${mac}`,
+    `~${payload}~${mac}`,
+    `${id}~${payload}~${mac}~${mac}`,
+    `${id}~${payload}~${mac}=`,
+    `${id}~${payload}=~${mac}`,
+    `${id.toUpperCase()}~${payload}~${mac}`,
+    `${id}~${payload}~${Buffer.from(mac, 'base64url').toString('hex')}`,
+    `mku___proto__~${payload}~${mac}`,
+    // The form of earlier versions, which signed it otherwise.
+    `${id.slice(4)}.${payload}.${mac}`,
+    `mkc_${id.slice(4)}~${payload}~${mac}`,
     token({ sub: 'alice', scope: 'media:admin' }),
     '...',
     'x'.repeat(2000),
   ];
   for (const text of wrong)
     expect((await get(`/v1/signed/${text}`)).json()).toMatchObject({ status: 403, code: 'signature_invalid' });
+});
+
+/** A token as earlier versions issued it. */
+function formerToken(key: SigningKey, purpose: 'url' | 'cursor', text: string): string {
+  const payload = Buffer.from(text).toString('base64url');
+  const mac = createHmac('sha256', key.secret).update(`${purpose}\n${key.id}\n${payload}`).digest('base64url');
+  return `${key.id}.${payload}.${mac}`;
+}
+
+test('case 68: a signed URL, an upload and a cursor of an earlier version work until they expire', async () => {
+  const id = await makeItem();
+  const expires = Math.floor(clock / 1000) + 60;
+  const former = formerToken(OLD, 'url', JSON.stringify(['GET', id, 'content', 0, expires]));
+  seen.push(former);
+  expect((await get(`/v1/signed/${former}`)).statusCode).toBe(200);
+  expect((await get(`/v1/signed/${flip(former, former.length - 5)}`)).statusCode).toBe(403);
+  const late = formerToken(OLD, 'url', JSON.stringify(['GET', id, 'content', 0, expires - 120]));
+  expect((await get(`/v1/signed/${late}`)).json()).toMatchObject({ status: 403, code: 'signature_expired' });
+
+  const begun = await t.app.inject({
+    method: 'POST',
+    url: '/v1/uploads',
+    headers: alice,
+    payload: { contentType: 'image/png', bytes: png().length },
+  });
+  const grant = JSON.stringify(['PUT', begun.json().id, 'upload', 0, expires]);
+  const sent = await t.app.inject({
+    method: 'PUT',
+    url: `/v1/uploads/${begun.json().id}/content?token=${formerToken(OLD, 'url', grant)}`,
+    headers: { 'content-type': 'image/png' },
+    payload: png(),
+  });
+  expect(sent.statusCode).toBe(204);
+
+  await makeItem();
+  const page = await t.app.inject({ url: '/v1/media?limit=1', headers: alice });
+  const place = signer.unseal(page.json().nextCursor) ?? '';
+  const cursor = formerToken(OLD, 'cursor', place);
+  expect((await t.app.inject({ url: `/v1/media?limit=1&cursor=${cursor}`, headers: alice })).statusCode).toBe(200);
+});
+
+test('case 68: keys derived from the JWT secret accept what earlier versions signed, and sign in the new form', () => {
+  const derived = derivedSigningKeys('s'.repeat(32));
+  const [, former] = derived;
+  if (!former) throw new Error('no former key');
+  const own = createSigner(derived);
+  const expires = Math.floor(Date.now() / 1000) + 60;
+  const grant: Grant = { method: 'GET', itemId: '1', variant: 'content', download: false, expires };
+  expect(own.verify(formerToken(former, 'url', JSON.stringify(['GET', '1', 'content', 0, expires])))).toEqual(grant);
+  expect(own.verify(own.sign(grant))).toEqual(grant);
+  expect(own.sign(grant)).toMatch(/^mku_derived~/);
+});
+
+test('no token or cursor of ours looks like a JWT, whatever it says', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary' }),
+      fc.string(),
+      fc.nat(),
+      fc.boolean(),
+      (text, itemId, expires, download) => {
+        const grant: Grant = { method: 'GET', itemId, variant: 'content', download, expires };
+        for (const made of [signer.sign(grant), signer.seal(text)]) {
+          expect(made).toMatch(/^mk[uc]_[\w-]+~[\w-]*~[\w-]{43}$/);
+          expect(made).not.toContain('.');
+        }
+        expect(signer.unseal(signer.seal(text))).toBe(Buffer.from(text).toString());
+      },
+    ),
+  );
 });
 
 test('case 68: a signed URL cannot be changed to a download or to another item, and a query changes nothing', async () => {
@@ -126,7 +201,7 @@ test('case 68: a signed URL is valid while its key is configured, and not after 
   keys = [NEW, OLD];
   expect((await get(path)).statusCode).toBe(200);
   const renewed = await signedPath(await makeItem());
-  expect(renewed).toMatch(/^\/v1\/signed\/new\./);
+  expect(renewed).toMatch(/^\/v1\/signed\/mku_new~/);
   keys = [NEW];
   expect((await get(path)).json()).toMatchObject({ status: 403, code: 'signature_invalid' });
   expect((await get(renewed)).statusCode).toBe(200);

@@ -44,5 +44,6 @@ export function expectNoSecretsLogged(t: TestApp, secrets: readonly string[]): v
   // Short, so that a failure does not print the whole log.
   for (const secret of secrets) expect(logged.includes(secret), secret.slice(0, 20)).toBe(false);
   expect(/eyJ[\w-]{5,}\.[\w-]{5,}/.exec(logged)?.[0]).toBeUndefined();
+  expect(/mku_[\w~-]{6,}/.exec(logged)?.[0]).toBeUndefined();
   expect(logged.includes('postgres://')).toBe(false);
 }

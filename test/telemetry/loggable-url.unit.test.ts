@@ -1,9 +1,17 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { createSigner } from '../../src/domain/delivery/signing.ts';
 import { loggableUrl, withoutTokens } from '../../src/telemetry/loggable-url.ts';
 import { token } from '../support/test-app.ts';
 
 const JWT = token({ sub: 'someone', scope: 'media:read' });
+const SIGNED = createSigner([{ id: 'k', secret: 's'.repeat(32) }]).sign({
+  method: 'GET',
+  itemId: '42',
+  variant: 'content',
+  download: false,
+  expires: 2_000_000_000,
+});
 
 test.each([
   ['/v1/media?limit=5&sort=createdAt:desc', '/v1/media?limit=5&sort=createdAt:desc'],
@@ -28,6 +36,11 @@ test.each([
   [`/v1/media?q=%65yJ${JWT.slice(3)}`, '/v1/media?q=[redacted]'],
   [`/v1/media?q=${JWT.slice(0, 30)}`, '/v1/media?q=[redacted]'],
   ['/v1/signed/k.abc.def?download=1', '/v1/signed/[redacted]?download=1'],
+  ['/v1/signed/mku_k~abc~def?download=1', '/v1/signed/[redacted]?download=1'],
+  [`/v1/media?q=${SIGNED}&a=1`, '/v1/media?q=[redacted]&a=1'],
+  [`/v1/media/${SIGNED}/content`, '/v1/media/[redacted]/content'],
+  [`/v1/media?q=%6dku%5F${SIGNED.slice(4)}`, '/v1/media?q=[redacted]'],
+  [`/v1/media?q=${SIGNED.replaceAll('~', '%7E')}`, '/v1/media?q=[redacted]'],
   ['/v1/s%69gned/k.abc.def', '/v1/signed/[redacted]'],
   ['/v1/%2573igned/k.abc.def/more', '/v1/signed/[redacted]'],
   ['/v1%2Fsigned%2Fk.abc.def', '/v1/signed/[redacted]'],
@@ -90,16 +103,19 @@ test('no secret of a named parameter is logged, however its name is written and 
   );
 });
 
-test('no JWT is logged, wherever it is, even cut off in the middle', () => {
-  const [, payload = '', signature = ''] = JWT.split('.');
+test.each([
+  ['JWT', JWT],
+  ['token of a signed URL', SIGNED],
+])('no %s is logged, wherever it is, even cut off in the middle', (_name, secret) => {
+  const [, payload = '', signature = ''] = secret.split(/[.~]/);
   fc.assert(
     fc.property(
       filler,
       filler,
       fc.boolean(),
-      fc.integer({ min: 10, max: JWT.length }),
+      fc.integer({ min: 10, max: secret.length }),
       (before, after, inPath, length) => {
-        const jwt = JWT.slice(0, length);
+        const jwt = secret.slice(0, length);
         const line = loggableUrl(
           inPath ? `/v1/${before.replace('?', '')}${jwt}?${after}` : `/v1/media?${before}${jwt}${after}`,
         );
@@ -126,6 +142,8 @@ test('the token of a signed URL is never logged, however its path is written', (
 const NASTY = [
   'eyJ',
   'eyJeyJeyJeyJ.',
+  'mku_',
+  'mku_k~mku_',
   '&',
   '?',
   '%25',

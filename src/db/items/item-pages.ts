@@ -10,14 +10,14 @@ const ABRIDGED_CHARACTERS = 500;
 
 /** Bytes of the texts and objects of an item that have no small bound. */
 export const WEIGHT = sql<number>`octet_length(generated_images.prompt) + coalesce(octet_length(generated_images.error), 0)
-  + ${sizeOf('metadata')} + ${sizeOf('generation')}`;
+  + ${sizeOf('generated_images.metadata')} + ${sizeOf('generated_images.generation')}`;
 
 /**
- * Approximate bytes of an object in a response. Only a compressed one must be read for that: it may be a hundredth of the size on
+ * Approximate bytes of a JSON column in a response. Only a compressed one must be read for that: it may be a hundredth of the size on
  * disk.
  */
-function sizeOf(name: 'metadata' | 'generation'): RawBuilder<number> {
-  const column = sql.ref(`generated_images.${name}`);
+export function sizeOf(name: string): RawBuilder<number> {
+  const column = sql.ref(name);
   return sql`coalesce(CASE WHEN pg_column_compression(${column}) IS NULL THEN pg_column_size(${column}) ELSE octet_length(${column}::text) END, 0)`;
 }
 

@@ -77,10 +77,12 @@ const READ: Partial<Record<string, (value: never) => unknown>> = {
   boolean: (value: SqlBool | null) => (value === null ? null : Boolean(value)),
 };
 
-const SHOWN = ITEM_FIELDS.filter(([, { hidden }]) => hidden !== true).map(([field, { kind }]) => ({
+const orNull = (text: unknown) => (text === '' ? null : text);
+
+const SHOWN = ITEM_FIELDS.filter(([, { hidden }]) => hidden !== true).map(([field, { kind, emptyIsNull }]) => ({
   field,
   column: columnOf(field as StoredField) as keyof ItemRow,
-  read: READ[kind] as ((value: unknown) => unknown) | undefined,
+  read: emptyIsNull ? orNull : (READ[kind] as ((value: unknown) => unknown) | undefined),
 }));
 
 /** A row as an item. */
@@ -90,6 +92,8 @@ export function toItem(row: ItemRow): MediaItem {
   const createdAt = recordedAt(row.created_at);
   item['createdAt'] = createdAt;
   item['updatedAt'] ??= createdAt;
+  // Rows of an older system may name a store although nothing is stored: it is the column's default.
+  if (item['storageUrl'] === null) item['storageProvider'] = null;
   return item as MediaItem;
 }
 

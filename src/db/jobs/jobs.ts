@@ -23,7 +23,7 @@ export interface GenerationJob extends JobName {
   updatedAt: string;
 }
 
-function toJob(row: Selectable<GenerationJobsTable>): GenerationJob {
+export function toJob(row: Omit<Selectable<GenerationJobsTable>, 'poll_at' | 'poll_until'>): GenerationJob {
   const createdAt = recordedAt(row.created_at);
   return {
     provider: row.provider,

@@ -235,7 +235,7 @@ export async function secondsToNextDueRun(db: Db): Promise<number | undefined> {
   return row?.seconds;
 }
 
-function toRun(row: Selectable<RunsTable>): Run {
+export function toRun(row: Selectable<RunsTable>): Run {
   return {
     id: row.id,
     userId: row.user_id,

@@ -31,12 +31,12 @@ export interface Position {
 export const beyond = (order: 'asc' | 'desc', { createdAt, id }: Position): RawBuilder<boolean> =>
   sql<boolean>`(generated_images.created_at, generated_images.id) ${sql.raw(order === 'desc' ? '<' : '>')} (${createdAt}::timestamptz, ${id}::bigint)`;
 
-/** Fields that are filtered by exact value. */
+/** Fields that are filtered by their whole value. */
 export const EXACT_FIELDS = STORED_FIELDS.filter(([, { filter }]) => filter !== undefined) as [
   FilterField,
   (typeof STORED_FIELDS)[number][1],
 ][];
-const EXACT = EXACT_FIELDS.map(([field]) => ({ field, column: columnOf(field) }));
+const EXACT = EXACT_FIELDS.map(([field, { anyCase }]) => ({ field, column: columnOf(field), anyCase }));
 
 /** The columns that the other conditions test, besides id, creation and deletion. A walk of a search reads these alone. */
 const TESTED: Readonly<Record<Exclude<keyof ItemFilter, FilterField>, readonly ColumnName[]>> = {
@@ -64,10 +64,10 @@ const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_i
 /** Must equal the expression of the text index. */
 const SEARCHED = sql`to_tsvector('simple', left(coalesce(generated_images.search_text, generated_images.prompt), 16000))`;
 
-/** Must equal the expression of the index, which holds the first 200 characters of a value; a shorter value is matched whole. */
-function said(name: 'seed' | 'sampler', value: string): RawBuilder<boolean> {
-  return sql<boolean>`left(generated_images.generation ->> ${sql.lit(name)}, 201) = ${value}`;
-}
+// The expressions must equal those of the indexes, which hold the first 200 characters of a value; a shorter value is matched whole.
+const hasSeed = (value: string) => sql<boolean>`left(generated_images.generation ->> 'seed', 201) = ${value}`;
+const hasSampler = (value: string) =>
+  sql<boolean>`left(lower(generated_images.generation ->> 'sampler'), 201) = lower(${value})`;
 
 /** Undeleted items that match a filter. */
 export function filtered<O>(
@@ -83,12 +83,16 @@ export function matching<O>(
   filter: ItemFilter,
 ): SelectQueryBuilder<Tables, 'generated_images', O> {
   let narrowed = query;
-  for (const { field, column } of EXACT) {
+  for (const { field, column, anyCase } of EXACT) {
     const value = filter[field];
-    if (value !== undefined) narrowed = narrowed.where(`generated_images.${column}`, '=', value);
+    if (value === undefined) continue;
+    const name = `generated_images.${column}` as const;
+    narrowed = anyCase
+      ? narrowed.where(sql<boolean>`lower(${sql.ref(name)}) = lower(${value})`)
+      : narrowed.where(name, '=', value);
   }
-  if (filter.seed !== undefined) narrowed = narrowed.where(said('seed', filter.seed));
-  if (filter.sampler !== undefined) narrowed = narrowed.where(said('sampler', filter.sampler));
+  if (filter.seed !== undefined) narrowed = narrowed.where(hasSeed(filter.seed));
+  if (filter.sampler !== undefined) narrowed = narrowed.where(hasSampler(filter.sampler));
   if (filter.ofJob !== undefined)
     narrowed = narrowed.where(
       sql<boolean>`generated_images.id IN (SELECT bearing.id FROM generated_images AS bearing WHERE bearing.job_id = ${filter.ofJob.jobId}

@@ -42,7 +42,7 @@ async function lock(trx: Trx): Promise<boolean> {
 
 /** What an item contributes, in the order of the columns of media_rollup_items. */
 const CONTRIBUTION = sql`
-  item.id, item.user_id, item.status::text, item.bytes, item.tool_name, item.model, item.provider,
+  item.id, item.user_id, item.status::text, item.bytes, nullif(item.tool_name, ''), item.model, item.provider,
   to_char(item.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), located.stores,
   located.stores IS NULL AND item.original_url IS NOT NULL AND item.status IN ('success', 'pending'),
   ARRAY(SELECT DISTINCT tag FROM unnest(item.tags) AS tag WHERE tag IS NOT NULL ORDER BY tag)`;

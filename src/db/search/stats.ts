@@ -47,8 +47,9 @@ const scopeOf = (userId: string | undefined): RawBuilder<string> =>
 export async function readStats(db: Db, userId: string | undefined, databaseStores: readonly string[]): Promise<Stats> {
   const scope = scopeOf(userId);
   const columns = sql`kind, coalesce(name, key) AS name, items, bytes, sized`;
+  // An earlier version counted items without a tool under an empty name.
   const most = (kind: string) => sql`(SELECT ${columns} FROM media_rollup_counts
-    WHERE scope = ${scope} AND kind = ${sql.lit(kind)} ORDER BY items DESC, key LIMIT ${sql.lit(GROUPS)})`;
+    WHERE scope = ${scope} AND kind = ${sql.lit(kind)} AND (kind <> 'tool' OR key <> '') ORDER BY items DESC, key LIMIT ${sql.lit(GROUPS)})`;
   // One statement, for one snapshot.
   const { rows } = await sql<Row>`
     SELECT ${columns} FROM media_rollup_counts WHERE scope = ${scope} AND kind IN ('status', 'stores', 'risk')

@@ -72,7 +72,7 @@ function wordsOf(item: MediaItem, tags: string[], patch: ItemPatch) {
     tags: patch.tags === undefined ? item.tags : tags,
     generation: item.generation,
     model: item.model ?? undefined,
-    toolName: item.toolName,
+    toolName: item.toolName ?? undefined,
     filename: item.filename ?? undefined,
   };
 }

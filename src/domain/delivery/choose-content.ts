@@ -68,7 +68,7 @@ function secondsOf({ urlTtlSeconds }: DeliveryDeps, access: ReadAccess): number 
 
 /** The URL of an item that was only recorded, if its host is allowed. */
 export function externalUrl(item: DeliveredItem, hosts: readonly string[]): string | undefined {
-  if (item.status !== 'success' || !URL.canParse(item.storageUrl)) return undefined;
-  const url = new URL(item.storageUrl);
+  const url = item.status === 'success' && item.storageUrl !== null ? URL.parse(item.storageUrl) : null;
+  if (!url) return undefined;
   return url.protocol === 'https:' && hosts.includes(url.host.toLowerCase()) ? url.href : undefined;
 }

@@ -28,11 +28,19 @@ export interface Signer {
   unseal(sealed: string): string | undefined;
 }
 
-/** The key for service-signed URLs when none is configured. HKDF, so that the key does not help to forge a JWT. */
-export function derivedSigningKey(jwtSecret: string): SigningKey {
+/**
+ * The keys for service-signed URLs when none is configured. HKDF, so that they do not help to forge a JWT. Earlier versions signed
+ * with the id `jwt`; that key verifies until their URLs have expired.
+ */
+export function derivedSigningKeys(jwtSecret: string): SigningKey[] {
   const bytes = hkdfSync('sha256', jwtSecret, '', 'mediakeep signed URLs', 32);
-  return { id: 'jwt', secret: Buffer.from(bytes).toString('base64url') };
+  const secret = Buffer.from(bytes).toString('base64url');
+  return ['derived', 'jwt'].map((id) => ({ id, secret }));
 }
+
+/** What a token is for: how it begins, and the purpose that earlier versions signed. */
+const URL_TOKEN = { prefix: 'mku_', formerly: 'url' };
+const CURSOR = { prefix: 'mkc_', formerly: 'cursor' };
 
 /**
  * HMAC-SHA256 with key rotation: the first key signs, all verify.
@@ -43,21 +51,29 @@ export function createSigner(keys: readonly SigningKey[], now: () => number = Da
   if (!current) throw new Error('No key to sign URLs with');
   const mac = (key: SigningKey, purpose: string, payload: string) =>
     createHmac('sha256', key.secret).update(`${purpose}\n${key.id}\n${payload}`).digest('base64url');
-  const seal = (purpose: string, text: string) => {
+  // Neither dots nor `eyJ`: people and secret scanners would take it for a JWT.
+  const seal = ({ prefix }: typeof URL_TOKEN, text: string) => {
     const payload = Buffer.from(text).toString('base64url');
-    return `${current.id}.${payload}.${mac(current, purpose, payload)}`;
+    return `${prefix}${current.id}~${payload}~${mac(current, prefix, payload)}`;
   };
-  const unseal = (purpose: string, sealed: string) => {
-    const [id, payload, given, ...rest] = sealed.split('.');
+  const unseal = ({ prefix, formerly }: typeof URL_TOKEN, sealed: string) => {
+    const today = sealed.startsWith(prefix);
+    // Earlier versions wrote `id.payload.mac`.
+    const [id, payload, given, ...rest] = today ? sealed.slice(prefix.length).split('~') : sealed.split('.');
     const key = keys.find((candidate) => candidate.id === id);
     if (!key || payload === undefined || given === undefined || rest.length > 0) return undefined;
-    return equal(given, mac(key, purpose, payload)) ? Buffer.from(payload, 'base64url').toString() : undefined;
+    return equal(given, mac(key, today ? prefix : formerly, payload))
+      ? Buffer.from(payload, 'base64url').toString()
+      : undefined;
   };
   return {
     sign: (grant) =>
-      seal('url', JSON.stringify([grant.method, grant.itemId, grant.variant, grant.download ? 1 : 0, grant.expires])),
+      seal(
+        URL_TOKEN,
+        JSON.stringify([grant.method, grant.itemId, grant.variant, grant.download ? 1 : 0, grant.expires]),
+      ),
     verify(token) {
-      const text = unseal('url', token);
+      const text = unseal(URL_TOKEN, token);
       if (text === undefined)
         throw new AppError(
           'signature_invalid',
@@ -74,8 +90,8 @@ export function createSigner(keys: readonly SigningKey[], now: () => number = Da
         throw new AppError('signature_expired', 'The signed URL has expired; ask for a new one.');
       return { method, itemId, variant, download: download === 1, expires };
     },
-    seal: (text) => seal('cursor', text),
-    unseal: (sealed) => unseal('cursor', sealed),
+    seal: (text) => seal(CURSOR, text),
+    unseal: (sealed) => unseal(CURSOR, sealed),
   };
 }
 

@@ -58,7 +58,7 @@ async function fetchOne(
   summary: FetchExternalSummary,
 ): Promise<void> {
   try {
-    await fillItem(deps, item, await sourceAt(item.storageUrl, folders), { options: {}, signal });
+    await fillItem(deps, item, await sourceAt(item.storageUrl ?? '', folders), { options: {}, signal });
     summary.stored += 1;
   } catch (error) {
     if (isAppError(error, 'database_unavailable', 'store_unavailable', 'storage_full')) throw error;

@@ -55,7 +55,8 @@ export async function completeItem(
           duration_ms: bytes.inspection.durationMs,
           ...known,
           // The URL that it had until now.
-          ...(waiting.originalUrl === null && isAddress(waiting.storageUrl) && { original_url: waiting.storageUrl }),
+          ...(waiting.originalUrl === null &&
+            isAddress(waiting.storageUrl ?? '') && { original_url: waiting.storageUrl }),
           ...(waiting.filename === null && filename !== undefined && { filename }),
         },
         'any',
@@ -84,7 +85,7 @@ function knownOf(item: MediaItem, bytes: Bytes): ItemChange {
     {
       userId: item.userId,
       tags: item.tags,
-      toolName: item.toolName,
+      toolName: item.toolName ?? undefined,
       filename: item.filename ?? undefined,
       prompt: item.prompt === '' ? undefined : item.prompt,
       model: item.model ?? undefined,

@@ -50,7 +50,7 @@ export async function ingest(deps: Deps, request: IngestRequest): Promise<Ingest
     const result = await run(deps, request);
     observe(result.replayed ? 'replayed' : 'stored', result.item);
     if (result.item.status === 'failed' && !result.replayed)
-      deps.metrics.generationFailed(result.item.toolName, result.item.provider ?? 'unknown');
+      deps.metrics.generationFailed(result.item.toolName ?? 'unknown', result.item.provider ?? 'unknown');
     return result;
   } catch (error) {
     observe(error instanceof AppError ? error.code : 'error');

@@ -30,7 +30,7 @@ const TEXT_LIMITS = [
   { field: 'subfolder', maxBytes: 500 },
 ] as const;
 
-const MAX_TAGS = 64;
+export const MAX_TAGS = 64;
 const MAX_TAG_CHARACTERS = 64;
 export const MAX_METADATA_BYTES = 64 * 1024;
 

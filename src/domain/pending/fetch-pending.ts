@@ -208,6 +208,6 @@ async function failItem(deps: Deps, fetch: Fetch, reason: string): Promise<boole
     return updated;
   });
   await refreshRun(deps, failed?.runId);
-  if (failed) deps.metrics.generationFailed(failed.toolName, failed.provider ?? 'unknown');
+  if (failed) deps.metrics.generationFailed(failed.toolName ?? 'unknown', failed.provider ?? 'unknown');
   return failed !== undefined;
 }

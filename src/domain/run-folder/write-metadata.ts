@@ -63,7 +63,7 @@ export function runEntry(item: MediaItem, place: RunPlace, locations: readonly L
     // Absent: the file is in the folder.
     store: file?.in === 'other store' ? file.location.store : undefined,
     object: file ? undefined : objectOf(locations),
-    storage_url: file || item.storageUrl === '' ? undefined : item.storageUrl,
+    storage_url: file ? undefined : item.storageUrl,
     storage_provider: file ? undefined : item.storageProvider,
     ...Object.fromEntries(ENTRY.map(({ field, name }) => [name, item[field]])),
   });

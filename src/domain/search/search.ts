@@ -2,13 +2,12 @@ import type { ItemFilter, Position } from '../../db/search/item-filter.ts';
 import { countItems, readFound, searchItems } from '../../db/search/search.ts';
 import type { SearchHit } from '../../db/search/search-hit.ts';
 import type { MediaItem } from '../../db/item-columns.ts';
-import { toIsoTime } from '../../db/timestamps.ts';
 import { type Stats, readStats, readTagCounts } from '../../db/search/stats.ts';
 import { AppError } from '../../errors.ts';
 import { type Caller, isAdmin } from '../caller.ts';
 import type { Deps } from '../deps.ts';
-import { fingerprintOf } from '../idempotency.ts';
-import { canonicalTag, checkTime } from '../items/item-fields.ts';
+import { MAX_TAGS, canonicalTag, checkTime } from '../items/item-fields.ts';
+import { listingOf, openCursor, sealCursor, timeInCursor, timeOfCursor } from './cursor.ts';
 import { freshenRollups } from './rollups.ts';
 import type { Signer } from '../delivery/signing.ts';
 import { checkText } from '../items/text-limits.ts';
@@ -53,8 +52,8 @@ export function scopeOf(caller: Caller, userId: string | undefined): string | un
 /** One page of the items that the caller may see. @throws AppError invalid_cursor, invalid_request, user_mismatch */
 export async function search(deps: SearchDeps, caller: Caller, request: SearchRequest): Promise<SearchPage> {
   const filter = checkFilter({ ...request.filter, userId: scopeOf(caller, request.filter.userId) });
-  const about = fingerprintOf({ filter, order: request.order, sub: caller.sub }).slice(0, 22);
-  const after = request.cursor === undefined ? undefined : readCursor(deps.signer, request.cursor, about);
+  const listing = listingOf({ filter, order: request.order, sub: caller.sub });
+  const after = request.cursor === undefined ? undefined : placeIn(deps.signer, request.cursor, listing);
   const { found, more } = await searchItems(deps.db, { filter, order: request.order, limit: request.limit, after });
   return {
     hits: found,
@@ -62,7 +61,7 @@ export async function search(deps: SearchDeps, caller: Caller, request: SearchRe
     cursorAfter(count) {
       const last = found[count - 1];
       if (!last || (!more && count === found.length)) return null;
-      return deps.signer.seal(`${about} ${timeInCursor(last.created_at)} ${last.id}`);
+      return sealCursor(deps.signer, listing, [timeInCursor(last.created_at), last.id]);
     },
     ...(request.includeTotal === true && { total: await countItems(deps.db, filter) }),
   };
@@ -71,6 +70,8 @@ export async function search(deps: SearchDeps, caller: Caller, request: SearchRe
 function checkFilter(filter: ItemFilter): ItemFilter {
   for (const [name, value] of Object.entries(filter)) if (typeof value === 'string') checkText(name, value, 2000);
   for (const tag of filter.tags ?? []) checkText('tag', tag, 256);
+  if ((filter.tags?.length ?? 0) > MAX_TAGS)
+    throw new AppError('invalid_request', `A search may name at most ${MAX_TAGS} tags.`, { field: 'tags' });
   return {
     ...filter,
     tags: filter.tags?.map(canonicalTag),
@@ -79,25 +80,9 @@ function checkFilter(filter: ItemFilter): ItemFilter {
   };
 }
 
-/** A cursor is bound to its search and its caller; used with another, it would silently skip or repeat items. */
-function readCursor(signer: Signer, cursor: string, about: string): Position {
-  const [search, createdAt, id] = signer.unseal(cursor)?.split(' ') ?? [];
-  if (search !== about || createdAt === undefined || id === undefined) {
-    throw new AppError(
-      'invalid_cursor',
-      "The cursor was cut or changed, or comes from another search; use 'nextCursor' of the page before, with the same filters and token.",
-      { field: 'cursor' },
-    );
-  }
-  return { createdAt: createdAt.replaceAll('_', ' '), id };
-}
-
-/**
- * A time beyond RFC 3339 (an older system's row may hold `infinity`) stays in PostgreSQL's form, so that the listing can continue
- * there.
- */
-function timeInCursor(createdAt: string): string {
-  return toIsoTime(createdAt) ?? createdAt.replaceAll(' ', '_');
+function placeIn(signer: Signer, cursor: string, listing: string): Position {
+  const [createdAt = '', id = ''] = openCursor(signer, cursor, { listing, parts: 2 });
+  return { createdAt: timeOfCursor(createdAt), id };
 }
 
 export async function tagCounts(

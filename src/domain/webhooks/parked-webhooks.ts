@@ -8,9 +8,9 @@ import { AppError } from '../../errors.ts';
 import { type Webhook, readWebhook } from '../../sources/providers/read-webhook.ts';
 import { applyAnswer } from '../answers/apply-answer.ts';
 import type { Deps } from '../deps.ts';
-import { fingerprintOf } from '../idempotency.ts';
 import { checkUserId } from '../items/item-fields.ts';
 import { readKeptBody } from './kept-body.ts';
+import { listingOf, openCursor, sealCursor } from '../search/cursor.ts';
 import type { SearchDeps } from '../search/search.ts';
 import { identifyOutputs } from '../answers/output-identity.ts';
 import { checkText } from '../items/text-limits.ts';
@@ -74,18 +74,12 @@ export async function parkedWebhooks(
   { cursor, limit, ...filter }: ParkedFilter,
 ): Promise<{ items: ParkedDelivery[]; nextCursor: string | null }> {
   if (filter.jobId !== undefined) checkText('jobId', filter.jobId, 500);
-  const about = fingerprintOf({ parked: filter }).slice(0, 22);
-  const [search, after] = cursor === undefined ? [about] : (deps.signer.unseal(cursor)?.split(' ') ?? []);
-  if (search !== about || (cursor !== undefined && after === undefined))
-    throw new AppError(
-      'invalid_cursor',
-      "The cursor was cut or changed, or comes from another list; use 'nextCursor' of the page before, with the same filters.",
-      { field: 'cursor' },
-    );
+  const listing = listingOf({ parked: filter });
+  const [after] = cursor === undefined ? [] : openCursor(deps.signer, cursor, { listing, parts: 1 });
   const found = await listParked(deps.db, { ...filter, after, limit: limit + 1 });
   const items = found.slice(0, limit);
   const last = items.at(-1);
-  return { items, nextCursor: found.length > limit && last ? deps.signer.seal(`${about} ${last.id}`) : null };
+  return { items, nextCursor: found.length > limit && last ? sealCursor(deps.signer, listing, [last.id]) : null };
 }
 
 /**

@@ -8,7 +8,8 @@ import type { SearchPage } from '../../domain/search/search.ts';
 export function present<T extends MediaItem>(item: T, publicBaseUrl: string): T & { url: string | null } {
   // A pending one is read from its original URL.
   const hasBytes =
-    (item.status !== 'failed' && item.storageUrl !== '') || (item.status === 'pending' && item.originalUrl !== null);
+    (item.status !== 'failed' && (item.storageUrl ?? '') !== '') ||
+    (item.status === 'pending' && item.originalUrl !== null);
   return Object.assign(item, { url: hasBytes ? `${publicBaseUrl}/v1/media/${item.id}/content` : null });
 }
 

@@ -2,11 +2,20 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import type { GenerationJob } from '../../db/jobs/jobs.ts';
 import { jobItems, readJob, registerJob, retryJob } from '../../domain/jobs/jobs.ts';
+import { jobsOf } from '../../domain/jobs/list-jobs.ts';
 import { callerOf } from '../auth/auth.ts';
 import { present, sendPage } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems, ref } from '../../shapes/common.ts';
-import { JobItemsQuery, JobParams, JobRequest, jobResponse, retriedResponse } from '../schemas/jobs.ts';
+import {
+  JobItemsQuery,
+  JobParams,
+  JobRequest,
+  JobsQuery,
+  jobPageResponse,
+  jobResponse,
+  retriedResponse,
+} from '../schemas/jobs.ts';
 import { pageResponse } from '../schemas/media.ts';
 
 const tags = ['Jobs'];
@@ -37,6 +46,25 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     handler: async (request, reply) => {
       const registered = await registerJob(deps, callerOf(request), request.params, request.body);
       return reply.code(registered.made ? 201 : 200).send(presentJob(registered.job));
+    },
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/v1/jobs',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'listJobs',
+      tags,
+      summary: 'List jobs',
+      description:
+        'Newest first, page by page, as `GET /v1/jobs/{provider}/{jobId}` returns each. Jobs are those that were registered, or that an answer or a webhook named.',
+      querystring: JobsQuery,
+      response: { 200: jobPageResponse, ...problems },
+    },
+    handler: async (request) => {
+      const { jobs, nextCursor } = await jobsOf(deps, callerOf(request), request.query);
+      return { items: jobs, nextCursor };
     },
   });
 

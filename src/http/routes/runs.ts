@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Run } from '../../db/runs/runs.ts';
 import { exportRun } from '../../domain/runs/export-run.ts';
+import { runsOf } from '../../domain/runs/list-runs.ts';
 import { addRunMedia, completeRun, createRun, readRun } from '../../domain/runs/runs.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
@@ -18,8 +19,10 @@ import {
   RunMediaJson,
   RunParams,
   RunRequest,
+  RunsQuery,
   runResponse,
   runDetailsResponse,
+  runPageResponse,
   runMediaResponse,
   zipResponse,
 } from '../schemas/runs.ts';
@@ -57,6 +60,25 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       });
       if (replayed) reply.header('idempotency-replayed', 'true');
       return reply.code(201).header('location', `/v1/runs/${run.id}`).send(presentRun(run));
+    },
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/v1/runs',
+    config: { access: 'media:read' },
+    schema: {
+      operationId: 'listRuns',
+      tags,
+      summary: 'List runs',
+      description:
+        'Newest first, page by page. A run is listed without its items: `GET /v1/runs/{runId}` returns them, `GET /v1/media?runId=` pages through them.',
+      querystring: RunsQuery,
+      response: { 200: runPageResponse, ...problems },
+    },
+    handler: async (request) => {
+      const { runs, nextCursor } = await runsOf(deps, callerOf(request), request.query);
+      return { items: runs.map(presentRun), nextCursor };
     },
   });
 

@@ -15,11 +15,11 @@ const tags = ['Search'];
 export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const find = async (request: FastifyRequest, reply: FastifyReply, query: SearchQuery, failed: boolean) => {
-    const { sort, limit, cursor, includeTotal, tag, metadata, ...filter } = query;
+    const { sort, limit, cursor, includeTotal, tag, tags: joined, metadata, ...filter } = query;
     const result = await search(deps, callerOf(request), {
       filter: {
         ...filter,
-        tags: tag,
+        tags: wantedTags(tag, joined),
         metadata: metadata === undefined ? undefined : parseMetadataFilter(metadata),
         ...(failed && { failed }),
       },
@@ -93,4 +93,11 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request) => (await stats(deps, callerOf(request), request.query.userId)) as never,
   });
+}
+
+/** The tags of both parameters; undefined when neither names one. Those of `joined` are separated by commas. */
+function wantedTags(tag: readonly string[] = [], joined: readonly string[] = []): string[] | undefined {
+  const split = joined.flatMap((list) => list.split(',')).filter((each) => each.trim() !== '');
+  const wanted = [...tag, ...split];
+  return wanted.length === 0 ? undefined : wanted;
 }

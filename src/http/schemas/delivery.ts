@@ -27,7 +27,7 @@ const SignedUrl = component(
   {
     url: Type.String({
       description: 'Needs no token until it expires.',
-      examples: ['http://127.0.0.1:8080/v1/signed/jwt.WyJHRVQiXQ.c2lnbmF0dXJl'],
+      examples: ['http://127.0.0.1:8080/v1/signed/mku_derived~WyJHRVQiXQ~c2lnbmF0dXJl'],
     }),
     expiresAt: Type.String({ format: 'date-time', description: 'From then on it is refused.' }),
   },

@@ -42,13 +42,15 @@ export const JobRequest = component(
 );
 export type JobRequest = Static<typeof JobRequest>;
 
+const JOB_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'canceled'] as const;
+
 const Job = component(
   'Job',
   {
     provider: text('Who does the work.', 64, { examples: ['runpod'] }),
     jobId: text("The provider's id of the job.", 500, { examples: ['9f0c-u1'] }),
     userId: text('Owner.', 255, { examples: ['user-1'] }),
-    status: Type.Enum(['queued', 'running', 'succeeded', 'failed', 'canceled'], {
+    status: Type.Enum(JOB_STATUSES, {
       description: 'A later state is never overwritten by an earlier one.',
       examples: ['running'],
     }),
@@ -62,6 +64,27 @@ const Job = component(
     updatedAt: Type.String({ format: 'date-time', description: 'Last change.' }),
   },
   { description: 'The work at a generating back end.' },
+);
+
+const JobPage = component(
+  'JobPage',
+  {
+    items: Type.Array(ref(Job), { description: 'The jobs of this page.' }),
+    nextCursor: nullableString('For the next page; null on the last.'),
+  },
+  { description: 'One page of jobs.' },
+);
+
+export const JobsQuery = Type.Object(
+  {
+    userId: Type.Optional(text('Owner; a user token sees only its own.', 2000, { examples: ['user-1'] })),
+    provider: Type.Optional(JobParams.properties.provider),
+    status: Type.Optional(Type.Enum(JOB_STATUSES, { description: 'Status.' })),
+    limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Jobs on a page.' }),
+    // It holds the id of a job.
+    cursor: Type.Optional(text('`nextCursor` of the page before.', 4000)),
+  },
+  { additionalProperties: false },
 );
 
 const RetriedItems = component(
@@ -81,6 +104,10 @@ export const JobItemsQuery = Type.Object(
 export const jobResponse = {
   description: 'The job.',
   content: { 'application/json': { schema: ref(Job) } },
+};
+export const jobPageResponse = {
+  description: 'One page.',
+  content: { 'application/json': { schema: ref(JobPage) } },
 };
 export const retriedResponse = {
   description: 'The items.',

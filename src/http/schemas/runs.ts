@@ -108,6 +108,25 @@ const RunDetails = component(
   },
   { description: 'A run with its items.' },
 );
+const RunPage = component(
+  'RunPage',
+  {
+    items: Type.Array(ref(Run), { description: 'The runs of this page, without their items.' }),
+    nextCursor: nullableString('For the next page; null on the last.'),
+  },
+  { description: 'One page of runs.' },
+);
+
+export const RunsQuery = Type.Object(
+  {
+    userId: Type.Optional(text('Owner; a user token sees only its own.', 2000, { examples: ['user-1'] })),
+    status: Type.Optional(Type.Enum(['open', 'completed'], { description: 'Status.' })),
+    limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Runs on a page.' }),
+    cursor: Type.Optional(text('`nextCursor` of the page before.', 2000)),
+  },
+  { additionalProperties: false },
+);
+
 const RunMedia = component(
   'RunMedia',
   {
@@ -118,6 +137,10 @@ const RunMedia = component(
 );
 
 export const runResponse = { description: 'The run.', content: { 'application/json': { schema: ref(Run) } } };
+export const runPageResponse = {
+  description: 'One page.',
+  content: { 'application/json': { schema: ref(RunPage) } },
+};
 export const runDetailsResponse = {
   description: 'The run with its items.',
   content: { 'application/json': { schema: ref(RunDetails) } },

@@ -10,7 +10,7 @@ export const SearchQuery = Type.Object(
   {
     ...filterFields,
     seed: exact('Seed, as in `generation.seed`, also as read out of the file.', 100),
-    sampler: exact('Sampler, as in `generation.sampler`.', 200),
+    sampler: exact('Sampler, as in `generation.sampler`, in any case.', 200),
     tag: Type.Optional(
       Type.Array(Type.String({ maxLength: 128 }), {
         maxItems: 64,
@@ -18,7 +18,18 @@ export const SearchQuery = Type.Object(
         examples: [['portrait']],
       }),
     ),
-    tagMode: Type.Enum(['all', 'any'], { default: 'all', description: 'Whether all tags must be there, or any.' }),
+    tags: Type.Optional(
+      Type.Array(Type.String({ maxLength: 8500 }), {
+        maxItems: 64,
+        description:
+          'Tags, separated by commas; repeatable. Added to those in `tag`, which also takes tags that contain a comma.',
+        examples: [['portrait,studio']],
+      }),
+    ),
+    tagMode: Type.Enum(['all', 'any'], {
+      default: 'all',
+      description: 'Whether an item must have all tags, or any of them.',
+    }),
     metadata: Type.Optional(
       text('JSON that the metadata must contain.', 4000, { examples: ['{"campaign":"winter"}'] }),
     ),

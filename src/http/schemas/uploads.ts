@@ -35,7 +35,7 @@ const Upload = component(
     url: Type.String({
       description: 'Where to send the bytes; needs no token.',
       examples: [
-        'http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=jwt.WyJQVVQiXQ.c2ln',
+        'http://127.0.0.1:8080/v1/uploads/0d5a3f6e-8f5f-4a53-9a53-1f8a6a1f3c11/content?token=mku_derived~WyJQVVQiXQ~c2ln',
       ],
     }),
     headers: Type.Record(Type.String(), Type.String(), {

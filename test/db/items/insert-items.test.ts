@@ -50,7 +50,7 @@ test('concurrent uploads each get their own row, location, URL and event, with a
     projectId: awkward.project_id,
     bytes: 6_000_000_000,
     n: 0,
-    toolName: 'generateUserImage',
+    toolName: null,
     status: 'success',
     mediaType: 'image',
     visibility: 'private',

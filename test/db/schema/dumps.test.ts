@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, expect, test } from 'vitest';
 import { openDatabase } from '../../../src/db/database.ts';
-import { migrate, migrationState } from '../../../src/db/schema/migrator.ts';
+import { migrate, migrationNames, migrationState } from '../../../src/db/schema/migrator.ts';
 import { verifySchema } from '../../../src/db/schema/verify.ts';
 import { readCatalogue } from '../../support/database/catalogue.ts';
 import { createTestDatabase } from '../../support/database/test-database.ts';
@@ -9,7 +9,7 @@ import { png } from '../../support/sample-files.ts';
 import { asUser, createTestApp } from '../../support/test-app.ts';
 import { loadDump } from './dump.ts';
 
-const BASELINE = '0001_baseline';
+const ALL = await migrationNames();
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -63,7 +63,7 @@ test.each(['seed', 'four', 'eleven'] as const)(
     const { client, connectionString } = await emptyDatabase();
     await loadDump(connectionString, dump);
     const before = await rowsOf(client);
-    expect((await migrate(connectionString)).applied).toEqual([BASELINE]);
+    expect((await migrate(connectionString)).applied).toEqual(ALL);
 
     const fresh = await emptyDatabase();
     await migrate(fresh.connectionString);
@@ -73,8 +73,8 @@ test.each(['seed', 'four', 'eleven'] as const)(
     expect(await verifySchema(open.db)).toEqual([]);
     const kept = renamed(before);
     expect(await rowsOf(client, kept)).toEqual(kept);
-    const { rows } = await client.query('SELECT name FROM kysely_migration');
-    expect(rows).toEqual([{ name: BASELINE }]);
+    const { rows } = await client.query('SELECT name FROM kysely_migration ORDER BY 1');
+    expect(rows).toEqual(ALL.map((name) => ({ name })));
     expect(await migrate(connectionString)).toEqual({ applied: [], waited: false });
 
     const t = await createTestApp({ DATABASE_URL: connectionString });
@@ -115,14 +115,14 @@ test('the catalogue of a new database has objects of every kind, and notices an 
   }
 });
 
-test('a database of the former migrations lacks the baseline, but is neither empty nor of a newer version', async () => {
+test('a database of the former migrations lacks all of today, but is neither empty nor of a newer version', async () => {
   const { connectionString } = await emptyDatabase();
   await loadDump(connectionString, 'eleven');
   const open = openDatabase({ connectionString, poolMax: 1, statementTimeoutMs: 10_000 });
   closers.push(() => open.close());
   expect(await migrationState(open.db)).toEqual({
     applied: expect.arrayContaining(['0001_core', '0011_run_files']),
-    missing: [BASELINE],
+    missing: ALL,
     unknown: [],
   });
 });
@@ -138,7 +138,7 @@ test('a takeover of the eleven migrations does not wait for readers when it has 
     `SELECT string_agg(tablename, ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'kysely%'`,
   );
   await client.query(`BEGIN; LOCK TABLE ${rows[0]?.tables} IN ACCESS SHARE MODE`);
-  expect((await migrate(connectionString)).applied).toEqual([BASELINE]);
+  expect((await migrate(connectionString)).applied).toEqual(ALL);
   await client.query('ROLLBACK');
 });
 
@@ -154,7 +154,7 @@ test('a takeover that was interrupted keeps the former names and is repeated', a
   expect(await names()).toEqual(['0001_core', '0002_stores', '0003_uploads', '0004_intake']);
   await client.query('UPDATE generated_images SET version = id');
   await migrate(connectionString);
-  expect(await names()).toEqual([BASELINE]);
+  expect(await names()).toEqual(ALL);
   const fresh = await emptyDatabase();
   await migrate(fresh.connectionString);
   expect(await readCatalogue(client)).toEqual(await readCatalogue(fresh.client));
@@ -173,4 +173,17 @@ test.each([
   await expect(migrate(connectionString)).rejects.toThrow(`The database has a ${name} of another system`);
   const { rows } = await client.query(`SELECT to_regclass('generated_images') AS found`);
   expect(rows).toEqual([{ found: null }]);
+});
+
+test('a database of the baseline gets the later migrations and loses the indexes that they replace', async () => {
+  const { client, connectionString } = await emptyDatabase();
+  await loadDump(connectionString, 'eleven');
+  await migrate(connectionString);
+  const catalogue = await readCatalogue(client);
+  const [baseline, ...later] = ALL;
+  // As the baseline left it at first: with the index of an exact comparison, and without that of a later one.
+  await client.query(`DELETE FROM kysely_migration WHERE name <> '${baseline}'; DROP INDEX generated_images_any_case_tool;
+    CREATE INDEX generated_images_of_tool ON generated_images (tool_name, created_at, id) WHERE deleted_at IS NULL`);
+  expect((await migrate(connectionString)).applied).toEqual(later);
+  expect(await readCatalogue(client)).toEqual(catalogue);
 });

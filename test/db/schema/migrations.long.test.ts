@@ -115,6 +115,7 @@ test('rows of the older system are read, searched and tagged through the API', a
   expect(await get('/v1/media/2')).toMatchObject({ tags: [], metadata: {}, bytes: null, mimeType: null });
   expect(await get('/v1/media/3')).toMatchObject({ metadata: { value: [1, { k: 2 }] }, storageProvider: 'omega' });
   expect(await get('/v1/media/4', asUser('1'))).toMatchObject({ metadata: {}, prompt: '', storageProvider: null });
+  expect(await get('/v1/media/5')).toMatchObject({ status: 'error', storageUrl: null, storageProvider: null });
   expect(await ids('/v1/media')).toEqual(['5', '3', '2', '1']);
   expect(await ids('/v1/media', asAdmin())).toHaveLength(5);
   expect(await ids(`/v1/media?userId=${USER_32}&limit=200`, asAdmin())).toHaveLength(4);

@@ -4,6 +4,8 @@ import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../../
 import { takeFetch } from '../../../src/db/jobs/fetches.ts';
 import { newestByExternalId, nthOfRun, ownersOfName } from '../../../src/db/items/item-names.ts';
 import { findJobOutputs } from '../../../src/db/jobs/job-outputs.ts';
+import { listJobs } from '../../../src/db/jobs/list-jobs.ts';
+import { listRuns } from '../../../src/db/runs/list-runs.ts';
 import { listParked, parkedIdsFor } from '../../../src/db/jobs/parked-deliveries.ts';
 import { isKnownDelivery, removeExpiredDeliveries } from '../../../src/db/jobs/webhook-deliveries.ts';
 import { secondsToNextPending, takePendingLocations } from '../../../src/db/objects/locations.ts';
@@ -32,8 +34,8 @@ beforeAll(async () => {
   open = openDatabase({ connectionString: database.connectionString, poolMax: 2, statementTimeoutMs: 0 });
   // A thousand users, 40 tools, runs and jobs of ten, 2 % failures, tags and metadata of various frequencies.
   await sql`
-    INSERT INTO generated_images (user_id, provider, media_type, tool_name, prompt, search_text, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, generation, run_id, job_id, project_id, scene_id, version, created_at)
-    SELECT 'user-' || n % 1000, CASE WHEN n % 300 = 7 THEN 'fal' WHEN n % 3 = 0 THEN 'openai' END, CASE WHEN n % 10000 = 7 THEN 'audio' ELSE 'image' END, 'tool-' || n % 40, 'prompt', 'a ' || (ARRAY['red','blue','green'])[1 + n % 3] || ' fox number ' || n || ' word' || n % 5000, 'model-' || n % 25,
+    INSERT INTO generated_images (user_id, visibility, provider, media_type, tool_name, prompt, search_text, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, generation, run_id, job_id, project_id, scene_id, version, created_at)
+    SELECT 'user-' || n % 1000, CASE WHEN n % 5000 = 7 THEN 'public' ELSE 'private' END, CASE WHEN n % 300 = 7 THEN 'fal' WHEN n % 3 = 0 THEN 'openai' END, CASE WHEN n % 10000 = 7 THEN 'audio' ELSE 'image' END, 'tool-' || n % 40, 'prompt', 'a ' || (ARRAY['red','blue','green'])[1 + n % 3] || ' fox number ' || n || ' word' || n % 5000, 'model-' || n % 25,
       'http://media.test/uploads/' || n, 'local', CASE WHEN n % 10000 = 7 THEN 'audio/mpeg' ELSE 'image/png' END, 100000 + n, md5(n::text) || md5((n + 1)::text),
       ARRAY['all', 'tag-' || n % 500, 'kind-' || n % 20], CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'success' END,
       jsonb_build_object('campaign', 'c-' || n % 2000, 'seed', n),
@@ -66,10 +68,10 @@ beforeAll(async () => {
   await sql`VACUUM ANALYZE media_events`.execute(open.db);
   await sql`VACUUM ANALYZE media_event_outbox`.execute(open.db);
   await sql`VACUUM ANALYZE scenes`.execute(open.db);
-  await sql`INSERT INTO runs (id, user_id, input_text, store, due_at) SELECT 'run-' || n, 'user-' || n % 1000, 'text', 'local', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
+  await sql`INSERT INTO runs (id, user_id, input_text, store, due_at, created_at, completed_at) SELECT 'run-' || n, 'user-' || n % 1000, 'text', 'local', CASE WHEN n % 200 = 0 THEN now() END, now() - make_interval(secs => n), CASE WHEN n % 400 <> 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
     open.db,
   );
-  await sql`INSERT INTO generation_jobs (provider, job_id, user_id, poll_at) SELECT 'comfyui', 'job-' || n, 'user-1', CASE WHEN n % 200 = 0 THEN now() END FROM generate_series(1, 20000) AS n`.execute(
+  await sql`INSERT INTO generation_jobs (provider, job_id, user_id, poll_at, created_at, status) SELECT CASE WHEN n % 400 = 7 THEN 'fal' ELSE 'comfyui' END, 'job-' || n, 'user-' || n % 100, CASE WHEN n % 200 = 0 THEN now() END, now() - make_interval(secs => n), CASE WHEN n % 400 = 9 THEN 'failed' ELSE 'succeeded' END FROM generate_series(1, 20000) AS n`.execute(
     open.db,
   );
   await sql`INSERT INTO fetches (media_id, sources, expires_at, next_attempt_at, gave_up_at)
@@ -148,6 +150,10 @@ const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers
   ['newest of all', at({}), LISTING, 51],
   ['newest of a user', at({ userId: 'user-7' }), LISTING, 51],
   ['newest of a tool', at({ toolName: 'tool-7' }), LISTING, 51],
+  ['newest of a tool, in another case', at({ toolName: 'TOOL-7' }), LISTING, 51],
+  ['a tool that nothing bears', at({ toolName: 'none' }), LISTING, 0],
+  ['the few public items', at({ visibility: 'public' }), LISTING, 40],
+  ['private items', at({ visibility: 'private' }), LISTING, 51],
   ['newest of a run', at({ runId: 'run-7' }), LISTING, 10],
   ['newest of a job', at({ jobId: 'job-7' }), LISTING, 10],
   ['what a job has put out', at({ ofJob: { provider: 'comfyui', jobId: 'job-7' } }), LISTING, 10],
@@ -161,7 +167,10 @@ const shapes: readonly (readonly [name: string, request: PageRequest, maxBuffers
   ['a sampler', at({ sampler: 'sampler-8' }), LISTING, 51],
   ['a sampler, behind a deep cursor', at({ sampler: 'sampler-8' }, { after: deep }), LISTING, 51],
   ['a seed of a user', at({ userId: 'user-108', seed: '777' }), LISTING, 1],
+  ['a sampler, in another case', at({ sampler: 'SAMPLER-8' }), LISTING, 51],
   ['a model', at({ model: 'model-7' }), LISTING, 51],
+  ['a model, in another case', at({ model: 'Model-7' }), LISTING, 51],
+  ['a provider, in another case', at({ provider: 'FAL' }), LISTING, 51],
   ['deep cursor', at({}, { after: deep }), LISTING, 51],
   ['failures of a user', at({ userId: 'user-50', failed: true }), 1000, 51],
 ];
@@ -363,6 +372,32 @@ const storeShapes: readonly (readonly [name: string, work: (db: Db) => Promise<u
   ['tags of a user', (db) => readTagCounts(db, 'user-7', 'tag', 100), 100],
   ['items to mirror', (db) => nextTransfers(db, { to: 's3', filter: {} }, AFTER, 200), 5000],
 ];
+
+const before = new Date(Date.now() - 10_000_000).toISOString();
+const listShapes: readonly (readonly [name: string, work: (db: Db) => Promise<unknown>])[] = [
+  ['runs of all', (db) => listRuns(db, { limit: PAGE })],
+  ['runs of all, a deep page', (db) => listRuns(db, { limit: PAGE, after: { createdAt: before, id: 'run-1' } })],
+  ['runs of a user', (db) => listRuns(db, { userId: 'user-7', limit: PAGE })],
+  ['the few open runs', (db) => listRuns(db, { status: 'open', limit: PAGE })],
+  ['completed runs', (db) => listRuns(db, { status: 'completed', limit: PAGE })],
+  ['jobs of all', (db) => listJobs(db, { limit: PAGE })],
+  [
+    'jobs of all, a deep page',
+    (db) => listJobs(db, { limit: PAGE, after: { createdAt: before, provider: 'comfyui', jobId: 'job-1' } }),
+  ],
+  ['jobs of a user', (db) => listJobs(db, { userId: 'user-7', limit: PAGE })],
+  ['jobs of a rare provider', (db) => listJobs(db, { provider: 'fal', limit: PAGE })],
+  ['jobs of a rare status', (db) => listJobs(db, { status: 'failed', limit: PAGE })],
+  ['jobs of a status that none has', (db) => listJobs(db, { status: 'running', limit: PAGE })],
+];
+
+test.each(listShapes)('a page of %s reads little more than its rows', async (_name, work) => {
+  for (const statement of await statementsOf(work)) {
+    const plan = await explainQuery(statement);
+    expect(plan.scannedTables).toEqual([]);
+    expect(plan.buffers).toBeLessThanOrEqual(LISTING);
+  }
+});
 
 /** Or none, as marks when everything is counted. */
 const ONE_ROW = new Set(['media_event_log', 'media_rollup_walk', 'media_rollup_marks']);

@@ -105,7 +105,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(id, state).map((values): Step => ['UPDATE media_locations SET state = $2 WHERE media_id = $1', values]),
   fc.tuple(status, user).map((values): Step => ['UPDATE generated_images SET status = $1 WHERE user_id = $2', values]),
   fc.constant<Step>([
-    "UPDATE generated_images SET tool_name = 'tool-' || id % 3, created_at = created_at - interval '1 day'",
+    "UPDATE generated_images SET tool_name = (ARRAY['tool-1', 'tool-2', ''])[1 + id % 3], created_at = created_at - interval '1 day'",
     [],
   ]),
   fc.constant<Step>(['UPDATE generated_images SET id = id + 100 WHERE id = 1', []]),

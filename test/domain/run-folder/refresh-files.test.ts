@@ -173,5 +173,6 @@ test('metadata.json names the file of an output, the URL of an item elsewhere, a
       ),
     );
   expect(places(outputs)).toEqual([['filename output_image.png']]);
+  for (const entry of [...(outputs ?? []), ...(records ?? [])]) expect(entry).not.toHaveProperty('tool_name');
   expect(places(records)).toEqual([[], [`storage_url ${storageUrl}`, 'storage_provider cdn']]);
 });

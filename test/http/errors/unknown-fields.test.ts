@@ -100,7 +100,7 @@ test.each([
   ['/v1/media?user_id=1', 'GET'],
 ])('%s', async (url) => {
   const { detail } = (await t.app.inject({ url, headers: asAdmin() })).json<Problem>();
-  expect(detail).toMatch(/did you mean '(tag|userId)'\?$/);
+  expect(detail).toMatch(/did you mean '(tags|userId)'\?$/);
 });
 
 test.each(['{', '[1]', '"x"', '1', 'null', '%00', '{"a":1e999}'])(

@@ -79,7 +79,7 @@ test('an output that cannot be fetched is a failure with its reason and URL; the
     },
   });
   expect(answer.json().items).toMatchObject([
-    { status: 'failed', error: expect.stringContaining('404'), originalUrl: `${at}/gone.png`, storageUrl: '' },
+    { status: 'failed', error: expect.stringContaining('404'), originalUrl: `${at}/gone.png`, storageUrl: null },
     { status: 'success', width: 5 },
   ]);
 });

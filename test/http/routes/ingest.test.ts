@@ -1,6 +1,7 @@
 // Case numbers in titles are those of the table in docs/threat-model.md.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bigPng, multipart, png } from '../../support/sample-files.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
@@ -150,6 +151,59 @@ test('an external item is only recorded', async () => {
   expect(content.json()).toMatchObject({ status: 409, code: 'not_stored' });
 });
 
+test('an item without a tool has none, and its row an empty text', async () => {
+  const { id, ...made } = (
+    await t.app.inject({
+      method: 'POST',
+      url: '/v1/media',
+      headers: { ...json, ...asUser('toolless') },
+      payload: { source: { type: 'base64', data: png().toString('base64') } },
+    })
+  ).json();
+  expect(made.toolName).toBeNull();
+  const get = async (url: string) => (await t.app.inject({ url, headers: asUser('toolless') })).json();
+  expect((await get(`/v1/media/${id}`)).toolName).toBeNull();
+  expect((await get('/v1/media')).items[0].toolName).toBeNull();
+  expect((await get('/v1/media?toolName=generateUserImage')).items).toEqual([]);
+  expect((await get('/v1/media?q=generateUserImage')).items).toEqual([]);
+  expect(await get('/v1/stats')).toMatchObject({ total: 1, byTool: [] });
+  expect((await get('/api/images')).images[0].toolName).toBeNull();
+  const row = await t.deps.db
+    .selectFrom('generated_images')
+    .select(['tool_name', 'search_text'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  expect(row.tool_name).toBe('');
+  const patched = await t.app.inject({
+    method: 'PATCH',
+    url: `/v1/media/${id}`,
+    headers: { ...json, ...asUser('toolless') },
+    payload: { tags: ['new'] },
+  });
+  expect(patched.json()).toMatchObject({ toolName: null, tags: ['new'] });
+});
+
+test('rows of the older system keep its default tool, and a failed one among them names no store', async () => {
+  const insert = (columns: string, values: string) =>
+    sql<{ id: string }>`INSERT INTO generated_images (user_id, prompt, storage_url${sql.raw(columns)})
+      VALUES ('older', '', ${sql.raw(values)}) RETURNING id`.execute(t.deps.db);
+  await insert('', "'https://omegaai.dev/uploads/a.png'");
+  await insert(', status', "'', 'error'");
+  const response = await t.app.inject({ url: '/v1/media', headers: asUser('older') });
+  expect(response.json().items).toMatchObject([
+    { toolName: 'generateUserImage', status: 'error', storageUrl: null, storageProvider: null, url: null },
+    {
+      toolName: 'generateUserImage',
+      status: 'success',
+      storageUrl: 'https://omegaai.dev/uploads/a.png',
+      storageProvider: 'omega',
+    },
+  ]);
+  expect(
+    (await t.app.inject({ url: '/v1/media?toolName=GENERATEUSERIMAGE', headers: asUser('older') })).json().items,
+  ).toHaveLength(2);
+});
+
 test('a failed generation is a row with its error and no URL', async () => {
   const response = await t.app.inject({
     method: 'POST',
@@ -158,7 +212,13 @@ test('a failed generation is a row with its error and no URL', async () => {
     payload: { status: 'failed', error: 'NSFW', prompt: 'x', toolName: 'paint' },
   });
   expect(response.statusCode).toBe(201);
-  expect(response.json()).toMatchObject({ status: 'failed', error: 'NSFW', storageUrl: '', url: null });
+  expect(response.json()).toMatchObject({
+    status: 'failed',
+    error: 'NSFW',
+    storageUrl: null,
+    storageProvider: null,
+    url: null,
+  });
   const failures = await t.app.inject({ url: '/v1/failures', headers: asUser('alice') });
   expect(failures.json().items.map((item: { id: string }) => item.id)).toContain(response.json().id);
 });

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { png } from '../../support/sample-files.ts';
@@ -87,6 +88,86 @@ test('tags match all or any, metadata by containment, text by words and phrases'
   expect(await ids(`q=${encodeURIComponent('"fox red"')}`)).toEqual([]);
   expect(await ids('q=fox%20or%20whale')).toEqual([b.id, a.id]);
   expect(await ids('q=-fox%20a')).toEqual([b.id]);
+});
+
+test('tags come as `tag`, as `tags` separated by commas, or as both', async () => {
+  const a = await store({ userId: 'commas', tags: ['x', 'y', 'z'] });
+  const b = await store({ userId: 'commas', tags: ['y'] });
+  const c = await store({ userId: 'commas', tags: ['p, q'] });
+  const ids = async (query: string) => (await find(`userId=commas&${query}`)).items.map((found) => found.id);
+  expect(await ids('tags=x,y')).toEqual([a.id]);
+  expect(await ids('tags=x&tags=y')).toEqual([a.id]);
+  expect(await ids('tags=y')).toEqual([b.id, a.id]);
+  expect(await ids('tag=x&tags=z,%20y,')).toEqual([a.id]);
+  expect(await ids('tag=none&tags=x')).toEqual([]);
+  expect(await ids('tag=none&tags=x&tagMode=any')).toEqual([a.id]);
+  expect(await ids('tags=')).toEqual([c.id, b.id, a.id]);
+  expect(await ids(`tag=${encodeURIComponent('p, q')}`)).toEqual([c.id]);
+  expect(await ids('tags=p,q')).toEqual([]);
+  expect((await find('userId=commas&tags=y', asAdmin(), '/v1/failures')).items).toEqual([]);
+});
+
+test('a search may name 64 tags in all', async () => {
+  const names = (count: number) => Array.from({ length: count }, (_none, n) => `t${n}`).join(',');
+  expect((await find(`tag=a&tags=${names(63)}`)).items).toEqual([]);
+  const refused = await t.app.inject({ url: `/v1/media?tag=a&tags=${names(64)}`, headers: asAdmin() });
+  expect(refused.json()).toMatchObject({ status: 400, code: 'invalid_request', field: 'tags' });
+});
+
+test('however the tags of a search are spread over `tag` and `tags`, it finds the same items', async () => {
+  const names = ['a', 'b', 'ü', 'two words', '%'];
+  await Promise.all(names.map((_name, n) => store({ userId: 'spread', tags: names.slice(n) })));
+  const search = async (parts: [name: string, value: string][], tagMode: string) =>
+    (await find(new URLSearchParams([['userId', 'spread'], ['tagMode', tagMode], ...parts]).toString())).items.map(
+      (item) => item.id,
+    );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom(...names), fc.constantFrom('tag', 'tags', 'joined')), {
+        minLength: 1,
+        maxLength: 6,
+      }),
+      fc.constantFrom('all', 'any'),
+      async (wanted, tagMode) => {
+        const joined = wanted.filter(([, how]) => how === 'joined').map(([name]) => name);
+        const single = wanted
+          .filter(([, how]) => how !== 'joined')
+          .map(([name, how]) => [how, name] as [string, string]);
+        const spread = joined.length === 0 ? single : [...single, ['tags', joined.join(',')] as [string, string]];
+        const plain = wanted.map(([name]) => ['tag', name] as [string, string]);
+        expect(await search(spread, tagMode)).toEqual(await search(plain, tagMode));
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test.each(['toolName', 'model', 'provider'])('the filter %s ignores case', async (name) => {
+  const wanted = await store({ userId: 'cases', [name]: 'Flux ÄRA-1' });
+  await store({ userId: 'cases', [name]: 'Flux ÄRA-12' });
+  for (const value of ['Flux ÄRA-1', 'flux ära-1', 'FLUX ÄRA-1'])
+    expect((await find(`userId=cases&${name}=${encodeURIComponent(value)}`)).items.map(({ id }) => id)).toEqual([
+      wanted.id,
+    ]);
+});
+
+test('the filter sampler ignores case, the filter seed does not', async () => {
+  const item = await store({ userId: 'cases-2', generation: { seed: 'A1', sampler: 'DPM++ 2M Karras' } });
+  const ids = async (query: string) => (await find(`userId=cases-2&${query}`)).items.map(({ id }) => id);
+  expect(await ids(`sampler=${encodeURIComponent('dpm++ 2m KARRAS')}`)).toEqual([item.id]);
+  expect(await ids(`sampler=${encodeURIComponent('dpm++ 2m')}`)).toEqual([]);
+  expect(await ids('seed=A1')).toEqual([item.id]);
+  expect(await ids('seed=a1')).toEqual([]);
+});
+
+test('the filter visibility finds public or private items, and no other value is accepted', async () => {
+  const open = await store({ userId: 'views', visibility: 'public' });
+  const closed = await store({ userId: 'views', visibility: 'private' });
+  const ids = async (query: string) => (await find(`userId=views&${query}`)).items.map(({ id }) => id);
+  expect(await ids('visibility=public')).toEqual([open.id]);
+  expect(await ids('visibility=private')).toEqual([closed.id]);
+  const refused = await t.app.inject({ url: '/v1/media?visibility=secret', headers: asAdmin() });
+  expect(refused.json()).toMatchObject({ status: 400, field: 'visibility' });
 });
 
 test('rows with one timestamp neither repeat nor vanish between pages, in both directions', async () => {

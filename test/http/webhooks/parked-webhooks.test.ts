@@ -152,7 +152,7 @@ test("a job that was registered to another user goes to the new owner, without t
   expect(answer.statusCode).toBe(200);
   const hers = (await rows('given')).filter((row) => row.user_id === 'alice');
   expect(hers).toMatchObject([
-    { tool_name: 'generateUserImage', prompt: '', visibility: 'private', original_url: 'https://cdn.test/given.png' },
+    { tool_name: '', prompt: '', visibility: 'private', original_url: 'https://cdn.test/given.png' },
   ]);
   expect(new Set(answer.json().items)).toEqual(new Set(hers.map((row) => row.id)));
   // Bob keeps his item, and nothing else; carol's webhook still waits.

@@ -296,7 +296,7 @@ test('a failed job is one failure row with its reason; later outputs replace it'
   await register('runpod', 'e-1');
   await runpod({ id: 'e-1', status: 'FAILED', error: 'out of memory', delayTime: 5, executionTime: 7 });
   await runpod({ id: 'e-1', status: 'FAILED', error: 'out of memory', delayTime: 5, executionTime: 8 });
-  expect(await items('runpod', 'e-1')).toMatchObject([{ status: 'failed', error: 'out of memory', storageUrl: '' }]);
+  expect(await items('runpod', 'e-1')).toMatchObject([{ status: 'failed', error: 'out of memory', storageUrl: null }]);
   expect(await job('runpod', 'e-1')).toMatchObject({
     status: 'failed',
     error: 'out of memory',

@@ -28,7 +28,7 @@ export async function plainStats(
   const group = async (column: 'tool_name' | 'model' | 'provider') => {
     const rows = await sql<{ name: string; count: string }>`
       SELECT ${sql.ref(column)} AS name, count(*) AS count FROM generated_images
-      WHERE ${scope} AND ${sql.ref(column)} IS NOT NULL GROUP BY ${sql.ref(column)} ORDER BY 2 DESC, ${sql.ref(column)} COLLATE "C" LIMIT 50`.execute(
+      WHERE ${scope} AND ${sql.ref(column)} IS NOT NULL AND (${column} <> 'tool_name' OR ${sql.ref(column)} <> '') GROUP BY ${sql.ref(column)} ORDER BY 2 DESC, ${sql.ref(column)} COLLATE "C" LIMIT 50`.execute(
       db,
     );
     return rows.rows.map((entry) => ({ name: entry.name, count: Number(entry.count) }));

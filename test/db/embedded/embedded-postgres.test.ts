@@ -1,4 +1,4 @@
-import { appendFile, readFile, readdir } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -23,6 +23,29 @@ test('a killed server starts again at the same connection string', async () => {
   await second.stop();
   await folder.remove();
   expect(second.connectionString).toBe(first.connectionString);
+}, 60_000);
+
+test('where no socket can be made the server is reached over TCP', async () => {
+  const folder = await createDataFolder('no-socket');
+  const first = await startEmbeddedPostgres({ dataDir: folder.path, durable: false });
+  const client = await connected(first.connectionString);
+  client.on('error', () => {});
+  const { rows } = await client.query<{ folder: string }>(`SELECT current_setting('data_directory') AS folder`);
+  const cluster = rows[0]?.folder ?? '';
+  const pid = Number((await readFile(path.join(cluster, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  process.kill(pid, 'SIGKILL');
+  await expect.poll(() => isProcessAlive(pid)).toBe(false);
+  // The server comes back at its port, where a folder bears the name of its socket.
+  const socket = path.join(path.dirname(cluster), `.s.PGSQL.${new URL(first.connectionString).port}`);
+  await rm(socket);
+  await mkdir(path.join(socket, 'full'), { recursive: true });
+  const second = await startEmbeddedPostgres({ dataDir: folder.path, durable: false });
+  expect(first.connectionString).toContain('?host=');
+  expect(second.connectionString).toBe(first.connectionString.replace('localhost', '127.0.0.1').split('?')[0]);
+  await (await connected(second.connectionString)).end();
+  await first.stop();
+  await second.stop();
+  await folder.remove();
 }, 60_000);
 
 test('a server that two use goes on when one of them stops, and ends with the other', async () => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFile, readdir, utimes, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isProcessAlive, withFileLock } from '../../../src/db/embedded/file-lock.ts';
@@ -86,4 +86,16 @@ test('an empty lock is taken over after a few seconds: its process was killed be
   const earlier = new Date(Date.now() - 60_000);
   await utimes(lock('d'), earlier, earlier);
   expect(await withFileLock(lock('d'), async () => 'done')).toBe('done');
+});
+
+test('while another process takes the lock of a dead one over, nobody else does', async () => {
+  await writeFile(lock('f'), '999999999');
+  await writeFile(lock('f.takeover'), '');
+  let isDone = false;
+  const waiting = withFileLock(lock('f'), async () => (isDone = true));
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(isDone).toBe(false);
+  await rm(lock('f.takeover'));
+  await waiting;
+  expect(isDone).toBe(true);
 });

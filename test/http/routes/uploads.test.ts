@@ -212,3 +212,9 @@ test('an upload whose intent was just swept is reported as expired', async () =>
   await sweepIntents(t.deps);
   expect((await complete(id)).json()).toMatchObject({ status: 410, code: 'upload_expired' });
 });
+
+test('the token of an upload expires with the upload', async () => {
+  const { url, expiresAt } = await begun(bigPng(20_000, 41));
+  const { expires } = t.deps.signer.verify(new URL(url).searchParams.get('token') ?? '');
+  expect(expires).toBe(Math.floor(Date.parse(expiresAt) / 1000));
+});

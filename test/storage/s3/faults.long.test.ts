@@ -335,3 +335,13 @@ test('an abort while a large body hangs leaves nothing', async () => {
   await expect(putting).rejects.toThrow('gone');
   await nothingLeft();
 });
+
+test('a retry waits as long as a short Retry-After asks', async () => {
+  server.break('PutObject', refusal(503, 'SlowDown', { 'retry-after': '1' }), 1);
+  const started = performance.now();
+  await put(small);
+  // HTTP dates and Retry-After count whole seconds.
+  expect(performance.now() - started).toBeGreaterThan(600);
+  expect(times('PutObject')).toBe(2);
+  await isStored(small);
+});

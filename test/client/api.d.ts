@@ -59,7 +59,7 @@ export interface paths {
         put?: never;
         /**
          * Store one item, from raw bytes
-         * @description Takes a file as `multipart/form-data`, as a raw body with its fields in the query, or JSON with a `source`. Answers when the bytes are durable and the record is committed. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
+         * @description Takes a file as `multipart/form-data`, as a raw body with its fields in the query, or JSON with a `source`. Answers when the bytes are durable and the record is committed. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
          */
         post: operations["createMediaBytes"];
         delete?: never;
@@ -211,7 +211,7 @@ export interface paths {
         put?: never;
         /**
          * Add media to a run, from raw bytes
-         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
+         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
          */
         post: operations["addRunMediaBytes"];
         delete?: never;
@@ -315,7 +315,7 @@ export interface paths {
         put?: never;
         /**
          * Store a new version of a scene, from raw bytes
-         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
+         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
          */
         post: operations["createSceneVersionBytes"];
         delete?: never;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { png } from '../support/sample-files.ts';
+import { multipart, png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../support/test-app.ts';
 import { expectNoSecretsLogged } from '../support/traces.ts';
 
@@ -36,8 +36,10 @@ interface Item {
 interface Row {
   path: (item: Item) => string;
   body?: (item: Item) => object;
-  /** Sends a picture as the body. */
-  raw?: boolean;
+  /** Sends a picture as the body, under this type. */
+  raw?: 'image/png' | 'application/octet-stream';
+  /** Sends a picture in a form with these fields. */
+  form?: (item: Item) => Record<string, string>;
   /** Statuses for the caller's own item, another user's private one, and another user's public one. */
   expected: Readonly<Record<Token, readonly [own: number, hidden: number, shared: number]>>;
   /** Set where the response is 200 for the call and contains a status for the item. */
@@ -67,6 +69,8 @@ const about = (path: string) => (item: Item) => `${path}?userId=${item.userId}`;
 /** Every route of the service but its documentation. A missing one fails the test below. */
 const TABLE: Readonly<Record<string, Row>> = {
   'POST /v1/media': { path: () => '/v1/media', body: ({ userId }) => ({ userId, source }), expected: CREATE },
+  'POST /v1/media/form': { path: () => '/v1/media/form', form: ({ userId }) => ({ userId }), expected: CREATE },
+  'POST /v1/media/bytes': { path: about('/v1/media/bytes'), raw: 'application/octet-stream', expected: CREATE },
   'POST /v1/batches': {
     path: () => '/v1/batches',
     body: ({ userId }) => ({ items: [{ userId, source }] }),
@@ -108,6 +112,16 @@ const TABLE: Readonly<Record<string, Row>> = {
     body: ({ userId }) => ({ userId, source }),
     expected: CREATE,
   },
+  'POST /v1/projects/:projectId/scenes/:sceneId/form': {
+    path: (item) => `${scene(item)}/form`,
+    form: ({ userId }) => ({ userId }),
+    expected: CREATE,
+  },
+  'POST /v1/projects/:projectId/scenes/:sceneId/bytes': {
+    path: (item) => about(`${scene(item)}/bytes`)(item),
+    raw: 'application/octet-stream',
+    expected: CREATE,
+  },
   'POST /v1/projects/:projectId/scenes': {
     path: ({ projectId }) => `/v1/projects/${projectId}/scenes`,
     body: ({ userId }) => ({ items: [{ userId, sceneId: 's', source }] }),
@@ -125,6 +139,16 @@ const TABLE: Readonly<Record<string, Row>> = {
   'POST /v1/runs/:runId/media': {
     path: (item) => `${run(item)}/media`,
     body: () => ({ source }),
+    expected: change(201),
+  },
+  'POST /v1/runs/:runId/media/form': {
+    path: (item) => `${run(item)}/media/form`,
+    form: () => ({}),
+    expected: change(201),
+  },
+  'POST /v1/runs/:runId/media/bytes': {
+    path: (item) => `${run(item)}/media/bytes`,
+    raw: 'application/octet-stream',
     expected: change(201),
   },
   'POST /v1/runs/:runId/complete': {
@@ -191,7 +215,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   },
   'PUT /v1/uploads/:id/content': {
     path: ({ upload }) => upload.url,
-    raw: true,
+    raw: 'image/png',
     expected: { none: all(204), read: all(204), write: all(204), admin: all(204) },
   },
   'POST /v1/uploads/:id/complete': {
@@ -315,12 +339,15 @@ test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) 
     for (const [index, kind] of ITEMS.entries()) {
       const item = await itemOf(kind);
       const payload = row.body?.(item);
+      const fields = row.form && Object.entries(row.form(item)).map(([name, value]) => ({ name, value }));
+      const form = fields && multipart([...fields, { name: 'file', value: png(), filename: 'a.png' }]);
       const response = await t.app.inject({
         method: route.split(' ')[0] as HTTPMethods & 'GET',
         url: row.path(item),
-        headers: { ...TOKENS[token], ...(row.raw === true && RAW) },
+        headers: { ...TOKENS[token], ...(row.raw && { 'content-type': row.raw }), ...form?.headers },
         ...(payload && { payload }),
-        ...(row.raw === true && { payload: png() }),
+        ...(row.raw && { payload: png() }),
+        ...(form && { payload: form.payload }),
         ...(row.endless === true && { payloadAsStream: true }),
       });
       if (!/^(GET|HEAD) /.test(route) && response.statusCode < 400) unchanged.delete(kind);

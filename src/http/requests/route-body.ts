@@ -10,6 +10,8 @@ export type RouteBody =
   | 'provider-json'
   /** A raw file. */
   | 'file'
+  /** A raw file, announced as bytes. */
+  | 'octets'
   /** A form with a file. */
   | 'form'
   /** A raw file, a form with one, or JSON. */
@@ -28,6 +30,7 @@ export type BodyForm = 'json' | 'provider-json' | 'empty-object' | 'file' | 'for
 
 // No other JSON type: a type that the routes do not declare would be parsed but not validated.
 const JSON_TYPE = /^application\/json\s*(;|$)/i;
+const OCTETS_TYPE = /^application\/octet-stream\s*(;|$)/i;
 const FILE_TYPE = /^((image|audio|video|model)\/|application\/octet-stream\s*(;|$))/i;
 const FORM_TYPE = /^multipart\/form-data\s*(;|$)/i;
 
@@ -36,6 +39,7 @@ const JSON_FORM: Readonly<Record<RouteBody, BodyForm | undefined>> = {
   json: 'json',
   'provider-json': 'provider-json',
   file: undefined,
+  octets: undefined,
   form: undefined,
   ingest: 'json',
   webhook: 'bytes',
@@ -45,6 +49,7 @@ const JSON_FORM: Readonly<Record<RouteBody, BodyForm | undefined>> = {
 export function formOf(route: RouteBody, contentType: string): BodyForm | undefined {
   if (route === 'webhook') return 'bytes';
   if (JSON_TYPE.test(contentType)) return JSON_FORM[route];
+  if (route === 'octets') return OCTETS_TYPE.test(contentType) ? 'file' : undefined;
   if ((route === 'file' || route === 'ingest') && FILE_TYPE.test(contentType)) return 'file';
   return (route === 'form' || route === 'ingest') && FORM_TYPE.test(contentType) ? 'form' : undefined;
 }
@@ -55,6 +60,7 @@ export const TAKEN: Readonly<Record<RouteBody, string>> = {
   json: 'send application/json',
   'provider-json': 'send application/json',
   file: 'send the bytes of the file with its media type, or application/octet-stream',
+  octets: 'send the bytes of the file as application/octet-stream',
   form: 'send multipart/form-data',
   ingest: 'send application/json, multipart/form-data, or the bytes of the file with its media type',
   webhook: 'send what the provider sends',

@@ -44,12 +44,12 @@ export function ingestRoute(app: FastifyInstance, { url, schema, json, handler }
   app.route({
     ...common,
     url: `${url}/bytes`,
-    config: { access: 'media:write', body: 'file' },
+    config: { access: 'media:write', body: 'octets' },
     schema: {
       ...schema,
       operationId: `${operationId}Bytes`,
       summary: `${summary}, from raw bytes`,
-      description: `${description} This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.`,
+      description: `${description} This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.`,
       querystring,
       body: { content: anyBinary },
     },

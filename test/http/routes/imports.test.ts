@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -149,4 +150,21 @@ test("the caller's fields over many outputs have a common limit, and invalid met
     field: 'metadata',
   });
   expect(await stored()).toBe(before);
+});
+
+test("an answer for another user's scene is refused before its job is recorded", async () => {
+  const projectId = randomUUID();
+  const source = { type: 'base64', data: base64(60) };
+  const theirs = await t.app.inject({
+    method: 'POST',
+    url: `/v1/projects/${projectId}/scenes/s`,
+    headers: asUser('b'),
+    payload: { source },
+  });
+  expect(theirs.statusCode).toBe(201);
+  const response = { id: 'pred-scene', status: 'succeeded', output: [`data:image/png;base64,${base64(61)}`] };
+  const refused = await send('replicate', { response, projectId, sceneId: 's' });
+  expect([refused.statusCode, refused.json().field]).toEqual([404, 'sceneId']);
+  const job = await t.app.inject({ url: '/v1/jobs/replicate/pred-scene', headers: asAdmin() });
+  expect(job.statusCode).toBe(404);
 });

@@ -289,3 +289,14 @@ test("a user finds only its own items, and may not request others'", async () =>
   const refused = await t.app.inject({ url: '/v1/media?userId=theirs', headers: asUser('mine') });
   expect(refused.json()).toMatchObject({ status: 403, code: 'user_mismatch' });
 });
+
+test.each([
+  ['NUL', 'a%00b', 400, 'invalid_text'],
+  ['bytes that are not UTF-8', '%F0%9F', 400, 'invalid_text'],
+  ['more than 256 characters', 'x'.repeat(257), 413, 'too_large'],
+])('a tag with %s is refused in a search', async (_name, tag, status, code) => {
+  for (const name of ['tag', 'tags']) {
+    const answer = await t.app.inject({ url: `/v1/media?${name}=${tag}`, headers: asAdmin() });
+    expect([answer.statusCode, answer.json().code]).toEqual([status, code]);
+  }
+});

@@ -140,6 +140,13 @@ test.each([
   expect(message).toContain('docs/operations.md');
 });
 
+test('a server that knows no conditions, and refuses a write without one, stops the start with what it lacks', async () => {
+  server.break('PutObject', { kind: 'refuse', status: 501, code: 'NotImplemented' }, 1);
+  server.break('PutObject', { kind: 'refuse', status: 403, code: 'AccessDenied' }, 1);
+  const { code, message } = await failure({});
+  expect([code, message]).toEqual(['MISCONFIGURED', expect.stringContaining('refuses s3:PutObject')]);
+});
+
 test('a wrong region is reported as one', async () => {
   const elsewhere = await start({ region: 'eu-central-1' });
   const { code, message } = await failure({ S3_ENDPOINT: elsewhere.endpoint });

@@ -291,12 +291,11 @@ test("a user finds only its own items, and may not request others'", async () =>
 });
 
 test.each([
-  ['NUL', 'a%00b', 400, 'invalid_text'],
-  ['bytes that are not UTF-8', '%F0%9F', 400, 'invalid_text'],
-  ['more than 256 characters', 'x'.repeat(257), 413, 'too_large'],
-])('a tag with %s is refused in a search', async (_name, tag, status, code) => {
+  ['NUL', 'a%00b'],
+  ['bytes that are not UTF-8', '%F0%9F'],
+])('a tag with %s is refused in a search', async (_name, tag) => {
   for (const name of ['tag', 'tags']) {
     const answer = await t.app.inject({ url: `/v1/media?${name}=${tag}`, headers: asAdmin() });
-    expect([answer.statusCode, answer.json().code]).toEqual([status, code]);
+    expect([answer.statusCode, answer.json().code]).toEqual([400, 'invalid_text']);
   }
 });

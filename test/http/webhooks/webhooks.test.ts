@@ -529,3 +529,12 @@ test('another user’s job cannot be taken over or read', async () => {
   ] as const)
     expect((await t.app.inject({ method, url: path, headers: asUser('mallory') })).statusCode).toBe(404);
 });
+
+test.each([
+  ['NUL', 'a%00b', 400, 'invalid_text'],
+  ['more than 500 characters', 'x'.repeat(501), 400, 'invalid_request'],
+])('the registration of a job whose id has %s is refused', async (_name, jobId, status, code) => {
+  const url = `/v1/jobs/runpod/${jobId}`;
+  const answer = await t.app.inject({ method: 'PUT', url, headers: asUser('alice'), payload: {} });
+  expect([answer.statusCode, answer.json().code]).toEqual([status, code]);
+});

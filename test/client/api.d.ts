@@ -167,7 +167,7 @@ export interface paths {
         put?: never;
         /**
          * Add media to a run
-         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.
+         * @description Takes what `POST /v1/media` takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.
          */
         post: operations["addRunMedia"];
         delete?: never;
@@ -187,7 +187,7 @@ export interface paths {
         put?: never;
         /**
          * Add media to a run, from a form
-         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes a form alone, for clients that are generated.
+         * @description Takes what `POST /v1/media` takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes a form alone, for clients that are generated.
          */
         post: operations["addRunMediaForm"];
         delete?: never;
@@ -207,7 +207,7 @@ export interface paths {
         put?: never;
         /**
          * Add media to a run, from raw bytes
-         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
+         * @description Takes what `POST /v1/media` takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
          */
         post: operations["addRunMediaBytes"];
         delete?: never;
@@ -271,7 +271,7 @@ export interface paths {
         put?: never;
         /**
          * Store a new version of a scene
-         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it.
+         * @description Takes what `POST /v1/media` takes, and makes it the next version and the current one. The first who stores into a scene owns it.
          */
         post: operations["createSceneVersion"];
         delete?: never;
@@ -291,7 +291,7 @@ export interface paths {
         put?: never;
         /**
          * Store a new version of a scene, from a form
-         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes a form alone, for clients that are generated.
+         * @description Takes what `POST /v1/media` takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes a form alone, for clients that are generated.
          */
         post: operations["createSceneVersionForm"];
         delete?: never;
@@ -311,7 +311,7 @@ export interface paths {
         put?: never;
         /**
          * Store a new version of a scene, from raw bytes
-         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
+         * @description Takes what `POST /v1/media` takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes raw bytes alone, for clients that are generated. The type comes from the bytes; send the media type of the file where it cannot.
          */
         post: operations["createSceneVersionBytes"];
         delete?: never;
@@ -1103,7 +1103,7 @@ export interface components {
         };
         /** @description Several items at once. */
         BatchRequest: {
-            /** @description Up to 100 items, each like the JSON form of POST /v1/media. */
+            /** @description Up to 100 items, each like the JSON form of `POST /v1/media`. */
             items: components["schemas"]["IngestJson"][];
         };
         /** @description The item, or why there is none. */
@@ -1885,6 +1885,7 @@ export interface components {
             generation?: {
                 [key: string]: unknown;
             };
+            /** @description Where the bytes come from. Left out for a failed generation. */
             source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"];
         };
         /** @description The work at a generating back end. */
@@ -2840,6 +2841,7 @@ export interface components {
             generation?: {
                 [key: string]: unknown;
             };
+            /** @description Where the bytes come from. Left out for a failed generation. */
             source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"] | components["schemas"]["ComfyuiSource"];
             /**
              * @description In place of `source`, what a generator gave, whichever it is: a text that starts with `http:` or `https:` is a URL, any other a ComfyUI prompt id.

@@ -15,7 +15,7 @@ test('a value in a template is escaped, and HTML is not escaped twice', () => {
 
 test('whatever the text, none of it becomes a tag or ends an attribute', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
+    fc.property(fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', '`', '/', 'a', '\u2028') }), (text) => {
       expect(html`${text}`.text).not.toMatch(/[<>"']/);
       expect(prose(text).text.replaceAll(/<\/?code>/g, '')).not.toMatch(/[<>"']/);
     }),

@@ -3,7 +3,6 @@ import fastifyJwt from '@fastify/jwt';
 import fastifyMultipart from '@fastify/multipart';
 import fastifyRateLimit from '@fastify/rate-limit';
 import fastifySwagger from '@fastify/swagger';
-import fastifySwaggerUi from '@fastify/swagger-ui';
 import fastifyUnderPressure from '@fastify/under-pressure';
 import Fastify from 'fastify';
 
@@ -15,7 +14,6 @@ await app.register(fastifyJwt, { secret: 'a-secret-of-the-measurement-0123456789
 await app.register(fastifyMultipart);
 await app.register(fastifyRateLimit, { max: 1000 });
 await app.register(fastifySwagger);
-await app.register(fastifySwaggerUi);
 await app.register(fastifyUnderPressure);
 app.get('/health/ready', () => ({ ok: true }));
 await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT']) });

@@ -122,7 +122,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     rate: timing.bodyRate,
   });
   registerQueryGuard(app);
-  await registerOpenapi(app, deps.version, deps.publicBaseUrl, { page: config.DOCS });
+  await registerOpenapi(app, deps.version, deps.publicBaseUrl);
 
   let closing = false;
   app.decorate('announceClosing', () => {

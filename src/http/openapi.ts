@@ -1,7 +1,7 @@
 import type { JsonObject } from '../json/json.ts';
 import fastifySwagger from '@fastify/swagger';
-import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
+import { EXAMPLES } from './docs/examples.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -22,12 +22,7 @@ function openapiTexts(app: FastifyInstance): (form: 'json' | 'yaml') => Buffer {
 }
 
 /** Describes the API from the routes' own schemas; register it before them. */
-export async function registerOpenapi(
-  app: FastifyInstance,
-  version: string,
-  publicBaseUrl: string,
-  { page }: { page: boolean },
-): Promise<void> {
+export async function registerOpenapi(app: FastifyInstance, version: string, publicBaseUrl: string): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -35,21 +30,27 @@ export async function registerOpenapi(
         title: 'mediakeep',
         version,
         description:
-          'Keeps what generative models make: stores the bytes durably, records them, finds them again and delivers them.',
+          'Stores, indexes and serves AI-generated images, audio, video and 3D models. It keeps the bytes durably in your storage, the record in PostgreSQL, and returns a permanent URL.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: publicBaseUrl, description: 'This service.' }],
       tags: [
-        { name: 'Media', description: 'Items: store, read, change, delete.' },
-        { name: 'Search', description: 'Listings and totals.' },
-        { name: 'Events', description: 'What happens, as it happens.' },
-        { name: 'Delivery', description: 'Bytes and signed URLs.' },
-        { name: 'Runs', description: 'Pipeline runs and their folders.' },
+        { name: 'Media', description: 'Store, read, change and delete items. An item is one file with its record.' },
+        {
+          name: 'Delivery',
+          description: 'The bytes of items: for a back end with a token, for a browser by a signed or public URL.',
+        },
+        { name: 'Search', description: 'Find items, and count them.' },
+        { name: 'Import', description: 'Store what a provider answered, unchanged.' },
+        { name: 'Jobs', description: 'The work at providers: register its owner, follow its state, fetch again.' },
+        {
+          name: 'Webhooks',
+          description: 'Providers tell of finished jobs. A webhook without a known owner waits until someone owns it.',
+        },
+        { name: 'Uploads', description: 'Uploads straight from a browser: begin, send the bytes, complete.' },
+        { name: 'Runs', description: 'Pipeline runs: one folder with the input, the texts and all outputs.' },
         { name: 'Scenes', description: 'Named slots in a project, and their versions.' },
-        { name: 'Jobs', description: 'The work at generating back ends.' },
-        { name: 'Import', description: "Providers' answers." },
-        { name: 'Webhooks', description: "Providers' webhooks." },
-        { name: 'Uploads', description: 'Uploads straight from a browser.' },
+        { name: 'Events', description: 'What happens, as it happens.' },
         { name: 'Compatibility', description: 'Paths and payloads of older systems.' },
         { name: 'Operations', description: 'Health and metrics.' },
       ],
@@ -65,27 +66,13 @@ export async function registerOpenapi(
       },
       security: [{ bearer: [] }],
     },
-    transform: ({ schema, url }) => nameWildcard(relaxDefaults(schema), url),
+    transform: ({ schema, url }) => nameWildcard(withExample(relaxDefaults(schema)), url),
     refResolver: {
       buildLocalReference: (json, _base, _fragment, index) =>
         typeof json['$id'] === 'string' ? json['$id'] : `schema-${index}`,
     },
   });
   app.decorate('openapiText', openapiTexts(app));
-  if (!page) return;
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    // The plugin would serialise the document for each request.
-    uiHooks: {
-      onRequest: (request, reply, done) => {
-        const { url } = request.routeOptions;
-        if (url === '/docs/json') void reply.type('application/json; charset=utf-8').send(app.openapiText('json'));
-        else if (url === '/docs/yaml') void reply.type('application/x-yaml').send(app.openapiText('yaml'));
-        else done();
-      },
-    },
-    staticCSP: `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self' ${new URL(publicBaseUrl).origin}; base-uri 'none'; frame-ancestors 'none'`,
-  });
 }
 
 /** Callers may omit properties with a default, although a handler always finds them. */
@@ -96,6 +83,13 @@ function relaxDefaults(schema: FastifySchema | undefined): FastifySchema | undef
   if (query?.required === undefined) return schema;
   const required = query.required.filter((name) => query.properties[name]?.default === undefined);
   return { ...schema, querystring: { ...query, required } };
+}
+
+/** The operation's command, as other tools show it, too. */
+function withExample(schema: FastifySchema | undefined): FastifySchema | undefined {
+  const source = EXAMPLES[schema?.operationId ?? ''];
+  if (source === undefined) return schema;
+  return { ...schema, 'x-codeSamples': [{ lang: 'Shell', label: 'curl', source }] } as FastifySchema;
 }
 
 /** OpenAPI has no wildcards; a path that ends in one is shown with a parameter `key`. */

@@ -95,6 +95,7 @@ export const IngestJson = component(
       >({
         oneOf: [Base64Source, UrlSource, ObjectSource, ExternalSource].map((schema) => ref(schema)),
         discriminator: { propertyName: 'type' },
+        description: 'Where the bytes come from. Left out for a failed generation.',
       }),
     ),
   },

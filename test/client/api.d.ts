@@ -171,7 +171,7 @@ export interface paths {
         put?: never;
         /**
          * Add media to a run
-         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.
+         * @description Takes what `POST /v1/media` takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.
          */
         post: operations["addRunMedia"];
         delete?: never;
@@ -191,7 +191,7 @@ export interface paths {
         put?: never;
         /**
          * Add media to a run, from a form
-         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes a form alone, for clients that are generated.
+         * @description Takes what `POST /v1/media` takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes a form alone, for clients that are generated.
          */
         post: operations["addRunMediaForm"];
         delete?: never;
@@ -211,7 +211,7 @@ export interface paths {
         put?: never;
         /**
          * Add media to a run, from raw bytes
-         * @description Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
+         * @description Takes what `POST /v1/media` takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
          */
         post: operations["addRunMediaBytes"];
         delete?: never;
@@ -275,7 +275,7 @@ export interface paths {
         put?: never;
         /**
          * Store a new version of a scene
-         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it.
+         * @description Takes what `POST /v1/media` takes, and makes it the next version and the current one. The first who stores into a scene owns it.
          */
         post: operations["createSceneVersion"];
         delete?: never;
@@ -295,7 +295,7 @@ export interface paths {
         put?: never;
         /**
          * Store a new version of a scene, from a form
-         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes a form alone, for clients that are generated.
+         * @description Takes what `POST /v1/media` takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes a form alone, for clients that are generated.
          */
         post: operations["createSceneVersionForm"];
         delete?: never;
@@ -315,7 +315,7 @@ export interface paths {
         put?: never;
         /**
          * Store a new version of a scene, from raw bytes
-         * @description Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
+         * @description Takes what `POST /v1/media` takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
          */
         post: operations["createSceneVersionBytes"];
         delete?: never;
@@ -1127,7 +1127,7 @@ export interface components {
         };
         /** @description Several items at once. */
         BatchRequest: {
-            /** @description Up to 100 items, each like the JSON form of POST /v1/media. */
+            /** @description Up to 100 items, each like the JSON form of `POST /v1/media`. */
             items: components["schemas"]["IngestJson"][];
         };
         /** @description The item, or why there is none. */
@@ -1909,6 +1909,7 @@ export interface components {
             generation?: {
                 [key: string]: unknown;
             };
+            /** @description Where the bytes come from. Left out for a failed generation. */
             source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"];
         };
         /** @description The work at a generating back end. */
@@ -2871,6 +2872,7 @@ export interface components {
             generation?: {
                 [key: string]: unknown;
             };
+            /** @description Where the bytes come from. Left out for a failed generation. */
             source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"] | components["schemas"]["ComfyuiSource"];
             /**
              * @description In place of `source`, what a generator gave, whichever it is: a text that starts with `http:` or `https:` is a URL, any other a ComfyUI prompt id.

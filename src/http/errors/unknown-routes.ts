@@ -19,8 +19,7 @@ export function registerUnknownRoutes(app: FastifyInstance, maxParamLength: numb
     if (!request.is404) return;
     const found = paths.find('GET', request.url.split('?', 1)[0] ?? '');
     const path = found?.store as Path | undefined;
-    // A folder of static files may have a route but not the file.
-    throw path && !path.methods.has(request.method) ? wrongMethod(request.method, path) : unknownPath();
+    throw path ? wrongMethod(request.method, path) : unknownPath();
   });
   app.setNotFoundHandler((request) => app.refuseUnknown(request));
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { type EventTiming, EventStreams } from '../../domain/events/event-streams.ts';
 import { compatImageRoutes } from '../compat/images.ts';
 import { compatRunRoutes } from '../compat/runs.ts';
+import { docsRoutes } from '../docs/docs-routes.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { batchRoutes } from './batches.ts';
 import { deliveryRoutes } from './delivery.ts';
@@ -23,7 +24,7 @@ import { workflowRoutes } from './workflow.ts';
 export async function registerRoutes(
   app: FastifyInstance,
   deps: RouteDeps,
-  { events, ...operations }: OperationsOptions & { events: EventTiming },
+  { events, servesDocs, ...operations }: OperationsOptions & { events: EventTiming; servesDocs: boolean },
 ): Promise<void> {
   await app.register(async (routes) => {
     // Its parser accepts forms on every route of its scope, so only routes for forms are here.
@@ -47,5 +48,6 @@ export async function registerRoutes(
     await webhookRoutes(routes, deps);
     eventRoutes(routes, new EventStreams(deps, events));
     operationsRoutes(routes, deps, operations);
+    if (servesDocs) docsRoutes(routes);
   });
 }

@@ -51,7 +51,6 @@ export interface OperationsOptions {
   metricsToken: string | undefined;
   /** False: another port does. */
   servesMetrics: boolean;
-  servesDocs: boolean;
   /** Whether the process is about to stop. */
   isClosing: () => boolean;
 }
@@ -60,7 +59,7 @@ export interface OperationsOptions {
 export function operationsRoutes(
   app: FastifyInstance,
   deps: RouteDeps,
-  { metrics, metricsToken, servesMetrics, servesDocs, isClosing }: OperationsOptions,
+  { metrics, metricsToken, servesMetrics, isClosing }: OperationsOptions,
 ): void {
   app.get('/health/live', {
     config: open,
@@ -119,13 +118,5 @@ export function operationsRoutes(
           .serializer(String)
           .send(await metrics.registry.metrics());
       },
-    });
-
-  if (servesDocs)
-    app.get('/openapi.json', {
-      config: { access: 'open' },
-      schema: { hide: true },
-      handler: async (_request, reply) =>
-        reply.type('application/json; charset=utf-8').send(app.openapiText('json') as never),
     });
 }

@@ -108,7 +108,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       tags,
       summary: 'Add media to a run',
       description:
-        'Takes what POST /v1/media takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.',
+        'Takes what `POST /v1/media` takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves.',
       params: RunParams,
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
       response: {

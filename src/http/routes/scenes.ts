@@ -46,7 +46,7 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       tags,
       summary: 'Store a new version of a scene',
       description:
-        'Takes what POST /v1/media takes, and makes it the next version and the current one. The first who stores into a scene owns it.',
+        'Takes what `POST /v1/media` takes, and makes it the next version and the current one. The first who stores into a scene owns it.',
       params: SceneParams,
       headers: Type.Object({ 'idempotency-key': IDEMPOTENCY_KEY }),
       response: {

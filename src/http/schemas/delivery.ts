@@ -72,7 +72,7 @@ export const BatchRequest = component(
     items: Type.Array(Type.Ref('IngestJson'), {
       minItems: 1,
       maxItems: 100,
-      description: 'Up to 100 items, each like the JSON form of POST /v1/media.',
+      description: 'Up to 100 items, each like the JSON form of `POST /v1/media`.',
     }),
   },
   { additionalProperties: false, description: 'Several items at once.' },

@@ -64,6 +64,7 @@ export const RunMediaJson = component(
       >({
         oneOf: [Base64Source, UrlSource, ObjectSource, ExternalSource, ComfyuiSource].map((schema) => ref(schema)),
         discriminator: { propertyName: 'type' },
+        description: 'Where the bytes come from. Left out for a failed generation.',
       }),
     ),
     output: Type.Optional(

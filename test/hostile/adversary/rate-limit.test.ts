@@ -68,7 +68,7 @@ const STRANGERS: readonly (readonly [string, Omit<Ask, 'from'>, number])[] = [
   ['a wrong method of the documentation', { method: 'POST', path: '/docs/json' }, 405],
   ['a signed URL that is none', { path: '/v1/signed/x' }, 403],
   ['an address of a file', { path: '/uploads/outputs/a/x.png' }, 401],
-  ['the documentation', { path: '/docs/static/swagger-ui.css' }, 200],
+  ['the documentation', { path: '/docs' }, 200],
   ['the document', { path: '/openapi.json' }, 200],
   ['the document of the documentation', { path: '/docs/json' }, 200],
   ['the document as YAML', { path: '/docs/yaml' }, 200],

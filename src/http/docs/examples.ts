@@ -77,6 +77,7 @@ curl -sS "$API/v1/import/openai" ${JSON_AS_USER} -d '{
   // Jobs
   registerJob: `curl -sS -X PUT "$API/v1/jobs/runpod/job-1" ${JSON_AS_USER} -d '{"toolName":"text-to-image","prompt":"a red fox","tags":["fox"]}'`,
   getJob: `curl -sS "$API/v1/jobs/runpod/job-1" ${AS_USER}`,
+  listJobs: `curl -sS "$API/v1/jobs?provider=runpod&limit=20" ${AS_USER}`,
   listJobMedia: `curl -sS "$API/v1/jobs/runpod/job-1/media" ${AS_USER}`,
   retryJob: `curl -sS -X POST "$API/v1/jobs/runpod/job-1/retry" ${AS_USER}`,
 
@@ -111,6 +112,7 @@ echo "run $RUN"`,
   -H 'content-type: application/octet-stream' --data-binary @fox.mp4`,
   addRunMediaForm: `curl -sS "$API/v1/runs/$RUN/media/form" ${AS_USER} -F file=@fox.wav`,
   getRun: `curl -sS "$API/v1/runs/$RUN" ${AS_USER}`,
+  listRuns: `curl -sS "$API/v1/runs?status=open&limit=20" ${AS_USER}`,
   completeRun: `curl -sS "$API/v1/runs/$RUN/complete" ${JSON_AS_USER} -d '{"transformedText":"a fox made of triangles"}'`,
   exportRun: `curl -sS -o run.zip "$API/v1/runs/$RUN/export" ${AS_USER}`,
 

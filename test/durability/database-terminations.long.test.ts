@@ -8,7 +8,7 @@ import { startService } from '../support/service-process.ts';
 import { JWT_SECRET, asAdmin, asUser } from '../support/test-app.ts';
 import { until } from '../support/until.ts';
 
-const ROUNDS = 30;
+const ROUNDS = 15;
 const HOOK = 'hook-of-the-terminations-test';
 const WEBHOOK_SENDERS = 3;
 const UPLOADERS = 3;

@@ -13,7 +13,7 @@ import { until } from '../support/until.ts';
 
 const SECRET = randomBytes(32).toString('hex');
 const HOOK = 'hook-of-the-crash-test';
-const ROUNDS = 5;
+const ROUNDS = 3;
 const SENDERS = 4;
 
 const picture = (number: number) => png(6, 6, number);

@@ -6,7 +6,7 @@ import { CaseReporter } from './test/support/report/case-reporter.ts';
 const LONG = 'test/**/*.long.test.ts';
 /** Tests of functions, without database, store or server. Nothing is started for them. */
 const UNIT = 'test/**/*.unit.test.ts';
-/** Slow tests that measure how long the service is blocked. They run last, one at a time: concurrent tests would distort them. */
+/** Slow tests that measure how long the service is blocked. They run last, two at a time: more would distort them. */
 const ALONE = 'test/hostile/{adversary,fuzz}/**/*.long.test.ts';
 
 export default defineConfig({
@@ -30,7 +30,16 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'long', include: [LONG], exclude: [ALONE], testTimeout: 600_000 },
+        test: {
+          name: 'long',
+          include: [LONG],
+          exclude: [ALONE],
+          isolate: false,
+          testTimeout: 600_000,
+          // They wait more than the others.
+          maxWorkers: Math.max(2, availableParallelism()) + 2,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         extends: true,
@@ -38,8 +47,8 @@ export default defineConfig({
           name: 'alone',
           include: [ALONE],
           testTimeout: 600_000,
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -188,7 +188,8 @@ test.each([
 });
 
 test.concurrent('several wrong settings stop the start with all of their names and without any secret', async () => {
-  const output = await failedStart({ PORT: 'eighty', JWT_SECRET: 'too-short', LOG_LEVEL: 'info', DELIVERY: 'mail' });
+  const wrong = { PORT: 'eighty', JWT_SECRET: 'too-short', LOG_LEVEL: 'info', DELIVERY: 'mail' };
+  const output = await failedStart({ DATA_DIR: await folder(), ...wrong });
   expect(output).toMatch(/- PORT: "eighty" is not usable; allowed: /);
   expect(output).toMatch(/- DELIVERY: "mail" is not usable; allowed: redirect, proxy/);
   expect(output).toMatch(/- JWT_SECRET: the value is not usable/);

@@ -38,7 +38,7 @@ export function spawnService(options: ServiceOptions): {
 } {
   const checkout = options.checkout ?? CHECKOUT;
   // Its default is a folder of whoever works in the checkout.
-  if (options.env['DATA_DIR'] === undefined && options.cwd === undefined)
+  if (options.env['DATA_DIR'] === undefined && (options.cwd ?? checkout) === CHECKOUT)
     throw new Error('A test gives the service a DATA_DIR');
   const command = options.command ?? [...(options.as ?? []), process.execPath, path.join(checkout, 'src/main.ts')];
   const child = spawn(command[0] ?? '', command.slice(1), {

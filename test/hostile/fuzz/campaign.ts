@@ -78,12 +78,11 @@ export async function runCampaign({ victim, document, origin, seed, requests, se
     if (victim.service.child.exitCode !== null) return outcome;
   }
   const samples = (operation: Operation) => fc.sample(fittingPlansOf(document, operation), { seed, numRuns: MORE });
-  const creating = document.operations.filter(({ id }) => id === 'createMedia').flatMap(samples);
+  const creating = document.operations.filter(({ id }) => ['createMedia', 'addRunMedia'].includes(id)).map(samples);
   for (const operation of document.operations.filter(({ id }) => !hadSuccess(outcome, id))) {
     for (const [index, plan] of samples(operation).entries()) {
       // What it needs may be an item of another kind than those known.
-      const before = creating[index];
-      if (before) await ask(before, requests);
+      for (const before of creating.flatMap((plans) => plans[index] ?? [])) await ask(before, requests);
       await ask(plan, requests);
       if (hadSuccess(outcome, operation.id)) break;
     }

@@ -39,7 +39,7 @@ export interface paths {
         put?: never;
         /**
          * Store one item, from a form
-         * @description Takes a file as `multipart/form-data`, as a raw body with its fields in the query, or JSON with a `source`. Answers when the bytes are durable and the record is committed. This route takes a form alone, for clients that are generated.
+         * @description As `POST /v1/media` does, but takes a form alone: generators of clients know one body for each operation. All fields belong into the form.
          */
         post: operations["createMediaForm"];
         delete?: never;
@@ -59,7 +59,7 @@ export interface paths {
         put?: never;
         /**
          * Store one item, from raw bytes
-         * @description Takes a file as `multipart/form-data`, as a raw body with its fields in the query, or JSON with a `source`. Answers when the bytes are durable and the record is committed. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
+         * @description As `POST /v1/media` does, but takes raw bytes alone, with the fields in the query. The media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
          */
         post: operations["createMediaBytes"];
         delete?: never;
@@ -191,7 +191,7 @@ export interface paths {
         put?: never;
         /**
          * Add media to a run, from a form
-         * @description Takes what `POST /v1/media` takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes a form alone, for clients that are generated.
+         * @description As `POST /v1/runs/{runId}/media` does, but takes a form alone: generators of clients know one body for each operation. All fields belong into the form.
          */
         post: operations["addRunMediaForm"];
         delete?: never;
@@ -211,7 +211,7 @@ export interface paths {
         put?: never;
         /**
          * Add media to a run, from raw bytes
-         * @description Takes what `POST /v1/media` takes, and a ComfyUI prompt id; stores it as `output_{type}[_{n}].{ext}` in the folder of the run. A prompt that has not ended is answered with 202 and a job; its outputs follow by themselves. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
+         * @description As `POST /v1/runs/{runId}/media` does, but takes raw bytes alone, with the fields in the query. The media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
          */
         post: operations["addRunMediaBytes"];
         delete?: never;
@@ -295,7 +295,7 @@ export interface paths {
         put?: never;
         /**
          * Store a new version of a scene, from a form
-         * @description Takes what `POST /v1/media` takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes a form alone, for clients that are generated.
+         * @description As `POST /v1/projects/{projectId}/scenes/{sceneId}` does, but takes a form alone: generators of clients know one body for each operation. All fields belong into the form.
          */
         post: operations["createSceneVersionForm"];
         delete?: never;
@@ -315,7 +315,7 @@ export interface paths {
         put?: never;
         /**
          * Store a new version of a scene, from raw bytes
-         * @description Takes what `POST /v1/media` takes, and makes it the next version and the current one. The first who stores into a scene owns it. This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
+         * @description As `POST /v1/projects/{projectId}/scenes/{sceneId}` does, but takes raw bytes alone, with the fields in the query. The media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.
          */
         post: operations["createSceneVersionBytes"];
         delete?: never;

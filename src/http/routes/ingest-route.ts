@@ -6,7 +6,7 @@ import { anyBinary, binaryContent } from '../schemas/delivery.ts';
 
 type IngestRoute = Pick<RouteOptions, 'url' | 'handler'> & {
   schema: FastifySchema & { operationId: string; summary: string; description: string };
-  /** Schema of the JSON form. */
+  /** Schema of the JSON body. */
   json: TSchema;
 };
 
@@ -15,7 +15,8 @@ type IngestRoute = Pick<RouteOptions, 'url' | 'handler'> & {
  * raw bytes also have routes of their own, below `/form` and `/bytes`.
  */
 export function ingestRoute(app: FastifyInstance, { url, schema, json, handler }: IngestRoute): void {
-  const { operationId, summary, description } = schema;
+  const { operationId, summary } = schema;
+  const like = `As \`POST ${url.replace(/:(\w+)/g, '{$1}')}\` does`;
   const querystring = Type.Object(IngestFields.properties, { additionalProperties: false });
   const form = { 'multipart/form-data': { schema: ref(IngestFormSchema) } };
   const common = { method: 'POST', handler } as const;
@@ -37,7 +38,8 @@ export function ingestRoute(app: FastifyInstance, { url, schema, json, handler }
       ...schema,
       operationId: `${operationId}Form`,
       summary: `${summary}, from a form`,
-      description: `${description} This route takes a form alone, for clients that are generated.`,
+      description: `${like}, but takes a form alone: generators of clients know one body for each operation. All fields belong into the form.`,
+      querystring: Type.Object({}, { additionalProperties: false }),
       body: { content: form },
     },
   });
@@ -49,7 +51,7 @@ export function ingestRoute(app: FastifyInstance, { url, schema, json, handler }
       ...schema,
       operationId: `${operationId}Bytes`,
       summary: `${summary}, from raw bytes`,
-      description: `${description} This route takes raw bytes alone, for clients that are generated. Its media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.`,
+      description: `${like}, but takes raw bytes alone, with the fields in the query. The media type is read from the bytes; a file without a recognisable signature needs the route that takes its type.`,
       querystring,
       body: { content: anyBinary },
     },

@@ -600,3 +600,15 @@ test.each([
   expect(response.json()).toMatchObject({ status: 400, code, field });
   expect((await t.app.inject({ url: '/v1/media', headers: alice })).json().items).toEqual([]);
 });
+
+test.each(['/v1/media/form', '/v1/projects/6f1c7f0e-0000-4000-8000-000000000009/scenes/s/form'])(
+  'a field in the query of %s is refused, since the form has them all',
+  async (url) => {
+    const { payload, headers } = multipart([{ name: 'file', value: png(), filename: 'a.png' }]);
+    const send = (query: string) =>
+      t.app.inject({ method: 'POST', url: `${url}${query}`, headers: { ...headers, ...asUser('a') }, payload });
+    const refused = await send('?prompt=x');
+    expect([refused.statusCode, refused.json().field]).toEqual([400, 'prompt']);
+    expect((await send('')).statusCode).toBe(201);
+  },
+);

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { DriverContext } from '../../../src/storage/driver.ts';
 import { mountCheck, openVolume } from '../../../src/storage/local/volume.ts';
+import { createDriverContext } from '../../support/storage/driver-context.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -50,11 +50,6 @@ test('opening a volume removes what killed starts left an hour ago, and nothing 
   for (const name of [...left, ...kept]) await writeFile(path.join(folder, name), '');
   const old = new Date(Date.now() - 3_700_000);
   for (const name of [...left, ...kept.slice(1)]) await utimes(path.join(folder, name), old, old);
-  const context = {
-    store: 'local',
-    registeredIdentity: async () => undefined,
-    registerIdentity: async (own: string) => own,
-  };
-  await openVolume(folder, context as unknown as DriverContext);
+  await openVolume(folder, createDriverContext('local'));
   expect((await readdir(folder)).toSorted()).toEqual(['.mediakeep-volume', ...kept].toSorted());
 });

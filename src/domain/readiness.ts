@@ -46,18 +46,22 @@ export async function checkReadiness(deps: Pick<Deps, 'db' | 'stores' | 'log' | 
     // Reads still work, so this replica stays in service.
     return full ? { ...found, degraded: true } : found;
   };
-  const [database, schema, first] = await Promise.all([
+  let newer = false;
+  const [database, found, first] = await Promise.all([
     check('database', async () => {
       await sql`SELECT 1`.execute(deps.db);
       return undefined;
     }),
     check('schema', async () => {
       const { missing, unknown } = await migrationState(deps.db);
+      newer = missing.length === 0 && unknown.length > 0;
       if (missing.length > 0) return `migrations are missing: ${missing.join(', ')}; run mediakeep migrate`;
       return unknown.length > 0 ? `the database was migrated by a newer version: ${unknown.join(', ')}` : undefined;
     }),
     store(primary),
   ]);
+  // Every migration leaves the version before it working, so that replicas can be replaced one after the other.
+  const schema = newer ? { ...found, degraded: true } : found;
   const background = deps.background.states().flatMap(failingPart);
   if (first.ok || first.degraded === true || fallbacks.length === 0) return [database, schema, first, ...background];
   // Uploads continue in a fallback, so this replica stays in service.

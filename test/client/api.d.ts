@@ -1077,7 +1077,7 @@ export interface paths {
         };
         /**
          * Can requests be served
-         * @description Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`; so is the check of each part of the background work that fails and is being retried.
+         * @description Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`. So is the check of each part of the background work that fails and is being retried, and of a schema that a newer version has migrated.
          */
         get: operations["getReadiness"];
         put?: never;

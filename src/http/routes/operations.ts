@@ -82,7 +82,7 @@ export function operationsRoutes(
       security: [],
       summary: 'Can requests be served',
       description:
-        'Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`; so is the check of each part of the background work that fails and is being retried.',
+        'Looks at the database, its schema and the primary store; 503 while one of them fails. While the primary store is down and a fallback takes what comes, it is ready and the check is `degraded`. So is the check of each part of the background work that fails and is being retried, and of a schema that a newer version has migrated.',
       response: { 200: json('Ready.', Readiness), 503: json('Not ready.', Readiness), ...problems },
     },
     handler: async (_request, reply) => {

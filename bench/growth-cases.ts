@@ -1,4 +1,5 @@
 import type { Db } from '../src/db/database.ts';
+import { tsqueryOf } from '../src/domain/words/query.ts';
 import { readEvents } from '../src/db/events.ts';
 import { countFetches, takeFetch } from '../src/db/jobs/fetches.ts';
 import { findJob } from '../src/db/jobs/jobs.ts';
@@ -98,13 +99,13 @@ export function casesOf(marks: Landmarks): Case[] {
     ...spread('metadata', (term) => ({ metadata: metadata[term] })),
     ...spread('metadata', (term) => ({ metadata: metadata[term] }), biggest),
     page('metadata', 'middling, behind 50 % of all', { metadata: metadata.middling }, deep[500]),
-    ...spread('text', (term) => ({ q: words[term] })),
-    ...spread('text', (term) => ({ q: words[term] }), biggest),
-    page('text', 'one item in 40,000', { q: words.single }),
-    page('text', 'common and middling', { q: `${words.common} ${words.middling}` }),
-    page('text', 'a phrase of both', { q: `"${words.common} ${words.middling}"` }),
-    page('text', 'middling, behind 50 % of all', { q: words.middling }, deep[500]),
-    page('text', 'middling, and a tag', { q: words.middling, tags: [tags.common] }),
+    ...spread('text', (term) => ({ words: tsqueryOf(words[term]) })),
+    ...spread('text', (term) => ({ words: tsqueryOf(words[term]) }), biggest),
+    page('text', 'one item in 40,000', { words: tsqueryOf(words.single) }),
+    page('text', 'common and middling', { words: tsqueryOf(`${words.common} ${words.middling}`) }),
+    page('text', 'a phrase of both', { words: tsqueryOf(`"${words.common} ${words.middling}"`) }),
+    page('text', 'middling, behind 50 % of all', { words: tsqueryOf(words.middling) }, deep[500]),
+    page('text', 'middling, and a tag', { words: tsqueryOf(words.middling), tags: [tags.common] }),
     reads('totals', 'stats of all', (db) => readStats(db, undefined, ['database'])),
     reads('totals', 'stats of the biggest user', (db) => readStats(db, biggestUser, ['database'])),
     reads('totals', 'tags of all', (db) => readTagCounts(db, undefined, '', 100)),

@@ -151,7 +151,7 @@ async function landmarks(db: Db): Promise<Landmarks> {
       .offset(Math.floor((count * part) / 1000))
       .limit(1)
       .executeTakeFirstOrThrow();
-    return { createdAt: row.created_at, id: row.id };
+    return { value: row.created_at, id: row.id };
   };
   const deep = { 10: await place(10), 500: await place(500), 990: await place(990) };
   const middle = items

@@ -62,10 +62,10 @@ const FUNCTIONS = `
   ANALYZE pieces;`;
 
 const items = (from: number, to: number, rows: number) => `
-  INSERT INTO generated_images (id, user_id, tool_name, model, provider, prompt, search_text, storage_url, storage_provider, media_type,
+  INSERT INTO generated_images (id, user_id, tool_name, model, provider, prompt, search_words, search_version, storage_url, storage_provider, media_type,
     mime_type, bytes, sha256, width, height, tags, status, error, metadata, generation, original_url, job_id, run_id,
     project_id, scene_id, version, filename, created_at, deleted_at)
-  SELECT n, 'user-' || u, tool, model, provider, prompt, concat_ws(E'\\n', prompt, model, tool, array_to_string(tags, ' ')),
+  SELECT n, 'user-' || u, tool, model, provider, prompt, to_tsvector('simple', translate(concat_ws(' ', prompt, model, tool, array_to_string(tags, ' ')), '-', ' ')), 1,
     CASE WHEN stored THEN 'http://media.test/uploads/outputs/' || n ELSE '' END, CASE WHEN stored THEN store END, media_type, mime_type,
     CASE WHEN stored THEN (20000 + 3000000 * pow(pg_temp.chance(n, 1), 3))::bigint END,
     CASE WHEN stored THEN md5(n::text) || md5((-n)::text) END, 1024, 1024, tags, status, CASE WHEN status = 'failed' THEN 'The provider refused the prompt.' END,

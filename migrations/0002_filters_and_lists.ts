@@ -50,7 +50,7 @@ const ADDED: readonly Pick<Table, 'name' | 'indexes'>[] = [
   },
 ];
 
-/** Indexes that only exact comparisons used. A replica of an earlier version is not ready once this migration is recorded. */
+/** Indexes that only exact comparisons used. A replica of the version before finds the same without them, but slower. */
 const REPLACED = ['tool', 'model', 'provider', 'sampler'].map((name) => `generated_images_of_${name}`);
 
 /** Indexes for filters that ignore case, for public items, and for the lists of runs and jobs. Can be interrupted and repeated. */

@@ -2,6 +2,7 @@ import fastifyCors from '@fastify/cors';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config/load-config.ts';
 import { registerAuth } from './http/auth/auth.ts';
+import { basePathOf, createRewriteUrl } from './http/base-path.ts';
 import { answerClientError, trackResponses } from './http/errors/client-error.ts';
 import { registerErrorHandler, sendFrameworkError } from './http/errors/error-handler.ts';
 import { closeOnlyIdleConnections } from './http/connections/idle-connections.ts';
@@ -46,7 +47,9 @@ const MAX_PARAM_LENGTH = 2500;
 /** Builds the service without listening; tests inject into the same app. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { config, timing = TIMING } = deps;
+  const addresses = createRewriteUrl(basePathOf(deps.publicBaseUrl));
   const app = Fastify({
+    rewriteUrl: ({ url = '/' }) => addresses.rewrite(url),
     loggerInstance: deps.log,
     genReqId: requestId,
     logController: new LogController({ disableRequestLogging: true }),
@@ -68,10 +71,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
-    exposeHeadRoutes: false,
     frameworkErrors: sendFrameworkError,
   }) as unknown as FastifyInstance;
 
+  addresses.learn(app);
   const shared = components();
   closeOnlyIdleConnections(app.server);
   trackResponses(app.server);
@@ -92,6 +95,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       exposedHeaders: [
         'location',
         'etag',
+        'last-modified',
+        'accept-ranges',
+        'content-length',
         'content-range',
         'content-disposition',
         'retry-after',

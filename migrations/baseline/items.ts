@@ -2,7 +2,6 @@ import type { Table } from './tables.ts';
 
 const ALIVE = 'deleted_at IS NULL';
 const FAILED = "status <> 'success' AND status <> 'pending'";
-const TEXT = "to_tsvector('simple', left(coalesce(search_text, prompt), 16000))";
 
 /** Items. The first columns and indexes are those of the older system, by name; types are only ever wider. */
 export const GENERATED_IMAGES: Table = {
@@ -76,7 +75,6 @@ export const GENERATED_IMAGES: Table = {
     },
     { name: 'generated_images_failed', on: `(created_at, id) WHERE ${FAILED} AND ${ALIVE}` },
     { name: 'generated_images_deleted', on: '(deleted_at) WHERE deleted_at IS NOT NULL' },
-    { name: 'generated_images_text', on: `USING GIN ((${TEXT}))` },
     // Cut, because an index entry has a size limit and a caller's value may be any text.
     {
       name: 'generated_images_of_seed',

@@ -8,7 +8,7 @@ import type { JsonObject } from '../json/json.ts';
  * How a value is stored and read. `id` is a BIGINT as text, `size` a BIGINT that fits a number, `joined` fields come from other
  * tables.
  */
-type Kind = 'text' | 'uuid' | 'id' | 'integer' | 'size' | 'sha256' | 'time' | 'object' | 'tags' | 'boolean';
+type Kind = 'text' | 'uuid' | 'id' | 'integer' | 'size' | 'sha256' | 'time' | 'object' | 'tags' | 'words' | 'boolean';
 
 interface ItemColumn {
   kind: Kind;
@@ -63,7 +63,7 @@ export const ITEM = {
   mediaType: { kind: 'text', required: true, default: 'image', by: 'service', filter: 'many', run: 'type' },
   mimeType: { kind: 'text', varchar: 50, by: 'service', filter: 'many' },
   bytes: { kind: 'size', by: 'service', run: 'file_size_bytes' },
-  sha256: { kind: 'sha256', by: 'service' },
+  sha256: { kind: 'sha256', by: 'service', filter: 'few' },
   width: { kind: 'integer', by: 'service' },
   height: { kind: 'integer', by: 'service' },
   durationMs: { kind: 'size', by: 'service' },
@@ -86,7 +86,13 @@ export const ITEM = {
   metadata: { kind: 'object', by: 'caller' },
   generation: { kind: 'object', by: 'caller' },
   providerResponse: { kind: 'object', by: 'service', hidden: true, run: false },
-  searchText: { kind: 'text', by: 'service', hidden: true, run: false },
+  /** Of the version before, which still writes it; nothing reads it. */
+  searchText: { kind: 'text', by: 'database', hidden: true, run: false },
+  /** The words that a search by text finds, and the version of the way in which they were split. */
+  searchWords: { kind: 'words', by: 'service', hidden: true, run: false },
+  searchVersion: { kind: 'integer', by: 'service', hidden: true, run: false },
+  /** Raised by edits alone; the tag of the record. */
+  revision: { kind: 'integer', required: true, default: 0, by: 'database', hidden: true, run: false },
   messageId: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'few' },
   requestId: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'few' },
   jobId: { kind: 'text', by: 'caller', maxBytes: SHORT, filter: 'few' },
@@ -138,6 +144,7 @@ interface Values {
   time: string;
   object: JsonObject;
   tags: string[];
+  words: string;
   boolean: boolean;
 }
 
@@ -189,6 +196,7 @@ const TYPES = {
   time: 'timestamp with time zone',
   object: 'jsonb',
   tags: 'text[]',
+  words: 'tsvector',
   boolean: 'boolean',
 } as const satisfies Record<Kind, string>;
 

@@ -207,6 +207,25 @@ export interface MediaEventLogTable {
   forgotten_to: Generated<string>;
 }
 
+export interface TasksTable {
+  id: string;
+  user_id: string;
+  admin: boolean;
+  action: string;
+  request: JSONColumnType<JsonObject, string, string>;
+  matched: number;
+  done: Generated<number>;
+  failed_count: Generated<number>;
+  failed: JSONColumnType<JsonObject[], string | undefined, string>;
+  after: Generated<string>;
+  up_to: string;
+  leased_until: Timestamp;
+  /** Counts takings. */
+  revision: Generated<number>;
+  created_at: Timestamp;
+  finished_at: NullableTimestamp;
+}
+
 export interface Tables {
   generated_images: GeneratedImagesTable;
   media_locations: MediaLocationsTable;
@@ -222,6 +241,7 @@ export interface Tables {
   fetches: FetchesTable;
   webhook_deliveries: WebhookDeliveriesTable;
   runs: RunsTable;
+  tasks: TasksTable;
   run_slots: RunSlotsTable;
   media_event_outbox: MediaEventOutboxTable;
   media_events: MediaEventsTable;

@@ -7,6 +7,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The document as it is served; each form is serialised once. */
     openapiText(form: 'json' | 'yaml'): Buffer;
+    /** Operations whose body may be left out. */
+    operationsWithOptionalBody: Set<string>;
   }
 }
 
@@ -23,6 +25,11 @@ function openapiTexts(app: FastifyInstance): (form: 'json' | 'yaml') => Buffer {
 
 /** Describes the API from the routes' own schemas; register it before them. */
 export async function registerOpenapi(app: FastifyInstance, version: string, publicBaseUrl: string): Promise<void> {
+  app.decorate('operationsWithOptionalBody', new Set<string>());
+  app.addHook('onRoute', ({ config, schema }) => {
+    if (config?.body === 'optional-json' && schema?.operationId !== undefined)
+      app.operationsWithOptionalBody.add(schema.operationId);
+  });
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -115,7 +122,15 @@ export function openapiDocument(app: FastifyInstance): JsonObject {
         Object.assign(property['discriminator'], { mapping: mappingOf(property['oneOf'], schemas) });
     }
   }
+  for (const path of Object.values(document['paths'] as Record<string, Record<string, Operation>>))
+    for (const { operationId, requestBody } of Object.values(path))
+      if (requestBody && app.operationsWithOptionalBody.has(operationId ?? '')) requestBody.required = false;
   return document;
+}
+
+interface Operation {
+  operationId?: string;
+  requestBody?: { required?: boolean };
 }
 
 function mappingOf(oneOf: unknown, schemas: Record<string, { properties?: Record<string, JsonObject> }>): JsonObject {

@@ -90,3 +90,20 @@ export function mediaTypeByMime(mime: string): MediaType | undefined {
 export function mediaTypeByExtension(ext: string): MediaType | undefined {
   return byExtension.get(ext.replace(/^\./, '').toLowerCase());
 }
+
+/** Types whose files look alike from outside: the same container, or a still and a moving picture. */
+const FAMILIES: readonly (readonly string[])[] = [
+  ['video/mp4', 'video/quicktime', 'audio/mp4', 'video/3gpp', 'video/3gpp2'],
+  ['video/webm', 'audio/webm', 'video/matroska', 'audio/matroska'],
+  ['audio/ogg', 'video/ogg'],
+  ['image/png', 'image/apng'],
+  ['image/heic', 'image/heif', 'image/avif'],
+  ['model/gltf-binary', 'model/gltf+json'],
+];
+const familyOf = new Map(FAMILIES.flatMap((family, index) => family.map((mime) => [mime, index] as const)));
+
+/** Whether a browser that sees a file's name alone could take one type for the other. */
+export function isOfFamily(mime: string, other: string): boolean {
+  const family = familyOf.get(mime);
+  return mime === other || (family !== undefined && family === familyOf.get(other));
+}

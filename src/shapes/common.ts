@@ -10,6 +10,51 @@ export function component<P extends TProperties>(name: string, properties: P, op
   return schema;
 }
 
+/** Keyword of request schemas: names of properties whose null means that they were left out. */
+export const NULL_IS_ABSENT = 'x-null-is-absent';
+
+/** Keyword of request schemas: what null stands for, by property. Generators of clients know scalars alone as nullable. */
+export const NULL_IS = 'x-null-is';
+
+/**
+ * An object that callers send. Records in answers are full of nulls, and parts of them are sent back: where null has no meaning of its
+ * own, it counts as left out, and handlers never see it.
+ */
+export function requestComponent<P extends TProperties>(
+  name: string,
+  properties: P,
+  options: TObjectOptions,
+): TObject<P> {
+  const required = new Set((Type.Object(properties) as { required?: string[] }).required);
+  const cleared = Object.keys((options as { [NULL_IS]?: object })[NULL_IS] ?? {});
+  const absent = Object.keys(properties).filter(
+    (each) => !required.has(each) && !cleared.includes(each) && !takesNull(properties[each]),
+  );
+  const nullable = Object.fromEntries(
+    Object.entries(properties).map(([each, schema]) => [
+      each,
+      absent.includes(each) ? Type.Optional(orNull(schema)) : schema,
+    ]),
+  ) as P;
+  return component(name, nullable, { ...options, [NULL_IS_ABSENT]: absent });
+}
+
+type Shape = TSchema & { type?: string | string[]; enum?: unknown[] };
+
+function takesNull(schema: Shape | undefined): boolean {
+  return [schema?.type ?? []].flat().includes('null');
+}
+
+const SCALARS = new Set(['string', 'integer', 'number', 'boolean']);
+
+/** The same for the document, as far as generators of clients know it: of scalars. */
+function orNull(schema: Shape): TSchema {
+  if (schema.enum !== undefined) return { ...schema, enum: [...schema.enum, null] };
+  return typeof schema.type === 'string' && SCALARS.has(schema.type)
+    ? { ...schema, type: [schema.type, 'null'] }
+    : schema;
+}
+
 /** A reference to a component: OpenAPI shows a `$ref`, and TypeScript still knows the type. */
 export function ref<T extends TSchema>(schema: T): ReturnType<typeof Type.Unsafe<Static<T>>> {
   const { $id } = schema as { $id?: string };

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { component, jsonObject, ref, text } from './common.ts';
+import { component, jsonObject, ref, text, requestComponent } from './common.ts';
 import { flatFields } from './item-fields.ts';
 
 /** JSON as text, for forms, which have only texts. */
@@ -31,7 +31,7 @@ export const IngestFormSchema = component(
 
 const source = <T extends string>(type: T) => Type.Literal(type, { description: 'Kind of the source.' });
 
-export const Base64Source = component(
+export const Base64Source = requestComponent(
   'Base64Source',
   {
     type: source('base64'),
@@ -39,7 +39,7 @@ export const Base64Source = component(
   },
   { additionalProperties: false, description: 'The bytes themselves.' },
 );
-export const UrlSource = component(
+export const UrlSource = requestComponent(
   'UrlSource',
   {
     type: source('url'),
@@ -52,7 +52,7 @@ export const UrlSource = component(
   },
   { additionalProperties: false, description: 'A URL that is fetched at once.' },
 );
-export const ObjectSource = component(
+export const ObjectSource = requestComponent(
   'ObjectSource',
   {
     type: source('object'),
@@ -64,7 +64,7 @@ export const ObjectSource = component(
     description: 'An object that is in a store already; it is not deleted with the item. Needs media:admin.',
   },
 );
-export const ExternalSource = component(
+export const ExternalSource = requestComponent(
   'ExternalSource',
   {
     type: source('external'),
@@ -80,7 +80,7 @@ export const ExternalSource = component(
   { additionalProperties: false, description: 'A record only: the bytes stay where they are.' },
 );
 
-export const IngestJson = component(
+export const IngestJson = requestComponent(
   'IngestJson',
   {
     ...flatFields,

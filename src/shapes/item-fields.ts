@@ -60,7 +60,7 @@ const TEXTS: Record<keyof MediaItem, Texts> = {
   mediaType: { item: '`image`, `audio`, `video` or `model` (3D).', filter: 'Kind of media.', examples: ['image'] },
   mimeType: { item: 'Type, as told from the bytes.', filter: 'Exact type.', examples: ['image/png'] },
   bytes: { item: 'Size of the file in bytes.' },
-  sha256: { item: 'SHA-256 of the file, hexadecimal.' },
+  sha256: { item: 'SHA-256 of the file, hexadecimal.', filter: 'SHA-256 of the file, hexadecimal.' },
   width: { item: 'In pixels.' },
   height: { item: 'In pixels.' },
   durationMs: { item: 'In milliseconds.' },
@@ -188,6 +188,7 @@ function filterSchema(field: FilterField): TSchema {
   if (field === 'mediaType') return Type.Enum(MEDIA_TYPES, { description });
   if (values) return Type.Enum([...values], { description });
   if (kind === 'uuid') return Type.String({ format: 'uuid', description });
+  if (kind === 'sha256') return Type.String({ pattern: '^[0-9A-Fa-f]{64}$', description });
   return text(description, varchar ?? 2000);
 }
 

@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import ajvFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
 import { AppError } from '../errors.ts';
-import { components } from './common.ts';
+import { NULL_IS, NULL_IS_ABSENT, components } from './common.ts';
 import { nearest } from './nearest-name.ts';
 import { type Validate, validateOnFirstUse } from './on-first-use.ts';
 
@@ -37,6 +37,31 @@ export function createAjv(coerceTypes: boolean | 'array', shared: readonly TSche
       compile: (bound: number) => (text: string) => fits(lengthUpTo(text, bound), bound),
     });
   }
+  ajv.addKeyword({
+    keyword: NULL_IS_ABSENT,
+    type: 'object',
+    schemaType: 'array',
+    before: 'properties',
+    modifying: true,
+    errors: false,
+    compile: (names: string[]) => (value: Record<string, unknown>) => {
+      for (const name of names) if (value[name] === null) delete value[name];
+      return true;
+    },
+  });
+  ajv.addKeyword({
+    keyword: NULL_IS,
+    type: 'object',
+    schemaType: 'object',
+    before: 'properties',
+    modifying: true,
+    errors: false,
+    compile: (meant: Record<string, unknown>) => (value: Record<string, unknown>) => {
+      for (const [name, instead] of Object.entries(meant))
+        if (value[name] === null) value[name] = structuredClone(instead);
+      return true;
+    },
+  });
   for (const schema of shared) ajv.addSchema(schema);
   return ajv;
 }

@@ -3,6 +3,8 @@ import { keepRunning } from '../background/keep-running.ts';
 import { observed } from '../background/observe.ts';
 import { DOWNLOAD_PRIORITY } from '../db/queue/enqueue.ts';
 import type { Deps } from '../domain/deps.ts';
+import { removeOldTasks } from '../db/tasks.ts';
+import { runActionTask } from '../domain/actions/action-tasks.ts';
 import { fetchPending } from '../domain/pending/fetch-pending.ts';
 import { removeOldDeliveries } from '../domain/webhooks/old-deliveries.ts';
 import { makePendingCopies, secondsToNextCopy } from '../domain/copies/pending-copies.ts';
@@ -25,7 +27,9 @@ export interface RunningTasks {
 /** How soon a store that was down is retried. */
 const DOWN_SECONDS = 10;
 /** Tasks that look for due rows. */
-const WATCHES = ['copies', 'fetches', 'comfyui-all', 'run-files', 'deliveries'] as const;
+const WATCHES = ['copies', 'fetches', 'comfyui-all', 'run-files', 'deliveries', 'actions'] as const;
+/** How long the outcome of a task can be read. */
+const TASK_DAYS = 7;
 
 function tasks(deps: Deps, concurrency: number): TaskList {
   const download = downloads((signal) => fetchPending(deps, { atHand: false }, { signal }), concurrency);
@@ -63,6 +67,14 @@ function tasks(deps: Deps, concurrency: number): TaskList {
         if (Date.now() >= end) return void (await addOnce(helpers, 'comfyui-all'));
       }
     }),
+    actions: alone('actions', async (helpers) => {
+      const end = Date.now() + TURN_MS;
+      while (!helpers.abortSignal?.aborted) {
+        if (!(await runActionTask(deps, helpers.abortSignal, end))) break;
+        if (Date.now() >= end) return void (await addOnce(helpers, 'actions'));
+      }
+      await removeOldTasks(deps.db, TASK_DAYS);
+    }),
     deliveries: async () => {
       const removed = await removeOldDeliveries(deps);
       if (removed > 0) deps.log.info({ removed }, 'removed webhooks whose time was over');
@@ -88,6 +100,7 @@ const PARTS: Readonly<Record<string, string>> = {
   comfyui: 'comfyui',
   'comfyui-all': 'comfyui',
   deliveries: 'old-webhooks',
+  actions: 'actions',
   'run-files': 'run-files',
 };
 

@@ -91,7 +91,7 @@ export interface paths {
         head?: never;
         /**
          * Change a record
-         * @description Changes tags, metadata, prompt, visibility or expiry. Each given field replaces the old one.
+         * @description Changes tags, metadata, prompt, file name, visibility or expiry. Each given field replaces the old one; null clears it. With `If-Match` only the record that has that ETag, so that two editors do not overwrite each other (412).
          */
         patch: operations["updateMedia"];
         trace?: never;
@@ -384,6 +384,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Act on many items
+         * @description Deletes, restores, purges, tags, untags or shows many items, named by `ids` or by the `filter` of a search. An item that fails leaves the others alone. More than 1,000 matches are left to a worker: 202, with a task.
+         */
+        post: operations["actOnMany"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a task
+         * @description How far the work on many items is. Kept for a week after its end.
+         */
+        get: operations["getTask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batches": {
         parameters: {
             query?: never;
@@ -516,6 +556,26 @@ export interface paths {
          * @description Needs no token until the URL expires.
          */
         get: operations["getSigned"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/signed/{token}/{filename}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliver the bytes that a signed URL names
+         * @description Needs no token until the URL expires. The name says under what the file is saved; any is accepted.
+         */
+        get: operations["getSignedFile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1112,6 +1172,61 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An item that is as it was, and why. */
+        ActionFailure: {
+            /** @description Id of the item. */
+            id: string;
+            problem: components["schemas"]["Problem"];
+        };
+        /** @description What became of the items. */
+        ActionsOutcome: {
+            /** @description Items that match and that the token may change. */
+            matched: number;
+            /** @description Items on which the action was carried out, or that were so already. */
+            done: number;
+            /** @description The others. */
+            failed: components["schemas"]["ActionFailure"][];
+        };
+        /**
+         * @description One action on many items.
+         * @example {
+         *       "action": "tag",
+         *       "ids": [
+         *         "42",
+         *         "43"
+         *       ],
+         *       "value": "approved"
+         *     }
+         */
+        ActionsRequest: {
+            /**
+             * @description What is done to each item.
+             * @example tag
+             * @enum {unknown}
+             */
+            action: "delete" | "restore" | "purge" | "tag" | "untag" | "visibility";
+            /** @description The items. */
+            ids?: string[];
+            /**
+             * @description In place of `ids`: the parameters of `GET /v1/media` as JSON, without order and paging; `{}` means all. `restore` looks among deleted items.
+             * @example {
+             *       "tag": [
+             *         "draft"
+             *       ],
+             *       "createdBefore": "2026-01-01T00:00:00Z"
+             *     }
+             */
+            filter?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description A tag or a list of tags for `tag` and `untag`; `private` or `public` for `visibility`.
+             * @example approved
+             */
+            value?: unknown;
+            /** @description Only count the items that match. */
+            dryRun?: boolean | null;
+        };
         /** @description The bytes themselves. */
         Base64Source: {
             /**
@@ -1570,7 +1685,7 @@ export interface components {
              */
             storageProvider: string;
             /** @description Type of the file, if it is known. */
-            mimeType?: string;
+            mimeType?: string | null;
         };
         /**
          * @description A provider's answer, and the fields of its items.
@@ -1591,38 +1706,38 @@ export interface components {
              * @description Owner. A user token may leave it out; a service token must give it.
              * @example user-1
              */
-            userId?: string;
+            userId?: string | null;
             /** @description Name of the owner to show. */
-            username?: string;
+            username?: string | null;
             /** @description Tool that asked for it. */
-            toolName?: string;
+            toolName?: string | null;
             /**
              * @description What was asked for.
              * @example a red fox in the snow
              */
-            prompt?: string;
+            prompt?: string | null;
             /** @description Model that made it. */
-            model?: string;
+            model?: string | null;
             /** @description Who generated. */
-            provider?: string;
+            provider?: string | null;
             /** @description Size that was asked for. */
-            size?: string;
+            size?: string | null;
             /** @description Quality that was asked for. */
-            quality?: string;
+            quality?: string | null;
             /** @description Style that was asked for. */
-            style?: string;
+            style?: string | null;
             /** @description How many were asked for. */
-            n?: number;
+            n?: number | null;
             /**
              * @description Name of the file.
              * @example fox.png
              */
-            filename?: string;
+            filename?: string | null;
             /**
              * @description Default: the setting DEFAULT_VISIBILITY.
              * @enum {unknown}
              */
-            visibility?: "private" | "public";
+            visibility?: "private" | "public" | null;
             /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
@@ -1631,40 +1746,40 @@ export interface components {
              */
             tags?: string[];
             /** @description The caller's message. */
-            messageId?: string;
+            messageId?: string | null;
             /** @description The caller's request. */
-            requestId?: string;
+            requestId?: string | null;
             /** @description Job at the generating back end. */
-            jobId?: string;
+            jobId?: string | null;
             /** @description Pipeline run. */
-            runId?: string;
+            runId?: string | null;
             /**
              * Format: uuid
              * @description Project of the scene.
              */
-            projectId?: string;
+            projectId?: string | null;
             /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
+            sceneId?: string | null;
             /** @description Item that it was made from. */
-            parentId?: string;
+            parentId?: string | null;
             /** @description Id that it had in an older system. */
-            externalId?: string;
+            externalId?: string | null;
             /** @description Where it came from. */
-            originalUrl?: string;
+            originalUrl?: string | null;
             /**
              * @description When it was generated.
              * @example 2026-11-21T01:55:37Z
              */
-            generatedAt?: string;
+            generatedAt?: string | null;
             /**
              * @description When it may be removed.
              * @example 2026-11-21T01:55:37Z
              */
-            expiresAt?: string;
+            expiresAt?: string | null;
             /** @description Folders in the key, below the user's. */
-            subfolder?: string;
+            subfolder?: string | null;
             /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
+            store?: string | null;
             /** @description The caller's own data, up to 64 KiB and 32 levels. */
             metadata?: {
                 [key: string]: unknown;
@@ -1818,38 +1933,38 @@ export interface components {
              * @description Owner. A user token may leave it out; a service token must give it.
              * @example user-1
              */
-            userId?: string;
+            userId?: string | null;
             /** @description Name of the owner to show. */
-            username?: string;
+            username?: string | null;
             /** @description Tool that asked for it. */
-            toolName?: string;
+            toolName?: string | null;
             /**
              * @description What was asked for.
              * @example a red fox in the snow
              */
-            prompt?: string;
+            prompt?: string | null;
             /** @description Model that made it. */
-            model?: string;
+            model?: string | null;
             /** @description Who generated. */
-            provider?: string;
+            provider?: string | null;
             /** @description Size that was asked for. */
-            size?: string;
+            size?: string | null;
             /** @description Quality that was asked for. */
-            quality?: string;
+            quality?: string | null;
             /** @description Style that was asked for. */
-            style?: string;
+            style?: string | null;
             /** @description How many were asked for. */
-            n?: number;
+            n?: number | null;
             /**
              * @description Name of the file.
              * @example fox.png
              */
-            filename?: string;
+            filename?: string | null;
             /**
              * @description Default: the setting DEFAULT_VISIBILITY.
              * @enum {unknown}
              */
-            visibility?: "private" | "public";
+            visibility?: "private" | "public" | null;
             /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
@@ -1861,46 +1976,46 @@ export interface components {
              * @description `failed` records a generation that gave nothing, with `error`.
              * @enum {unknown}
              */
-            status?: "success" | "failed";
+            status?: "success" | "failed" | null;
             /** @description Why the generation failed. */
-            error?: string;
+            error?: string | null;
             /** @description The caller's message. */
-            messageId?: string;
+            messageId?: string | null;
             /** @description The caller's request. */
-            requestId?: string;
+            requestId?: string | null;
             /** @description Job at the generating back end. */
-            jobId?: string;
+            jobId?: string | null;
             /** @description Pipeline run. */
-            runId?: string;
+            runId?: string | null;
             /**
              * Format: uuid
              * @description Project of the scene.
              */
-            projectId?: string;
+            projectId?: string | null;
             /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
+            sceneId?: string | null;
             /** @description Item that it was made from. */
-            parentId?: string;
+            parentId?: string | null;
             /** @description Id that it had in an older system. */
-            externalId?: string;
+            externalId?: string | null;
             /** @description Where it came from. */
-            originalUrl?: string;
+            originalUrl?: string | null;
             /**
              * @description When it was generated.
              * @example 2026-11-21T01:55:37Z
              */
-            generatedAt?: string;
+            generatedAt?: string | null;
             /**
              * @description When it may be removed.
              * @example 2026-11-21T01:55:37Z
              */
-            expiresAt?: string;
+            expiresAt?: string | null;
             /** @description Folders in the key, below the user's. */
-            subfolder?: string;
+            subfolder?: string | null;
             /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
+            store?: string | null;
             /** @description SHA-256 of the file, hexadecimal; verified. */
-            sha256?: string;
+            sha256?: string | null;
             /** @description The caller's own data, up to 64 KiB and 32 levels. */
             metadata?: {
                 [key: string]: unknown;
@@ -1999,36 +2114,36 @@ export interface components {
              * @description Owner. A user token may leave it out; a service token must give it.
              * @example user-1
              */
-            userId?: string;
+            userId?: string | null;
             /** @description Name of the owner to show. */
-            username?: string;
+            username?: string | null;
             /** @description Tool that asked for it. */
-            toolName?: string;
+            toolName?: string | null;
             /**
              * @description What was asked for.
              * @example a red fox in the snow
              */
-            prompt?: string;
+            prompt?: string | null;
             /** @description Model that made it. */
-            model?: string;
+            model?: string | null;
             /** @description Size that was asked for. */
-            size?: string;
+            size?: string | null;
             /** @description Quality that was asked for. */
-            quality?: string;
+            quality?: string | null;
             /** @description Style that was asked for. */
-            style?: string;
+            style?: string | null;
             /** @description How many were asked for. */
-            n?: number;
+            n?: number | null;
             /**
              * @description Name of the file.
              * @example fox.png
              */
-            filename?: string;
+            filename?: string | null;
             /**
              * @description Default: the setting DEFAULT_VISIBILITY.
              * @enum {unknown}
              */
-            visibility?: "private" | "public";
+            visibility?: "private" | "public" | null;
             /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
@@ -2037,38 +2152,38 @@ export interface components {
              */
             tags?: string[];
             /** @description The caller's message. */
-            messageId?: string;
+            messageId?: string | null;
             /** @description The caller's request. */
-            requestId?: string;
+            requestId?: string | null;
             /** @description Pipeline run. */
-            runId?: string;
+            runId?: string | null;
             /**
              * Format: uuid
              * @description Project of the scene.
              */
-            projectId?: string;
+            projectId?: string | null;
             /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
+            sceneId?: string | null;
             /** @description Item that it was made from. */
-            parentId?: string;
+            parentId?: string | null;
             /** @description Id that it had in an older system. */
-            externalId?: string;
+            externalId?: string | null;
             /** @description Where it came from. */
-            originalUrl?: string;
+            originalUrl?: string | null;
             /**
              * @description When it was generated.
              * @example 2026-11-21T01:55:37Z
              */
-            generatedAt?: string;
+            generatedAt?: string | null;
             /**
              * @description When it may be removed.
              * @example 2026-11-21T01:55:37Z
              */
-            expiresAt?: string;
+            expiresAt?: string | null;
             /** @description Folders in the key, below the user's. */
-            subfolder?: string;
+            subfolder?: string | null;
             /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
+            store?: string | null;
             /** @description The caller's own data, up to 64 KiB and 32 levels. */
             metadata?: {
                 [key: string]: unknown;
@@ -2460,7 +2575,7 @@ export interface components {
             /** @description How many there are in all; only with `includeTotal=true`. */
             total?: number;
         };
-        /** @description Each given field replaces the old one. */
+        /** @description Each given field replaces the old one; null clears it, where it may be empty. */
         MediaPatch: {
             /**
              * @description Up to 64 tags of up to 64 characters.
@@ -2473,16 +2588,15 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             };
-            /**
-             * @description What was asked for.
-             * @example a red fox in the snow
-             */
-            prompt?: string;
+            /** @description Replaces the prompt. */
+            prompt?: string | null;
+            /** @description Replaces the name of the file. */
+            filename?: string | null;
             /**
              * @description Default: the setting DEFAULT_VISIBILITY.
              * @enum {unknown}
              */
-            visibility?: "private" | "public";
+            visibility?: "private" | "public" | null;
             /** @description Null: never. */
             expiresAt?: string | null;
         };
@@ -2699,7 +2813,7 @@ export interface components {
              * @description The text as it went to the generator, up to 256 KiB.
              * @example a red fox, woodcut
              */
-            transformedText?: string;
+            transformedText?: string | null;
         };
         /** @description A run with its items. */
         RunDetails: {
@@ -2781,38 +2895,38 @@ export interface components {
              * @description Owner. A user token may leave it out; a service token must give it.
              * @example user-1
              */
-            userId?: string;
+            userId?: string | null;
             /** @description Name of the owner to show. */
-            username?: string;
+            username?: string | null;
             /** @description Tool that asked for it. */
-            toolName?: string;
+            toolName?: string | null;
             /**
              * @description What was asked for.
              * @example a red fox in the snow
              */
-            prompt?: string;
+            prompt?: string | null;
             /** @description Model that made it. */
-            model?: string;
+            model?: string | null;
             /** @description Who generated. */
-            provider?: string;
+            provider?: string | null;
             /** @description Size that was asked for. */
-            size?: string;
+            size?: string | null;
             /** @description Quality that was asked for. */
-            quality?: string;
+            quality?: string | null;
             /** @description Style that was asked for. */
-            style?: string;
+            style?: string | null;
             /** @description How many were asked for. */
-            n?: number;
+            n?: number | null;
             /**
              * @description Name of the file.
              * @example fox.png
              */
-            filename?: string;
+            filename?: string | null;
             /**
              * @description Default: the setting DEFAULT_VISIBILITY.
              * @enum {unknown}
              */
-            visibility?: "private" | "public";
+            visibility?: "private" | "public" | null;
             /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
@@ -2824,46 +2938,46 @@ export interface components {
              * @description `failed` records a generation that gave nothing, with `error`.
              * @enum {unknown}
              */
-            status?: "success" | "failed";
+            status?: "success" | "failed" | null;
             /** @description Why the generation failed. */
-            error?: string;
+            error?: string | null;
             /** @description The caller's message. */
-            messageId?: string;
+            messageId?: string | null;
             /** @description The caller's request. */
-            requestId?: string;
+            requestId?: string | null;
             /** @description Job at the generating back end. */
-            jobId?: string;
+            jobId?: string | null;
             /** @description Pipeline run. */
-            runId?: string;
+            runId?: string | null;
             /**
              * Format: uuid
              * @description Project of the scene.
              */
-            projectId?: string;
+            projectId?: string | null;
             /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
+            sceneId?: string | null;
             /** @description Item that it was made from. */
-            parentId?: string;
+            parentId?: string | null;
             /** @description Id that it had in an older system. */
-            externalId?: string;
+            externalId?: string | null;
             /** @description Where it came from. */
-            originalUrl?: string;
+            originalUrl?: string | null;
             /**
              * @description When it was generated.
              * @example 2026-11-21T01:55:37Z
              */
-            generatedAt?: string;
+            generatedAt?: string | null;
             /**
              * @description When it may be removed.
              * @example 2026-11-21T01:55:37Z
              */
-            expiresAt?: string;
+            expiresAt?: string | null;
             /** @description Folders in the key, below the user's. */
-            subfolder?: string;
+            subfolder?: string | null;
             /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
+            store?: string | null;
             /** @description SHA-256 of the file, hexadecimal; verified. */
-            sha256?: string;
+            sha256?: string | null;
             /** @description The caller's own data, up to 64 KiB and 32 levels. */
             metadata?: {
                 [key: string]: unknown;
@@ -2878,7 +2992,7 @@ export interface components {
              * @description In place of `source`, what a generator gave, whichever it is: a text that starts with `http:` or `https:` is a URL, any other a ComfyUI prompt id.
              * @example https://cdn.example.com/out.png
              */
-            output?: string;
+            output?: string | null;
         };
         /** @description One page of runs. */
         RunPage: {
@@ -2902,7 +3016,7 @@ export interface components {
              * @description Owner. A user token may leave it out; a service token must give it.
              * @example user-1
              */
-            userId?: string;
+            userId?: string | null;
             /**
              * @description What the user entered, up to 256 KiB.
              * @example a red fox
@@ -2912,22 +3026,22 @@ export interface components {
              * @description The text as it went to the generator, up to 256 KiB.
              * @example a red fox, woodcut
              */
-            transformedText?: string;
+            transformedText?: string | null;
             /**
              * @description Schema of the pipeline.
              * @example dada
              */
-            schema?: string;
+            schema?: string | null;
             /**
              * @description Mode of the pipeline.
              * @example eco
              */
-            executionMode?: string;
+            executionMode?: string | null;
             /**
              * @description Safety level of the pipeline.
              * @example kids
              */
-            safetyLevel?: string;
+            safetyLevel?: string | null;
             /** @description The caller's own data, up to 64 KiB and 32 levels. */
             metadata?: {
                 [key: string]: unknown;
@@ -2948,7 +3062,7 @@ export interface components {
          */
         SaveImagesRequest: {
             /** @description Owner; a service token must give it. */
-            userId?: string;
+            userId?: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -2956,7 +3070,7 @@ export interface components {
         SignedUrl: {
             /**
              * @description Needs no token until it expires.
-             * @example http://127.0.0.1:8080/v1/signed/mku_derived~WyJHRVQiXQ~c2lnbmF0dXJl
+             * @example http://127.0.0.1:8080/v1/signed/mku_derived~WyJHRVQiXQ~c2lnbmF0dXJl/fox.png
              */
             url: string;
             /**
@@ -2976,9 +3090,9 @@ export interface components {
              * @description Seconds until the URL expires, at most 7 days. Default: the setting URL_TTL_SECONDS.
              * @example 900
              */
-            expiresIn?: number;
+            expiresIn?: number | null;
             /** @description Offer the file for saving instead of showing it. */
-            download?: boolean;
+            download?: boolean | null;
         };
         /** @description A URL, or why there is none. */
         SignedUrlResult: {
@@ -3020,9 +3134,9 @@ export interface components {
              * @description Seconds until the URL expires, at most 7 days. Default: the setting URL_TTL_SECONDS.
              * @example 900
              */
-            expiresIn?: number;
+            expiresIn?: number | null;
             /** @description Offer the file for saving instead of showing it. */
-            download?: boolean;
+            download?: boolean | null;
         };
         /** @description Totals of one user, or of all. */
         Stats: {
@@ -3075,6 +3189,52 @@ export interface components {
             /** @description Changes of items, anybody's, that are not counted yet: 0 when the counts are exact, 10000 for that many or more. */
             behind: number;
         };
+        /** @description Work on many items that goes on after its request was answered. */
+        Task: {
+            /**
+             * Format: uuid
+             * @description Id of the task.
+             */
+            id: string;
+            /** @description Who asked for it. */
+            userId: string;
+            /** @description What is done. */
+            action: string;
+            /**
+             * @description `queued`, `running` or `done`.
+             * @example running
+             */
+            state: string;
+            /** @description Items that matched when it was asked for. */
+            matched: number;
+            /** @description Items on which it was carried out so far. */
+            done: number;
+            /** @description Items that failed so far. */
+            failedCount: number;
+            /** @description The first hundred of them. */
+            failed: {
+                /** @description Id of the item. */
+                id: string;
+                /** @description Why; see docs/errors.md. */
+                code: string;
+                /** @description Why, in a sentence. */
+                detail: string;
+            }[];
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finishedAt: string | null;
+        };
+        /** @description More items matched than are changed at once: a worker does it. */
+        TaskAccepted: {
+            task: components["schemas"]["Task"];
+        };
         /** @description An upload that was begun: PUT the bytes, then complete it. */
         Upload: {
             /**
@@ -3122,33 +3282,33 @@ export interface components {
              * @description Owner. A user token may leave it out; a service token must give it.
              * @example user-1
              */
-            userId?: string;
+            userId?: string | null;
             /** @description Name of the owner to show. */
-            username?: string;
+            username?: string | null;
             /** @description Tool that asked for it. */
-            toolName?: string;
+            toolName?: string | null;
             /**
              * @description What was asked for.
              * @example a red fox in the snow
              */
-            prompt?: string;
+            prompt?: string | null;
             /** @description Model that made it. */
-            model?: string;
+            model?: string | null;
             /** @description Who generated. */
-            provider?: string;
+            provider?: string | null;
             /** @description Size that was asked for. */
-            size?: string;
+            size?: string | null;
             /** @description Quality that was asked for. */
-            quality?: string;
+            quality?: string | null;
             /** @description Style that was asked for. */
-            style?: string;
+            style?: string | null;
             /** @description How many were asked for. */
-            n?: number;
+            n?: number | null;
             /**
              * @description Default: the setting DEFAULT_VISIBILITY.
              * @enum {unknown}
              */
-            visibility?: "private" | "public";
+            visibility?: "private" | "public" | null;
             /**
              * @description Up to 64 tags of up to 64 characters.
              * @example [
@@ -3157,47 +3317,47 @@ export interface components {
              */
             tags?: string[];
             /** @description The caller's message. */
-            messageId?: string;
+            messageId?: string | null;
             /** @description The caller's request. */
-            requestId?: string;
+            requestId?: string | null;
             /** @description Job at the generating back end. */
-            jobId?: string;
+            jobId?: string | null;
             /** @description Pipeline run. */
-            runId?: string;
+            runId?: string | null;
             /**
              * Format: uuid
              * @description Project of the scene.
              */
-            projectId?: string;
+            projectId?: string | null;
             /** @description Scene; the item becomes its next version. */
-            sceneId?: string;
+            sceneId?: string | null;
             /** @description Item that it was made from. */
-            parentId?: string;
+            parentId?: string | null;
             /** @description Id that it had in an older system. */
-            externalId?: string;
+            externalId?: string | null;
             /** @description Where it came from. */
-            originalUrl?: string;
+            originalUrl?: string | null;
             /**
              * @description When it was generated.
              * @example 2026-11-21T01:55:37Z
              */
-            generatedAt?: string;
+            generatedAt?: string | null;
             /**
              * @description When it may be removed.
              * @example 2026-11-21T01:55:37Z
              */
-            expiresAt?: string;
+            expiresAt?: string | null;
             /** @description Folders in the key, below the user's. */
-            subfolder?: string;
+            subfolder?: string | null;
             /** @description Name of the store to write to. Default: the primary one. */
-            store?: string;
+            store?: string | null;
             /** @description SHA-256 of the file, hexadecimal; verified. */
-            sha256?: string;
+            sha256?: string | null;
             /**
              * @description Name of the file.
              * @example fox.png
              */
-            filename?: string;
+            filename?: string | null;
             /** @description The caller's own data, up to 64 KiB and 32 levels. */
             metadata?: {
                 [key: string]: unknown;
@@ -3207,10 +3367,10 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Type of the file; what arrives has to be of that type.
+             * @description Type of the file, as `File.type` tells it; empty: the name's ending tells, or else the bytes. What arrives is kept under its true type, which must be of that type's family.
              * @example image/png
              */
-            contentType: string;
+            contentType?: string | null;
             /**
              * @description Size of the file.
              * @example 68
@@ -3279,6 +3439,8 @@ export interface operations {
                 mediaType?: "image" | "audio" | "video" | "model";
                 /** @description Exact type. */
                 mimeType?: string;
+                /** @description SHA-256 of the file, hexadecimal. */
+                sha256?: string;
                 /** @description `private` or `public`. */
                 visibility?: "private" | "public";
                 /** @description Name of the store. */
@@ -3317,6 +3479,14 @@ export interface operations {
                  *     ]
                  */
                 tags?: string[];
+                /** @description Tags that an item must not have; repeatable. */
+                notTag?: string[];
+                /** @description Models that did not make it, in any case; repeatable. */
+                notModel?: string[];
+                /** @description Tools that did not ask for it, in any case; repeatable. */
+                notToolName?: string[];
+                /** @description `only` finds deleted items, `include` these and the others; left out: the others alone. */
+                deleted?: "only" | "include";
                 /** @description Whether an item must have all tags, or any of them. */
                 tagMode?: "all" | "any";
                 /**
@@ -3325,7 +3495,7 @@ export interface operations {
                  */
                 metadata?: string;
                 /**
-                 * @description Words to look for in prompt, negative prompt, model, sampler, tool, file name and tags; "phrases", `or` and `-not` work.
+                 * @description Words to look for in prompt, negative prompt, file name, model, tool, tags, sampler and seed; all of them must be there. Case, accents and width do not matter; `red-fox` is two words. "phrases", `or`, `-not` and `begin*` work. Of scripts without spaces any part of a text is found.
                  * @example red fox
                  */
                 q?: string;
@@ -3339,8 +3509,8 @@ export interface operations {
                  * @example 2026-11-01T00:00:00Z
                  */
                 createdBefore?: string;
-                /** @description Newest or oldest first. */
-                sort?: "createdAt:desc" | "createdAt:asc";
+                /** @description By the time of recording, the time of generation (where unknown: of recording) or the size (where unknown: 0), falling or rising. */
+                sort?: "createdAt:desc" | "createdAt:asc" | "generatedAt:desc" | "generatedAt:asc" | "bytes:desc" | "bytes:asc";
                 /** @description Items on a page. */
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
@@ -3747,6 +3917,8 @@ export interface operations {
             /** @description The item with its locations. */
             200: {
                 headers: {
+                    /** @description Changes with every edit of the record; for If-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3779,7 +3951,13 @@ export interface operations {
                 /** @description For good, at once. */
                 purge?: boolean;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description `ETag` of the record as it was read; another one now answers 412.
+                 * @example "42.3"
+                 */
+                "if-match"?: string;
+            };
             path: {
                 /**
                  * @description Id of a media item.
@@ -3821,7 +3999,13 @@ export interface operations {
     updateMedia: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description `ETag` of the record as it was read; another one now answers 412.
+                 * @example "42.3"
+                 */
+                "if-match"?: string;
+            };
             path: {
                 /**
                  * @description Id of a media item.
@@ -3840,6 +4024,8 @@ export interface operations {
             /** @description The item. */
             200: {
                 headers: {
+                    /** @description Changes with every edit of the record; for If-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3869,7 +4055,13 @@ export interface operations {
     restoreMedia: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description `ETag` of the record as it was read; another one now answers 412.
+                 * @example "42.3"
+                 */
+                "if-match"?: string;
+            };
             path: {
                 /**
                  * @description Id of a media item.
@@ -3884,6 +4076,8 @@ export interface operations {
             /** @description The item. */
             200: {
                 headers: {
+                    /** @description Changes with every edit of the record; for If-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4446,7 +4640,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["RunCompletion"];
             };
@@ -5108,6 +5302,100 @@ export interface operations {
             };
         };
     };
+    actOnMany: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionsRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of the items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionsOutcome"];
+                };
+            };
+            /** @description A worker does it; `Location` tells its progress. */
+            202: {
+                headers: {
+                    /** @description Path of the task. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskAccepted"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the task. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The task. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     createBatch: {
         parameters: {
             query?: never;
@@ -5171,6 +5459,8 @@ export interface operations {
                 mediaType?: "image" | "audio" | "video" | "model";
                 /** @description Exact type. */
                 mimeType?: string;
+                /** @description SHA-256 of the file, hexadecimal. */
+                sha256?: string;
                 /** @description `private` or `public`. */
                 visibility?: "private" | "public";
                 /** @description Name of the store. */
@@ -5209,6 +5499,14 @@ export interface operations {
                  *     ]
                  */
                 tags?: string[];
+                /** @description Tags that an item must not have; repeatable. */
+                notTag?: string[];
+                /** @description Models that did not make it, in any case; repeatable. */
+                notModel?: string[];
+                /** @description Tools that did not ask for it, in any case; repeatable. */
+                notToolName?: string[];
+                /** @description `only` finds deleted items, `include` these and the others; left out: the others alone. */
+                deleted?: "only" | "include";
                 /** @description Whether an item must have all tags, or any of them. */
                 tagMode?: "all" | "any";
                 /**
@@ -5217,7 +5515,7 @@ export interface operations {
                  */
                 metadata?: string;
                 /**
-                 * @description Words to look for in prompt, negative prompt, model, sampler, tool, file name and tags; "phrases", `or` and `-not` work.
+                 * @description Words to look for in prompt, negative prompt, file name, model, tool, tags, sampler and seed; all of them must be there. Case, accents and width do not matter; `red-fox` is two words. "phrases", `or`, `-not` and `begin*` work. Of scripts without spaces any part of a text is found.
                  * @example red fox
                  */
                 q?: string;
@@ -5231,8 +5529,8 @@ export interface operations {
                  * @example 2026-11-01T00:00:00Z
                  */
                 createdBefore?: string;
-                /** @description Newest or oldest first. */
-                sort?: "createdAt:desc" | "createdAt:asc";
+                /** @description By the time of recording, the time of generation (where unknown: of recording) or the size (where unknown: 0), falling or rising. */
+                sort?: "createdAt:desc" | "createdAt:asc" | "generatedAt:desc" | "generatedAt:asc" | "bytes:desc" | "bytes:asc";
                 /** @description Items on a page. */
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
@@ -5648,6 +5946,98 @@ export interface operations {
             };
         };
     };
+    getSignedFile: {
+        parameters: {
+            query?: {
+                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                strip?: "metadata";
+            };
+            header?: never;
+            path: {
+                /** @description What was signed, and the signature. */
+                token: string;
+                /**
+                 * @description Name of the file.
+                 * @example fox.png
+                 */
+                filename: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The part that Range asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "image/svg+xml": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "model/gltf-binary": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The bytes lie at the address in Location. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not modified since the ETag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request just now; `Retry-After` says when to try again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     createSignedUrl: {
         parameters: {
             query?: never;
@@ -5661,7 +6051,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["SignedUrlRequest"];
             };
@@ -5868,7 +6258,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["JobRequest"];
             };

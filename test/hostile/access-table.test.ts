@@ -43,7 +43,7 @@ interface Row {
   /** Statuses for the caller's own item, another user's private one, and another user's public one. */
   expected: Readonly<Record<Token, readonly [own: number, hidden: number, shared: number]>>;
   /** Set where the response is 200 for the call and contains a status for the item. */
-  inner?: 'results';
+  inner?: 'results' | 'failed';
   /** The response does not end by itself. */
   endless?: boolean;
 }
@@ -67,7 +67,7 @@ const content = (item: Item) => `/v1/media/${item.id}/content`;
 const about = (path: string) => (item: Item) => `${path}?userId=${item.userId}`;
 
 /** Every route of the service but its documentation. A missing one fails the test below. */
-const TABLE: Readonly<Record<string, Row>> = {
+const ROWS: Readonly<Record<string, Row>> = {
   'POST /v1/media': { path: () => '/v1/media', body: ({ userId }) => ({ userId, source }), expected: CREATE },
   'POST /v1/media/form': { path: () => '/v1/media/form', form: ({ userId }) => ({ userId }), expected: CREATE },
   'POST /v1/media/bytes': { path: about('/v1/media/bytes'), raw: 'application/octet-stream', expected: CREATE },
@@ -87,9 +87,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   'DELETE /v1/media/:id': { path: record, expected: change(204) },
   'POST /v1/media/:id/restore': { path: (item) => `${record(item)}/restore`, expected: change(200) },
   'GET /v1/media/:id/content': { path: content, expected: BYTES },
-  'HEAD /v1/media/:id/content': { path: content, expected: BYTES },
   'GET /uploads/*': { path: (item) => `/uploads/${item.storageKey}`, expected: BYTES },
-  'HEAD /uploads/*': { path: (item) => `/uploads/${item.storageKey}`, expected: BYTES },
   'GET /v1/media/:id/workflow': { path: (item) => `${record(item)}/workflow`, expected: READ },
   'POST /v1/media/:id/url': { path: (item) => `${record(item)}/url`, body: () => ({}), expected: READ },
   'POST /v1/signed-urls': {
@@ -99,7 +97,14 @@ const TABLE: Readonly<Record<string, Row>> = {
     inner: 'results',
   },
   'GET /v1/signed/:token': { path: (item) => `/v1/signed/${item.signature}`, expected: OPEN },
-  'HEAD /v1/signed/:token': { path: (item) => `/v1/signed/${item.signature}`, expected: OPEN },
+  'GET /v1/signed/:token/:filename': { path: (item) => `/v1/signed/${item.signature}/a.png`, expected: OPEN },
+  'POST /v1/actions': {
+    path: () => '/v1/actions',
+    body: ({ id }) => ({ action: 'tag', ids: [id], value: 'seen' }),
+    expected: change(200),
+    inner: 'failed',
+  },
+  'GET /v1/tasks/:id': { path: () => `/v1/tasks/${randomUUID()}`, expected: NO_BYTES },
   'GET /v1/projects/:projectId/scenes/:sceneId': { path: (item) => scene(item), expected: READ },
   'GET /v1/projects/:projectId/scenes/:sceneId/versions': { path: (item) => `${scene(item)}/versions`, expected: READ },
   'PUT /v1/projects/:projectId/scenes/:sceneId/current': {
@@ -227,6 +232,15 @@ const TABLE: Readonly<Record<string, Row>> = {
   'GET /metrics': { path: () => '/metrics', expected: OPEN },
   'GET /openapi.json': { path: () => '/openapi.json', expected: OPEN },
 };
+/** What GET tells to whom, HEAD does. */
+const TABLE: Readonly<Record<string, Row>> = {
+  ...ROWS,
+  ...Object.fromEntries(
+    Object.entries(ROWS)
+      .filter(([route]) => route.startsWith('GET '))
+      .map(([route, { endless: _endless, ...row }]) => [route.replace('GET', 'HEAD'), row]),
+  ),
+};
 
 let t: TestApp;
 const routes = new Set<string>();
@@ -296,7 +310,7 @@ async function makeItem(kind: (typeof ITEMS)[number]): Promise<Item> {
     projectId,
     runId,
     jobId,
-    signature: signed.json().url.split('/').at(-1),
+    signature: signed.json().url.split('/signed/')[1].split('/')[0],
     upload,
     arrived,
     parked: await parkWebhook(),
@@ -357,10 +371,13 @@ test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) 
         continue;
       }
       const expected = row.expected[token][index];
+      const inner = response.statusCode === 200 && row.inner;
       const status =
-        row.inner !== undefined && response.statusCode === 200
+        inner === 'results'
           ? response.json().results[0].status
-          : response.statusCode;
+          : inner === 'failed'
+            ? (response.json().failed[0]?.problem.status ?? 200)
+            : response.statusCode;
       expect(status, kind).toBe(expected);
       if (status >= 400 && !route.startsWith('HEAD')) {
         // A refusal names neither the owner nor the location of the item.

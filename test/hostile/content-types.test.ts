@@ -27,7 +27,6 @@ test.each([
     '[]',
     '"x"',
     '1',
-    '{"source":null}',
     '{"source":"x"}',
     '{"source":1}',
     '{"source":false}',

@@ -143,16 +143,21 @@ test.each([
   ['overlong', Buffer.from([0xc0, 0x80])],
   ['half of a surrogate pair', Buffer.from([0xed, 0xa0, 0x80])],
   ['cut', Buffer.from([0xf0, 0x9f, 0x98])],
-])('case 48: invalid UTF-8 (%s) is refused in a JSON body, a form and a query', async (_name, bytes) => {
-  const before = await traces(t);
-  const body = Buffer.concat([Buffer.from('{"status":"failed","error":"'), bytes, Buffer.from('"}')]);
-  await expectRefused(await postText(body), 400, 'invalid_json');
-  await expectRefused(await postForm([{ name: 'prompt', value: bytes }]), 400, 'invalid_text', 'invalid_multipart');
-  const escaped = [...bytes].map((byte) => `%${byte.toString(16)}`).join('');
-  for (const url of [`/v1/media?q=${escaped}`, `/v1/tags?prefix=${escaped}`, `/uploads/outputs/${escaped}`])
-    expect((await get(url)).statusCode).toBe(400);
-  await expectTraces(t, before);
-});
+])(
+  'case 48: invalid UTF-8 (%s) is refused in a JSON body and a query, and read as Windows-1252 in a form',
+  async (_name, bytes) => {
+    const before = await traces(t);
+    const body = Buffer.concat([Buffer.from('{"status":"failed","error":"'), bytes, Buffer.from('"}')]);
+    await expectRefused(await postText(body), 400, 'invalid_json');
+    const escaped = [...bytes].map((byte) => `%${byte.toString(16)}`).join('');
+    for (const url of [`/v1/media?q=${escaped}`, `/v1/tags?prefix=${escaped}`, `/uploads/outputs/${escaped}`])
+      expect((await get(url)).statusCode).toBe(400);
+    await expectTraces(t, before);
+    const kept = (await postForm([{ name: 'prompt', value: bytes }])).json() as { prompt: string };
+    expect(kept.prompt).toHaveLength(bytes.length);
+    expect(kept.prompt).not.toContain('\ufffd');
+  },
+);
 
 test.each([
   ['a text', '"prompt":"a\\u0000b"'],

@@ -35,7 +35,8 @@ async function makeItem(): Promise<string> {
 }
 async function signedPath(id: string, body: object = {}): Promise<string> {
   const response = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: alice, payload: body });
-  const path = new URL(response.json().url).pathname;
+  // Without the name of the file, which says nothing.
+  const path = new URL(response.json().url).pathname.replace(/\/[^/]*$/, '');
   seen.push(path.split('/').at(-1) ?? '');
   return path;
 }
@@ -50,6 +51,14 @@ test('case 68: a signed URL with any one character changed is refused', async ()
     const response = await get(flip(path, at));
     expect(response.json(), `character ${at}`).toMatchObject({ status: 403, code: 'signature_invalid' });
   }
+});
+
+test('case 68: the name behind the token may be any, and only one may follow', async () => {
+  const path = await signedPath(await makeItem());
+  for (const name of ['fox.png', 'any%20other', '%2e%2e%2fetc'])
+    expect((await get(`${path}/${name}`)).statusCode).toBe(200);
+  expect((await get(`${path}/a/b`)).statusCode).toBe(404);
+  expect((await get(`${flip(path, 15)}/fox.png`)).json()).toMatchObject({ status: 403, code: 'signature_invalid' });
 });
 
 test('case 68: parts left out, doubled, exchanged or re-encoded are refused', async () => {
@@ -225,7 +234,7 @@ test('case 68: a signed URL reads nothing once its item was deleted or purged, a
   expect((await get(path)).statusCode).toBe(404);
 });
 
-test.each(['0', '-1', '604801', '1e12', '1e400', '1.5', '"60"', 'null', 'true', '[60]'])(
+test.each(['0', '-1', '604801', '1e12', '1e400', '1.5', '"60"', 'true', '[60]'])(
   'case 68: expiresIn %s is refused',
   async (expiresIn) => {
     const id = await makeItem();

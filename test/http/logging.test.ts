@@ -72,7 +72,7 @@ test('ids of the path, and of an item that only a signed URL names', async () =>
   ).json();
   const { url } = (await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers, payload: {} })).json();
   await t.app.inject({ url: new URL(url as string).pathname });
-  expect(answered().at(-1)).toMatchObject({ route: '/v1/signed/:token', itemId: id });
+  expect(answered().at(-1)).toMatchObject({ route: '/v1/signed/:token/:filename', itemId: id });
   const run = (await t.app.inject({ method: 'POST', url: '/v1/runs', headers, payload: { inputText: 'x' } })).json();
   expect(answered().at(-1)).toMatchObject({ route: '/v1/runs', runId: run.runId });
   await t.app.inject({ url: `/v1/runs/${run.runId}`, headers });

@@ -55,6 +55,8 @@ const WHAT_TO_DO: Readonly<Record<ErrorCode, string>> = {
     'Tell the operator: the record says that a store has the bytes, and it does not. Was a volume not mounted, or a file removed by hand? A copy from a backup, put under the same key, is served at once.',
   json_too_complex:
     'Send less at once: fewer values in `metadata`, or the answer of a provider in parts. Bytes go as a file, not as numbers in JSON.',
+  precondition_failed:
+    'Read the record again, look at what has changed, and repeat the change with its new `ETag`. To overwrite whatever is there, leave `If-Match` out.',
   too_large:
     'Send a smaller one: `detail` has the limit. The operator may raise `MAX_UPLOAD_BYTES` or `MAX_JSON_BYTES`.',
   unsupported_content_type:
@@ -71,6 +73,7 @@ const WHAT_TO_DO: Readonly<Record<ErrorCode, string>> = {
     'Give a public `http` or `https` URL. The operator lets in a private host with `FETCH_TRUSTED_HOSTS`.',
   fetch_failed:
     'Check that the URL still works: `detail` has what its server answered. Send the bytes if it has expired.',
+  headers_too_large: 'Shorten the URL, the token or the cookies; long filters go into the body of `POST /v1/actions`.',
   rate_limited: 'Wait for `Retry-After` seconds. The operator sets the limit with `RATE_LIMIT_MAX`.',
   internal:
     'Report the `requestId`; the log has the cause under it. Sending it again with the same `Idempotency-Key` is safe.',

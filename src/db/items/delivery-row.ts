@@ -5,7 +5,7 @@ import type { Db } from '../database.ts';
 import { type Location, primaryFirst, toLocation } from '../objects/locations.ts';
 import { canonicalId } from './items.ts';
 import { prepared } from '../prepared.ts';
-import { toIsoTime } from '../timestamps.ts';
+import { recordedAt, toIsoTime } from '../timestamps.ts';
 
 /** The fields of an item that delivery needs: its owner, and how its bytes are served. */
 export type DeliveredItem = Pick<
@@ -22,6 +22,7 @@ export type DeliveredItem = Pick<
   | 'storageProvider'
   | 'storageKey'
   | 'originalUrl'
+  | 'createdAt'
 >;
 
 export interface DeliveredItemWithLocations extends DeliveredItem {
@@ -45,6 +46,7 @@ const deliveredItems = prepared('delivered_items', (db, { ids }: { ids: string[]
       'item.storage_url',
       'item.storage_provider',
       'item.original_url',
+      'item.created_at',
       'location.store',
       'location.key',
       'location.bytes',
@@ -102,6 +104,7 @@ function toDelivered(rows: readonly Row[]): DeliveredItemWithLocations | undefin
     storageProvider: row.storage_url === '' ? null : row.storage_provider,
     storageKey: locations.find(({ store }) => store === row.storage_provider)?.key ?? null,
     originalUrl: row.original_url,
+    createdAt: recordedAt(row.created_at),
     locations: primaryFirst(locations, row.storage_provider),
   };
 }

@@ -44,7 +44,15 @@ export async function findItem(db: Db, id: string): Promise<MediaItem | undefine
   return row && toItem(row);
 }
 
+/** An item with the number of its edits. */
+export interface RevisedItem {
+  item: MediaItem;
+  revision: number;
+}
+
 export interface ItemWithLocations extends MediaItem {
+  /** The number of its edits. */
+  revision: number;
   /** The primary one first, then the oldest. */
   locations: Location[];
 }
@@ -67,6 +75,7 @@ const itemsWithLocations = prepared(
         (join) => join.onRef('wanted.id', '=', 'generated_images.id'),
       )
       .select(itemColumns)
+      .select('generated_images.revision')
       .select('wanted.owner')
       .select(
         sql<LocationRow[] | null>`(
@@ -88,7 +97,11 @@ const itemWithLocations = coalesced<Wanted, ItemWithLocations | undefined>(
     return wanted.map(({ id, owner }) => {
       const row = found.get(`${id} ${owner ?? ''}`);
       return (
-        row && { ...toItem(row), locations: primaryFirst((row.locations ?? []).map(toLocation), row.storage_provider) }
+        row && {
+          ...toItem(row),
+          revision: row.revision,
+          locations: primaryFirst((row.locations ?? []).map(toLocation), row.storage_provider),
+        }
       );
     });
   },
@@ -110,13 +123,31 @@ export async function findItemWithLocations(
  * row still sees the other tables as they were before it waited.
  */
 export async function findItemForUpdate(trx: Trx, id: string): Promise<MediaItem | undefined> {
+  return (await findRevisionForUpdate(trx, id))?.item;
+}
+
+/** The same with the number of its edits. */
+export async function findRevisionForUpdate(trx: Trx, id: string): Promise<RevisedItem | undefined> {
   const locked = await trx
     .selectFrom('generated_images')
-    .select('id')
+    .select('revision')
     .where('id', '=', id)
     .forUpdate()
     .executeTakeFirst();
-  return locked && findItem(trx, id);
+  const item = locked && (await findItem(trx, id));
+  return item && { item, revision: locked.revision };
+}
+
+/** Those of the ids that items have, even deleted ones; only of `owner`, if given. */
+export async function findItemIds(db: Db, ids: readonly string[], owner: string | undefined): Promise<string[]> {
+  const possible = ids.flatMap((id) => canonicalId(id) ?? []);
+  const rows = await db
+    .selectFrom('generated_images')
+    .select('id')
+    .where('id', '=', sql<string>`ANY(${possible}::bigint[])`)
+    .$if(owner !== undefined, (query) => query.where('user_id', '=', owner ?? ''))
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 /** Whether an undeleted item has that id. */
@@ -196,16 +227,29 @@ export async function updateItem(
   return row && toItem(row);
 }
 
-/** Sets or clears the tombstone; undefined when nothing changes or there is no such item. */
-export async function setDeleted(db: Db, id: string, deleted: boolean): Promise<MediaItem | undefined> {
+const EDITED = { revision: sql<number>`generated_images.revision + 1`, updated_at: sql<string>`now()` };
+
+/** Changes an undeleted item at a caller's wish, which raises its revision; undefined when there is none. */
+export async function editItem(db: Db, id: string, change: ItemChange): Promise<RevisedItem | undefined> {
   const row = await db
     .updateTable('generated_images')
-    .set({ deleted_at: deleted ? sql<string>`now()` : null, updated_at: sql<string>`now()` })
+    .set({ ...change, ...EDITED })
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .returning(itemColumns)
+    .returning('revision')
+    .executeTakeFirst();
+  return row && { item: toItem(row), revision: row.revision };
+}
+
+/** Sets or clears the tombstone; nothing changes where it is so already. */
+export async function setDeleted(db: Db, id: string, deleted: boolean): Promise<void> {
+  await db
+    .updateTable('generated_images')
+    .set({ deleted_at: deleted ? sql<string>`now()` : null, ...EDITED })
     .where('id', '=', id)
     .where('deleted_at', deleted ? 'is' : 'is not', null)
-    .returning(itemColumns)
-    .executeTakeFirst();
-  return row && toItem(row);
+    .execute();
 }
 
 /** Sets an item's own store and URL. Not a change of the item itself, so `updated_at` stays. */

@@ -12,24 +12,51 @@ export interface ItemFilter extends Partial<Record<FilterField, string | undefin
   sampler?: string | undefined;
   tags?: readonly string[] | undefined;
   tagMode?: 'all' | 'any' | undefined;
+  /** None of these. */
+  notTags?: readonly string[] | undefined;
+  /** None of these, in any case. */
+  notModels?: readonly string[] | undefined;
+  notTools?: readonly string[] | undefined;
+  /** Deleted items alone, or with the others; left out: none. */
+  deleted?: 'only' | 'include' | undefined;
   metadata?: JsonObject | undefined;
-  /** Words, "phrases", or, -not: the syntax of web search engines. */
-  q?: string | undefined;
+  /** What the words of an item must match: a `tsquery`; an empty one matches nothing. */
+  words?: string | undefined;
   createdAfter?: string | undefined;
   createdBefore?: string | undefined;
   /** Status neither success nor pending. */
   failed?: boolean | undefined;
 }
 
-/** The place in the order after which a page begins: creation time with microseconds, and id. */
+/** What items can be sorted by. */
+export type SortField = 'createdAt' | 'generatedAt' | 'bytes';
+
+/** The expressions must equal those of the indexes. Where a value is missing, another one stands for it. */
+const SORTED: Readonly<Record<SortField, { value: RawBuilder<unknown>; type: string }>> = {
+  createdAt: { value: sql`generated_images.created_at`, type: 'timestamptz' },
+  generatedAt: {
+    value: sql`coalesce(generated_images.generated_at, generated_images.created_at)`,
+    type: 'timestamptz',
+  },
+  bytes: { value: sql`coalesce(generated_images.bytes, 0::bigint)`, type: 'bigint' },
+};
+
+/** The value by which an item is sorted. */
+export const sortValue = (by: SortField): RawBuilder<unknown> => SORTED[by].value;
+
+/** The place in the order after which a page begins: the sorted value as PostgreSQL writes it (times with microseconds), and id. */
 export interface Position {
-  createdAt: string;
+  value: string;
   id: string;
 }
 
 /** Rows after a place in an order. */
-export const beyond = (order: 'asc' | 'desc', { createdAt, id }: Position): RawBuilder<boolean> =>
-  sql<boolean>`(generated_images.created_at, generated_images.id) ${sql.raw(order === 'desc' ? '<' : '>')} (${createdAt}::timestamptz, ${id}::bigint)`;
+export const beyond = (
+  order: 'asc' | 'desc',
+  { value, id }: Position,
+  by: SortField = 'createdAt',
+): RawBuilder<boolean> =>
+  sql<boolean>`(${SORTED[by].value}, generated_images.id) ${sql.raw(order === 'desc' ? '<' : '>')} (${value}::${sql.raw(SORTED[by].type)}, ${id}::bigint)`;
 
 /** Fields that are filtered by their whole value. */
 export const EXACT_FIELDS = STORED_FIELDS.filter(([, { filter }]) => filter !== undefined) as [
@@ -45,8 +72,12 @@ const TESTED: Readonly<Record<Exclude<keyof ItemFilter, FilterField>, readonly C
   sampler: ['generation'],
   tags: ['tags'],
   tagMode: [],
+  notTags: ['tags'],
+  notModels: ['model'],
+  notTools: ['tool_name'],
+  deleted: [],
   metadata: ['metadata'],
-  q: ['search_text', 'prompt'],
+  words: ['search_words'],
   createdAfter: [],
   createdBefore: [],
   failed: ['status'],
@@ -61,20 +92,21 @@ export function columnsOf(filter: ItemFilter): ColumnName[] {
 
 /** Must match the partial index's predicate, or the index is not used. */
 const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_images.status <> 'pending'`;
-/** Must equal the expression of the text index. */
-const SEARCHED = sql`to_tsvector('simple', left(coalesce(generated_images.search_text, generated_images.prompt), 16000))`;
-
 // The expressions must equal those of the indexes, which hold the first 200 characters of a value; a shorter value is matched whole.
 const hasSeed = (value: string) => sql<boolean>`left(generated_images.generation ->> 'seed', 201) = ${value}`;
 const hasSampler = (value: string) =>
   sql<boolean>`left(lower(generated_images.generation ->> 'sampler'), 201) = lower(${value})`;
 
-/** Undeleted items that match a filter. */
+/** Items that match a filter; deleted ones only where it asks for them. */
 export function filtered<O>(
   query: SelectQueryBuilder<Tables, 'generated_images', O>,
   filter: ItemFilter,
 ): SelectQueryBuilder<Tables, 'generated_images', O> {
-  return matching(query.where('generated_images.deleted_at', 'is', null), filter);
+  if (filter.deleted === 'include') return matching(query, filter);
+  return matching(
+    query.where('generated_images.deleted_at', filter.deleted === 'only' ? 'is not' : 'is', null),
+    filter,
+  );
 }
 
 /** Adds the conditions of a filter, without excluding deleted items. */
@@ -108,10 +140,20 @@ export function matching<O>(
         : sql<boolean>`generated_images.tags @> ${wanted}`,
     );
   }
+  if (filter.notTags !== undefined && filter.notTags.length > 0)
+    narrowed = narrowed.where(sql<boolean>`(generated_images.tags && ${[...filter.notTags]}::text[]) IS NOT TRUE`);
+  for (const [names, column] of [
+    [filter.notModels, 'model'],
+    [filter.notTools, 'tool_name'],
+  ] as const)
+    if (names !== undefined && names.length > 0)
+      narrowed = narrowed.where(
+        sql<boolean>`coalesce(lower(${sql.ref(`generated_images.${column}`)}), '') <> ALL (SELECT lower(name) FROM unnest(${[...names]}::text[]) AS name)`,
+      );
   if (filter.metadata !== undefined)
     narrowed = narrowed.where(sql<boolean>`generated_images.metadata @> ${JSON.stringify(filter.metadata)}::jsonb`);
-  if (filter.q !== undefined)
-    narrowed = narrowed.where(sql<boolean>`${SEARCHED} @@ websearch_to_tsquery('simple', ${filter.q})`);
+  if (filter.words !== undefined)
+    narrowed = narrowed.where(sql<boolean>`generated_images.search_words @@ ${filter.words}::tsquery`);
   if (filter.createdAfter !== undefined)
     narrowed = narrowed.where('generated_images.created_at', '>', filter.createdAfter);
   if (filter.createdBefore !== undefined)

@@ -7,6 +7,8 @@ import type { Tables } from '../tables.ts';
 export interface SearchHit {
   id: string;
   created_at: string;
+  /** What it is sorted by, unless that is its creation. */
+  sort_value?: string | undefined;
   /** Changes with everything that an item shows. */
   row_version: string;
   /** Bytes of the texts and objects that have no small bound. */

@@ -1,7 +1,7 @@
 import type { MediaItem } from '../item-columns.ts';
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Db } from '../database.ts';
-import { type ItemFilter, type Position, beyond, filtered } from './item-filter.ts';
+import { type ItemFilter, type Position, type SortField, beyond, filtered, sortValue } from './item-filter.ts';
 import { rowsThatFit } from '../items/item-pages.ts';
 import { itemColumns, rowVersion, toItem } from '../items/item-row.ts';
 import { prepared } from '../prepared.ts';
@@ -11,22 +11,28 @@ import { findInWindows, needsWindows, walkFirstRows } from './windowed-search.ts
 
 export interface PageRequest {
   filter: ItemFilter;
+  /** Default: by creation. */
+  by?: SortField | undefined;
   order: 'asc' | 'desc';
   limit: number;
   after?: Position | undefined;
 }
 
 /** The query of one page; exported so that tests can read its plan. */
-export function pageQuery(db: Db, { filter, order, limit, after }: PageRequest) {
+export function pageQuery(db: Db, { filter, by = 'createdAt', order, limit, after }: PageRequest) {
   const items = filtered(db.selectFrom('generated_images'), filter);
-  return pageOf(after ? items.where(beyond(order, after)) : items, order, limit);
+  return pageOf(after ? items.where(beyond(order, after, by)) : items, { by, order, limit });
 }
 
 /** The first of some items in order. */
-function pageOf(items: SelectQueryBuilder<Tables, 'generated_images', object>, order: 'asc' | 'desc', limit: number) {
+function pageOf(
+  items: SelectQueryBuilder<Tables, 'generated_images', object>,
+  { by, order, limit }: { by: SortField; order: 'asc' | 'desc'; limit: number },
+) {
   return items
     .select(HIT_COLUMNS)
-    .orderBy('generated_images.created_at', order)
+    .$if(by !== 'createdAt', (query) => query.select(sql<string>`${sortValue(by)}::text`.as('sort_value')))
+    .orderBy(sql`${sortValue(by)}`, order)
     .orderBy('generated_images.id', order)
     .limit(limit);
 }
@@ -48,30 +54,30 @@ const itemsByIds = prepared('items_by_ids', (db, { ids }: { ids: string[] }) =>
   db
     .selectFrom('generated_images')
     .select((eb) => [...itemColumns(eb), rowVersion(eb).as('row_version')])
-    .where('generated_images.id', '=', sql<string>`ANY(${ids}::bigint[])`)
-    .where('generated_images.deleted_at', 'is', null),
+    .where('generated_images.id', '=', sql<string>`ANY(${ids}::bigint[])`),
 );
 
-/** The items of search hits, in any order, without those deleted since. */
+/** The items of search hits, in any order, without those deleted since, unless the search asks for them. */
 export async function readFound(
   db: Db,
   found: readonly Pick<SearchHit, 'id'>[],
+  deleted?: ItemFilter['deleted'],
 ): Promise<{ item: MediaItem; rowVersion: string }[]> {
   if (found.length === 0) return [];
   const rows = await itemsByIds(db, { ids: found.map(({ id }) => id) });
-  return rows.map((row) => ({ item: toItem(row), rowVersion: row.row_version }));
+  return rows
+    .filter((row) => deleted !== undefined || row.deleted_at === null)
+    .map((row) => ({ item: toItem(row), rowVersion: row.row_version }));
 }
 
-interface OwnPage {
+interface OwnPage extends Position {
   userId: string;
   limit: number;
-  createdAt: string;
-  id: string;
 }
 
 const ownPage = (order: 'asc' | 'desc', later: boolean) =>
-  prepared(`own_items_${order}${later ? '_after' : ''}`, (db, { userId, limit, createdAt, id }: OwnPage) =>
-    pageQuery(db, { filter: { userId }, order, limit, after: later ? { createdAt, id } : undefined }),
+  prepared(`own_items_${order}${later ? '_after' : ''}`, (db, { userId, limit, value, id }: OwnPage) =>
+    pageQuery(db, { filter: { userId }, order, limit, after: later ? { value, id } : undefined }),
   );
 /** A listing of one user's items without other filters: an index has this order, so one plan is right for every user. */
 const OWN_PAGES = {
@@ -79,15 +85,33 @@ const OWN_PAGES = {
   asc: { first: ownPage('asc', false), later: ownPage('asc', true) },
 };
 
+/** Two lists in one order. Deleted items have an index of their own, which holds them alone. */
+async function withDeleted(db: Db, request: PageRequest): Promise<SearchHit[]> {
+  const lists = await Promise.all(
+    ([undefined, 'only'] as const).map((deleted) =>
+      pageRows(db, { ...request, filter: { ...request.filter, deleted } }),
+    ),
+  );
+  const { by = 'createdAt', order } = request;
+  const ids = lists.flat().map(({ id }) => id);
+  const { rows } = await sql<{ id: string }>`
+    SELECT id FROM generated_images WHERE id = ANY (${ids}::bigint[])
+    ORDER BY ${sortValue(by)} ${sql.raw(order)}, id ${sql.raw(order)} LIMIT ${request.limit}`.execute(db);
+  const hits = new Map(lists.flat().map((hit) => [hit.id, hit]));
+  return rows.flatMap(({ id }) => hits.get(id) ?? []);
+}
+
 function pageRows(db: Db, request: PageRequest): Promise<SearchHit[]> {
-  const { filter, order, limit, after } = request;
+  const { filter, by = 'createdAt', order, limit, after } = request;
+  if (filter.deleted === 'include') return withDeleted(db, request);
+  if (by !== 'createdAt') return pageQuery(db, request).execute();
   if (needsWindows(filter)) return searchByWindows(db, request);
   const { userId, tagMode: _onlyHow, ...others } = filter;
   if (userId === undefined || Object.values(others).some((value) => value !== undefined))
     return pageQuery(db, request).execute();
   const { first, later } = OWN_PAGES[order];
-  const { createdAt = '', id = '' } = after ?? {};
-  return (after ? later : first)(db, { userId, limit, createdAt, id });
+  const { value = '', id = '' } = after ?? {};
+  return (after ? later : first)(db, { userId, limit, value, id });
 }
 
 async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[]> {
@@ -104,7 +128,7 @@ async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[
       if (!ids) return (await walkFirstRows(trx, request)).hits;
       if (ids.length === 0) return [];
       const items = trx.selectFrom('generated_images').where('generated_images.id', 'in', ids);
-      return pageOf(items, order, limit).execute();
+      return pageOf(items, { by: 'createdAt', order, limit }).execute();
     });
 }
 
@@ -115,6 +139,20 @@ export async function countItems(db: Db, filter: ItemFilter): Promise<number> {
     filter,
   ).executeTakeFirstOrThrow();
   return Number(row.total);
+}
+
+/** Ids of the first items that match a filter behind an id, in the order of their ids. */
+export async function matchingIds(
+  db: Db,
+  { filter, after, upTo, limit }: { filter: ItemFilter; after: string; upTo?: string | undefined; limit: number },
+): Promise<string[]> {
+  const rows = await filtered(db.selectFrom('generated_images').select('generated_images.id'), filter)
+    .where('generated_images.id', '>', after)
+    .$if(upTo !== undefined, (query) => query.where('generated_images.id', '<=', upTo ?? ''))
+    .orderBy('generated_images.id')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.id);
 }
 
 /**

@@ -22,12 +22,16 @@ export interface ReadObject {
 export async function readObject(
   store: Store,
   key: string,
-  { declaredType, signal }: { declaredType?: string | undefined; signal?: AbortSignal | undefined } = {},
+  {
+    declaredType,
+    filename = key.split('/').at(-1),
+    signal,
+  }: { declaredType?: string | undefined; filename?: string | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<ReadObject> {
   const found = await store.get(key, { ...(signal && { signal }) });
   const body = await openBody(found.stream as AsyncIterable<Uint8Array>, { headBytes: HEAD_BYTES });
   try {
-    const type = await identify(body, { filename: key.split('/').at(-1), declaredType });
+    const type = await identify(body, { filename, declaredType });
     const inspector = createInspector(type);
     const hash = createHash('sha256');
     let bytes = 0;

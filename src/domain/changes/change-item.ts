@@ -5,11 +5,13 @@ import { forgetAnswersAbout } from '../../db/idempotency-keys.ts';
 import {
   type ItemChange,
   deleteItem,
+  type RevisedItem,
+  editItem,
   findItem,
-  findItemForUpdate,
+  findRevisionForUpdate,
   setDeleted,
-  updateItem,
 } from '../../db/items/items.ts';
+import type { Trx } from '../../db/database.ts';
 import { touchRun } from '../../db/runs/runs.ts';
 import { fillCurrentItem, replaceCurrentItem } from '../../db/items/scenes.ts';
 import { AppError } from '../../errors.ts';
@@ -18,15 +20,36 @@ import type { Deps } from '../deps.ts';
 import { removeDropped } from '../staging/discard.ts';
 import { checkFields } from '../items/item-fields.ts';
 import { refreshRun } from '../run-folder/refresh-files.ts';
-import { searchText } from '../items/search-text.ts';
+import { searchColumns } from '../items/search-columns.ts';
 
+/** Null clears a field. */
 export interface ItemPatch {
-  tags?: string[] | undefined;
+  tags?: string[] | null | undefined;
   metadata?: unknown;
-  prompt?: string | undefined;
+  prompt?: string | null | undefined;
+  filename?: string | null | undefined;
   visibility?: 'private' | 'public' | undefined;
-  /** Null: never. */
   expiresAt?: string | null | undefined;
+}
+
+/** Whether an edit may go on from the state that it finds; by default it may from any. */
+export type Expected = (found: RevisedItem) => boolean;
+
+const ANY: Expected = () => true;
+
+/** The item, locked. @throws AppError precondition_failed, not_found when it has gone since it was looked up */
+async function expectItem(trx: Trx, id: string, expected: Expected): Promise<RevisedItem> {
+  const found = await findRevisionForUpdate(trx, id);
+  if (!found) throw new AppError('not_found', 'The item was removed meanwhile.');
+  if (!expected(found))
+    throw new AppError(
+      'precondition_failed',
+      'The record was changed since that ETag; read it again, then repeat the change.',
+      {
+        field: 'If-Match',
+      },
+    );
+  return found;
 }
 
 async function reachable(deps: Deps, caller: Caller, id: string, deleted: 'alive' | 'any'): Promise<MediaItem> {
@@ -39,48 +62,94 @@ async function reachable(deps: Deps, caller: Caller, id: string, deleted: 'alive
 
 /**
  * Changes the fields that a caller may change; each given field replaces the old value whole. @throws AppError not_found,
- * invalid_request
+ * invalid_request, precondition_failed
  */
-export async function patchItem(deps: Deps, caller: Caller, id: string, patch: ItemPatch): Promise<MediaItem> {
+export async function patchItem(
+  deps: Deps,
+  caller: Caller,
+  id: string,
+  { patch, expected = ANY }: { patch: ItemPatch; expected?: Expected | undefined },
+): Promise<RevisedItem> {
   const item = await reachable(deps, caller, id, 'alive');
-  const { tags, metadata, prompt, visibility, expiresAt } = patch;
-  const fields = checkFields({ tags, metadata, prompt, visibility, expiresAt: expiresAt ?? undefined }, item.userId);
+  const { tags, metadata, prompt, filename, visibility, expiresAt } = patch;
+  const fields = checkFields(
+    {
+      tags: tags ?? undefined,
+      metadata: metadata ?? undefined,
+      prompt: prompt ?? undefined,
+      filename: filename ?? undefined,
+      visibility,
+      expiresAt: expiresAt ?? undefined,
+    },
+    item.userId,
+  );
+  const given: ItemChange = {
+    ...(tags !== undefined && { tags: fields.tags }),
+    ...(metadata !== undefined && { metadata: JSON.stringify(fields.metadata ?? {}) }),
+    ...(prompt !== undefined && { prompt: fields.prompt ?? '' }),
+    ...(filename !== undefined && { filename: fields.filename ?? null }),
+    ...(visibility !== undefined && { visibility }),
+    ...(expiresAt !== undefined && { expires_at: fields.expiresAt ?? null }),
+  };
+  return edit(deps, item, { expected, change: () => given });
+}
+
+/** Adds tags to an item, or removes them. @throws AppError not_found, invalid_request: too many */
+export async function retagItem(
+  deps: Deps,
+  caller: Caller,
+  id: string,
+  { add = [], remove = [] }: { add?: readonly string[]; remove?: readonly string[] },
+): Promise<RevisedItem> {
+  const item = await reachable(deps, caller, id, 'alive');
+  return edit(deps, item, {
+    expected: ANY,
+    change: ({ tags }) => {
+      const wanted = [...new Set([...tags.filter((tag) => !remove.includes(tag)), ...add])];
+      if (wanted.length === tags.length && wanted.every((tag, index) => tag === tags[index])) return {};
+      return { tags: checkFields({ tags: wanted }, item.userId).tags };
+    },
+  });
+}
+
+/** Changes an item under its lock. @throws AppError not_found, precondition_failed */
+async function edit(
+  deps: Deps,
+  { id, runId, userId }: MediaItem,
+  { expected, change }: { expected: Expected; change: (current: MediaItem) => ItemChange },
+): Promise<RevisedItem> {
   const changed = await deps.db.transaction().execute(async (trx) => {
-    // Read again under the lock: the search text covers unchanged fields too.
-    const current = await findItemForUpdate(trx, id);
-    const change: ItemChange = {
-      ...(tags !== undefined && { tags: fields.tags }),
-      ...(metadata !== undefined && { metadata: JSON.stringify(fields.metadata) }),
-      ...(prompt !== undefined && { prompt }),
-      ...(visibility !== undefined && { visibility }),
-      ...(expiresAt !== undefined && { expires_at: expiresAt === null ? null : fields.expiresAt }),
-      ...(current && { search_text: searchText(wordsOf(current, fields.tags, patch)) }),
-    };
-    const updated = await updateItem(trx, id, change);
-    await touchRun(trx, item.runId, item.userId);
-    return updated;
+    // Read again under the lock: the words of a search cover unchanged fields too.
+    const current = await expectItem(trx, id, expected);
+    const given = change(current.item);
+    if (Object.keys(given).length === 0) return current;
+    const edited = await editItem(trx, id, { ...given, ...searchColumns(wordsOf(current.item, given)) });
+    await touchRun(trx, runId, userId);
+    return edited;
   });
   if (!changed) throw new AppError('not_found', 'The item was deleted meanwhile.');
-  await refreshRun(deps, item.runId);
+  await refreshRun(deps, runId);
   return changed;
 }
 
-function wordsOf(item: MediaItem, tags: string[], patch: ItemPatch) {
+function wordsOf(item: MediaItem, given: ItemChange) {
+  const { tags = item.tags, prompt = item.prompt, filename = item.filename } = given;
   return {
     userId: item.userId,
-    prompt: patch.prompt ?? item.prompt,
-    tags: patch.tags === undefined ? item.tags : tags,
+    prompt,
+    tags: tags as string[],
     generation: item.generation,
     model: item.model ?? undefined,
     toolName: item.toolName ?? undefined,
-    filename: item.filename ?? undefined,
+    filename: filename ?? undefined,
   };
 }
 
-/** Soft-deletes an item (sets its tombstone); deleting twice is not an error. @throws AppError not_found */
-export async function softDelete(deps: Deps, caller: Caller, id: string): Promise<void> {
+/** Soft-deletes an item (sets its tombstone); deleting twice is not an error. @throws AppError not_found, precondition_failed */
+export async function softDelete(deps: Deps, caller: Caller, id: string, expected = ANY): Promise<void> {
   const item = await reachable(deps, caller, id, 'any');
   await deps.db.transaction().execute(async (trx) => {
+    await expectItem(trx, id, expected);
     await setDeleted(trx, id, true);
     await replaceCurrentItem(trx, id);
     await touchRun(trx, item.runId, item.userId);
@@ -88,14 +157,15 @@ export async function softDelete(deps: Deps, caller: Caller, id: string): Promis
   await refreshRun(deps, item.runId);
 }
 
-/** Removes the tombstone; an item without one is returned as it is. @throws AppError not_found */
-export async function restore(deps: Deps, caller: Caller, id: string): Promise<MediaItem> {
+/** Removes the tombstone; an item without one is returned as it is. @throws AppError not_found, precondition_failed */
+export async function restore(deps: Deps, caller: Caller, id: string, expected = ANY): Promise<RevisedItem> {
   const item = await reachable(deps, caller, id, 'any');
   const restored = await deps.db.transaction().execute(async (trx) => {
-    const changed = await setDeleted(trx, id, false);
+    await expectItem(trx, id, expected);
+    await setDeleted(trx, id, false);
     await fillCurrentItem(trx, id);
     await touchRun(trx, item.runId, item.userId);
-    return (await findItem(trx, id)) ?? changed ?? item;
+    return expectItem(trx, id, ANY);
   });
   await refreshRun(deps, item.runId);
   return restored;
@@ -104,13 +174,13 @@ export async function restore(deps: Deps, caller: Caller, id: string): Promise<M
 /**
  * Removes the record and every owned copy for good. Marked intents name the objects before the record goes, so that after a crash
  * the sweeper finishes the deletion.
- * @throws AppError not_found
+ * @throws AppError not_found, precondition_failed
  */
-export async function purge(deps: Deps, caller: Caller, id: string): Promise<void> {
+export async function purge(deps: Deps, caller: Caller, id: string, expected = ANY): Promise<void> {
   const item = await reachable(deps, caller, id, 'any');
   const owned = await deps.db.transaction().execute(async (trx) => {
     // First, so that a copy that is being recorded is either seen here or finds the item gone.
-    await findItemForUpdate(trx, id);
+    await expectItem(trx, id, expected);
     const objects = (await locationsOf(trx, id, null))
       .filter((location) => location.owned && location.state !== 'pending')
       .map(({ store, key }) => ({ store, key }));

@@ -15,17 +15,27 @@ export function contentHeaders(item: DeliveredItem, download: boolean): ContentH
   return {
     // An unknown type (an older system's row may hold any text) is not sent to browsers.
     contentType: type?.mime ?? 'application/octet-stream',
-    contentDisposition: contentDisposition(fileName(item, type?.ext), {
+    contentDisposition: contentDisposition(fileName(item), {
       type: download || type?.inline !== true ? 'attachment' : 'inline',
     }),
   };
 }
 
-function fileName(item: DeliveredItem, ext: string | undefined): string {
+/** The name under which an item is saved: its own, with the extension of its type. */
+export function fileName(item: DeliveredItem, ext = mediaTypeByMime(item.mimeType ?? '')?.ext): string {
   const named = item.filename ?? item.storageKey?.split('/').at(-1) ?? `media-${item.id}`;
-  // Characters that reorder text or end a header could disguise the extension.
-  const clean = (named.split(/[/\\]/).at(-1) ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim();
-  const base = cutBytes(clean, 200) || `media-${item.id}`;
-  const told = mediaTypeByExtension(base.split('.').at(-1) ?? '');
-  return ext === undefined || told?.ext === ext ? base : `${base.replace(/\.[A-Za-z0-9]{1,5}$/, '')}.${ext}`;
+  const base = cutBytes(withoutControls(named.split(/[/\\]/).at(-1) ?? ''), 200) || `media-${item.id}`;
+  const end = /\.([A-Za-z0-9]+)$/.exec(base)?.[1] ?? '';
+  const told = mediaTypeByExtension(end);
+  if (ext === undefined || told?.ext === ext) return base;
+  // What is no extension of a media type belongs to the name: `strength_0.5`.
+  return `${told ? base.slice(0, -end.length - 1) : base}.${ext}`;
+}
+
+/**
+ * Characters that reorder text or end a header could disguise the extension. The joiners stay: Persian, Sinhala and emoji are written
+ * with them.
+ */
+function withoutControls(name: string): string {
+  return name.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim();
 }

@@ -2,7 +2,7 @@ import type { DeliveredItem, DeliveredItemWithLocations } from '../../db/items/d
 import { AppError } from '../../errors.ts';
 import type { Caller } from '../caller.ts';
 import { externalUrl } from './choose-content.ts';
-import { contentHeaders } from './content-headers.ts';
+import { contentHeaders, fileName } from './content-headers.ts';
 import type { DeliveryDeps } from './delivery-deps.ts';
 import { directUrl } from './direct-url.ts';
 import { readDeliveredItems, readItem, servable, withoutBytes } from './open-content.ts';
@@ -70,7 +70,10 @@ async function sign(
     if (direct) return { url: direct.url, expiresAt: new Date(expires * 1000).toISOString() };
   }
   const token = deps.signer.sign({ method: 'GET', itemId: item.id, variant: 'content', download, expires });
-  return { url: `${deps.publicBaseUrl}/v1/signed/${token}`, expiresAt: new Date(expires * 1000).toISOString() };
+  // Browsers save a file under the last part of its address.
+  const name = encodeURIComponent(fileName(item));
+  const url = `${deps.publicBaseUrl}/v1/signed/${token}/${name}`;
+  return { url, expiresAt: new Date(expires * 1000).toISOString() };
 }
 
 /** The grant of a signed read URL. @throws AppError signature_invalid, signature_expired */

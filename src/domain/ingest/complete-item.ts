@@ -13,7 +13,7 @@ import type { Deps } from '../deps.ts';
 import { recordItemEvent } from '../items/item-event.ts';
 import { withFileData } from '../items/with-file-data.ts';
 import { refreshRun } from '../run-folder/refresh-files.ts';
-import { searchText } from '../items/search-text.ts';
+import { searchColumns } from '../items/search-columns.ts';
 import { storageUrlOf } from '../staging/storage-url.ts';
 
 /**
@@ -99,6 +99,6 @@ function knownOf(item: MediaItem, bytes: Bytes): ItemChange {
     model: fields.model ?? null,
     size: fields.size ?? null,
     generation: JSON.stringify(fields.generation ?? {}),
-    search_text: searchText(fields),
+    ...searchColumns(fields),
   };
 }

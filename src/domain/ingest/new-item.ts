@@ -6,7 +6,7 @@ import type { Source } from '../bytes/source.ts';
 import type { Deps } from '../deps.ts';
 import { eventOf } from '../items/item-event.ts';
 import type { ItemFields } from '../items/item-fields.ts';
-import { searchText } from '../items/search-text.ts';
+import { searchColumns } from '../items/search-columns.ts';
 import type { Staged } from '../staging/stage.ts';
 import { storageUrlOf } from '../staging/storage-url.ts';
 import { wantedCopies } from '../staging/wanted-copies.ts';
@@ -61,7 +61,7 @@ function rowOf(
     metadata: fields.metadata ?? {},
     original_url: fields.originalUrl ?? (source.type === 'url' ? source.url : undefined),
     provider_response: fields.providerResponse,
-    search_text: searchText(fields),
+    ...searchColumns(fields),
     storage_provider: bytes?.store ?? external?.storageProvider,
     mime_type: type?.mime ?? external?.mimeType,
     media_type: type?.mediaType,

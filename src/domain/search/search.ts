@@ -1,8 +1,9 @@
-import type { ItemFilter, Position } from '../../db/search/item-filter.ts';
+import type { ItemFilter, Position, SortField } from '../../db/search/item-filter.ts';
 import { countItems, readFound, searchItems } from '../../db/search/search.ts';
 import type { SearchHit } from '../../db/search/search-hit.ts';
 import type { MediaItem } from '../../db/item-columns.ts';
 import { type Stats, readStats, readTagCounts } from '../../db/search/stats.ts';
+import { tsqueryOf } from '../words/query.ts';
 import { AppError } from '../../errors.ts';
 import { type Caller, isAdmin } from '../caller.ts';
 import type { Deps } from '../deps.ts';
@@ -12,8 +13,15 @@ import { freshenRollups } from './rollups.ts';
 import type { Signer } from '../delivery/signing.ts';
 import { checkText } from '../items/text-limits.ts';
 
+/** Conditions as a caller gives them. */
+export interface WantedItems extends Omit<ItemFilter, 'words'> {
+  /** Words, "phrases", or, -not, begin*. */
+  q?: string | undefined;
+}
+
 export interface SearchRequest {
-  filter: ItemFilter;
+  filter: WantedItems;
+  by?: SortField | undefined;
   order: 'asc' | 'desc';
   limit: number;
   cursor?: string | undefined;
@@ -52,37 +60,44 @@ export function scopeOf(caller: Caller, userId: string | undefined): string | un
 /** One page of the items that the caller may see. @throws AppError invalid_cursor, invalid_request, user_mismatch */
 export async function search(deps: SearchDeps, caller: Caller, request: SearchRequest): Promise<SearchPage> {
   const filter = checkFilter({ ...request.filter, userId: scopeOf(caller, request.filter.userId) });
-  const listing = listingOf({ filter, order: request.order, sub: caller.sub });
+  const { by, order, limit } = request;
+  const listing = listingOf({ filter, ...(by !== 'createdAt' && { by }), order, sub: caller.sub });
   const after = request.cursor === undefined ? undefined : placeIn(deps.signer, request.cursor, listing);
-  const { found, more } = await searchItems(deps.db, { filter, order: request.order, limit: request.limit, after });
+  const { found, more } = await searchItems(deps.db, { filter, by, order, limit, after });
   return {
     hits: found,
-    read: (hits) => readFound(deps.db, hits),
+    read: (hits) => readFound(deps.db, hits, filter.deleted),
     cursorAfter(count) {
       const last = found[count - 1];
       if (!last || (!more && count === found.length)) return null;
-      return sealCursor(deps.signer, listing, [timeInCursor(last.created_at), last.id]);
+      return sealCursor(deps.signer, listing, [timeInCursor(last.sort_value ?? last.created_at), last.id]);
     },
     ...(request.includeTotal === true && { total: await countItems(deps.db, filter) }),
   };
 }
 
-function checkFilter(filter: ItemFilter): ItemFilter {
+/** A search's conditions in canonical form. @throws AppError invalid_request, invalid_text */
+export function checkFilter({ q, ...filter }: WantedItems): ItemFilter {
+  if (q !== undefined) checkText('q', q, 2000);
   for (const [name, value] of Object.entries(filter)) if (typeof value === 'string') checkText(name, value, 2000);
-  for (const tag of filter.tags ?? []) checkText('tag', tag, 256);
-  if ((filter.tags?.length ?? 0) > MAX_TAGS)
+  const { tags, notTags } = filter;
+  for (const tag of [...(tags ?? []), ...(notTags ?? [])]) checkText('tag', tag, 256);
+  if (Math.max(tags?.length ?? 0, notTags?.length ?? 0) > MAX_TAGS)
     throw new AppError('invalid_request', `A search may name at most ${MAX_TAGS} tags.`, { field: 'tags' });
   return {
     ...filter,
-    tags: filter.tags?.map(canonicalTag),
+    sha256: filter.sha256?.toLowerCase(),
+    words: q === undefined ? undefined : tsqueryOf(q),
+    tags: tags?.map(canonicalTag),
+    notTags: notTags?.map(canonicalTag),
     createdAfter: filter.createdAfter === undefined ? undefined : checkTime('createdAfter', filter.createdAfter),
     createdBefore: filter.createdBefore === undefined ? undefined : checkTime('createdBefore', filter.createdBefore),
   };
 }
 
 function placeIn(signer: Signer, cursor: string, listing: string): Position {
-  const [createdAt = '', id = ''] = openCursor(signer, cursor, { listing, parts: 2 });
-  return { createdAt: timeOfCursor(createdAt), id };
+  const [value = '', id = ''] = openCursor(signer, cursor, { listing, parts: 2 });
+  return { value: timeOfCursor(value), id };
 }
 
 export async function tagCounts(

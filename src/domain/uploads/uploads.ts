@@ -13,7 +13,7 @@ import {
 } from '../../db/objects/uploads.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import { createInspector } from '../../media/inspect/inspect.ts';
-import { mediaTypeByMime } from '../../media/media-type.ts';
+import { type MediaType, isOfFamily, mediaTypeByExtension, mediaTypeByMime } from '../../media/media-type.ts';
 import type { PresignedPut } from '../../storage/driver.ts';
 import type { Store } from '../../storage/stores/store.ts';
 import { openBody } from '../bytes/incoming-body.ts';
@@ -34,7 +34,8 @@ const UPLOAD_SECONDS = 3600;
 export interface NewUpload {
   caller: Caller;
   input: ItemInput;
-  contentType: string;
+  /** As the browser tells it: maybe empty, or of another type of the same family. */
+  contentType: string | undefined;
   bytes: number;
 }
 
@@ -50,13 +51,13 @@ export async function beginUpload(deps: DeliveryDeps, request: NewUpload): Promi
   const userId = ownerFor(request.caller, request.input.userId);
   const fields = checkFields(request.input, userId);
   await checkParent(deps, request.caller, fields.parentId);
-  const type = mediaTypeByMime(request.contentType);
-  if (!type)
-    throw new AppError('unsupported_media', `'${request.contentType}' is no type that this service keeps.`, {
-      field: 'contentType',
-    });
+  const type = announcedType(request.contentType ?? '', fields.filename);
   const run = await findRunOf(deps, fields);
   assertOpen(run);
+  if (run && !type)
+    throw new AppError('invalid_request', 'In a run, say the type of the file, or give it a name with its ending.', {
+      field: 'contentType',
+    });
   const place = destinationOf(deps, fields, fields.filename, run);
   const [wanted, ...fallbacks] = place.stores;
   checkSize(deps, wanted, request.bytes);
@@ -65,9 +66,9 @@ export async function beginUpload(deps: DeliveryDeps, request: NewUpload): Promi
     id: randomUUID(),
     userId,
     store: store.name,
-    key: await place.keyFor(type.ext, { type, store }),
+    key: type ? await place.keyFor(type.ext, { type, store }) : await place.keyFor('bin', { type: OCTETS, store }),
     home: store === wanted ? undefined : wanted.name,
-    contentType: type.mime,
+    contentType: (type ?? OCTETS).mime,
     bytes: request.bytes,
     fields: fields as unknown as JsonObject,
   };
@@ -79,6 +80,30 @@ export async function beginUpload(deps: DeliveryDeps, request: NewUpload): Promi
   const token = deps.signer.sign({ method: 'PUT', itemId: id, variant: 'upload', download: false, expires });
   const url = `${deps.publicBaseUrl}/v1/uploads/${id}/content?token=${token}`;
   return { id, method: 'PUT', url, headers: { 'content-type': contentType }, expiresAt };
+}
+
+/** Stands for a type that only the bytes will tell. */
+const OCTETS: MediaType = { mime: 'application/octet-stream', ext: 'bin', mediaType: 'image', inline: false };
+
+/**
+ * The type that a browser announces, or else the one of the file's name: for 3D files browsers know none, and some systems have names
+ * of their own. Undefined: the bytes will tell. @throws AppError unsupported_media
+ */
+function announcedType(contentType: string, filename: string | undefined): MediaType | undefined {
+  const type = mediaTypeByMime(contentType) ?? mediaTypeByExtension(filename?.split('.').at(-1) ?? '');
+  if (type || /^\s*((application|binary)\/octet-stream\s*(;.*)?)?$/i.test(contentType)) return type;
+  throw new AppError('unsupported_media', `'${contentType}' is no type that this service keeps.`, {
+    field: 'contentType',
+  });
+}
+
+/** What helps to recognise the bytes. */
+function hintsOf({ key, contentType, fields: { filename } }: Upload): {
+  filename: string;
+  declaredType: string | undefined;
+} {
+  const named = typeof filename === 'string' && filename.includes('.') ? filename : key;
+  return { filename: named, declaredType: contentType === OCTETS.mime ? undefined : contentType };
 }
 
 async function presign(
@@ -128,14 +153,14 @@ export async function receiveUpload(
   const lease = keepLease(deps, intentOf(upload), { signal });
   try {
     const incoming = await openBody(body, { headBytes: HEAD_BYTES, maxBytes: upload.bytes });
-    const type = await identify(incoming, { filename: upload.key, declaredType: upload.contentType });
+    const type = await identify(incoming, hintsOf(upload));
     checkType(upload, type.mime);
     const inspector = createInspector(type);
     await store.put(upload.key, {
       body: incoming.read(),
       onChunk: (chunk) => inspector.push(chunk),
       size: upload.bytes,
-      contentType: upload.contentType,
+      contentType: type.mime,
       signal: lease.signal,
       verify: ({ bytes, sha256 }) => {
         const result = inspector.finish();
@@ -192,7 +217,7 @@ async function arrived(deps: Deps, upload: Upload, signal: AbortSignal): Promise
     // Its size is checked before all of it is read.
     const stat = await store.stat(upload.key);
     if (stat && stat.bytes !== upload.bytes) throw wrongLength(stat.bytes, upload.bytes);
-    return await readObject(store, upload.key, { declaredType: upload.contentType, signal });
+    return await readObject(store, upload.key, { ...hintsOf(upload), signal });
   } catch (error) {
     if (!isAppError(error, 'content_missing')) throw error;
     if (Date.parse(upload.expiresAt) < Date.now()) throw expired(error);
@@ -242,7 +267,7 @@ function checkStore({ stores }: Deps, { store }: Upload): void {
 }
 
 function checkType(upload: Upload, mime: string): void {
-  if (mime === upload.contentType) return;
+  if (upload.contentType === OCTETS.mime || isOfFamily(mime, upload.contentType)) return;
   throw new AppError(
     'unsupported_media',
     `The bytes are ${mime}, not the ${upload.contentType} that was announced; begin an upload of that type.`,
@@ -259,7 +284,7 @@ function checkFound(
   if (found.reason !== undefined)
     throw new AppError(
       'unsupported_media',
-      `The file is not the ${upload.contentType} that it seemed to be: ${found.reason}.`,
+      `The file is not the ${found.type.mime} that it seemed to be: ${found.reason}.`,
     );
   const { sha256 } = upload.fields;
   if (typeof sha256 === 'string' && sha256 !== found.sha256)

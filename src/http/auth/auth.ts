@@ -35,6 +35,10 @@ const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const;
 /** Errors of the key set that are the token's fault: it names no key of the set. */
 const TOKENS_FAULT = new Set(['ERR_JWKS_NO_MATCHING_KEY', 'ERR_JWKS_MULTIPLE_MATCHING_KEYS', 'ERR_JOSE_NOT_SUPPORTED']);
 const MAX_TOKEN_CHARACTERS = 8192;
+/** "Bearer" 1*SP b64token (RFC 6750, 2.1). */
+const BEARER = /^Bearer +([^\s]+)$/i;
+/** How far the clocks of this service and of the issuer may be apart. */
+const CLOCK_TOLERANCE_S = 30;
 /** Year 9999: a larger number is a mistake, and dates made of it are invalid. */
 const MAX_EXPIRY = 253_402_300_799;
 
@@ -86,6 +90,8 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
     sign: { algorithm: 'HS256' },
     verify: {
       algorithms,
+      clockTolerance: CLOCK_TOLERANCE_S * 1000,
+      extractToken: ({ headers: { authorization = '' } }) => BEARER.exec(authorization)?.[1],
       // "Allowed" claims are not checked when they are missing.
       requiredClaims: [
         'exp',
@@ -107,7 +113,7 @@ export function registerAuth(app: FastifyInstance, options: AuthOptions): void {
       if (access === 'optional') return undefined;
       throw new AppError('token_missing', 'Send a token: Authorization: Bearer <JWT>.');
     }
-    if (!/^Bearer [^\s]+$/i.test(authorization) || authorization.length > MAX_TOKEN_CHARACTERS) {
+    if (!BEARER.test(authorization) || authorization.length > MAX_TOKEN_CHARACTERS) {
       throw new AppError('token_invalid', 'The Authorization header must be: Bearer <JWT>.');
     }
     const known = callers.get(authorization);
@@ -156,7 +162,7 @@ export function callerOf(request: FastifyRequest): Caller {
 }
 
 function toCaller(claims: Record<string, unknown>): Caller {
-  const { sub, exp, scope } = claims;
+  const { sub, exp, scope, scp, permissions } = claims;
   if (typeof sub !== 'string') throw new AppError('token_invalid', "The token's 'sub' must be a text.");
   if (typeof exp !== 'number' || !Number.isFinite(exp) || exp > MAX_EXPIRY)
     throw new AppError('token_invalid', "The token's 'exp' must be a time in seconds.");
@@ -167,8 +173,18 @@ function toCaller(claims: Record<string, unknown>): Caller {
       throw new AppError('token_invalid', "The token's 'sub' cannot be a user's id.", { cause: error });
     throw error;
   }
-  const granted = typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope : [];
-  return { sub, scopes: new Set(SCOPES.filter((name) => granted.includes(name))), expires: exp };
+  // Microsoft's issuers say `scp`, Auth0's `permissions`.
+  const granted = new Set([scope, scp, permissions].flatMap(namesIn));
+  return {
+    sub,
+    scopes: new Set(SCOPES.filter((name) => granted.has(name))),
+    expires: exp + CLOCK_TOLERANCE_S,
+  };
+}
+
+/** Scopes are a text with spaces, or a list. */
+function namesIn(claim: unknown): unknown[] {
+  return typeof claim === 'string' ? claim.split(/\s+/) : Array.isArray(claim) ? claim : [];
 }
 
 /** The part of the reason that a caller may see. */

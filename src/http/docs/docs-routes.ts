@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { matchesEtag } from '../responses/range.ts';
+import { matchesEtag } from '../responses/conditions.ts';
 import type { ApiDocument } from './document.ts';
 import { PAGE_POLICY, referencePage } from './page.ts';
 
@@ -27,7 +27,7 @@ export function docsRoutes(app: FastifyInstance): void {
       vary: 'accept-encoding',
       etag: `W/${etag}`,
     });
-    if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
+    if (matchesEtag(request.headers['if-none-match'] ?? '', etag)) return reply.code(304).send();
     reply.type('text/html; charset=utf-8');
     if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(plain);
     return reply.header('content-encoding', 'gzip').send(compressed);

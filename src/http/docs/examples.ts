@@ -44,6 +44,11 @@ curl -sS "$API/v1/media" ${JSON_AS_USER} -d '{"prompt":"a red fox","tags":["fox"
   updateMedia: `curl -sS -X PATCH "$API/v1/media/$ID" ${JSON_AS_USER} -d '{"tags":["fox","favourite"],"metadata":{"rating":5}}'`,
   deleteMedia: `curl -sS -X DELETE "$API/v1/media/$ID" ${AS_USER}`,
   restoreMedia: `curl -sS -X POST "$API/v1/media/$ID/restore" ${AS_USER}`,
+  actOnMany: `# how many would it be
+curl -sS "$API/v1/actions" ${JSON_AS_USER} -d '{"action":"tag","filter":{"tag":["fox"]},"value":"seen","dryRun":true}'
+curl -sS "$API/v1/actions" ${JSON_AS_USER} -d '{"action":"tag","ids":["'"$ID"'"],"value":["seen","animal"]}'`,
+  getTask: `# $TASK: from the answer 202 of an action on many items
+curl -sS "$API/v1/tasks/\${TASK:-00000000-0000-4000-8000-000000000000}" ${AS_USER}`,
 
   // Delivery
   getMediaContent: `curl -sS -o copy.png "$API/v1/media/$ID/content" ${AS_USER}
@@ -51,7 +56,9 @@ cmp fox.png copy.png`,
   createSignedUrl: `URL=$(curl -sS "$API/v1/media/$ID/url" ${JSON_AS_USER} -d '{"expiresIn":900}' | field url)
 echo "$URL"`,
   getSigned: `# no token: the URL itself is the permission
-curl -sS -o copy.png "$URL"
+curl -sS -o copy.png "\${URL%/*}"
+cmp fox.png copy.png`,
+  getSignedFile: `curl -sS -o copy.png "$URL"
 cmp fox.png copy.png`,
   createSignedUrls: `curl -sS "$API/v1/signed-urls" ${JSON_AS_USER} -d '{"ids":["'"$ID"'"],"expiresIn":900}'`,
   getUpload: `KEY=$(curl -sS "$API/v1/media/$ID" ${AS_USER} | field storageKey)

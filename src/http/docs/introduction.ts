@@ -74,10 +74,10 @@ export function introduction(api: string): Html {
     <section id="clients">
       <h2>Generated clients</h2>
       <p>
-        The whole API is described by the OpenAPI 3.1 document at <a href="/openapi.json">/openapi.json</a>, and as YAML
-        at <a href="/docs/yaml">/docs/yaml</a>. Give that address to a generator: openapi-typescript, hey-api and orval
-        are tested. Where a route takes several kinds of bodies, its siblings that end in <code>/form</code> and
-        <code>/bytes</code> take one, because generators know one body for each operation.
+        The whole API is described by the OpenAPI 3.1 document at <a href="${api}/openapi.json">/openapi.json</a>, and
+        as YAML at <a href="${api}/docs/yaml">/docs/yaml</a>. Give that address to a generator: openapi-typescript,
+        hey-api and orval are tested. Where a route takes several kinds of bodies, its siblings that end in
+        <code>/form</code> and <code>/bytes</code> take one, because generators know one body for each operation.
       </p>
     </section> `;
 }

@@ -8,7 +8,10 @@ import { problemOf } from './error-handler.ts';
 /** Problems for requests that the HTTP parser refuses. */
 const REFUSALS: Readonly<Record<string, AppError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: new AppError('request_timeout', 'The head or the body of the request took too long.'),
-  HPE_HEADER_OVERFLOW: new AppError('invalid_request', 'The head of the request is larger than 32 KiB.'),
+  HPE_HEADER_OVERFLOW: new AppError(
+    'headers_too_large',
+    'The head of the request is larger than 32 KiB: shorten the URL, the token or the cookies.',
+  ),
 };
 const MALFORMED = new AppError('invalid_request', 'The request is not valid HTTP.');
 

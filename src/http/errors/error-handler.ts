@@ -36,16 +36,6 @@ const FOREIGN: Readonly<Record<string, [ErrorCode, string]>> = {
     'The body does not have as many bytes as Content-Length says.',
   ],
   FST_ERR_CTP_INVALID_TYPE: ['unsupported_content_type', 'The Content-Type header cannot be read.'],
-  FST_PARTS_LIMIT: ['invalid_multipart', 'The multipart body has too many parts.'],
-  FST_FILES_LIMIT: [
-    'invalid_multipart',
-    "The multipart body must have exactly one part 'file'; send one request for each file.",
-  ],
-  FST_FIELDS_LIMIT: ['invalid_multipart', 'The multipart body has too many fields.'],
-  FST_PROTO_VIOLATION: ['invalid_multipart', 'A field has a name that is not allowed.'],
-  FST_INVALID_JSON_FIELD_ERROR: ['invalid_json', 'A field of type application/json does not hold valid JSON.'],
-  FST_INVALID_MULTIPART_CONTENT_TYPE: ['unsupported_content_type', 'The body is not multipart/form-data.'],
-  FST_MP_PREMATURE_CLOSE: ['invalid_multipart', 'The multipart body ended before its last boundary.'],
   FST_ERR_BAD_URL: ['invalid_request', 'The path is not a valid URL path.'],
   FST_ERR_ASYNC_CONSTRAINT: ['invalid_request', 'The request cannot be routed.'],
   ERR_STREAM_PREMATURE_CLOSE: ['invalid_request', 'The body ended before it was complete.'],
@@ -74,14 +64,6 @@ function toAppError(error: unknown): AppError {
     return new AppError('overloaded', 'The service is overloaded; try again shortly.', { cause: error, retryAfter: 5 });
   const translated = asAppError(error);
   if (translated instanceof AppError) return translated;
-  // Errors of the multipart parser have no code; their messages describe only the body.
-  if (/multipart|boundary|Malformed part header|Part terminated early|Unexpected end of/i.test(message ?? '')) {
-    return new AppError(
-      'invalid_multipart',
-      'The multipart body is malformed: its boundary is missing or it was cut off.',
-      { cause: error },
-    );
-  }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new AppError('invalid_request', 'The request is malformed.', { cause: error });
   return new AppError(

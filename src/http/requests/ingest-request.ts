@@ -38,7 +38,7 @@ export async function toIngestRequest(
       via: 'multipart',
       body: form.body,
       filename: form.file.filename,
-      declaredType: form.file.mimetype,
+      declaredType: form.file.type,
       finish: async ({ sha256 }) => toInput({ ...flat(request.query), ...form.early, ...(await form.rest(sha256)) }),
     };
     const input = toInput({ ...query, ...form.early });

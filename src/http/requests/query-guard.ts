@@ -1,11 +1,29 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { checkDecoded } from './decoded-text.ts';
+
+/** `tags[]=a`, as axios and PHP write lists; PHP also numbers them. */
+const LIST_NAME = /^(\w+)\[\d*\]$/;
+
+/** Gives the members of a list, which some clients name `tags[]`, the name that the route knows. */
+function joinLists(request: FastifyRequest): void {
+  const query = request.query as Record<string, unknown>;
+  const known = (
+    request.routeOptions.schema?.querystring as { properties?: Record<string, { type?: unknown }> } | undefined
+  )?.properties;
+  for (const [name, value] of Object.entries(query)) {
+    const list = LIST_NAME.exec(name)?.[1];
+    if (list === undefined || known?.[list]?.type !== 'array') continue;
+    query[list] = [query[list] ?? [], value].flat();
+    delete query[name];
+  }
+}
 
 /** Refuses URLs with text that PostgreSQL cannot hold, and encoded bodies. */
 export function registerQueryGuard(app: FastifyInstance): void {
   app.addHook('preValidation', async (request) => {
     const url = request.raw.url ?? '';
+    if (/\[|%5b/i.test(url)) joinLists(request);
     // Such characters can only appear as escapes.
     if (!/[^\x21-\x24\x26-\x7e]/.test(url)) return;
     checkEscapes(url);
@@ -14,7 +32,8 @@ export function registerQueryGuard(app: FastifyInstance): void {
   });
   app.addHook('onRequest', async (request) => {
     const encoding = request.headers['content-encoding'];
-    if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
+    // An empty one is none: nothing was applied.
+    if (!['', 'identity'].includes((encoding ?? '').trim().toLowerCase())) {
       throw new AppError(
         'unsupported_content_type',
         'Bodies must not be compressed; send them without Content-Encoding.',

@@ -10,6 +10,7 @@ import { digestBody, watchDigest } from './content-digest.ts';
 import { continueOnDemand, sendContinue } from '../connections/expect-continue.ts';
 import { firstByte } from './first-byte.ts';
 import { type BodyRate, createBodyPace, paced } from '../connections/minimum-rate.ts';
+import { checkFormLength } from './form-length.ts';
 import { type BodyForm, TAKEN, formOf, mayHaveBody, requireRouteBodies } from './route-body.ts';
 
 export interface BodyOptions {
@@ -71,21 +72,28 @@ export function registerBodies(app: FastifyInstance, options: BodyOptions): void
       dropContentHeaders(request);
       return payload;
     }
+    // Fastify refuses an empty one.
+    if (request.headers['content-type']?.trim() === '') delete request.raw.headers['content-type'];
     const route = request.routeOptions.config.body ?? 'none';
     const form = formOf(route, request.headers['content-type'] ?? '');
     if (form === undefined)
       throw new AppError('unsupported_content_type', `This route does not take that Content-Type: ${TAKEN[route]}.`);
     checkLength(request, form, options);
     request.bodyForm = form;
-    request.readBody = async () =>
-      form === 'file'
-        ? fileBody(request, reply, arriving, options.rate)
-        : readWhole(request, reply, { form, payload: arriving, options, slots });
+    request.readBody = async () => {
+      if (form === 'file') return fileBody(request, reply, arriving, options.rate);
+      // Its handler reads it part by part.
+      return form === 'form' ? undefined : readWhole(request, reply, { form, payload: arriving, options, slots });
+    };
     if (form === 'form') {
+      checkFormLength(request);
       sendContinue(request, reply);
       request.formRoom = roomFor(request, reply, options);
     }
     return payload;
+  });
+  app.addHook('preValidation', async (request) => {
+    if (request.routeOptions.config.body === 'optional-json') request.body ??= {};
   });
 }
 

@@ -6,6 +6,8 @@ export type RouteBody =
   | 'none'
   /** A caller's JSON. */
   | 'json'
+  /** The same, with fields that may all be left out, and so the body, too. */
+  | 'optional-json'
   /** A provider's JSON, forwarded by a caller: seeds keep their digits. */
   | 'provider-json'
   /** A raw file. */
@@ -30,13 +32,15 @@ export type BodyForm = 'json' | 'provider-json' | 'empty-object' | 'file' | 'for
 
 // No other JSON type: a type that the routes do not declare would be parsed but not validated.
 const JSON_TYPE = /^application\/json\s*(;|$)/i;
-const OCTETS_TYPE = /^application\/octet-stream\s*(;|$)/i;
-const FILE_TYPE = /^((image|audio|video|model)\/|application\/octet-stream\s*(;|$))/i;
+// The second is what S3's tools send. Without a type, the bytes tell.
+const OCTETS_TYPE = /^((application|binary)\/octet-stream\s*(;|$)|\s*$)/i;
+const MEDIA_TYPE = /^(image|audio|video|model)\//i;
 const FORM_TYPE = /^multipart\/form-data\s*(;|$)/i;
 
 const JSON_FORM: Readonly<Record<RouteBody, BodyForm | undefined>> = {
   none: 'empty-object',
   json: 'json',
+  'optional-json': 'json',
   'provider-json': 'provider-json',
   file: undefined,
   octets: undefined,
@@ -49,8 +53,9 @@ const JSON_FORM: Readonly<Record<RouteBody, BodyForm | undefined>> = {
 export function formOf(route: RouteBody, contentType: string): BodyForm | undefined {
   if (route === 'webhook') return 'bytes';
   if (JSON_TYPE.test(contentType)) return JSON_FORM[route];
-  if (route === 'octets') return OCTETS_TYPE.test(contentType) ? 'file' : undefined;
-  if ((route === 'file' || route === 'ingest') && FILE_TYPE.test(contentType)) return 'file';
+  const takesFile = route === 'octets' || route === 'file' || route === 'ingest';
+  if (takesFile && OCTETS_TYPE.test(contentType)) return 'file';
+  if (takesFile && route !== 'octets' && MEDIA_TYPE.test(contentType)) return 'file';
   return (route === 'form' || route === 'ingest') && FORM_TYPE.test(contentType) ? 'form' : undefined;
 }
 
@@ -58,6 +63,7 @@ export function formOf(route: RouteBody, contentType: string): BodyForm | undefi
 export const TAKEN: Readonly<Record<RouteBody, string>> = {
   none: 'it takes no body, so send none or {} as application/json',
   json: 'send application/json',
+  'optional-json': 'send application/json, or no body',
   'provider-json': 'send application/json',
   file: 'send the bytes of the file with its media type, or application/octet-stream',
   octets: 'send the bytes of the file as application/octet-stream',

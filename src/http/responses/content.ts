@@ -10,7 +10,8 @@ import type { DeliveryDeps } from '../../domain/delivery/delivery-deps.ts';
 import { contentHeaders } from '../../domain/delivery/content-headers.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { sendableStream } from './sendable-stream.ts';
-import { allowsRange, matchesEtag, parseRange } from './range.ts';
+import { allowsRange, checkConditions } from './conditions.ts';
+import { parseRange } from './range.ts';
 
 export interface ContentOptions {
   download: boolean;
@@ -52,9 +53,16 @@ export async function sendContent(
   if (chosen.from === 'original') return sendOriginal(deps, request, reply, chosen.item, options);
   const { locations, bytes: size } = chosen;
   const etag = options.strip ? `"${chosen.tag}-stripped"` : `"${chosen.tag}"`;
-  reply.headers({ etag, 'accept-ranges': options.strip ? 'none' : 'bytes' });
-  // "A recipient MUST ignore If-Modified-Since if the request contains an If-None-Match"; content never changes, so tags suffice.
-  if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
+  const validators = { etag, modified: Date.parse(item.createdAt) };
+  reply.headers({
+    etag,
+    'last-modified': new Date(validators.modified).toUTCString(),
+    'accept-ranges': options.strip ? 'none' : 'bytes',
+  });
+  const decided = checkConditions(request.headers, validators);
+  if (decided === 'unmodified') return reply.code(304).send();
+  if (decided === 'failed')
+    throw new AppError('precondition_failed', 'The file is not the one that If-Match or If-Unmodified-Since names.');
   if (options.strip) {
     reply.headers({ 'content-type': contentType, 'content-disposition': contentDisposition });
     return sendStripped(deps, request, reply, item, locations);
@@ -70,7 +78,7 @@ export async function sendContent(
   }
   reply.headers({ 'content-type': contentType, 'content-disposition': contentDisposition });
   const asked =
-    allowsRange(asText(request.headers['if-range']), etag) && request.method === 'GET'
+    allowsRange(asText(request.headers['if-range']), validators) && request.method === 'GET'
       ? parseRange(request.headers.range, size)
       : parseRange(undefined, size);
   if (asked.type === 'unsatisfiable') {

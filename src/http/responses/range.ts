@@ -24,15 +24,3 @@ export function parseRange(header: string | undefined, size: number): RangeReque
   if (last !== '' && Number(last) < start) return WHOLE;
   return start >= size ? { type: 'unsatisfiable' } : { type: 'part', range: { start, end } };
 }
-
-/** Whether an If-None-Match header has our entity tag; weak comparison (RFC 9110, 13.1.2). */
-export function matchesEtag(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  if (header.trim() === '*') return true;
-  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
-}
-
-/** Whether an If-Range header allows a part: strong comparison, so a weak tag or a date never does (RFC 9110, 13.1.5). */
-export function allowsRange(header: string | undefined, etag: string): boolean {
-  return header === undefined || header.trim() === etag;
-}

@@ -1,10 +1,10 @@
-import fastifyMultipart from '@fastify/multipart';
 import type { FastifyInstance } from 'fastify';
 import { type EventTiming, EventStreams } from '../../domain/events/event-streams.ts';
 import { compatImageRoutes } from '../compat/images.ts';
 import { compatRunRoutes } from '../compat/runs.ts';
 import { docsRoutes } from '../docs/docs-routes.ts';
 import type { RouteDeps } from '../route-deps.ts';
+import { actionRoutes } from './actions.ts';
 import { batchRoutes } from './batches.ts';
 import { deliveryRoutes } from './delivery.ts';
 import { eventRoutes } from './events.ts';
@@ -27,12 +27,11 @@ export async function registerRoutes(
   { events, servesDocs, ...operations }: OperationsOptions & { events: EventTiming; servesDocs: boolean },
 ): Promise<void> {
   await app.register(async (routes) => {
-    // Its parser accepts forms on every route of its scope, so only routes for forms are here.
-    await routes.register(fastifyMultipart, { throwFileSizeLimit: false });
-    for (const register of [mediaRoutes, runRoutes, sceneRoutes]) register(routes, deps);
-  });
-  await app.register(async (routes) => {
     for (const register of [
+      mediaRoutes,
+      runRoutes,
+      sceneRoutes,
+      actionRoutes,
       batchRoutes,
       searchRoutes,
       deliveryRoutes,

@@ -26,6 +26,10 @@ const tags = ['Delivery'];
 /** Signed URLs and public items need no token, so these routes do not require one. */
 const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
 
+const fileNameParam = {
+  filename: Type.String({ maxLength: 1000, description: 'Name of the file.', examples: ['fox.png'] }),
+};
+
 /** Delivers bytes by id, permanent URL and signed URL; and creates signed URLs. */
 export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
@@ -50,6 +54,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
   for (const { method, verb, answers, summary } of methods) {
     app.route({
       method,
+      exposeHeadRoute: false,
       url: '/v1/media/:id/content',
       config: { access: 'optional' },
       schema: {
@@ -66,6 +71,7 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
     });
     app.route({
       method,
+      exposeHeadRoute: false,
       url: '/uploads/*',
       config: { access: 'optional' },
       schema: {
@@ -86,34 +92,36 @@ export function deliveryRoutes(instance: FastifyInstance, deps: RouteDeps): void
         return deliver(request, reply, { key });
       },
     });
-    app.route({
-      method,
-      url: '/v1/signed/:token',
-      config: { access: 'open' },
-      schema: {
-        operationId: `${verb}Signed`,
-        tags,
-        security: [],
-        summary: `${summary} the bytes that a signed URL names`,
-        description: 'Needs no token until the URL expires.',
-        params: Type.Object({
-          token: Type.String({ maxLength: 2000, description: 'What was signed, and the signature.' }),
-        }),
-        querystring: Type.Object({ strip }),
-        response: { ...answers, ...problems },
-      },
-      handler: (request, reply) => deliverSigned(request, reply, request.params.token),
-    });
+    for (const { url, name } of [
+      { url: '/v1/signed/:token', name: undefined },
+      { url: '/v1/signed/:token/:filename', name: fileNameParam },
+    ])
+      app.route({
+        method,
+        exposeHeadRoute: false,
+        url,
+        config: { access: 'open' },
+        schema: {
+          operationId: `${verb}Signed${name ? 'File' : ''}`,
+          tags,
+          security: [],
+          summary: `${summary} the bytes that a signed URL names`,
+          description: `Needs no token until the URL expires.${name ? ' The name says under what the file is saved; any is accepted.' : ''}`,
+          params: Type.Object({
+            token: Type.String({ maxLength: 2000, description: 'What was signed, and the signature.' }),
+            ...name,
+          }),
+          querystring: Type.Object({ strip }),
+          response: { ...answers, ...problems },
+        },
+        handler: (request, reply) => deliverSigned(request, reply, request.params.token),
+      });
   }
 
   app.route({
     method: 'POST',
     url: '/v1/media/:id/url',
-    config: { access: 'media:read', body: 'json' },
-    // All of its fields have defaults, so a missing body equals an empty object.
-    preValidation: async (request) => {
-      request.body ??= {};
-    },
+    config: { access: 'media:read', body: 'optional-json' },
     schema: {
       operationId: 'createSignedUrl',
       tags,

@@ -28,11 +28,8 @@ export function jobRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'PUT',
     url: job,
-    config: { access: 'media:write', body: 'json' },
-    // A user's token names the owner, so the body is optional.
-    preValidation: async (request) => {
-      request.body ??= {};
-    },
+    // A user's token names the owner.
+    config: { access: 'media:write', body: 'optional-json' },
     schema: {
       operationId: 'registerJob',
       tags,

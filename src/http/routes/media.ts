@@ -6,8 +6,11 @@ import { ingest } from '../../domain/ingest/ingest.ts';
 import { readItem } from '../../domain/delivery/open-content.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
+import { basePathOf } from '../base-path.ts';
 import { toIngestRequest } from '../requests/ingest-request.ts';
+import type { RevisedItem } from '../../db/items/items.ts';
 import { present } from '../responses/present.ts';
+import { expectedOf, recordTag } from '../responses/record-tag.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { ingestRoute } from './ingest-route.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
@@ -16,6 +19,16 @@ import { IngestJson } from '../../shapes/ingest.ts';
 import { IdParams, MediaPatch, itemResponse, itemDetailsResponse } from '../schemas/media.ts';
 
 const tags = ['Media'];
+const etagHeader = { etag: { description: 'Changes with every edit of the record; for If-Match.', type: 'string' } };
+const revisedResponse = { ...itemResponse, headers: etagHeader };
+const IfMatch = Type.Object({
+  'if-match': Type.Optional(
+    Type.String({
+      description: '`ETag` of the record as it was read; another one now answers 412.',
+      examples: ['"42.3"'],
+    }),
+  ),
+});
 const CONTENT_DIGEST = Type.Optional(
   Type.String({ description: 'RFC 9530 digest of the body, `sha-256=:<base64>:`; verified.' }),
 );
@@ -24,6 +37,10 @@ const CONTENT_DIGEST = Type.Optional(
 export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const out = (item: Parameters<typeof present>[0]) => present(item, deps.publicBaseUrl);
+  const sendRevised = (reply: FastifyReply, revised: RevisedItem) => {
+    reply.header('etag', recordTag(revised));
+    return out(revised.item) as never;
+  };
 
   ingestRoute(instance, {
     url: '/v1/media',
@@ -44,7 +61,10 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       const ingestRequest = await toIngestRequest(request, { signal: abortSignal(request, reply) });
       const { item, replayed } = await ingest(deps, ingestRequest);
       if (replayed) reply.header('idempotency-replayed', 'true');
-      return reply.code(201).header('location', `/v1/media/${item.id}`).send(out(item));
+      return reply
+        .code(201)
+        .header('location', `${basePathOf(deps.publicBaseUrl)}/v1/media/${item.id}`)
+        .send(out(item));
     },
   });
 
@@ -58,9 +78,13 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       summary: 'Read a record',
       description: 'The record of one item, with the locations of its bytes.',
       params: IdParams,
-      response: { 200: itemDetailsResponse, ...problems },
+      response: { 200: { ...itemDetailsResponse, headers: etagHeader }, ...problems },
     },
-    handler: async (request) => out(await readItem(deps, callerOf(request), request.params.id)) as never,
+    handler: async (request, reply) => {
+      const { revision, ...item } = await readItem(deps, callerOf(request), request.params.id);
+      reply.header('etag', recordTag({ item, revision }));
+      return out(item) as never;
+    },
   });
 
   app.route({
@@ -71,12 +95,20 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       operationId: 'updateMedia',
       tags,
       summary: 'Change a record',
-      description: 'Changes tags, metadata, prompt, visibility or expiry. Each given field replaces the old one.',
+      description:
+        'Changes tags, metadata, prompt, file name, visibility or expiry. Each given field replaces the old one; null clears it. With `If-Match` only the record that has that ETag, so that two editors do not overwrite each other (412).',
       params: IdParams,
+      headers: IfMatch,
       body: ref(MediaPatch),
-      response: { 200: itemResponse, ...problems },
+      response: { 200: revisedResponse, ...problems },
     },
-    handler: async (request) => out(await patchItem(deps, callerOf(request), request.params.id, request.body)) as never,
+    handler: async (request, reply) => {
+      const { id } = request.params;
+      return sendRevised(
+        reply,
+        await patchItem(deps, callerOf(request), id, { patch: request.body, expected: expectedOf(request) }),
+      );
+    },
   });
 
   app.route({
@@ -90,6 +122,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       description:
         'Hides the item until it is restored. With `purge=true` the record and every copy of the bytes that is ours go for good, at once.',
       params: IdParams,
+      headers: IfMatch,
       querystring: Type.Object(
         { purge: Type.Boolean({ default: false, description: 'For good, at once.' }) },
         { additionalProperties: false },
@@ -98,7 +131,7 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request, reply) => {
       const remove = request.query.purge ? purge : softDelete;
-      await remove(deps, callerOf(request), request.params.id);
+      await remove(deps, callerOf(request), request.params.id, expectedOf(request));
       return reply.code(204).send();
     },
   });
@@ -113,8 +146,10 @@ export function mediaRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       summary: 'Undo a deletion',
       description: 'Makes a deleted item visible again; one that is not deleted is answered as it is.',
       params: IdParams,
-      response: { 200: itemResponse, ...problems },
+      headers: IfMatch,
+      response: { 200: revisedResponse, ...problems },
     },
-    handler: async (request) => out(await restore(deps, callerOf(request), request.params.id)) as never,
+    handler: async (request, reply) =>
+      sendRevised(reply, await restore(deps, callerOf(request), request.params.id, expectedOf(request))),
   });
 }

@@ -8,6 +8,7 @@ import { runsOf } from '../../domain/runs/list-runs.ts';
 import { addRunMedia, completeRun, createRun, readRun } from '../../domain/runs/runs.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
+import { basePathOf } from '../base-path.ts';
 import { idempotencyKey } from '../requests/ingest-request.ts';
 import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
@@ -59,7 +60,10 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
         signal: abortSignal(request, reply),
       });
       if (replayed) reply.header('idempotency-replayed', 'true');
-      return reply.code(201).header('location', `/v1/runs/${run.id}`).send(presentRun(run));
+      return reply
+        .code(201)
+        .header('location', `${basePathOf(deps.publicBaseUrl)}/v1/runs/${run.id}`)
+        .send(presentRun(run));
     },
   });
 
@@ -131,7 +135,7 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'POST',
     url: `${one}/complete`,
-    config: { access: 'media:write', body: 'json' },
+    config: { access: 'media:write', body: 'optional-json' },
     schema: {
       operationId: 'completeRun',
       tags,
@@ -141,10 +145,6 @@ export function runRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       params: RunParams,
       body: ref(RunCompletion),
       response: { 200: runResponse, ...problems },
-    },
-    // The body is optional.
-    preValidation: async (request) => {
-      request.body ??= {};
     },
     handler: async (request) => {
       const { transformedText } = request.body;

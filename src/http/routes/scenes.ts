@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { type SceneName, currentVersion, rollBack, sceneVersions, storeVersion } from '../../domain/scenes/scenes.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
+import { basePathOf } from '../base-path.ts';
 import { toIngestRequest } from '../requests/ingest-request.ts';
 import { present, sendPage } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
@@ -58,7 +59,10 @@ export function sceneRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       const parsed = await toIngestRequest(request, { signal: abortSignal(request, reply) });
       const { item, replayed } = await storeVersion(deps, parsed, request.params as SceneName);
       if (replayed) reply.header('idempotency-replayed', 'true');
-      return reply.code(201).header('location', `/v1/media/${item.id}`).send(present(item, deps.publicBaseUrl));
+      return reply
+        .code(201)
+        .header('location', `${basePathOf(deps.publicBaseUrl)}/v1/media/${item.id}`)
+        .send(present(item, deps.publicBaseUrl));
     },
   });
 

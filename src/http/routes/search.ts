@@ -1,8 +1,10 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { SortField } from '../../db/search/item-filter.ts';
 import { parseMetadataFilter } from '../../domain/search/metadata-filter.ts';
 import { search, stats, tagCounts } from '../../domain/search/search.ts';
 import { callerOf } from '../auth/auth.ts';
+import { filterOf } from '../requests/search-filter.ts';
 import { sendPage } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { problems } from '../../shapes/common.ts';
@@ -15,15 +17,16 @@ const tags = ['Search'];
 export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const find = async (request: FastifyRequest, reply: FastifyReply, query: SearchQuery, failed: boolean) => {
-    const { sort, limit, cursor, includeTotal, tag, tags: joined, metadata, ...filter } = query;
+    const { sort, limit, cursor, includeTotal, metadata, ...conditions } = query;
+    const [by, order] = sort.split(':') as [SortField, 'asc' | 'desc'];
+    const wanted = filterOf({
+      ...conditions,
+      metadata: metadata === undefined ? undefined : parseMetadataFilter(metadata),
+    });
     const result = await search(deps, callerOf(request), {
-      filter: {
-        ...filter,
-        tags: wantedTags(tag, joined),
-        metadata: metadata === undefined ? undefined : parseMetadataFilter(metadata),
-        ...(failed && { failed }),
-      },
-      order: sort === 'createdAt:asc' ? 'asc' : 'desc',
+      filter: { ...wanted, ...(failed && { failed }) },
+      by,
+      order,
       limit,
       cursor,
       includeTotal,
@@ -93,11 +96,4 @@ export function searchRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request) => (await stats(deps, callerOf(request), request.query.userId)) as never,
   });
-}
-
-/** The tags of both parameters; undefined when neither names one. Those of `joined` are separated by commas. */
-function wantedTags(tag: readonly string[] = [], joined: readonly string[] = []): string[] | undefined {
-  const split = joined.flatMap((list) => list.split(',')).filter((each) => each.trim() !== '');
-  const wanted = [...tag, ...split];
-  return wanted.length === 0 ? undefined : wanted;
 }

@@ -5,6 +5,7 @@ import { beginUpload, checkUploadToken, completeUpload, receiveUpload } from '..
 import { AppError } from '../../errors.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
+import { basePathOf } from '../base-path.ts';
 import { announcedBytes } from '../requests/read-body.ts';
 import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
@@ -94,7 +95,7 @@ export function uploadRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     handler: async (request, reply) => {
       const signal = abortSignal(request, reply);
       const { item, created } = await completeUpload(deps, callerOf(request), request.params.id, signal);
-      if (created) reply.code(201).header('location', `/v1/media/${item.id}`);
+      if (created) reply.code(201).header('location', `${basePathOf(deps.publicBaseUrl)}/v1/media/${item.id}`);
       return present(item, deps.publicBaseUrl);
     },
   });

@@ -1,6 +1,6 @@
 import { itemProperties } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { component, jsonObject, nullableString, nullableTime, ref } from '../../shapes/common.ts';
+import { component, jsonObject, nullableString, nullableTime, ref, requestComponent } from '../../shapes/common.ts';
 import { ContentQuery } from './delivery.ts';
 
 /** Index of an output of its kind; the first by default. */
@@ -40,7 +40,7 @@ export const CompatListQuery = Type.Object({
   offset: Type.Integer({ minimum: 0, maximum: 100_000, default: 0, description: 'Images to leave out.' }),
 });
 
-export const SaveImagesRequest = component(
+export const SaveImagesRequest = requestComponent(
   'SaveImagesRequest',
   { userId: Type.Optional(Type.String({ maxLength: 255, description: 'Owner; a service token must give it.' })) },
   {

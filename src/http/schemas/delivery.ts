@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { component, ItemId, ProblemSchema, ref } from '../../shapes/common.ts';
+import { component, ItemId, ProblemSchema, ref, requestComponent } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 const ttl = Type.Optional(
@@ -12,7 +12,7 @@ const ttl = Type.Optional(
 );
 const download = Type.Optional(Type.Boolean({ description: 'Offer the file for saving instead of showing it.' }));
 
-export const SignedUrlRequest = component(
+export const SignedUrlRequest = requestComponent(
   'SignedUrlRequest',
   { expiresIn: ttl, download },
   {
@@ -27,14 +27,14 @@ const SignedUrl = component(
   {
     url: Type.String({
       description: 'Needs no token until it expires.',
-      examples: ['http://127.0.0.1:8080/v1/signed/mku_derived~WyJHRVQiXQ~c2lnbmF0dXJl'],
+      examples: ['http://127.0.0.1:8080/v1/signed/mku_derived~WyJHRVQiXQ~c2lnbmF0dXJl/fox.png'],
     }),
     expiresAt: Type.String({ format: 'date-time', description: 'From then on it is refused.' }),
   },
   { description: 'An address for a browser.' },
 );
 
-export const SignedUrlsRequest = component(
+export const SignedUrlsRequest = requestComponent(
   'SignedUrlsRequest',
   {
     ids: Type.Array(ItemId, { minItems: 1, maxItems: 200, description: 'Items, in the order of the answer.' }),
@@ -66,7 +66,7 @@ const SignedUrlResults = component(
   { description: 'One result for each id.' },
 );
 
-export const BatchRequest = component(
+export const BatchRequest = requestComponent(
   'BatchRequest',
   {
     items: Type.Array(Type.Ref('IngestJson'), {

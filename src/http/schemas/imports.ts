@@ -1,11 +1,11 @@
 import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { component, jsonObject, ref } from '../../shapes/common.ts';
+import { component, jsonObject, ref, requestComponent } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 const { status: _status, error: _error, sha256: _sha256, ...fields } = flatFields;
 
-export const ImportRequest = component(
+export const ImportRequest = requestComponent(
   'ImportRequest',
   {
     ...fields,

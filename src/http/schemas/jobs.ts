@@ -8,6 +8,7 @@ import {
   nullableTime,
   ref,
   text,
+  requestComponent,
 } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
@@ -27,7 +28,7 @@ export const JobParams = Type.Object({
 
 const { status: _status, error: _error, sha256: _sha256, jobId: _jobId, provider: _provider, ...fields } = flatFields;
 
-export const JobRequest = component(
+export const JobRequest = requestComponent(
   'JobRequest',
   {
     ...fields,

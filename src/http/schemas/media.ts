@@ -1,5 +1,15 @@
 import { type Static, Type } from 'typebox';
-import { component, ItemId, jsonObject, nullableString, nullableTime, ref } from '../../shapes/common.ts';
+import {
+  component,
+  ItemId,
+  NULL_IS,
+  jsonObject,
+  nullableString,
+  nullableTime,
+  ref,
+  requestComponent,
+} from '../../shapes/common.ts';
+import { ITEM } from '../../db/item-columns.ts';
 import { flatFields, itemProperties } from '../../shapes/item-fields.ts';
 
 export const MediaItem = component('MediaItem', itemProperties, {
@@ -39,12 +49,13 @@ const MediaPage = component(
   { description: 'One page of items.' },
 );
 
-export const MediaPatch = component(
+export const MediaPatch = requestComponent(
   'MediaPatch',
   {
     tags: flatFields.tags,
     metadata: Type.Optional(jsonObject('Replaces the metadata.')),
-    prompt: flatFields.prompt,
+    prompt: Type.Optional(nullableString('Replaces the prompt.', { maxLength: ITEM.prompt.maxBytes })),
+    filename: Type.Optional(nullableString('Replaces the name of the file.', { maxLength: ITEM.filename.maxBytes })),
     visibility: flatFields.visibility,
     expiresAt: Type.Optional(
       Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 40, description: 'Null: never.' }),
@@ -53,7 +64,8 @@ export const MediaPatch = component(
   {
     additionalProperties: false,
     minProperties: 1,
-    description: 'Each given field replaces the old one.',
+    [NULL_IS]: { tags: [], metadata: {} },
+    description: 'Each given field replaces the old one; null clears it, where it may be empty.',
   },
 );
 export type MediaPatch = Static<typeof MediaPatch>;

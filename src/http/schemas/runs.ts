@@ -1,6 +1,14 @@
 import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { component, jsonObject, nullableString, nullableTime, ref, text } from '../../shapes/common.ts';
+import {
+  component,
+  jsonObject,
+  nullableString,
+  nullableTime,
+  ref,
+  text,
+  requestComponent,
+} from '../../shapes/common.ts';
 import { Base64Source, ExternalSource, ObjectSource, UrlSource } from '../../shapes/ingest.ts';
 import { JobReference } from './imports.ts';
 import { MediaItem } from './media.ts';
@@ -11,7 +19,7 @@ const transformedText = Type.Optional(
   text('The text as it went to the generator, up to 256 KiB.', TEXT_CHARACTERS, { examples: ['a red fox, woodcut'] }),
 );
 
-export const RunRequest = component(
+export const RunRequest = requestComponent(
   'RunRequest',
   {
     userId: flatFields.userId,
@@ -30,7 +38,7 @@ export const RunRequest = component(
 );
 export type RunRequest = Static<typeof RunRequest>;
 
-export const RunCompletion = component(
+export const RunCompletion = requestComponent(
   'RunCompletion',
   { transformedText },
   { additionalProperties: false, description: 'The end of a run.', examples: [{}] },
@@ -48,7 +56,7 @@ const ComfyuiSource = component(
   { additionalProperties: false, description: 'All outputs of a ComfyUI prompt.' },
 );
 
-export const RunMediaJson = component(
+export const RunMediaJson = requestComponent(
   'RunMediaJson',
   {
     ...flatFields,

@@ -1,4 +1,4 @@
-import { component } from '../../shapes/common.ts';
+import { requestComponent } from '../../shapes/common.ts';
 import { Type } from 'typebox';
 
 export const ProjectParams = Type.Object({
@@ -22,7 +22,7 @@ export const VersionsQuery = Type.Object(
   { additionalProperties: false },
 );
 
-export const RollBack = component(
+export const RollBack = requestComponent(
   'RollBack',
   {
     version: Type.Integer({

@@ -6,6 +6,12 @@ const exact = (description: string, maxLength = 2000) => Type.Optional(text(desc
 const time = (description: string) =>
   Type.Optional(Type.String({ description, maxLength: 40, examples: ['2026-11-01T00:00:00Z'] }));
 
+const none = (description: string, maxLength: number) =>
+  Type.Optional(Type.Array(Type.String({ maxLength }), { maxItems: 64, description }));
+
+/** Values of `sort`. */
+const SORTS = ['createdAt', 'generatedAt', 'bytes'].flatMap((field) => [`${field}:desc`, `${field}:asc`]);
+
 export const SearchQuery = Type.Object(
   {
     ...filterFields,
@@ -26,6 +32,14 @@ export const SearchQuery = Type.Object(
         examples: [['portrait,studio']],
       }),
     ),
+    notTag: none('Tags that an item must not have; repeatable.', 128),
+    notModel: none('Models that did not make it, in any case; repeatable.', 2000),
+    notToolName: none('Tools that did not ask for it, in any case; repeatable.', 255),
+    deleted: Type.Optional(
+      Type.Enum(['only', 'include'], {
+        description: '`only` finds deleted items, `include` these and the others; left out: the others alone.',
+      }),
+    ),
     tagMode: Type.Enum(['all', 'any'], {
       default: 'all',
       description: 'Whether an item must have all tags, or any of them.',
@@ -35,7 +49,7 @@ export const SearchQuery = Type.Object(
     ),
     q: Type.Optional(
       text(
-        'Words to look for in prompt, negative prompt, model, sampler, tool, file name and tags; "phrases", `or` and `-not` work.',
+        'Words to look for in prompt, negative prompt, file name, model, tool, tags, sampler and seed; all of them must be there. Case, accents and width do not matter; `red-fox` is two words. "phrases", `or`, `-not` and `begin*` work. Of scripts without spaces any part of a text is found.',
         500,
         {
           minLength: 1,
@@ -45,9 +59,10 @@ export const SearchQuery = Type.Object(
     ),
     createdAfter: time('Recorded later than this.'),
     createdBefore: time('Recorded earlier than this.'),
-    sort: Type.Enum(['createdAt:desc', 'createdAt:asc'], {
+    sort: Type.Enum(SORTS, {
       default: 'createdAt:desc',
-      description: 'Newest or oldest first.',
+      description:
+        'By the time of recording, the time of generation (where unknown: of recording) or the size (where unknown: 0), falling or rising.',
     }),
     limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Items on a page.' }),
     cursor: Type.Optional(text('`nextCursor` of the page before.', 2000)),

@@ -1,17 +1,23 @@
 import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { component, jsonObject, ref, text } from '../../shapes/common.ts';
+import { component, jsonObject, ref, text, requestComponent } from '../../shapes/common.ts';
 
 const { status: _status, error: _error, filename, ...fields } = flatFields;
 
-export const UploadRequest = component(
+export const UploadRequest = requestComponent(
   'UploadRequest',
   {
     ...fields,
     filename: Type.Optional(filename),
     metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
     generation: Type.Optional(jsonObject('How it was made, up to 64 KiB.')),
-    contentType: text('Type of the file; what arrives has to be of that type.', 100, { examples: ['image/png'] }),
+    contentType: Type.Optional(
+      text(
+        "Type of the file, as `File.type` tells it; empty: the name's ending tells, or else the bytes. What arrives is kept under its true type, which must be of that type's family.",
+        100,
+        { examples: ['image/png'] },
+      ),
+    ),
     bytes: Type.Integer({
       minimum: 1,
       maximum: Number.MAX_SAFE_INTEGER,

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { component, nullableInteger, nullableString, ref, text } from '../../shapes/common.ts';
+import { component, nullableInteger, nullableString, ref, text, requestComponent } from '../../shapes/common.ts';
 import { JobParams } from './jobs.ts';
 
 export const ParkedQuery = Type.Object(
@@ -17,7 +17,7 @@ export const DeliveryParams = Type.Object({
   id: Type.String({ pattern: '^[1-9][0-9]{0,18}$', description: 'Id of the parked webhook.', examples: ['17'] }),
 });
 
-export const ReleaseRequest = component(
+export const ReleaseRequest = requestComponent(
   'ReleaseRequest',
   {
     userId: Type.String({

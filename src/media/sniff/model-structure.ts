@@ -29,11 +29,12 @@ export function isUsdz(head: Uint8Array): boolean {
 
 /**
  * Binary STL has no signature: a comment of 80 bytes, the number of triangles, 50 bytes for each. A whole file must have
- * that length. For a part, `named` (the name or declared type says STL) and triangles of finite numbers are enough.
+ * that length. For a part, which may be all but its end, `named` (the name or declared type says STL) and triangles of finite
+ * numbers are enough.
  */
 export function isBinaryStl(head: Uint8Array, complete: boolean, named: boolean): boolean {
   const count = u32le(head, 80);
-  if (complete ? head.length !== binaryStlBytes(count) : !named || head.length >= binaryStlBytes(count)) return false;
+  if (complete ? head.length !== binaryStlBytes(count) : !named || head.length > binaryStlBytes(count)) return false;
   if (count === 0) return named;
   const shown = Math.min(count, 64, Math.floor((head.length - 84) / 50));
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);

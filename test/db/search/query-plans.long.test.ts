@@ -1,4 +1,5 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
+import { tsqueryOf } from '../../../src/domain/words/query.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forgetEvents, numberEvents, readEvents, usersOfEvents } from '../../../src/db/events.ts';
 import { takeFetch } from '../../../src/db/jobs/fetches.ts';
@@ -34,8 +35,8 @@ beforeAll(async () => {
   open = openDatabase({ connectionString: database.connectionString, poolMax: 2, statementTimeoutMs: 0 });
   // A thousand users, 40 tools, runs and jobs of ten, 2 % failures, tags and metadata of various frequencies.
   await sql`
-    INSERT INTO generated_images (user_id, visibility, provider, media_type, tool_name, prompt, search_text, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, generation, run_id, job_id, project_id, scene_id, version, created_at)
-    SELECT 'user-' || n % 1000, CASE WHEN n % 5000 = 7 THEN 'public' ELSE 'private' END, CASE WHEN n % 300 = 7 THEN 'fal' WHEN n % 3 = 0 THEN 'openai' END, CASE WHEN n % 10000 = 7 THEN 'audio' ELSE 'image' END, 'tool-' || n % 40, 'prompt', 'a ' || (ARRAY['red','blue','green'])[1 + n % 3] || ' fox number ' || n || ' word' || n % 5000, 'model-' || n % 25,
+    INSERT INTO generated_images (user_id, visibility, provider, media_type, tool_name, prompt, search_words, search_version, model, storage_url, storage_provider, mime_type, bytes, sha256, tags, status, metadata, generation, run_id, job_id, project_id, scene_id, version, created_at)
+    SELECT 'user-' || n % 1000, CASE WHEN n % 5000 = 7 THEN 'public' ELSE 'private' END, CASE WHEN n % 300 = 7 THEN 'fal' WHEN n % 3 = 0 THEN 'openai' END, CASE WHEN n % 10000 = 7 THEN 'audio' ELSE 'image' END, 'tool-' || n % 40, 'prompt', to_tsvector('simple', 'a ' || (ARRAY['red','blue','green'])[1 + n % 3] || ' fox number ' || n || ' word' || n % 5000), 1, 'model-' || n % 25,
       'http://media.test/uploads/' || n, 'local', CASE WHEN n % 10000 = 7 THEN 'audio/mpeg' ELSE 'image/png' END, 100000 + n, md5(n::text) || md5((n + 1)::text),
       ARRAY['all', 'tag-' || n % 500, 'kind-' || n % 20], CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'success' END,
       jsonb_build_object('campaign', 'c-' || n % 2000, 'seed', n),
@@ -136,7 +137,7 @@ async function explainQuery(compiled: { sql: string; parameters: readonly unknow
   };
 }
 
-const deep = { createdAt: new Date(Date.now() - 150_000_000).toISOString(), id: '150000' };
+const deep = { value: new Date(Date.now() - 150_000_000).toISOString(), id: '150000' };
 const at = (filter: ItemFilter, more: Partial<PageRequest> = {}): PageRequest => ({
   filter,
   order: 'desc',
@@ -195,13 +196,13 @@ const searches: readonly (readonly [name: string, filter: ItemFilter, rows: numb
   // Many items have the value, under another key.
   ['metadata, one item', { metadata: { seed: 19_999 } }, 1],
   ['metadata, the oldest items', { metadata: { seed: ROWS } }, 1],
-  ['text, rare', { q: 'word7 fox' }, 40],
-  ['text, common', { q: 'red fox' }, 51],
-  ['text, one item, the oldest', { q: `number ${ROWS}` }, 1],
-  ['text that is nowhere', { q: 'nowhere' }, 0],
-  ['text of a user', { q: 'fox', userId: 'user-7' }, 51],
-  ['a rare text of a user', { q: 'word7', userId: 'user-7' }, 40],
-  ['text and tag', { q: 'word7', tags: ['kind-7'] }, 40],
+  ['text, rare', { words: tsqueryOf('word7 fox') }, 40],
+  ['text, common', { words: tsqueryOf('red fox') }, 51],
+  ['text, one item, the oldest', { words: tsqueryOf(`number ${ROWS}`) }, 1],
+  ['text that is nowhere', { words: tsqueryOf('nowhere') }, 0],
+  ['text of a user', { words: tsqueryOf('fox'), userId: 'user-7' }, 51],
+  ['a rare text of a user', { words: tsqueryOf('word7'), userId: 'user-7' }, 40],
+  ['text and tag', { words: tsqueryOf('word7'), tags: ['kind-7'] }, 40],
 ];
 
 test.each(searches)('%s: every statement of the search stays within its buffers', async (_name, filter, rows) => {
@@ -239,7 +240,7 @@ test('a name that one user has given to thousands of items costs a stranger a fe
 });
 
 test('a late page reads only its window, as the first one does', async () => {
-  const middle = { createdAt: new Date(Date.now() - ROWS * 500).toISOString(), id: String(ROWS / 2) };
+  const middle = { value: new Date(Date.now() - ROWS * 500).toISOString(), id: String(ROWS / 2) };
   const windows = async (after?: PageRequest['after']) => {
     const request = at({ tags: ['tag-7'] }, { after, limit: 10 });
     const statements = await statementsOf((db) => searchItems(db, request));

@@ -69,7 +69,7 @@ test('a windowed search returns the same pages as one statement over everything'
       fc.integer({ min: 1, max: 60 }),
       fc.boolean(),
       async (filter, order, limit, fromMiddle) => {
-        let after: Position | undefined = fromMiddle ? { createdAt: '2026-01-08 00:00:00+00', id: '3900' } : undefined;
+        let after: Position | undefined = fromMiddle ? { value: '2026-01-08 00:00:00+00', id: '3900' } : undefined;
         for (let number = 0; number < 4; number += 1) {
           const wanted = await pageQuery(open.db, { filter, order, limit: limit + 1, after }).execute();
           const page = await searchItems(open.db, { filter, order, limit, after });
@@ -77,7 +77,7 @@ test('a windowed search returns the same pages as one statement over everything'
           expect(page.more).toBe(wanted.length > limit);
           const last = wanted.slice(0, limit).at(-1);
           if (!page.more || !last) break;
-          after = { createdAt: last.created_at, id: last.id };
+          after = { value: last.created_at, id: last.id };
         }
       },
     ),
@@ -114,7 +114,7 @@ test(
             found.push(...items.map((item) => item.id));
             const last = items.at(-1);
             if (!more || !last) break;
-            after = { createdAt: last.created_at, id: last.id };
+            after = { value: last.created_at, id: last.id };
           }
           const all = wanted.map((row) => row.id);
           expect(found, `${userId} ${order} ${JSON.stringify(asked)}`).toEqual(all.slice(0, Math.min(all.length, 39)));

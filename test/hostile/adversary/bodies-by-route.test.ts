@@ -214,10 +214,10 @@ describe('nothing of a body is read before the caller is authenticated', () => {
   test.each([
     ['an unknown path', 'POST', '/v1/nothing', 404, undefined],
     ['an unknown path below a known one', 'PUT', '/v1/media/1/nothing', 404, undefined],
-    ['a method that the path does not have', 'POST', '/v1/media/1', 405, 'DELETE, GET, PATCH'],
+    ['a method that the path does not have', 'POST', '/v1/media/1', 405, 'DELETE, GET, HEAD, PATCH'],
     ['a method of a path with a wildcard', 'POST', '/uploads/a/b.png', 405, 'GET, HEAD'],
-    ['a method that no path has', 'PROPFIND', '/v1/media', 405, 'GET, POST'],
-    ['a method of the documentation', 'DELETE', '/openapi.json', 405, 'GET'],
+    ['a method that no path has', 'PROPFIND', '/v1/media', 405, 'GET, HEAD, POST'],
+    ['a method of the documentation', 'DELETE', '/openapi.json', 405, 'GET, HEAD'],
     ['an unknown provider', 'POST', '/v1/webhooks/nobody', 400, undefined],
   ])('%s is refused at the head, token or not', async (_name, method, path, status, allow) => {
     for (const headers of [[], [admin]] as [string, string][][]) {

@@ -95,10 +95,7 @@ test('a misspelt field of a JSON body is answered with the nearest one, on every
   expect(tried.length).toBeGreaterThan(10);
 });
 
-test.each([
-  ['/v1/media?tags[]=fox&tags=x', 'GET'],
-  ['/v1/media?user_id=1', 'GET'],
-])('%s', async (url) => {
+test.each([['/v1/media?user_id=1', 'GET']])('%s', async (url) => {
   const { detail } = (await t.app.inject({ url, headers: asAdmin() })).json<Problem>();
   expect(detail).toMatch(/did you mean '(tags|userId)'\?$/);
 });

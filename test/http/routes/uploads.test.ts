@@ -1,7 +1,12 @@
 // Case numbers in titles are those of the table in docs/threat-model.md.
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mediaTypeByExtension } from '../../../src/media/media-type.ts';
 import { sweepIntents } from '../../../src/domain/staging/sweep.ts';
+import { AUDIO } from '../../media/made-audio.ts';
+import { IMAGES } from '../../media/made-images.ts';
+import { MODELS } from '../../media/made-models.ts';
+import { VIDEOS } from '../../media/made-video.ts';
 import { filesBelow } from '../../support/storage/local-volume.ts';
 import { bigPng, png } from '../../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
@@ -131,7 +136,7 @@ test('case 68: a token opens one upload, in one direction, until its time is ove
     })
   ).json();
   const signed = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: asUser('a') });
-  const read = new URL(signed.json().url).pathname.split('/').at(-1);
+  const read = new URL(signed.json().url).pathname.split('/')[3];
   const reverse = `http://media.test/v1/uploads/${two.id}/content?token=${read}`;
   expect((await put(reverse, bytes)).json()).toMatchObject({ status: 403, code: 'signature_invalid' });
   expect(
@@ -217,4 +222,59 @@ test('the token of an upload expires with the upload', async () => {
   const { url, expiresAt } = await begun(bigPng(20_000, 41));
   const { expires } = t.deps.signer.verify(new URL(url).searchParams.get('token') ?? '');
   expect(expires).toBe(Math.floor(Date.parse(expiresAt) / 1000));
+});
+
+describe('what a browser can know of a file', () => {
+  const made = [...IMAGES, ...AUDIO, ...VIDEOS, ...MODELS].map((each) => ({
+    ...each,
+    mime: mediaTypeByExtension(each.ext)?.mime ?? '',
+  }));
+  const send = async (bytes: Buffer, announced: object) => {
+    const begun = await begin({ bytes: bytes.length, ...announced });
+    if (begun.statusCode !== 201) return begun.json();
+    const { id, url, headers } = begun.json();
+    const sent = await put(url, bytes, headers);
+    return sent.statusCode === 204 ? (await complete(id)).json() : sent.json();
+  };
+
+  test('a file of every type is kept under its true type, with an empty type or octet-stream, by its name or its bytes', async () => {
+    for (const { name, file, mime, ext } of new Map(made.map((each) => [each.ext, each])).values()) {
+      const bytes = Buffer.from(file);
+      const filename = `a.${ext}`;
+      for (const announced of [
+        { contentType: '', filename },
+        { filename },
+        { contentType: null, filename },
+        { contentType: 'application/octet-stream', filename },
+        { contentType: 'application/vnd.some-system', filename },
+      ])
+        expect([name, announced, (await send(bytes, announced)).mimeType]).toEqual([name, announced, mime]);
+    }
+  });
+
+  test('of a family, any type may be announced; of another one, the file is refused', async () => {
+    const families = [
+      ['image/png', 'image/apng'],
+      ['video/webm', 'audio/webm', 'video/matroska'],
+      ['video/mp4', 'video/quicktime', 'audio/mp4', 'video/3gpp', 'video/3gpp2'],
+    ];
+    for (const { file, mime } of made)
+      for (const family of families)
+        for (const contentType of family) {
+          const answer = await send(Buffer.from(file), { contentType });
+          if (family.includes(mime)) expect([contentType, answer.mimeType]).toEqual([contentType, mime]);
+          else expect([contentType, mime, answer.code]).toEqual([contentType, mime, 'unsupported_media']);
+        }
+  });
+
+  test('without a type and a name the bytes tell, and what is no media is refused', async () => {
+    expect((await send(png(5, 5), {})).mimeType).toBe('image/png');
+    expect((await send(png(5, 6), { filename: 'no-ending' })).mimeType).toBe('image/png');
+    for (const announced of [{}, { contentType: '' }, { filename: 'a.txt' }, { filename: 'a.png' }])
+      expect((await send(Buffer.from('MZ no media at all'), announced)).code).toBe('unsupported_media');
+    expect((await begin({ bytes: 9, contentType: 'text/html', filename: 'a.html' })).json()).toMatchObject({
+      status: 415,
+      field: 'contentType',
+    });
+  });
 });

@@ -35,6 +35,14 @@ test.each([
     [[object('outputs/u/b.png')], [object('/runpod-volume/outputs/u/b.png')]],
     1,
   ],
+  [
+    'paths under a mount point first, then the keys of two files of one name',
+    [
+      [object('/runpod-volume/outputs/u/x/b.png'), object('/runpod-volume/outputs/u/y/b.png')],
+      [object('outputs/u/y/b.png'), object('outputs/u/x/b.png')],
+    ],
+    2,
+  ],
   ['equal names in different folders', [[object('x/a.png')], [object('y/a.png')]], 2],
   [
     'a URL with a new signature',

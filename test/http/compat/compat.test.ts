@@ -296,6 +296,7 @@ test('a run id that is only a label is described by its items', async () => {
     transformed_text: null,
     outputs: [{ type: 'image', width: 4 }],
     items: [{ runId: 'label-1' }],
+    moreItems: false,
   });
 });
 
@@ -342,4 +343,14 @@ test("a number is an item's id before it is an old id", async () => {
   );
   const answer = await get(`/api/images/${id}/data`, asUser('numbers'));
   expect(answer.rawPayload.equals(png(2, 4, 1))).toBe(true);
+});
+
+test("a service's token reads a run by its owner, whoever else uses its id as a label", async () => {
+  const { runId } = (await post('/v1/runs', { inputText: 'mine' }, asUser('alice'))).json();
+  const source = { type: 'base64', data: png(4, 4, 97).toString('base64') };
+  await post(`/v1/runs/${runId}/media`, { source }, asUser('alice'));
+  await post('/v1/media', { runId, source: { type: 'base64', data: png(4, 4, 96).toString('base64') } }, asUser('bob'));
+  const told = (await get(`/api/media/run/${runId}`, asAdmin())).json();
+  expect(told).toMatchObject({ run_id: runId, user_id: 'alice', items: [{ userId: 'alice' }], moreItems: false });
+  expect((await get(`/api/media/image/${runId}`, asAdmin())).rawPayload.equals(png(4, 4, 97))).toBe(true);
 });

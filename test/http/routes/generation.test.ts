@@ -2,7 +2,7 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { A1111, COMFY_GRAPH, COMFY_WORKFLOW, FLUX_GRAPH_JSON } from '../../media/generation/made-generations.ts';
-import { riffChunk } from '../../media/made-images.ts';
+import { pngChunk, riffChunk } from '../../media/made-images.ts';
 import { exif, iTXt, pngOf, tEXt, webpOf } from '../../media/made-texts.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
 
@@ -137,6 +137,14 @@ describe('GET /v1/media/{id}/workflow', () => {
   const graph = tEXt('prompt', JSON.stringify(COMFY_GRAPH));
   const editor = tEXt('workflow', JSON.stringify(COMFY_WORKFLOW).replace('[863,186]', '[NaN,18446744073709551615]'));
   const workflow = (id: string, headers = asUser('a')) => get(`/v1/media/${id}/workflow`, headers);
+
+  test('is looked for a little behind the graph, not to the end of a large file', async () => {
+    const filler = (bytes: number) => pngChunk('junk', new Uint8Array(bytes));
+    const near = await post(pngOf(graph, filler(1024 * 1024), editor));
+    expect((await workflow(near.id)).headers['x-workflow-format']).toBe('editor');
+    const far = await post(pngOf(graph, filler(12 * 1024 * 1024), editor));
+    expect((await workflow(far.id)).headers['x-workflow-format']).toBe('api');
+  });
 
   test("returns the editor's workflow as a file, with its numbers unchanged", async () => {
     const { id } = await post(pngOf(graph, editor));

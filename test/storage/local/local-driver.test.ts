@@ -359,3 +359,14 @@ test.each([
     await volume.close();
   },
 );
+
+test('an object of up to 256 KiB is read at once, a larger one as a stream', async () => {
+  const limit = 256 * 1024;
+  for (const bytes of [limit, limit + 1]) {
+    const key = `outputs/u/read-${bytes}.bin`;
+    await v.driver.put(key, chunked(Buffer.alloc(bytes, 7)), { contentType: 'image/png' });
+    const found = await v.driver.get(key);
+    expect([bytes, found?.data?.length]).toEqual([bytes, bytes > limit ? undefined : bytes]);
+    found?.stream.destroy();
+  }
+});

@@ -230,3 +230,40 @@ test('a browser may send to a presigned URL where the bucket’s rule names its 
   expect(allowed.headers.get('access-control-allow-origin')).toBe('https://app.example');
   expect((await preflight('https://evil.example')).status).toBe(403);
 });
+
+test('one PUT takes 5 GiB: a larger object gets no presigned URL', async () => {
+  const { bucket } = await onStrict();
+  const presigned = (bytes: number) =>
+    bucket.driver.presignPut?.('outputs/u/big.bin', { expiresIn: 60, contentType: 'video/mp4', bytes });
+  expect(await presigned(5 * 1024 ** 3)).toMatchObject({ url: expect.stringContaining('big.bin') as string });
+  expect(await presigned(5 * 1024 ** 3 + 1)).toBeUndefined();
+});
+
+test('a bucket that is gone is named by the check of its health', async () => {
+  const { server, bucket } = await onStrict();
+  await bucket.driver.healthy();
+  server.buckets.delete(bucket.name);
+  await expect(bucket.driver.healthy()).rejects.toThrow(`The bucket '${bucket.name}' does not exist (any more)`);
+});
+
+test('an upload in parts whose object is not there afterwards has failed', async () => {
+  const { server, bucket } = await onStrict();
+  server.break('CompleteMultipartUpload', {
+    kind: 'meanwhile',
+    work: () => {
+      const objects = server.buckets.get(bucket.name)?.objects;
+      // Right after the server has answered, as a server does that loses what it has confirmed.
+      setImmediate(() => objects?.clear());
+    },
+  });
+  const big = Buffer.alloc(12 * 1024 ** 2, 1);
+  await expect(bucket.driver.put('outputs/u/lost.bin', chunked(big), { contentType: 'image/png' })).rejects.toThrow();
+});
+
+test('a conflict with another request is tried again, a few times', async () => {
+  const { server, bucket } = await onStrict();
+  const before = server.asked.length;
+  server.break('PutObject', { kind: 'refuse', status: 409, code: 'ConditionalRequestConflict' }, 50);
+  await expect(put(bucket.driver, 'outputs/u/busy.png', 'x')).rejects.toThrow();
+  expect(server.asked.slice(before).filter((operation) => operation === 'PutObject')).toHaveLength(6);
+});

@@ -1,6 +1,7 @@
+import dns from 'node:dns';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
 import { ConfigError, loadConfig } from '../../../src/config/load-config.ts';
 import { StorageError } from '../../../src/storage/driver.ts';
 import { DRIVERS } from '../../../src/storage/stores/registry.ts';
@@ -159,6 +160,25 @@ test('an unreachable server may come back: UNAVAILABLE, with the address', async
   expect(code).toBe('UNAVAILABLE');
   expect(message).toMatch(/^S3_ENDPOINT: the S3 server at http:\/\/127.0.0.1:\d+ cannot be reached \(ECONNREFUSED\)/);
 });
+
+test.each([
+  ['true', 'S3_ENDPOINT: the S3 server at http://nowhere.invalid:9000 cannot be reached'],
+  ['false', "S3_FORCE_PATH_STYLE: no host of the bucket's name is found"],
+])(
+  'a host that is not found, with S3_FORCE_PATH_STYLE=%s, names the setting that can be wrong',
+  async (style, message) => {
+    vi.spyOn(dns, 'lookup').mockImplementation(((_host: string, ...rest: unknown[]) => {
+      const done = rest.at(-1) as (error: Error) => void;
+      done(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }));
+    }) as never);
+    try {
+      const found = await failure({ S3_ENDPOINT: 'http://nowhere.invalid:9000', S3_FORCE_PATH_STYLE: style });
+      expect(found.message).toContain(message);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  },
+);
 
 test('a full server does not stop the start, because stored objects can be read', async () => {
   server.break('PutObject', { kind: 'refuse', status: 507, code: 'XMinioStorageFull' }, 9);

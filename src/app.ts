@@ -9,6 +9,7 @@ import { closeOnlyIdleConnections } from './http/connections/idle-connections.ts
 import { registerLogging, requestId } from './http/logging.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerUnknownRoutes } from './http/errors/unknown-routes.ts';
+import { limitDatabaseWaits } from './http/connections/database-wait.ts';
 import { registerPressure } from './http/connections/pressure.ts';
 import { registerRateLimit } from './http/connections/rate-limit.ts';
 import { createBodyMemory } from './http/requests/body-memory.ts';
@@ -86,6 +87,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   trackHandlers(app);
   registerLogging(app, deps.allMetrics.request);
   registerPatience(app, timing.idleMs);
+  limitDatabaseWaits(app);
   registerSingleHeaders(app);
   registerSecurityHeaders(app);
   if (config.CORS_ORIGINS.length > 0) {

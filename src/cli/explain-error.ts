@@ -1,4 +1,5 @@
 import { ConfigError } from '../config/load-config.ts';
+import { DatabaseRefused } from '../db/connections/refusal.ts';
 import { asAppError } from '../domain/database-failure.ts';
 import { isAppError } from '../errors.ts';
 import { EXIT } from './runtime/exit-codes.ts';
@@ -15,6 +16,8 @@ export interface Explanation {
 export function explain(error: unknown): Explanation {
   if (error instanceof UsageError) return { exit: EXIT.usage, code: 'usage', message: error.message };
   if (error instanceof ConfigError) return { exit: EXIT.usage, code: 'configuration', message: error.message };
+  if (error instanceof DatabaseRefused)
+    return { exit: EXIT.usage, code: 'configuration', message: `DATABASE_URL: ${error.message}` };
   const known = asAppError(error);
   const message = known instanceof Error ? known.message : String(known);
   if (isAppError(known, 'invalid_request', 'unknown_store')) return { exit: EXIT.usage, code: 'usage', message };

@@ -66,7 +66,7 @@ export const SETTINGS = Type.Object({
       secret: true,
       allowed: 'postgres://user:password@host:5432/name',
       description:
-        'PostgreSQL 15 or newer, by a direct connection, not through a transaction pooler. Unset: an embedded PostgreSQL in `DATA_DIR`.',
+        'PostgreSQL 15 or newer, by a direct connection, not through a transaction pooler. Percent-encode special characters of the password; TLS: below. Unset: an embedded PostgreSQL in `DATA_DIR`.',
     }),
   ),
   DATABASE_POOL_MAX: whole('Maximum number of database connections.', 10, 2, 1000),

@@ -1,5 +1,6 @@
 import DataLoader from 'dataloader';
 import { codeOf } from '../errors.ts';
+import { currentBudget, withBudget } from './connections/wait-budget.ts';
 import type { Db } from './database.ts';
 
 export interface CoalesceOptions {
@@ -30,7 +31,10 @@ export function coalesced<Request, Answer>(
       loader = createLoader((requests: readonly Request[]) => runBatch(run, db, requests), options);
       loaders.set(db, loader);
     }
-    return loader.load(request);
+    const budget = currentBudget();
+    const shared = loader;
+    // The statement belongs to all who share it, so it keeps its own limit, and each request waits as long as it may.
+    return budget === undefined ? shared.load(request) : budget.race(() => shared.load(request));
   };
 }
 
@@ -92,7 +96,7 @@ function createLoader<Request, Answer>(
       if (active === running) return void waiting.push(begin);
       active += 1;
       // A single request does not wait for others.
-      setImmediate(begin);
+      withBudget(undefined, () => setImmediate(begin));
     },
   });
 }

@@ -1,5 +1,5 @@
-import pg from 'pg';
 import { codeOf } from '../errors.ts';
+import { LiveClient } from './connections/live-client.ts';
 
 /** Names of the prepared statements, by their text. */
 const names = new Map<string, string>();
@@ -35,12 +35,12 @@ function isOutdated(error: unknown): boolean {
 }
 
 /** A connection that keeps the statements of `prepared` under their names. */
-export class PreparingClient extends pg.Client {
+export class PreparingClient extends LiveClient {
   // The base class has a dozen overloads, of which the pool and Kysely use one.
   override query(...given: unknown[]): never {
     const [text, values, ...rest] = given;
     const name = typeof text === 'string' ? names.get(text) : undefined;
-    const query = super.query.bind(this) as unknown as (...args: unknown[]) => never;
+    const query = super.query.bind(this);
     if (typeof text !== 'string' || name === undefined) return query(...given);
     const run = () => query({ name: names.get(text), text, values }, ...rest) as Promise<unknown>;
     if (rest.length > 0) return run() as never;

@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 import { BackgroundParts } from '../background/parts.ts';
 import { type Config, ConfigError, type DatabaseConfig } from '../config/load-config.ts';
-import { databaseAddress } from '../db/address.ts';
+import { databaseAddress } from '../db/connections/address.ts';
+import { ConnectionUrlError, connectionConfig } from '../db/connections/connection-url.ts';
+import { DatabaseRefused } from '../db/connections/refusal.ts';
 import { type Database, openDatabase } from '../db/database.ts';
 import { failureOf } from '../db/failure.ts';
 import { migrate, migrationState } from '../db/schema/migrator.ts';
@@ -11,17 +13,39 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Stores } from '../storage/stores/stores.ts';
 import { openStores } from './open-stores.ts';
 
-const STATEMENT_TIMEOUT_MS = 30_000;
+/** PostgreSQL's limit, which the wait of a whole request (`WaitBudget`) must leave room for. */
+const STATEMENT_TIMEOUT_MS = 20_000;
 
-/** Opens the configured database, or the embedded one, which `stop` releases. */
+/** Opens the configured database, or the embedded one, which `stop` releases. @throws ConfigError when its URL cannot be used */
 export async function openConfiguredDatabase(
   config: DatabaseConfig,
   log: Logger,
 ): Promise<{ connectionString: string; stop: () => Promise<void> }> {
-  if (config.DATABASE_URL !== undefined) return { connectionString: config.DATABASE_URL, stop: async () => {} };
+  if (config.DATABASE_URL !== undefined) {
+    checkUrl(config.DATABASE_URL);
+    return { connectionString: config.DATABASE_URL, stop: async () => {} };
+  }
   // Loaded on demand: a production image does not contain it.
   const { startEmbeddedPostgres } = await import('../db/embedded/embedded-postgres.ts');
   return startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: (message) => log.info(message) });
+}
+
+function checkUrl(url: string): void {
+  try {
+    connectionConfig(url);
+  } catch (error) {
+    throw error instanceof ConnectionUrlError ? new ConfigError([`DATABASE_URL: ${error.message}`]) : error;
+  }
+}
+
+/** A failure to connect, as a setting that must be corrected. Any other error is returned unchanged. */
+function asSetting(error: unknown, connectionString: string): unknown {
+  if (error instanceof DatabaseRefused) return new ConfigError([`DATABASE_URL: ${error.message}`]);
+  return failureOf(error) === 'gone'
+    ? new ConfigError([
+        `DATABASE_URL: the database at ${databaseAddress(connectionString)} cannot be reached (${causeOf(error)}); start it, or correct the address`,
+      ])
+    : error;
 }
 
 export interface Services {
@@ -39,11 +63,7 @@ export async function openServices(
 ): Promise<Services> {
   if (config.AUTO_MIGRATE) {
     const report = await migrate(connectionString, (message) => log.info(message)).catch((error: unknown) => {
-      throw failureOf(error) === 'gone'
-        ? new ConfigError([
-            `DATABASE_URL: the database at ${databaseAddress(connectionString)} cannot be reached (${causeOf(error)}); start it, or correct the address`,
-          ])
-        : error;
+      throw asSetting(error, connectionString);
     });
     if (report.applied.length > 0) log.info({ migrations: report.applied }, 'the database was migrated');
   }
@@ -54,8 +74,12 @@ export async function openServices(
     onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
   });
   try {
-    if (!config.AUTO_MIGRATE) await requireSchema(database);
-    await reportSchema(database, log);
+    try {
+      if (!config.AUTO_MIGRATE) await requireSchema(database);
+      await reportSchema(database, log);
+    } catch (error) {
+      throw asSetting(error, connectionString);
+    }
     const stores = await openStores(config, database, { log, metrics, background });
     return {
       database,

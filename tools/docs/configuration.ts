@@ -53,6 +53,25 @@ ${table(SETTINGS.properties, SETTINGS.required ?? [])}
 With \`NODE_ENV=production\`, \`DATABASE_URL\` and \`JWT_SECRET\` (or \`JWT_JWKS_URL\`) must be given: the embedded database and a
 generated secret are for development. A secret that is published in this repository is refused.
 
+## The database URL
+
+Characters of user and password other than letters, digits and \`-._~\` must be percent-encoded: \`#\` as \`%23\`, \`/\` as \`%2F\`, \`?\` as
+\`%3F\`, \`%\` as \`%25\`, \`@\` as \`%40\`. TLS is set in the URL's query, with the meaning that libpq (psql) gives it, for all connections and
+commands:
+
+| in \`DATABASE_URL\` | what it does |
+|---|---|
+| nothing, or \`sslmode=disable\` | no TLS |
+| \`sslmode=require\` | TLS; the certificate is not verified. With \`sslrootcert\`, as \`verify-ca\` |
+| \`sslmode=verify-ca\` | TLS; the certificate must come from the CA in \`sslrootcert\` |
+| \`sslmode=verify-full\` | the same, and it must be issued for the host name in the URL. Without \`sslrootcert\`, a public CA that Node knows |
+| \`sslrootcert=/path/ca.pem\` | the CA's certificate in PEM form; \`system\`: the CAs of the operating system, with \`verify-full\` |
+| \`sslcert=/path/client.pem\`, \`sslkey=/path/client.key\` | a client certificate, if the server asks for one |
+
+\`PGSSLMODE\`, \`PGSSLROOTCERT\`, \`PGSSLCERT\` and \`PGSSLKEY\` stand in for what the URL does not say. \`prefer\` and \`allow\` are refused, because
+they go on without TLS. Sockets have no TLS. Example:
+\`postgres://media:p%23ss@db.example:5432/media?sslmode=verify-full&sslrootcert=/etc/mediakeep/ca.pem\`.
+
 ## Stores
 
 A store's settings are named \`{STORE}_{OPTION}\`. The store that bears its driver's name reads the names below; a store \`archive\`

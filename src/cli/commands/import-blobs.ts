@@ -1,6 +1,8 @@
 import { type BlobColumns, countBlobs } from '../../db/blob-tables.ts';
 import { openBlobTable } from '../../domain/imports/blob-table.ts';
-import { openDatabase } from '../../db/database.ts';
+import { ConnectionUrlError } from '../../db/connections/connection-url.ts';
+import { DatabaseRefused } from '../../db/connections/refusal.ts';
+import { type Database, openDatabase } from '../../db/database.ts';
 import { type ImportBlobsSummary, importBlobs } from '../../domain/imports/import-blobs.ts';
 import type { CommandContext } from '../runtime/command-context.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
@@ -34,13 +36,11 @@ export async function runImportBlobs(context: CommandContext, options: ImportBlo
   if (options.userColumn === undefined && options.user === undefined)
     throw new UsageError('The owner of the rows is missing: give --user-column, --user, or both.');
   return withService(context, async (deps, signal, connectionString) => {
-    const source = openDatabase({
-      connectionString: options.database ?? connectionString,
-      poolMax: options.concurrency + 1,
-      statementTimeoutMs: 300_000,
-    });
+    const source = openSource(options, connectionString);
     try {
-      const table = await openBlobTable(source.db, options.table, columnsOf(options));
+      const table = await openBlobTable(source.db, options.table, columnsOf(options)).catch((error: unknown) => {
+        throw asUsage(error);
+      });
       const total = await countBlobs(source.db, table);
       if (options.dryRun === true) {
         process.stdout.write(
@@ -66,6 +66,24 @@ export async function runImportBlobs(context: CommandContext, options: ImportBlo
       await source.close();
     }
   });
+}
+
+function openSource({ database, concurrency }: ImportBlobsCommandOptions, connectionString: string): Database {
+  try {
+    return openDatabase({
+      connectionString: database ?? connectionString,
+      poolMax: concurrency + 1,
+      statementTimeoutMs: 300_000,
+    });
+  } catch (error) {
+    throw asUsage(error);
+  }
+}
+
+/** The service's own database has been opened before, so a refusal is about the other one. */
+function asUsage(error: unknown): unknown {
+  const about = error instanceof ConnectionUrlError || error instanceof DatabaseRefused;
+  return about ? new UsageError(`--database: ${error.message}`) : error;
 }
 
 function columnsOf(options: ImportBlobsCommandOptions): BlobColumns {

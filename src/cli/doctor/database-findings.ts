@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import { databaseAddress } from '../../db/address.ts';
+import { databaseAddress } from '../../db/connections/address.ts';
+import { DatabaseRefused } from '../../db/connections/refusal.ts';
 import type { Db } from '../../db/database.ts';
 import { failureOf } from '../../db/failure.ts';
 import { migrationState } from '../../db/schema/migrator.ts';
@@ -28,6 +29,8 @@ export async function databaseFindings(db: Db, connectionString: string): Promis
       SELECT current_setting('server_version') AS version, extract(epoch FROM clock_timestamp()) AS now`.execute(db);
     answer = { version: rows[0]?.version ?? '', now: Number(rows[0]?.now) };
   } catch (error) {
+    if (error instanceof DatabaseRefused)
+      return { findings: [wrong('database', `DATABASE_URL: ${error.message}`)], schema: false };
     const gone = failureOf(error) === 'gone';
     const message = `${address} ${gone ? 'cannot be reached' : 'refuses'} (${causeOf(error)}); ${gone ? 'start it, or correct DATABASE_URL' : 'correct DATABASE_URL'}`;
     return { findings: [wrong('database', message)], schema: false };

@@ -1,29 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
+import { connectionConfig } from '../connections/connection-url.ts';
+import { LIVE, LiveClient, type LiveClientConfig } from '../connections/live-client.ts';
+import { LivePool } from '../connections/live-pool.ts';
 import { failureOf } from '../failure.ts';
 
 /**
- * Opens connections for the task queue. graphile-worker's own pool may still be open when it reports that it has stopped;
- * losing a connection then would end the process.
+ * Opens connections for the migrations of the task queue, which may take as long as they need.
  * @param onError called when an idle connection is lost
  */
 export function openQueuePool(connectionString: string, max: number, onError: (error: Error) => void): pg.Pool {
-  return withHandlers(new pg.Pool(options(connectionString, max)), onError);
+  return new LivePool({ ...options(connectionString), max }).on('error', onError);
 }
 
-const options = (connectionString: string, max: number): pg.PoolConfig => ({
-  connectionString,
-  max,
+const options = (connectionString: string): LiveClientConfig => ({
+  ...connectionConfig(connectionString),
+  ...LIVE,
   application_name: 'mediakeep jobs',
-  keepAlive: true,
-  connectionTimeoutMillis: 10_000,
 });
 
-function withHandlers<Pool extends pg.Pool>(pool: Pool, onError: (error: Error) => void): Pool {
-  pool.on('error', onError);
-  pool.on('connect', (client) => client.on('error', () => {}));
-  return pool;
-}
+/** Limit of the task runner's statements, which take milliseconds. */
+const STATEMENT_MS = 30_000;
+const limited = { statement_timeout: STATEMENT_MS, answerWithinMs: STATEMENT_MS + 2000 } as const;
 
 /** Pause between two attempts to reach the database. */
 const RETRY_MS = 500;
@@ -36,7 +34,7 @@ const isGone = (error: unknown): boolean => failureOf(error) === 'gone';
  * Connections for the task runner that wait while the database is unavailable. A runner that cannot record the result of a
  * task stops with all its tasks and leaves that one locked for four hours, so those statements are retried until they succeed.
  */
-export class QueuePool extends pg.Pool {
+export class QueuePool extends LivePool {
   readonly #connectionString: string;
   readonly #onAway: (error: unknown) => void;
   readonly #closing = new AbortController();
@@ -44,8 +42,10 @@ export class QueuePool extends pg.Pool {
   /** @param onAway called with each failed attempt to reach the database */
   constructor(connectionString: string, max: number, onAway: (error: unknown) => void) {
     super({
-      ...options(connectionString, max),
-      Client: class extends pg.Client {
+      ...options(connectionString),
+      ...limited,
+      max,
+      Client: class extends LiveClient {
         // The base class has a dozen overloads; only statements without a callback are retried.
         override query(...given: unknown[]): never {
           const answer = (super.query as (...args: unknown[]) => unknown).apply(this, given);
@@ -61,7 +61,7 @@ export class QueuePool extends pg.Pool {
     const again = (error: unknown, statement: pg.QueryConfig) => this.#again(error, statement);
     this.#connectionString = connectionString;
     this.#onAway = onAway;
-    withHandlers(this, onAway);
+    this.on('error', onAway);
   }
 
   override connect(): Promise<pg.PoolClient>;
@@ -95,11 +95,12 @@ export class QueuePool extends pg.Pool {
     let error = failure;
     for (;;) {
       await this.#pause(error);
-      const client = new pg.Client(options(this.#connectionString, 1));
+      const client = new LiveClient({ ...options(this.#connectionString), ...limited });
       client.on('error', () => {});
       try {
         await client.connect();
-        return await client.query(statement);
+        const answer: Promise<unknown> = client.query(statement);
+        return await answer;
       } catch (next) {
         error = next;
       } finally {

@@ -9,6 +9,7 @@ import {
   readEvents,
   usersOfEvents,
 } from '../../db/events.ts';
+import { failureOf } from '../../db/failure.ts';
 import { AppError } from '../../errors.ts';
 
 /** What a follower receives. `position` says how far it has read, so that it can resume there. */
@@ -47,6 +48,8 @@ const BATCH = 100;
 const NUMBERED_AT_ONCE = 1000;
 /** Streams that read concurrently; the pool's other connections are for requests. */
 const READERS = 3;
+/** Pause of a stream while the database is unavailable. */
+const AGAIN_MS = 1000;
 const KEPT_SECONDS = 24 * 3600;
 const FORGET_EVERY_MS = 60_000;
 
@@ -155,7 +158,17 @@ export class EventStreams {
       yield { type: missed ? 'reset' : 'position', position };
       while (!over()) {
         follower.woken = false;
-        const read = await this.#read(() => readEvents(this.#db, { after: position, userId, limit: BATCH }));
+        const read = await this.#read(() => readEvents(this.#db, { after: position, userId, limit: BATCH })).catch(
+          (error: unknown) => {
+            if (failureOf(error) !== 'gone') throw error;
+          },
+        );
+        if (!read) {
+          // The stream outlives the outage: it goes on after its last event.
+          yield { type: 'position', position };
+          await this.#wait(follower, Math.min(AGAIN_MS, ends - Date.now()), signal);
+          continue;
+        }
         if (position < read.forgottenTo) {
           position = read.last;
           yield { type: 'reset', position };

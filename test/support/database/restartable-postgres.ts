@@ -12,6 +12,10 @@ export interface RestartablePostgres {
   stop(mode: 'fast' | 'immediate'): Promise<void>;
   /** Starts the stopped server again, on its port and socket. */
   start(): Promise<void>;
+  /** Process id of the postmaster. */
+  pid(): Promise<number>;
+  /** Stops the postmaster and its children with SIGSTOP; returns their process ids, which get SIGCONT later. Linux alone. */
+  freeze(): Promise<number[]>;
   /** Ends every other connection; returns how many. */
   terminateAll(): Promise<number>;
   query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]>;
@@ -45,6 +49,15 @@ export async function startRestartablePostgres(dataDir: string): Promise<Restart
   return {
     connectionString,
     query,
+    pid: pidOf,
+    async freeze() {
+      const pid = await pidOf();
+      process.kill(pid, 'SIGSTOP');
+      const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').map(Number);
+      const all = [pid, ...children.filter((child) => child > 0)];
+      for (const child of all) process.kill(child, 'SIGSTOP');
+      return all;
+    },
     async stop(mode) {
       const pid = await pidOf();
       process.kill(pid, SIGNALS[mode]);

@@ -4,6 +4,8 @@ import { CaseReporter } from './test/support/report/case-reporter.ts';
 
 /** Slow tests: kills, outages, floods, large bodies. Only `npm run test:long` runs them. */
 const LONG = 'test/**/*.long.test.ts';
+/** What is slower still: moving and importing much, for before a release. Only `npm run test:soak` runs them. */
+const SOAK = 'test/**/*.soak.test.ts';
 /** Tests of functions, without database, store or server. Nothing is started for them. */
 const UNIT = 'test/**/*.unit.test.ts';
 /** Slow tests that measure how long the service is blocked. They run last, two at a time: more would distort them. */
@@ -26,7 +28,7 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: [UNIT], isolate: false } },
       {
         extends: true,
-        test: { name: 'main', include: ['test/**/*.test.ts'], exclude: [UNIT, LONG], isolate: false },
+        test: { name: 'main', include: ['test/**/*.test.ts'], exclude: [UNIT, LONG, SOAK], isolate: false },
       },
       {
         extends: true,
@@ -39,6 +41,16 @@ export default defineConfig({
           // They wait more than the others.
           maxWorkers: Math.max(2, availableParallelism()) + 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'soak',
+          include: [SOAK],
+          isolate: false,
+          testTimeout: 600_000,
+          sequence: { groupOrder: 3 },
         },
       },
       {

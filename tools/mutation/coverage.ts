@@ -45,7 +45,7 @@ const TOO_LONG = /^test\/(hostile|process)\/|^test\/durability\/(?!copies|pendin
 /** The test files that are run on a mutant: those of the projects `unit` and `main`, and of `long` if requested. */
 function testFiles({ long }: { long: boolean }): string[] {
   return filesOfCheckout().filter(
-    (file) => file.endsWith('.test.ts') && (!file.endsWith('.long.test.ts') || (long && !TOO_LONG.test(file))),
+    (file) => file.endsWith('.test.ts') && (!/\.(long|soak)\.test\.ts$/.test(file) || (long && !TOO_LONG.test(file))),
   );
 }
 

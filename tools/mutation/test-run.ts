@@ -68,8 +68,7 @@ async function runRunner(
 }
 
 function projectOf(file: string): string {
-  if (file.endsWith('.unit.test.ts')) return 'unit';
-  return file.endsWith('.long.test.ts') ? 'long' : 'main';
+  return /\.(unit|long|soak)\.test\.ts$/.exec(file)?.[1] ?? 'main';
 }
 
 /** Writes the settings of the compiler and the test runner into a copy of the checkout. */

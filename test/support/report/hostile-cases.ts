@@ -58,7 +58,7 @@ function checkEntry(number: number, { file, title, needsMount }: Entry, run: Run
 
 /** The project of vitest.config.ts that runs a file. */
 function projectOf(file: string): string {
-  const [, project] = /\.(unit|long)\.test\.ts$/.exec(file) ?? [];
+  const [, project] = /\.(unit|long|soak)\.test\.ts$/.exec(file) ?? [];
   return project ?? 'main';
 }
 

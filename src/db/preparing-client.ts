@@ -37,13 +37,11 @@ function isOutdated(error: unknown): boolean {
 /** A connection that keeps the statements of `prepared` under their names. */
 export class PreparingClient extends LiveClient {
   // The base class has a dozen overloads, of which the pool and Kysely use one.
-  override query(...given: unknown[]): never {
-    const [text, values, ...rest] = given;
+  override query(text: unknown, values?: unknown, callback?: unknown): never {
     const name = typeof text === 'string' ? names.get(text) : undefined;
-    const query = super.query.bind(this);
-    if (typeof text !== 'string' || name === undefined) return query(...given);
-    const run = () => query({ name: names.get(text), text, values }, ...rest) as Promise<unknown>;
-    if (rest.length > 0) return run() as never;
+    if (typeof text !== 'string' || name === undefined) return super.query(text, values, callback);
+    const run = (): Promise<unknown> => super.query({ name: names.get(text), text, values }, callback);
+    if (callback !== undefined) return run() as never;
     return run().catch((error: unknown) => {
       if (!isOutdated(error)) throw error;
       if (names.get(text) === name) names.set(text, `${name.split(' ')[0]} ${(renamings += 1)}`);

@@ -115,16 +115,20 @@ export class LiveClient extends pg.Client {
   }
 
   // The base class has a dozen overloads.
-  override query(...given: unknown[]): never {
-    const ask = () => {
-      this.askedAt = performance.now();
-      this.budget = budget;
-      return (super.query as (...args: unknown[]) => unknown).apply(this, given);
-    };
+  override query(statement: unknown, values?: unknown, callback?: unknown): never {
     const budget = currentBudget();
+    this.askedAt = performance.now();
+    this.budget = budget;
     // Statements of requests have no callback.
-    if (budget === undefined || typeof given.at(-1) === 'function') return ask() as never;
-    return budget.during(ask as () => Promise<unknown>) as never;
+    const ask = super.query as (this: pg.Client, ...given: unknown[]) => unknown;
+    if (budget === undefined || callback !== undefined || typeof values === 'function')
+      return ask.call(this, statement, values, callback) as never;
+    const wait = begun(budget);
+    if (wait instanceof Promise) return wait as never;
+    const answer = ask.call(this, statement, values) as Promise<unknown>;
+    const end = () => budget.end(wait);
+    answer.then(end, end);
+    return answer as never;
   }
 
   override connect(): Promise<pg.Client>;
@@ -146,5 +150,14 @@ export class LiveClient extends pg.Client {
     const timer = setTimeout(() => this.#internals.connection.stream.destroy(), FAREWELL_MS).unref();
     this.once('end', () => clearTimeout(timer));
     return callback ? super.end(callback) : super.end();
+  }
+}
+
+/** A wait, or the rejection when the request has waited enough. */
+function begun(budget: WaitBudget): ReturnType<WaitBudget['begin']> | Promise<never> {
+  try {
+    return budget.begin();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }

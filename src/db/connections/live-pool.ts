@@ -1,13 +1,14 @@
 import pg from 'pg';
 import { DatabaseSilent } from './refusal.ts';
 import { LIVE, LiveClient, type LiveClientConfig } from './live-client.ts';
-import { currentBudget } from './wait-budget.ts';
+import { type WaitBudget, currentBudget } from './wait-budget.ts';
 
 type Callback = (
   error: Error | undefined,
   client: pg.PoolClient | undefined,
   done: (release?: Error | boolean) => void,
 ) => void;
+type Client = LiveClient & pg.PoolClient;
 type PoolOptions = pg.PoolConfig & LiveClientConfig;
 
 /** A connection that has answered within this time is handed out as it is: a busy pool asks nothing. */
@@ -33,20 +34,40 @@ export class LivePool extends pg.Pool {
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: Callback): void;
   override connect(callback?: Callback): Promise<pg.PoolClient> | void {
-    const budget = currentBudget();
-    const found = budget === undefined ? this.#acquire() : budget.during(() => this.#acquire());
+    const found = this.#acquire(currentBudget());
     if (!callback) return found;
     void handOver(found, callback);
   }
 
-  async #acquire(): Promise<pg.PoolClient> {
+  /** One promise in steady use, as many as pg's pool itself makes. */
+  #acquire(budget: WaitBudget | undefined): Promise<pg.PoolClient> {
+    return new Promise((resolve, reject) => {
+      const wait = budget?.begin();
+      const end = () => {
+        if (wait) budget?.end(wait);
+      };
+      super.connect((error, client) => {
+        if (error || !client) {
+          end();
+          reject(error ?? new Error('the pool gave no connection'));
+        } else if (isFresh(client as Client, performance.now())) {
+          end();
+          resolve(client);
+        } else
+          this.#checked(client as Client)
+            .finally(end)
+            .then(resolve, reject);
+      });
+    });
+  }
+
+  /** The connection, if it answers; else another one. */
+  async #checked(first: Client): Promise<pg.PoolClient> {
     const began = performance.now();
-    for (;;) {
-      const client = (await super.connect()) as LiveClient & pg.PoolClient;
+    for (let client = first; ; client = (await super.connect()) as Client) {
       const now = performance.now();
-      if (client.cutFor === undefined) {
-        if (now - client.askedAt < FRESH_MS || (await client.answers(CHECK_MS))) return client;
-      }
+      if (isFresh(client, now)) return client;
+      if (client.cutFor === undefined && (await client.answers(CHECK_MS))) return client;
       const dead = client.cutFor ?? new DatabaseSilent('the connection to the database is dead');
       client.release(dead);
       // They take the same path, and none of them has been heard of since.
@@ -55,6 +76,9 @@ export class LivePool extends pg.Pool {
     }
   }
 }
+
+const isFresh = ({ cutFor, askedAt }: LiveClient, now: number): boolean =>
+  cutFor === undefined && now - askedAt < FRESH_MS;
 
 async function handOver(found: Promise<pg.PoolClient>, callback: Callback): Promise<void> {
   let client: pg.PoolClient;

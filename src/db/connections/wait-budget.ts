@@ -2,16 +2,20 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { DatabaseSilent } from './refusal.ts';
 
 /**
- * How long one request may wait for the database in all. Opening a connection takes up to 7 s more when it begins just before the
+ * How long one request may wait for the database in all. Opening a connection takes up to 8 s more when it begins just before the
  * end, so an answer comes within 30 s.
  */
-const REQUEST_WAIT_MS = 22_000;
+const REQUEST_WAIT_MS = 21_000;
 /** Shorter waits are not counted: a request may need any number of statements that a healthy database answers. */
 const FREE_MS = 1000;
 
+interface Wait {
+  since: number;
+}
+
 /** Sums up the time for which one request waits for the database. Waits at the same time count once. */
 export class WaitBudget {
-  readonly #running = new Set<{ since: number }>();
+  readonly #running = new Set<Wait>();
   readonly #totalMs: number;
   #spent = 0;
   #countedTo = 0;
@@ -34,40 +38,39 @@ export class WaitBudget {
     this.#lifted = true;
   }
 
-  /** @throws DatabaseSilent without beginning `work` when nothing is left */
-  async during<T>(work: () => Promise<T>): Promise<T> {
+  /** Begins a wait, which `end` ends. @throws DatabaseSilent when nothing is left */
+  begin(): Wait {
     const wait = { since: performance.now() };
     if (this.left(wait.since) <= 0) throw waitedEnough();
     this.#running.add(wait);
-    try {
-      return await work();
-    } finally {
-      this.#running.delete(wait);
-      const now = performance.now();
-      const uncounted = this.#uncounted(wait.since, now);
-      if (uncounted > 0) {
-        this.#spent += uncounted;
-        this.#countedTo = now;
-      }
-    }
+    return wait;
+  }
+
+  end(wait: Wait): void {
+    this.#running.delete(wait);
+    const now = performance.now();
+    const uncounted = this.#uncounted(wait.since, now);
+    if (uncounted === 0) return;
+    this.#spent += uncounted;
+    this.#countedTo = now;
   }
 
   /** For work that requests share, and which must go on for the others. @throws DatabaseSilent when nothing is left */
   async race<T>(work: () => Promise<T>): Promise<T> {
-    return this.during(async () => {
-      const left = this.left(performance.now());
-      if (left === Number.POSITIVE_INFINITY) return work();
-      let timer: NodeJS.Timeout | undefined;
+    const wait = this.begin();
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const left = this.left(wait.since);
+      if (left === Number.POSITIVE_INFINITY) return await work();
       const late = new Promise<never>((_resolve, reject) => {
         // Whole seconds: timers of one duration share a list.
         timer = setTimeout(() => reject(waitedEnough()), Math.ceil(left / 1000) * 1000);
       });
-      try {
-        return await Promise.race([work(), late]);
-      } finally {
-        clearTimeout(timer);
-      }
-    });
+      return await Promise.race([work(), late]);
+    } finally {
+      clearTimeout(timer);
+      this.end(wait);
+    }
   }
 
   #uncounted(since: number, now: number): number {

@@ -3,7 +3,8 @@ import { WaitBudget, withBudget } from '../../domain/database-wait.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    databaseWait: WaitBudget;
+    /** Undefined for a request that was refused before the hooks ran. */
+    databaseWait: WaitBudget | undefined;
   }
 }
 
@@ -20,7 +21,7 @@ export function limitDatabaseWaits(app: FastifyInstance): void {
   // A parser of bodies calls back from the connection's context.
   app.addHook('preHandler', (request, _reply, done) => withBudget(request.databaseWait, done));
   app.addHook('onSend', (request, _reply, _payload, done) => {
-    request.databaseWait.lift();
+    request.databaseWait?.lift();
     done();
   });
 }

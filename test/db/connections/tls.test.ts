@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DatabaseRefused } from '../../../src/db/connections/refusal.ts';
+import { failureOf } from '../../../src/db/failure.ts';
 import { openDatabase } from '../../../src/db/database.ts';
 import { QueuePool, openQueuePool } from '../../../src/db/queue/queue-pool.ts';
 import {
@@ -12,6 +14,7 @@ import {
   makeCertificates,
 } from '../../support/database/certificates.ts';
 import { type RestartablePostgres, startRestartablePostgres } from '../../support/database/restartable-postgres.ts';
+import { startSilentProxy } from '../../support/database/silent-proxy.ts';
 import { type DataFolder, createDataFolder } from '../../support/data-folder.ts';
 import { runCommand } from '../../support/run-command.ts';
 import { spawnService } from '../../support/service-process.ts';
@@ -120,6 +123,24 @@ describe.skipIf(!hasOpenssl())('TLS to PostgreSQL', () => {
     expect(await service.ended).toBe(1);
     expect(service.output()).toMatch(sentence);
     expect(service.output()).not.toContain('    at ');
+  });
+
+  test('an encrypted connection that goes silent is given up like any other', async () => {
+    const proxy = await startSilentProxy(url('127.0.0.1', { sslmode: 'require' }));
+    const database = openDatabase({
+      connectionString: proxy.connectionString,
+      poolMax: 1,
+      statementTimeoutMs: 20_000,
+    });
+    const lost = sql`SELECT pg_sleep(1)`.execute(database.db).catch((error: unknown) => failureOf(error));
+    await sleep(500);
+    const began = performance.now();
+    proxy.silence('open');
+    expect(await lost).toBe('gone');
+    expect(performance.now() - began).toBeLessThan(10_000);
+    await sql`SELECT 1`.execute(database.db);
+    await database.close();
+    await proxy.close();
   });
 
   test('a server without TLS: the sentence says how to go on', async () => {

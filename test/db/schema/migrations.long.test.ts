@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import { openDatabase } from '../../../src/db/database.ts';
 import { migrate, migrationNames } from '../../../src/db/schema/migrator.ts';
 import { readCatalogue } from '../../support/database/catalogue.ts';
+import { splitAgain } from '../../../src/domain/search/split-again.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
 import { type TestDatabase, createTestDatabase } from '../../support/database/test-database.ts';
 import { runBlockedMigration } from './blocked-migration.ts';
@@ -119,6 +120,7 @@ test('rows of the older system are read, searched and tagged through the API', a
   expect(await ids('/v1/media')).toEqual(['5', '3', '2', '1']);
   expect(await ids('/v1/media', asAdmin())).toHaveLength(5);
   expect(await ids(`/v1/media?userId=${USER_32}&limit=200`, asAdmin())).toHaveLength(4);
+  await splitAgain(t.deps);
   expect(await ids('/v1/media?q=sunset')).toEqual(['1']);
   expect(await ids('/v1/media?q=mountains%20beautiful')).toEqual(['1']);
   expect(await ids('/v1/media?tag=portrait')).toEqual(['1']);

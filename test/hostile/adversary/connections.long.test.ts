@@ -137,8 +137,8 @@ test(
     const headers = Array.from({ length: 10_000 }, (_value, index): [string, string] => [`x-${index}`, '1']);
     for (let round = 0; round < 20; round += 1) {
       const { status, body } = await sendRaw(victim.address, [head('GET', '/v1/media', headers)]);
-      expect(status).toBe(400);
-      expect(JSON.parse(body)).toMatchObject({ code: 'invalid_request' });
+      expect(status).toBe(431);
+      expect(JSON.parse(body)).toMatchObject({ code: 'headers_too_large' });
     }
   }),
 );

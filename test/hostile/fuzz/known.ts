@@ -80,7 +80,7 @@ export class Known {
     if ('storageUrl' in fields) this.#add('item', fields['id']);
     if (operationId === 'listParkedWebhooks') this.#add('delivery', fields['id']);
     const { url } = fields;
-    const signed = typeof url === 'string' ? /\/v1\/signed\/([^?]+)/.exec(url)?.[1] : undefined;
+    const signed = typeof url === 'string' ? /\/v1\/signed\/([^?/]+)/.exec(url)?.[1] : undefined;
     if (signed !== undefined) {
       this.#add('signed', signed);
       this.tokens.add(signed);

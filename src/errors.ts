@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /**
  * Every error that can reach a caller has one of these codes. The sentence says what the code means in general; the error's own
  * message says what to change this time. `docs/errors.md` lists them, and a test compares the two.
@@ -95,9 +97,14 @@ export function isAppError(error: unknown, ...codes: ErrorCode[]): error is AppE
 
 /** The `code` of a system or driver error (`ENOENT`, a SQLSTATE), or undefined. */
 export function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
-  return typeof code === 'string' ? code : undefined;
+  if (!(error instanceof Error)) return undefined;
+  const { code, errno } = error as Error & { code?: unknown; errno?: unknown };
+  if (typeof code !== 'string') return undefined;
+  // Node has no name for some system errors of network volumes: ESTALE arrives as "Unknown system error -116".
+  return typeof errno === 'number' && code.startsWith('Unknown system error') ? (NAMES.get(-errno) ?? code) : code;
 }
+
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 /**
  * Why a connection failed, for operators: the innermost message, such as `connect ECONNREFUSED 127.0.0.1:5432`. Node tries every

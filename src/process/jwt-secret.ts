@@ -17,7 +17,7 @@ export async function resolveJwtSecret(config: SecretConfig): Promise<{ secret: 
       `DATA_DIR: the folder ${config.DATA_DIR} cannot be made (${codeOf(error) ?? 'unknown'}); allowed: a folder that this user may write to`,
     ]);
   });
-  await access(file).catch(() => createNewFile(file, `${randomBytes(32).toString('hex')}\n`, 0o600));
+  await access(file).catch(() => createNewFile(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 }));
   const secret = (await readFile(file, 'utf8')).trim();
   if (secret.length < 32)
     throw new ConfigError([

@@ -132,6 +132,8 @@ export interface Driver {
   healthy(): Promise<void>;
   /** Bytes that this user may still write, and bytes in total, where the driver can tell. */
   space?(): Promise<{ free: number; total: number }>;
+  /** How well objects are kept here, as found out; shown by `mediakeep doctor`. */
+  remark?(): string | undefined;
   /** Present exactly when `capabilities.presignGet` is; the object need not exist. Never logged, never stored. */
   presignGet?(key: string, options: PresignGetOptions): Promise<string>;
   /**

@@ -40,6 +40,7 @@ test('a service in order: versions, settings, database, clock, schema, store, wo
     // A disk with little room is a warning.
     expect(stdout).toMatch(new RegExp(`^ {2}(ok|warning) +${check} `, 'm'));
   expect(stdout).toMatch(/PostgreSQL \d+\.\d+ .*answers after \d+ ms/);
+  expect(stdout).toMatch(/new files get their name by a (hard link|rename).*can be written/);
   expect(stdout).toMatch(/can be written.*\d+\.\d of \d+\.\d GiB free/);
   expect(stdout).toContain('Nothing is wrong.');
 });

@@ -189,7 +189,7 @@ async function checkVolume(run: Run, when: string): Promise<void> {
   const intents = await db.selectFrom('storage_intents').select('key').execute();
   const rows = await db.selectFrom('media_locations').select(['key', 'bytes', 'sha256']).execute();
   const known = new Set<string>();
-  for (const { key } of intents) known.add(key).add(temporaryName(key));
+  for (const { key } of intents) known.add(key).add(temporaryName(key, { folded: (name) => name }));
   for (const row of rows) {
     known.add(row.key);
     const file = path.join(run.volume, row.key);

@@ -23,7 +23,8 @@ async function storeFinding(store: StoreConfig, deps: DriverDeps): Promise<Findi
     await opened.check?.();
     await opened.healthy();
     const { place } = opened;
-    const where = place === undefined ? store.driver : `${store.driver}, ${place}`;
+    const remark = opened.remark?.();
+    const where = [place === undefined ? store.driver : `${store.driver}, ${place}`, remark].filter(Boolean).join('; ');
     const space = await opened.space?.();
     if (space === undefined) return ok(check, `${where}; can be written`);
     const room = `${(space.free / GIB).toFixed(1)} of ${(space.total / GIB).toFixed(1)} GiB free`;

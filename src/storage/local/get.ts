@@ -1,24 +1,35 @@
 import { type Stats, constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { codeOf } from '../../errors.ts';
 import { type GetOptions, type GetResult, StorageError } from '../driver.ts';
 import { FileStream } from '../streams/file-stream.ts';
+import { type Files, retryStale } from './files.ts';
 import { assertInside, ignoreMissing } from './paths.ts';
 import { BufferedObject } from '../streams/buffered-object.ts';
 
 /** A file up to this size is read in one go: a stream would cost more than the read. */
 const READ_AT_ONCE = 256 * 1024;
 
+/** A file of the volume, which may be missing. */
+export interface Place {
+  file: string;
+  root: string;
+  files: Files;
+}
+
 /**
  * The bytes of a regular file, or a part of them; undefined when there is none. @throws StorageError NOT_A_FILE, OUTSIDE,
  * UNAVAILABLE
  */
-export async function readFrom(
-  file: string,
-  root: string,
+export function readFrom(place: Place, options?: GetOptions): Promise<GetResult | undefined> {
+  return retryStale(() => readOnce(place, options));
+}
+
+async function readOnce(
+  place: Place,
   { range, bytes: expected, signal }: GetOptions = {},
 ): Promise<GetResult | undefined> {
-  const handle = await openFile(file, root);
+  const handle = await openFile(place);
   if (!handle) return undefined;
   // Not awaited: nothing depends on it.
   const close = () => void handle.close().catch(() => {});
@@ -40,7 +51,7 @@ export async function readFrom(
     const { start, end } = range ?? { start: 0, end: size - 1 };
     const bytes = Math.max(0, end - start + 1);
     if (bytes > READ_AT_ONCE) {
-      const stream = new FileStream(handle, { start, bytes }, signal);
+      const stream = new FileStream(handle, { start, bytes }, { signal, reopen: () => reopen(place, found) });
       const sendTo = stream.sendTo.bind(stream);
       return { stream, sendTo, bytes, totalBytes: size, version: versionOf(found) };
     }
@@ -55,33 +66,45 @@ export async function readFrom(
 }
 
 /** `stat` of a regular file; undefined when there is none. @throws StorageError NOT_A_FILE, OUTSIDE */
-export async function statOf(file: string, root: string): Promise<Stats | undefined> {
-  const handle = await openFile(file, root);
-  if (!handle) return undefined;
-  try {
-    return await statOfFile(handle);
-  } finally {
-    await handle.close();
-  }
+export function statOf(place: Place): Promise<Stats | undefined> {
+  return retryStale(async () => {
+    const handle = await openFile(place);
+    if (!handle) return undefined;
+    try {
+      return await statOfFile(handle);
+    } finally {
+      await handle.close();
+    }
+  });
 }
 
 /** Opens a file for reading; undefined when there is none. Never blocks on a FIFO, never follows a link at the end. */
-async function openFile(file: string, root: string): Promise<FileHandle | undefined> {
+async function openFile({ file, root, files }: Place): Promise<FileHandle | undefined> {
   let handle: FileHandle;
   try {
-    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    handle = await files.open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENXIO')
       throw new StorageError('NOT_A_FILE', 'The object is a symbolic link, a socket or a device', { cause: error });
     return ignoreMissing(error);
   }
   try {
-    await assertInside(handle, file, root);
+    await assertInside(handle, file, root, files);
     return handle;
   } catch (error) {
     await handle.close();
     throw error;
   }
+}
+
+/** The same bytes by a new look-up; undefined when the file has become another one. */
+async function reopen(place: Place, before: Stats): Promise<FileHandle | undefined> {
+  const handle = await openFile(place);
+  if (!handle) return undefined;
+  const now = await handle.stat();
+  if (now.size === before.size && now.mtimeMs === before.mtimeMs) return handle;
+  await handle.close();
+  return undefined;
 }
 
 async function statOfFile(handle: FileHandle): Promise<Stats> {

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { realpath, statfs, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Driver, type DriverContext, StorageError } from '../driver.ts';
+import { openFileSystem } from './file-system.ts';
+import { type Files, systemFiles } from './files.ts';
 import { listBelow } from './list.ts';
 import { readFrom, statOf } from './get.ts';
 import { ignoreMissing, isInside } from './paths.ts';
 import { removeTemporaries } from './temporary.ts';
 import { createLocalPut } from './put.ts';
-import { syncFolder } from './write.ts';
+import { createSpelling } from './spelling.ts';
+import { PROBE } from './traits.ts';
 import { mountCheck, openVolume } from './volume.ts';
 
 export interface LocalOptions {
@@ -22,18 +24,43 @@ export interface LocalOptions {
 }
 
 /**
- * Files below one folder. A file is written next to its final place, made durable, and only then linked to its name, so that a
- * name always stands for complete, durable bytes.
+ * Files below one folder. A file is written next to its final place, made durable, and only then given its name, so that a name
+ * always stands for complete, durable bytes. `files` is the file system, for tests.
  */
-export async function createLocalDriver(options: LocalOptions, context: DriverContext): Promise<Driver> {
-  const root = await openVolume(options.root, context);
-  const checkMounted = mountCheck(root);
-  const resolve = (key: string) => path.join(root.path, key);
-  const put = createLocalPut(root.path, { checkMounted, fileMode: options.fileMode });
+export async function createLocalDriver(
+  options: LocalOptions,
+  context: DriverContext,
+  files: Files = systemFiles,
+): Promise<Driver> {
+  const volume = await openVolume(options.root, context, files);
+  const root = volume.path;
+  const system = await openFileSystem(root, files, context);
+  const checkMounted = mountCheck(volume, files, system.forget);
+  const resolve = (key: string) => path.join(root, key);
+  const place = (key: string) => ({ file: resolve(key), root, files });
+  const spellingOf = createSpelling(root, files, system);
+  /** Spelled differently, a key names no object. */
+  const isMisspelled = async (key: string) => (await spellingOf(resolve(key))) === 'different';
+  const checkSpelling = async (final: string) => {
+    if ((await spellingOf(final)) === 'different') throw misspelled();
+  };
+  async function find<T>(key: string, look: () => Promise<T | undefined>): Promise<T | undefined> {
+    if (!(await isMisspelled(key))) {
+      // Mounts without links are FUSE mounts most often, where a file that is being replaced cannot be opened for a moment.
+      for (let tries = system.known().noLinks === undefined ? 1 : 5; tries > 0; tries -= 1) {
+        const found = await look();
+        if (found !== undefined) return found;
+      }
+    }
+    // A missing file means "no such object" only while the volume itself is mounted.
+    await checkMounted();
+    return undefined;
+  }
+  const put = createLocalPut(root, { files, system, checkMounted, checkSpelling, fileMode: options.fileMode });
 
   return {
-    place: `volume ${root.identity}`,
-    mounts: { own: [path.resolve(options.root), root.path], aliases: options.mountAliases },
+    place: `volume ${volume.identity}`,
+    mounts: { own: [path.resolve(options.root), root], aliases: options.mountAliases },
     shared: true,
     ...(options.served === true && {
       servedPath: (key) => `/uploads/${key.split('/').map(encodeURIComponent).join('/')}`,
@@ -49,49 +76,54 @@ export async function createLocalDriver(options: LocalOptions, context: DriverCo
 
     put: (key, body, options) => put(resolve(key), body, options),
 
-    async get(key, options) {
-      return (await readFrom(resolve(key), root.path, options)) ?? missing(checkMounted);
-    },
+    get: (key, options) => find(key, () => readFrom(place(key), options)),
 
     async stat(key) {
-      const found = await statOf(resolve(key), root.path);
-      return found ? { bytes: found.size, modifiedAt: found.mtime } : missing(checkMounted);
+      const found = await find(key, () => statOf(place(key)));
+      return found && { bytes: found.size, modifiedAt: found.mtime };
     },
 
     async delete(key) {
       await checkMounted();
+      if (await isMisspelled(key)) return;
       const final = resolve(key);
       const folder = path.dirname(final);
-      const real = await realpath(folder).catch(ignoreMissing);
+      const real = await files.realpath(folder).catch(ignoreMissing);
       if (real === undefined) return;
-      if (!isInside(real, root.path)) throw new StorageError('OUTSIDE', `${key} leads outside of the volume`);
-      await removeTemporaries(final);
-      await unlink(final).catch(ignoreMissing);
-      await syncFolder(folder);
+      if (!isInside(real, root)) throw new StorageError('OUTSIDE', `${key} leads outside of the volume`);
+      await removeTemporaries(final, files, system);
+      await files.unlink(final).catch(ignoreMissing);
+      await system.sync(folder);
     },
 
     async list(prefix, cursor) {
       // An unmounted volume is an empty folder: a reconciliation would act on the false "no objects".
       await checkMounted();
-      return listBelow(root.path, prefix, cursor);
+      const page = await listBelow({ root, files, composed: system.known().ignoresForm }, prefix, cursor);
+      // It may have gone away meanwhile.
+      await checkMounted();
+      return page;
     },
 
+    remark: system.description,
+
     async space() {
-      const { bavail, blocks, bsize } = await statfs(root.path);
+      const { bavail, blocks, bsize } = await files.statfs(root);
       return { free: bavail * bsize, total: blocks * bsize };
     },
 
     async healthy() {
       await checkMounted();
-      const probe = path.join(root.path, `.mediakeep-probe-${randomUUID()}`);
-      await writeFile(probe, '');
-      await unlink(probe);
+      const probe = path.join(root, PROBE + randomUUID());
+      await files.writeFile(probe, '');
+      await files.unlink(probe);
     },
   };
 }
 
-/** A missing file means "no such object" only while the volume itself is mounted. */
-async function missing(checkMounted: () => Promise<void>): Promise<undefined> {
-  await checkMounted();
-  return undefined;
+function misspelled(): StorageError {
+  return new StorageError(
+    'NOT_A_FILE',
+    'The volume ignores case or Unicode form, and has a name of the key in another spelling',
+  );
 }

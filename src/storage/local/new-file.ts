@@ -1,43 +1,61 @@
 import { randomUUID } from 'node:crypto';
-import { link, open, rename, unlink, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../errors.ts';
+import { type Files, systemFiles } from './files.ts';
+import { ignoreMissing } from './paths.ts';
+import { NO_HARD_LINKS } from './traits.ts';
 
-/** Errors of `link` on file systems without hard links, often network ones. */
-const NO_HARD_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
-
-/**
- * Links the file `temp` to its name `final`, never replacing another. Returns whether the temporary name still exists, too.
- * @throws EEXIST when there is a file of that name; `temp` still exists then
- */
-export async function linkAsNew(temp: string, final: string): Promise<boolean> {
-  try {
-    await link(temp, final);
-    return true;
-  } catch (error) {
-    if (!NO_HARD_LINKS.has(codeOf(error) ?? '')) throw error;
-    // Reserve the name, then replace the empty file by the whole one.
-    await (await open(final, 'wx')).close();
-    await rename(temp, final).catch(async (cause: unknown) => {
-      await unlink(final);
-      throw cause;
-    });
-    return false;
-  }
+export interface NewFileOptions {
+  mode?: number;
+  files?: Files;
 }
 
 /**
- * Creates a small file that exists whole or not at all, also for concurrent readers and after a crash (without hard links it is
- * empty for a moment). An existing one stays as it is. The caller syncs the folder.
+ * Creates a small file that exists whole or not at all, also for concurrent readers and after a crash. An existing one stays as it
+ * is. The caller syncs the folder.
  */
-export async function createNewFile(file: string, text: string, mode = 0o666): Promise<void> {
+export async function createNewFile(
+  file: string,
+  text: string,
+  { mode = 0o666, files = systemFiles }: NewFileOptions = {},
+): Promise<void> {
   const temp = `${file}.${randomUUID()}.part`;
-  await writeFile(temp, text, { flag: 'wx', mode, flush: true });
-  let beside = true;
+  await files.writeFile(temp, text, { flag: 'wx', mode, flush: true });
   try {
-    beside = await linkAsNew(temp, file);
+    await files.link(temp, file);
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
+    const code = codeOf(error) ?? '';
+    if (NO_HARD_LINKS.has(code)) await renameAsFirst(temp, file, files);
+    else if (code !== 'EEXIST') throw error;
   } finally {
-    if (beside) await unlink(temp);
+    await files.unlink(temp).catch(ignoreMissing);
+  }
+}
+
+/** Longer than a creator holds a claim, unless it was killed. */
+const CLAIM_MS = 5000;
+const CLAIM_POLL_MS = 50;
+
+/** Without hard links: whoever creates the claim beside the file may rename; the others wait for it. */
+async function renameAsFirst(temp: string, file: string, files: Files): Promise<void> {
+  const claim = `${file}.claim`;
+  await takeClaim(claim, files);
+  try {
+    if (!(await files.lstat(file).catch(ignoreMissing))) await files.rename(temp, file);
+  } finally {
+    await files.unlink(claim).catch(ignoreMissing);
+  }
+}
+
+async function takeClaim(claim: string, files: Files): Promise<void> {
+  for (const until = performance.now() + CLAIM_MS; ; await sleep(CLAIM_POLL_MS)) {
+    try {
+      await files.writeFile(claim, '', { flag: 'wx' });
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+    // Its creator was killed.
+    if (performance.now() > until) await files.unlink(claim).catch(ignoreMissing);
   }
 }

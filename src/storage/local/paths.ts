@@ -1,9 +1,10 @@
 import { readlinkSync } from 'node:fs';
-import { type FileHandle, lstat, mkdir, realpath } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../../errors.ts';
 import { StorageError } from '../driver.ts';
-import { syncFolder } from './write.ts';
+import type { Files } from './files.ts';
+import type { FileSystem } from './traits.ts';
 
 /** For `.catch`: undefined when the file or a folder above it does not exist. */
 export function ignoreMissing(error: unknown): undefined {
@@ -17,8 +18,8 @@ export function isInside(real: string, root: string): boolean {
 }
 
 /** @throws StorageError OUTSIDE when an opened file lies outside of `root`. */
-export async function assertInside(handle: FileHandle, opened: string, root: string): Promise<void> {
-  const real = descriptorPath(handle.fd) ?? (await realpath(opened));
+export async function assertInside(handle: FileHandle, opened: string, root: string, files: Files): Promise<void> {
+  const real = descriptorPath(handle.fd) ?? (await files.realpath(opened));
   if (!isInside(real, root)) throw outside();
 }
 
@@ -48,23 +49,26 @@ const MAX_REMEMBERED = 10_000;
  * would create folders wherever they lead.
  * @throws StorageError OUTSIDE, NOT_A_FILE
  */
-export async function prepareFolder(root: string, folder: string, durable: DurableFolders): Promise<void> {
+export async function prepareFolder(
+  folder: string,
+  { root, files, system, durable }: { root: string; files: Files; system: FileSystem; durable: DurableFolders },
+): Promise<void> {
   for (let at = folder; ; at = path.dirname(at)) {
-    const real = await realpath(at).catch(missingPart);
+    const real = await files.realpath(at).catch(missingPart);
     if (real === undefined) {
       // A dangling link is not a missing folder. (A folder that exists by now was created by another writer.)
-      if ((await lstat(at).catch(missingPart))?.isSymbolicLink() === true) throw outside();
+      if ((await files.lstat(at).catch(missingPart))?.isSymbolicLink() === true) throw outside();
       continue;
     }
     if (!isInside(real, root)) throw outside();
     break;
   }
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+  await files.mkdir(folder, { recursive: true }).catch((error: unknown) => {
     if (codeOf(error) === 'EEXIST')
       throw new StorageError('NOT_A_FILE', 'A folder of the key is a file', { cause: error });
     throw error;
   });
-  for (let at = folder; at !== root; at = path.dirname(at)) await syncFolder(path.dirname(at));
+  for (let at = folder; at !== root; at = path.dirname(at)) await system.sync(path.dirname(at));
   if (durable.size >= MAX_REMEMBERED) durable.clear();
   durable.add(folder);
 }

@@ -1,10 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf } from '../../errors.ts';
 import { StorageError } from '../driver.ts';
+import type { Files } from './files.ts';
+import type { FileSystem } from './traits.ts';
 import { ignoreMissing } from './paths.ts';
+
+type Folding = Pick<FileSystem, 'folded'>;
 
 export interface Temporary {
   temp: string;
@@ -22,11 +26,16 @@ const NEW_FILE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | con
  * writers do not interfere.
  * @throws StorageError EXISTS when another writer is writing that key
  */
-export async function openTemporary(final: string, overwrite: boolean): Promise<Temporary> {
-  if (overwrite) return openInFolder(replacementsOf(final));
-  const temp = temporaryName(final);
+export async function openTemporary(
+  final: string,
+  overwrite: boolean,
+  files: Files,
+  system: Folding,
+): Promise<Temporary> {
+  if (overwrite) return openInFolder(replacementsOf(final, system), files);
+  const temp = temporaryName(final, system);
   try {
-    return { temp, handle: await open(temp, NEW_FILE, 0o644), leave: async () => {} };
+    return { temp, handle: await files.open(temp, NEW_FILE, 0o644), leave: async () => {} };
   } catch (error) {
     if (codeOf(error) === 'EEXIST')
       throw new StorageError('EXISTS', 'Somebody is writing an object of that key', { cause: error });
@@ -34,16 +43,16 @@ export async function openTemporary(final: string, overwrite: boolean): Promise<
   }
 }
 
-async function openInFolder(folder: string): Promise<Temporary> {
+async function openInFolder(folder: string, files: Files): Promise<Temporary> {
   const temp = path.join(folder, randomUUID());
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await mkdir(folder).catch((error: unknown) => {
+      await files.mkdir(folder).catch((error: unknown) => {
         if (codeOf(error) !== 'EEXIST') throw error;
       });
-      await removeStale(folder);
-      const leave = () => rmdir(folder).catch(() => {});
-      return { temp, handle: await open(temp, NEW_FILE, 0o644), leave };
+      await removeStale(folder, files);
+      const leave = () => files.rmdir(folder).catch(() => {});
+      return { temp, handle: await files.open(temp, NEW_FILE, 0o644), leave };
     } catch (error) {
       // Another writer that finished has removed the folder. (The caller creates the one above it durably.)
       if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;
@@ -51,29 +60,33 @@ async function openInFolder(folder: string): Promise<Temporary> {
   }
 }
 
-async function removeStale(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
+async function removeStale(folder: string, files: Files): Promise<void> {
+  for (const name of await files.readdir(folder)) {
     const file = path.join(folder, name);
-    const found = await stat(file).catch(ignoreMissing);
-    if (found && Date.now() - found.mtimeMs > STALE_MS) await unlink(file).catch(ignoreMissing);
+    const found = await files.stat(file).catch(ignoreMissing);
+    if (found && Date.now() - found.mtimeMs > STALE_MS) await files.unlink(file).catch(ignoreMissing);
   }
 }
 
 /** Removes the leftovers of interrupted writes of a key. */
-export async function removeTemporaries(final: string): Promise<void> {
-  await unlink(temporaryName(final)).catch(ignoreMissing);
-  await rm(replacementsOf(final), { recursive: true, force: true });
+export async function removeTemporaries(final: string, files: Files, system: Folding): Promise<void> {
+  await files.unlink(temporaryName(final, system)).catch(ignoreMissing);
+  await files.rm(replacementsOf(final, system), { recursive: true, force: true });
 }
 
 /** The temporary name of a key's file. Starts with a dot, which no key's segment does. */
-export function temporaryName(final: string): string {
-  return path.join(path.dirname(final), `.${hashOf(final)}.part`);
+export function temporaryName(final: string, system: Folding): string {
+  return path.join(path.dirname(final), `.${hashOf(final, system)}.part`);
 }
 
-function replacementsOf(final: string): string {
-  return path.join(path.dirname(final), `.${hashOf(final)}.parts`);
+function replacementsOf(final: string, system: Folding): string {
+  return path.join(path.dirname(final), `.${hashOf(final, system)}.parts`);
 }
 
-function hashOf(final: string): string {
-  return createHash('sha256').update(path.basename(final)).digest('hex').slice(0, 32);
+/** Of the folded name: keys that are one file have one temporary file, too. */
+function hashOf(final: string, system: Folding): string {
+  return createHash('sha256')
+    .update(system.folded(path.basename(final)))
+    .digest('hex')
+    .slice(0, 32);
 }

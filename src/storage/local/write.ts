@@ -1,6 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { codeOf } from '../../errors.ts';
 import { buffersPassed } from '../streams/minor-gc.ts';
+import type { Files } from './files.ts';
 
 /**
  * A call through libuv's thread pool costs more than copying, so chunks are gathered up to this size and written at once; most
@@ -161,14 +162,22 @@ async function writeChunks(handle: FileHandle, chunks: Uint8Array[]): Promise<nu
   return written;
 }
 
-/** Makes new names in a folder durable. Some file systems cannot sync a folder; the rename must suffice there. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+/** Codes with which file systems that cannot sync a folder answer; what they do at a rename must suffice. */
+const NO_FOLDER_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'EPERM', 'EISDIR', 'EBADF', 'ENOSYS']);
+
+/**
+ * Makes new names in a folder durable. `expected` is the code with which this file system always fails: an EIO is otherwise a
+ * failure of the disk.
+ */
+export async function syncFolder(folder: string, files: Files, expected?: string): Promise<void> {
+  const ignore = (error: unknown) => {
+    const code = codeOf(error) ?? '';
+    if (code !== expected && !NO_FOLDER_SYNC.has(code)) throw error;
+  };
+  const handle = await files.open(folder, 'r').catch(ignore);
   try {
-    await handle.sync().catch((error: unknown) => {
-      if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EISDIR'].includes(codeOf(error) ?? '')) throw error;
-    });
+    await handle?.sync().catch(ignore);
   } finally {
-    await handle.close();
+    await handle?.close();
   }
 }

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable, addAbortSignal } from 'node:stream';
+import { codeOf } from '../../errors.ts';
 import { StorageError } from '../driver.ts';
 
 /** Bytes read at a time. Measured: more gains nothing once the buffers are reused, less costs. */
@@ -18,6 +19,12 @@ function chunkBytes(): number {
   return Math.min(CHUNK_BYTES, Math.max(MIN_CHUNK_BYTES, Math.floor(BUDGET_BYTES / (2 * open))));
 }
 
+export interface FileStreamOptions {
+  signal?: AbortSignal | undefined;
+  /** Opens the file anew after ESTALE; undefined: these bytes are gone. */
+  reopen?: () => Promise<FileHandle | undefined>;
+}
+
 export interface FilePart {
   /** First byte. */
   start: number;
@@ -30,15 +37,17 @@ export interface FilePart {
  * chunks, which they may keep.
  */
 export class FileStream extends Readable {
-  readonly #handle: FileHandle;
+  #handle: FileHandle;
   #at: number;
   #left: number;
   #reading: Promise<unknown> | undefined;
   #sending = false;
+  #reopen: FileStreamOptions['reopen'];
 
-  constructor(handle: FileHandle, { start, bytes }: FilePart, signal?: AbortSignal) {
+  constructor(handle: FileHandle, { start, bytes }: FilePart, { signal, reopen }: FileStreamOptions = {}) {
     super({ highWaterMark: CHUNK_BYTES });
     this.#handle = handle;
+    this.#reopen = reopen;
     this.#at = start;
     this.#left = bytes;
     open += 1;
@@ -95,13 +104,27 @@ export class FileStream extends Readable {
   }
 
   async #fill(buffer: Buffer): Promise<Buffer> {
-    const reading = this.#handle.read(buffer, 0, buffer.length, this.#at);
+    const reading = this.#read(buffer);
     this.#reading = reading;
     const { bytesRead } = await reading.finally(() => (this.#reading = undefined));
     if (bytesRead === 0) throw new StorageError('UNAVAILABLE', 'The file became shorter while it was read');
     this.#at += bytesRead;
     this.#left -= bytesRead;
     return buffer.subarray(0, bytesRead);
+  }
+
+  async #read(buffer: Buffer): Promise<{ bytesRead: number }> {
+    try {
+      return await this.#handle.read(buffer, 0, buffer.length, this.#at);
+    } catch (error) {
+      if (codeOf(error) !== 'ESTALE') throw error;
+      const opened = await this.#reopen?.();
+      this.#reopen = undefined;
+      if (!opened) throw error;
+      await this.#handle.close().catch(() => {});
+      this.#handle = opened;
+      return opened.read(buffer, 0, buffer.length, this.#at);
+    }
   }
 }
 

@@ -1,8 +1,10 @@
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { createNewFile, linkAsNew } from '../../../src/storage/local/new-file.ts';
+import { createNewFile } from '../../../src/storage/local/new-file.ts';
+import { systemFiles } from '../../../src/storage/local/files.ts';
 import { createDataFolder } from '../../support/data-folder.ts';
+import { failingFiles } from '../../support/storage/failing-files.ts';
 
 const made = await createDataFolder('new-file');
 afterAll(() => made.remove());
@@ -15,14 +17,19 @@ async function firstSeen(file: string): Promise<string> {
   }
 }
 
-test('concurrent creators of a file all read the whole text of the first', async () => {
-  for (let round = 0; round < 100; round += 1) {
-    const folder = path.join(made.path, `round-${round}`);
+const withoutLinks = failingFiles((call) => (call === 'link' ? 'EIO' : undefined));
+
+test.each([
+  ['with hard links', systemFiles, 100],
+  ['without hard links', withoutLinks, 20],
+])('concurrent creators of a file all read the whole text of the first, %s', async (name, files, rounds) => {
+  for (let round = 0; round < rounds; round += 1) {
+    const folder = path.join(made.path, `${name} ${round}`);
     await mkdir(folder);
     const file = path.join(folder, 'identity');
     const seen = await Promise.all([
       ...Array.from({ length: 4 }, async (_, copy) => {
-        await createNewFile(file, `copy ${copy}`);
+        await createNewFile(file, `copy ${copy}`, { files });
         return readFile(file, 'utf8');
       }),
       firstSeen(file),
@@ -34,27 +41,18 @@ test('concurrent creators of a file all read the whole text of the first', async
   }
 });
 
+test('without hard links, a creator that was killed holds up the next one for some seconds only', async () => {
+  const file = path.join(made.path, 'held');
+  await writeFile(`${file}.claim`, '');
+  await createNewFile(file, 'text', { files: withoutLinks });
+  expect(await readFile(file, 'utf8')).toBe('text');
+  expect((await readdir(made.path)).filter((name) => name.startsWith('held'))).toEqual(['held']);
+});
+
 test('an existing file stays as it is, and a new one has the requested mode', async () => {
   const file = path.join(made.path, 'secret');
-  await createNewFile(file, 'first', 0o600);
-  await createNewFile(file, 'second', 0o644);
+  await createNewFile(file, 'first', { mode: 0o600 });
+  await createNewFile(file, 'second', { mode: 0o644 });
   expect(await readFile(file, 'utf8')).toBe('first');
   expect((await stat(file)).mode & 0o777).toBe(0o600);
-});
-
-test('a taken name is refused, and both files stay', async () => {
-  const [temp, final] = [path.join(made.path, 'temp'), path.join(made.path, 'final')];
-  await writeFile(temp, 'new');
-  await writeFile(final, 'old');
-  await expect(linkAsNew(temp, final)).rejects.toMatchObject({ code: 'EEXIST' });
-  expect([await readFile(temp, 'utf8'), await readFile(final, 'utf8')]).toEqual(['new', 'old']);
-});
-
-test('a name that was reserved for what cannot take it is free again', async () => {
-  // A folder can neither be linked nor take the place of a file.
-  const [temp, final] = [path.join(made.path, 'folder'), path.join(made.path, 'free')];
-  await mkdir(temp);
-  await expect(linkAsNew(temp, final)).rejects.toMatchObject({ code: 'ENOTDIR' });
-  expect(await readdir(made.path)).not.toContain('free');
-  expect((await stat(temp)).isDirectory()).toBe(true);
 });

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemFiles } from '../../../src/storage/local/files.ts';
 import { mountCheck, openVolume } from '../../../src/storage/local/volume.ts';
 import { createDriverContext } from '../../support/storage/driver-context.ts';
 
@@ -20,7 +21,7 @@ const unmount = () => rm(path.join(folder, '.mediakeep-volume'));
 const unavailable = { code: 'UNAVAILABLE', message: expect.stringContaining('is it mounted?') };
 
 test('a volume is checked each time: unmounted, or replaced by another, it is unavailable until it is back', async () => {
-  const check = mountCheck({ path: folder, identity: 'mine' });
+  const check = mountCheck({ path: folder, identity: 'mine' }, systemFiles);
   await expect(check()).rejects.toMatchObject(unavailable);
   await mount('mine');
   await check();
@@ -35,7 +36,7 @@ test('a volume is checked each time: unmounted, or replaced by another, it is un
 });
 
 test('callers that check at the same time share the outcome, later ones look again', async () => {
-  const check = mountCheck({ path: folder, identity: 'mine' });
+  const check = mountCheck({ path: folder, identity: 'mine' }, systemFiles);
   const [first, second] = [check(), check()];
   expect(first).toBe(second);
   await expect(first).rejects.toMatchObject(unavailable);
@@ -50,6 +51,6 @@ test('opening a volume removes what killed starts left an hour ago, and nothing 
   for (const name of [...left, ...kept]) await writeFile(path.join(folder, name), '');
   const old = new Date(Date.now() - 3_700_000);
   for (const name of [...left, ...kept.slice(1)]) await utimes(path.join(folder, name), old, old);
-  await openVolume(folder, createDriverContext('local'));
+  await openVolume(folder, createDriverContext('local'), systemFiles);
   expect((await readdir(folder)).toSorted()).toEqual(['.mediakeep-volume', ...kept].toSorted());
 });

@@ -5,8 +5,11 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
+import { openFileSystem } from '../../../src/storage/local/file-system.ts';
+import { systemFiles } from '../../../src/storage/local/files.ts';
 import { createLocalPut } from '../../../src/storage/local/put.ts';
 import { type WritePart, gather, gatherBytes, writeParts } from '../../../src/storage/local/write.ts';
+import { createDriverContext } from '../../support/storage/driver-context.ts';
 
 test('parts contain the body in order, as large as requested, and only the last is marked as last', async () => {
   await fc.assert(
@@ -78,12 +81,18 @@ test('a large file is synced while it is written, a failed sync is reported by t
   await rm(folder, { recursive: true });
 });
 
+async function putBelow(root: string) {
+  const system = await openFileSystem(root, systemFiles, createDriverContext('local'));
+  const unchecked = async () => {};
+  return createLocalPut(root, { files: systemFiles, system, checkMounted: unchecked, checkSpelling: unchecked });
+}
+
 test('a folder that was removed since it was made durable is created and synced again, also for overwrites', async () => {
   const root = await mkdtemp(path.join(tmpdir(), 'mediakeep-gone-'));
   const handle = await open(root);
   const sync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'sync');
   try {
-    const put = createLocalPut(root, { checkMounted: async () => {} });
+    const put = await putBelow(root);
     for (const overwrite of [false, true]) {
       const write = () =>
         put(path.join(root, 'runs', 'r1', `${overwrite}.json`), Readable.from([Buffer.from('{}')]), {
@@ -125,7 +134,8 @@ test('a file is synced before it gets its name, and its folder after that, for n
     return sync.call(this);
   };
   try {
-    const put = createLocalPut(folder, { checkMounted: async () => {} });
+    const put = await putBelow(folder);
+    calls.length = 0;
     for (const overwrite of [false, true])
       await put(final, Readable.from([Buffer.from('text')]), { contentType: 'text/plain', overwrite });
     expect(calls).toEqual([

@@ -84,7 +84,7 @@ test('a reader that disconnects, and a file that becomes shorter, leave no file 
 test('a reader that disconnects before the stream is created leaves no file open', async () => {
   const before = openFiles();
   const handle = await open(file(0));
-  const stream = new FileStream(handle, { start: 0, bytes: 3 * MIB }, AbortSignal.abort(new Error('gone')));
+  const stream = new FileStream(handle, { start: 0, bytes: 3 * MIB }, { signal: AbortSignal.abort(new Error('gone')) });
   await expect(readAll(stream)).rejects.toThrow('aborted');
   await expect.poll(openFiles).toBeLessThanOrEqual(before);
   // Not closed by garbage collection, which Node does late and warns about.

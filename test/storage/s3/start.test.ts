@@ -167,10 +167,10 @@ test.each([
 ])(
   'a host that is not found, with S3_FORCE_PATH_STYLE=%s, names the setting that can be wrong',
   async (style, message) => {
-    vi.spyOn(dns, 'lookup').mockImplementation(((_host: string, ...rest: unknown[]) => {
+    vi.spyOn(dns, 'lookup').mockImplementation((_host: string, ...rest: unknown[]) => {
       const done = rest.at(-1) as (error: Error) => void;
       done(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }));
-    }) as never);
+    });
     try {
       const found = await failure({ S3_ENDPOINT: 'http://nowhere.invalid:9000', S3_FORCE_PATH_STYLE: style });
       expect(found.message).toContain(message);

@@ -108,6 +108,23 @@ test('links that stop working are noticed by the next upload, which takes the ot
   ]);
 });
 
+test('without links, a file that cannot be opened while it is replaced is looked for again', async () => {
+  let missing = 0;
+  const files = failingFiles((call, file) => {
+    if (call === 'link') return 'ENOSYS';
+    if (call !== 'open' || !file.endsWith('a.json') || missing === 0) return undefined;
+    missing -= 1;
+    return 'ENOENT';
+  });
+  const volume = await createLocalVolume({ files });
+  volumes.push(volume);
+  await volume.driver.put('r/a.json', chunked(small), { contentType: 'application/json', overwrite: true });
+  missing = 2;
+  expect((await volume.driver.get('r/a.json'))?.bytes).toBe(small.length);
+  missing = 2;
+  expect((await volume.driver.stat('r/a.json'))?.bytes).toBe(small.length);
+});
+
 test('without links and renames the start is refused, with the reason', async () => {
   const files = failingFiles((call, file) =>
     call === 'link' || (call === 'rename' && file.includes('probe')) ? 'EPERM' : undefined,

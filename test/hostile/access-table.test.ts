@@ -351,6 +351,8 @@ test.each(Object.keys(TABLE).flatMap((route) => Object.keys(TOKENS).map((token) 
   async (route, token) => {
     const row = TABLE[route] as Row;
     for (const [index, kind] of ITEMS.entries()) {
+      // HEAD shares its code with GET: one kind of item is enough.
+      if (route.startsWith('HEAD ') && index !== 1) continue;
       const item = await itemOf(kind);
       const payload = row.body?.(item);
       const fields = row.form && Object.entries(row.form(item)).map(([name, value]) => ({ name, value }));

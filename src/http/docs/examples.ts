@@ -47,8 +47,9 @@ curl -sS "$API/v1/media" ${JSON_AS_USER} -d '{"prompt":"a red fox","tags":["fox"
   actOnMany: `# how many would it be
 curl -sS "$API/v1/actions" ${JSON_AS_USER} -d '{"action":"tag","filter":{"tag":["fox"]},"value":"seen","dryRun":true}'
 curl -sS "$API/v1/actions" ${JSON_AS_USER} -d '{"action":"tag","ids":["'"$ID"'"],"value":["seen","animal"]}'`,
-  getTask: `# TASK: the id of the task that was answered with 202
-[ -z "\${TASK:-}" ] || curl -sS "$API/v1/tasks/$TASK" ${AS_USER}`,
+  getTask: `# the id of a task, from an answer with 202
+TASK=
+[ -z "$TASK" ] || curl -sS "$API/v1/tasks/$TASK" ${AS_USER}`,
 
   // Delivery
   getMediaContent: `curl -sS -o copy.png "$API/v1/media/$ID/content" ${AS_USER}

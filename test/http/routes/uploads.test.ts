@@ -258,9 +258,9 @@ describe('what a browser can know of a file', () => {
       ['video/webm', 'audio/webm', 'video/matroska'],
       ['video/mp4', 'video/quicktime', 'audio/mp4', 'video/3gpp', 'video/3gpp2'],
     ];
-    for (const { file, mime } of made)
+    for (const { file, mime } of new Map(made.map((each) => [each.ext, each])).values())
       for (const family of families)
-        for (const contentType of family) {
+        for (const contentType of family.includes(mime) ? family : family.slice(0, 1)) {
           const answer = await send(Buffer.from(file), { contentType });
           if (family.includes(mime)) expect([contentType, answer.mimeType]).toEqual([contentType, mime]);
           else expect([contentType, mime, answer.code]).toEqual([contentType, mime, 'unsupported_media']);

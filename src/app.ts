@@ -15,6 +15,7 @@ import { registerRateLimit } from './http/connections/rate-limit.ts';
 import { createBodyMemory } from './http/requests/body-memory.ts';
 import { registerQueryGuard } from './http/requests/query-guard.ts';
 import { registerBodies } from './http/requests/read-body.ts';
+import { registerHeadRequests } from './http/responses/head-requests.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import { registerSecurityHeaders } from './http/security-headers.ts';
 import { registerSingleHeaders } from './http/requests/single-headers.ts';
@@ -90,6 +91,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   limitDatabaseWaits(app);
   registerSingleHeaders(app);
   registerSecurityHeaders(app);
+  registerHeadRequests(app);
   if (config.CORS_ORIGINS.length > 0) {
     await app.register(fastifyCors, {
       origin: config.CORS_ORIGINS.includes('*') ? '*' : [...config.CORS_ORIGINS],

@@ -1,6 +1,7 @@
-import { sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { JsonObject } from '../json/json.ts';
 import type { Db } from './database.ts';
+import type { TasksTable } from './tables.ts';
 import { toIsoTime } from './timestamps.ts';
 
 /** Work on many items that goes on after its request was answered. */
@@ -68,7 +69,7 @@ const COLUMNS = [
   'revision',
 ] as const;
 
-type Row = Pick<import('kysely').Selectable<import('./tables.ts').TasksTable>, (typeof COLUMNS)[number]>;
+type Row = Pick<Selectable<TasksTable>, (typeof COLUMNS)[number]>;
 
 function toTask(row: Row): Task {
   return {

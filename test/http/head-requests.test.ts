@@ -77,3 +77,30 @@ test('a HEAD of a stream or an export ends at once, and nothing goes on behind i
   }
   expect(t.logged().slice(before)).not.toContain('broke off');
 });
+
+test('streams asked for with HEAD take no place from those that follow', async () => {
+  const headers = asUser('bob');
+  for (let i = 0; i < 20; i++)
+    expect((await fetch(`${address}/v1/events`, { method: 'HEAD', headers })).status).toBe(200);
+  const stop = new AbortController();
+  expect((await fetch(`${address}/v1/events`, { headers, signal: stop.signal })).status).toBe(200);
+  stop.abort();
+});
+
+test('HEAD tells the length that GET has', async () => {
+  let told = 0;
+  for (const path of paths()) {
+    const headers = /webhook-deliveries/.test(path) ? asAdmin() : asUser('ann');
+    const stop = new AbortController();
+    const get = await fetch(`${address}${path}`, { headers, redirect: 'manual', signal: stop.signal });
+    const length = get.headers.get('content-length');
+    const fixed =
+      get.status === 200 && length !== null && !/json|yaml|text/.test(get.headers.get('content-type') ?? '');
+    stop.abort();
+    if (!fixed) continue;
+    told++;
+    const head = await fetch(`${address}${path}`, { method: 'HEAD', headers, redirect: 'manual' });
+    expect([path, head.headers.get('content-length')]).toEqual([path, length]);
+  }
+  expect(told).toBeGreaterThanOrEqual(2);
+});

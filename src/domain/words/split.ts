@@ -1,6 +1,6 @@
 /**
  * How texts are split into words, the same for what is written and what is asked. A change of what it returns needs another
- * `WORDS_VERSION` and a migration (see CONTRIBUTING.md), so that the rows that are there are split again.
+ * `WORDS_VERSION` and a migration (CONTRIBUTING.md, "Change how words are split"), so that the rows that are there are split again.
  */
 
 export const WORDS_VERSION = 1;

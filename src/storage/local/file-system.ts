@@ -7,6 +7,7 @@ import { type FileSystem, type Traits, describeTraits } from './traits.ts';
 import { syncFolder } from './write.ts';
 import { SENTINEL, folderOfStore } from './volume.ts';
 
+/** The folder of a store, and what its file system can do. @throws StorageError MISCONFIGURED */
 export async function openFileSystem(root: string, files: Files, context: DriverContext): Promise<FileSystem> {
   let known: Traits = {
     noLinks: undefined,

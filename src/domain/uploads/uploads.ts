@@ -13,7 +13,6 @@ import {
 } from '../../db/objects/uploads.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import { createInspector } from '../../media/inspect/inspect.ts';
-import { type MediaType, isOfFamily, mediaTypeByExtension, mediaTypeByMime } from '../../media/media-type.ts';
 import type { PresignedPut } from '../../storage/driver.ts';
 import type { Store } from '../../storage/stores/store.ts';
 import { openBody } from '../bytes/incoming-body.ts';
@@ -27,6 +26,7 @@ import { keepLease } from '../staging/intent-lease.ts';
 import { type ItemFields, type ItemInput, checkFields } from '../items/item-fields.ts';
 import { assertOpen, destinationOf, findRunOf } from '../staging/destination.ts';
 import { type ReadObject, readObject } from '../bytes/read-object.ts';
+import { OCTETS, announcedType, checkType, hintsOf } from './announced-type.ts';
 
 /** Long enough for a large file over a slow line. */
 const UPLOAD_SECONDS = 3600;
@@ -80,30 +80,6 @@ export async function beginUpload(deps: DeliveryDeps, request: NewUpload): Promi
   const token = deps.signer.sign({ method: 'PUT', itemId: id, variant: 'upload', download: false, expires });
   const url = `${deps.publicBaseUrl}/v1/uploads/${id}/content?token=${token}`;
   return { id, method: 'PUT', url, headers: { 'content-type': contentType }, expiresAt };
-}
-
-/** Stands for a type that only the bytes will tell. */
-const OCTETS: MediaType = { mime: 'application/octet-stream', ext: 'bin', mediaType: 'image', inline: false };
-
-/**
- * The type that a browser announces, or else the one of the file's name: for 3D files browsers know none, and some systems have names
- * of their own. Undefined: the bytes will tell. @throws AppError unsupported_media
- */
-function announcedType(contentType: string, filename: string | undefined): MediaType | undefined {
-  const type = mediaTypeByMime(contentType) ?? mediaTypeByExtension(filename?.split('.').at(-1) ?? '');
-  if (type || /^\s*((application|binary)\/octet-stream\s*(;.*)?)?$/i.test(contentType)) return type;
-  throw new AppError('unsupported_media', `'${contentType}' is no type that this service keeps.`, {
-    field: 'contentType',
-  });
-}
-
-/** What helps to recognise the bytes. */
-function hintsOf({ key, contentType, fields: { filename } }: Upload): {
-  filename: string;
-  declaredType: string | undefined;
-} {
-  const named = typeof filename === 'string' && filename.includes('.') ? filename : key;
-  return { filename: named, declaredType: contentType === OCTETS.mime ? undefined : contentType };
 }
 
 async function presign(
@@ -264,15 +240,6 @@ async function removeUpload(deps: Deps, upload: Upload): Promise<void> {
 function checkStore({ stores }: Deps, { store }: Upload): void {
   if (!stores.has(store))
     throw new AppError('upload_expired', 'The store of this upload is no longer in use; begin a new one.');
-}
-
-function checkType(upload: Upload, mime: string): void {
-  if (upload.contentType === OCTETS.mime || isOfFamily(mime, upload.contentType)) return;
-  throw new AppError(
-    'unsupported_media',
-    `The bytes are ${mime}, not the ${upload.contentType} that was announced; begin an upload of that type.`,
-    { field: 'contentType' },
-  );
 }
 
 function checkFound(

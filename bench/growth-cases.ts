@@ -35,7 +35,7 @@ export interface Landmarks {
   lastEvent: number;
 }
 
-const { biggestUser, middlingUser, tags, metadata, words } = SPREAD;
+const { biggestUser, middlingUser, tags, metadata, words, beginnings, unspaced } = SPREAD;
 const STORES = ['local', 's3', 'archive'];
 
 /** Every query on the tables that grow. */
@@ -105,6 +105,12 @@ export function casesOf(marks: Landmarks): Case[] {
     page('text', 'common and middling', { words: tsqueryOf(`${words.common} ${words.middling}`) }),
     page('text', 'a phrase of both', { words: tsqueryOf(`"${words.common} ${words.middling}"`) }),
     page('text', 'middling, behind 50 % of all', { words: tsqueryOf(words.middling) }, deep[500]),
+    ...Object.entries(unspaced).map(([name, typed]) => page('text without spaces', name, { words: tsqueryOf(typed) })),
+    page('text without spaces', 'common, of the biggest user', { words: tsqueryOf(unspaced.common), ...biggest }),
+    ...Object.entries(beginnings).map(([name, typed]) =>
+      page('beginning of a word', name, { words: tsqueryOf(typed) }),
+    ),
+    page('beginning of a word', 'common, of the biggest user', { words: tsqueryOf(beginnings.common), ...biggest }),
     page('text', 'middling, and a tag', { words: tsqueryOf(words.middling), tags: [tags.common] }),
     reads('totals', 'stats of all', (db) => readStats(db, undefined, ['database'])),
     reads('totals', 'stats of the biggest user', (db) => readStats(db, biggestUser, ['database'])),

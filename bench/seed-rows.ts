@@ -4,6 +4,9 @@ import pg from 'pg';
 import { openDatabase } from '../src/db/database.ts';
 import { migrate } from '../src/db/schema/migrator.ts';
 import { catchUpRollups, resetRollups, rollupsAreBehind } from '../src/db/search/rollups.ts';
+import { searchColumns } from '../src/domain/items/search-columns.ts';
+import { WORDS_VERSION } from '../src/domain/words/split.ts';
+import type { JsonObject } from '../src/json/json.ts';
 import { openBenchServer } from './bench-server.ts';
 
 // Fills a database with rows of a realistic distribution, the same every time. Without DATABASE_URL: a separate embedded
@@ -22,6 +25,17 @@ export const SPREAD = {
   },
   /** Some of the prompts' words, by frequency. */
   words: { common: 'portrait', middling: 'volumetric', rare: 'obsidian', single: 'kelpie' },
+  /** Beginnings of words, by how many words and rows they match. */
+  beginnings: { common: 'por*', middling: 'volu*', rare: 'obsid*', single: 'kelp*' },
+  /** Of scripts without spaces: in one row of ten. A single character is the beginning of many pairs. */
+  unspaced: {
+    common: '人像',
+    middling: '体积光',
+    rare: '黑曜石',
+    character: '光',
+    japanese: 'ポートレート',
+    thai: 'ภาพเหมือน',
+  },
   biggestUser: 'user-1',
   middlingUser: 'user-100',
 };
@@ -35,6 +49,12 @@ const WORDS = `a of with in the and portrait light detailed background style dar
   grain wide angle close up face eyes smile warrior knight samurai neon cyberpunk vintage retro minimal abstract
   pattern texture marble wooden glass metal volumetric fog mist morning summer winter autumn spring bird horse wolf
   tiger ship train car house tower bridge temple market desert island valley obsidian`.split(/\s+/);
+/** Words of scripts without spaces, the most frequent first; others are made of frequent characters. */
+const UNSPACED_WORDS =
+  `人像 光 ポートレート ภาพเหมือน 女孩 夜景 猫 城市 森の中 桜 ทะเล 水彩画 山 雪 龙 机器人 花园 街道 雨 金色 电影感 高清 细节 夕焼け 東京
+  แมว ดอกไม้ 油画 古城 太空 战士 武士 霓虹 赛博朋克 复古 体积光 雾 早晨 夏天 冬 秋 春 鸟 马 狼 虎 船 火车 塔 桥 寺 市场 沙漠 岛 谷 黑曜石`.split(
+    /\s+/,
+  );
 const SYLLABLES =
   'ba ce di fo gu ha je ki lo mu na pe qui ro su ta ve wi xo zu bra cle dri flo gru pha spe stri tro vel'.split(' ');
 
@@ -59,13 +79,23 @@ const FUNCTIONS = `
   CREATE TEMP TABLE pieces AS SELECT piece, (SELECT string_agg(pg_temp.word(pg_temp.zipf(pg_temp.chance(piece, 100 + i), 20000, 2)), ' ')
     FROM generate_series(1, 4) AS i) AS words FROM generate_series(0, ${PIECES - 1}) AS piece;
   ALTER TABLE pieces ADD PRIMARY KEY (piece);
-  ANALYZE pieces;`;
+  CREATE OR REPLACE FUNCTION pg_temp.unspaced(rank int) RETURNS text LANGUAGE sql IMMUTABLE AS
+    $$ SELECT CASE WHEN rank <= ${UNSPACED_WORDS.length} THEN (${literal(UNSPACED_WORDS)})[rank]
+      ELSE chr(19968 + rank) || chr(19968 + rank * 7 % 3000) END $$;
+  CREATE TEMP TABLE unspaced_pieces AS SELECT piece, (SELECT string_agg(pg_temp.unspaced(pg_temp.zipf(pg_temp.chance(piece, 200 + i), 5000, 2)), '')
+    FROM generate_series(1, 4) AS i) AS words FROM generate_series(0, ${PIECES - 1}) AS piece;
+  ALTER TABLE unspaced_pieces ADD PRIMARY KEY (piece);
+  ANALYZE pieces;
+  ANALYZE unspaced_pieces;`;
+
+const COLUMNS = `id, user_id, tool_name, model, provider, prompt, storage_url, storage_provider, media_type,
+    mime_type, bytes, sha256, width, height, tags, status, error, metadata, generation, original_url, job_id, run_id,
+    project_id, scene_id, version, filename, created_at, deleted_at`;
 
 const items = (from: number, to: number, rows: number) => `
-  INSERT INTO generated_images (id, user_id, tool_name, model, provider, prompt, search_words, search_version, storage_url, storage_provider, media_type,
-    mime_type, bytes, sha256, width, height, tags, status, error, metadata, generation, original_url, job_id, run_id,
-    project_id, scene_id, version, filename, created_at, deleted_at)
-  SELECT n, 'user-' || u, tool, model, provider, prompt, to_tsvector('simple', translate(concat_ws(' ', prompt, model, tool, array_to_string(tags, ' ')), '-', ' ')), 1,
+  TRUNCATE made_items;
+  INSERT INTO made_items (${COLUMNS})
+  SELECT n, 'user-' || u, tool, model, provider, prompt,
     CASE WHEN stored THEN 'http://media.test/uploads/outputs/' || n ELSE '' END, CASE WHEN stored THEN store END, media_type, mime_type,
     CASE WHEN stored THEN (20000 + 3000000 * pow(pg_temp.chance(n, 1), 3))::bigint END,
     CASE WHEN stored THEN md5(n::text) || md5((-n)::text) END, 1024, 1024, tags, status, CASE WHEN status = 'failed' THEN 'The provider refused the prompt.' END,
@@ -89,10 +119,38 @@ const items = (from: number, to: number, rows: number) => `
       CASE WHEN n % 1000 = 8 THEN 'archive' ELSE 'local' END AS store,
       ARRAY(SELECT DISTINCT 'tag-' || lpad(pg_temp.zipf(pg_temp.chance(n, 20 + i), 200, 0)::text, 3, '0') FROM generate_series(1, n % 5) AS i)
         || CASE WHEN n % 40009 = 77 THEN ARRAY['${SPREAD.tags.single}'] ELSE '{}' END AS tags,
-      (SELECT string_agg(words, ' ') FROM generate_series(1, 2 + n % 7) AS i JOIN pieces ON piece = (pg_temp.chance(n, 100 + i) * ${PIECES - 1})::int)
+      CASE WHEN n % 10 = 4
+        THEN (SELECT string_agg(words, '，') FROM generate_series(1, 2 + n % 7) AS i JOIN unspaced_pieces ON piece = (pg_temp.chance(n, 100 + i) * ${PIECES - 1})::int)
+        ELSE (SELECT string_agg(words, ' ') FROM generate_series(1, 2 + n % 7) AS i JOIN pieces ON piece = (pg_temp.chance(n, 100 + i) * ${PIECES - 1})::int) END
         || CASE WHEN n % 40009 = 99 THEN ' ${SPREAD.words.single}' ELSE '' END AS prompt
     FROM generate_series(${from}::bigint, ${to}::bigint) AS n
   ) AS made`;
+
+/** The rows that were made, with the words that the service would have split from them. */
+async function addItems(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<MadeItem>(
+    'SELECT id, prompt, model, tool_name, filename, tags, generation FROM made_items',
+  );
+  const words = rows.map(({ prompt, model, tool_name: toolName, filename, tags, generation }) =>
+    searchColumns({ prompt, model, toolName, filename, tags, generation: generation ?? undefined }),
+  );
+  await client.query(
+    `INSERT INTO generated_images (${COLUMNS}, search_words, search_version)
+      SELECT ${COLUMNS}, words::tsvector, ${WORDS_VERSION}
+      FROM made_items JOIN unnest($1::bigint[], $2::text[]) AS split (id, words) USING (id)`,
+    [rows.map(({ id }) => id), words.map((each) => each.search_words)],
+  );
+}
+
+interface MadeItem {
+  id: string;
+  prompt: string;
+  model: string;
+  tool_name: string;
+  filename: string;
+  tags: string[];
+  generation: JsonObject | null;
+}
 
 /** Rows of other tables that belong to the items. */
 const beside = (rows: number): readonly (readonly [name: string, statement: string])[] => [
@@ -176,7 +234,8 @@ export async function seedRows(
   const client = new pg.Client({ connectionString });
   await client.connect();
   try {
-    await client.query(`SET maintenance_work_mem = '512MB'; SET synchronous_commit = off; SET jit = off; ${FUNCTIONS}`);
+    await client.query(`SET maintenance_work_mem = '512MB'; SET synchronous_commit = off; SET jit = off; ${FUNCTIONS}
+      CREATE TEMP TABLE made_items (LIKE generated_images INCLUDING DEFAULTS);`);
     const { rows: indexes } = await client.query<{ name: string; definition: string }>(INDEXES);
     for (const { name } of indexes) await client.query(`DROP INDEX "${name}"`);
     for (const table of ['generated_images', 'media_locations'])
@@ -184,6 +243,7 @@ export async function seedRows(
     await timed('items', async () => {
       for (let from = 1; from <= rows; from += BATCH) {
         await client.query(items(from, Math.min(rows, from + BATCH - 1), rows));
+        await addItems(client);
         if (from % (10 * BATCH) === 1 && from > 1) onProgress(`${from - 1} items`);
       }
     });

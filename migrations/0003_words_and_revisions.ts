@@ -43,8 +43,8 @@ const TASKS: Table = {
 };
 
 /**
- * Words for searches by text, split by the service and no more by PostgreSQL; the revision of a record; further orders. The columns are added
- * without a rewrite of the table. A worker splits the rows that are there; until then a search by text does not find them.
+ * Words for searches by text, split by the service and no more by PostgreSQL; the revision of a record; further orders. The columns
+ * are added without a rewrite of the table. A worker splits the rows that are there; until then a search by text does not find them.
  */
 export async function up(db: Db): Promise<void> {
   await createTable(db, { name: 'generated_images', columns: [], addedColumns: ITEM_COLUMNS });

@@ -19,8 +19,9 @@ export interface Worker {
 }
 
 /**
- * All background work of a process: tasks, a sweep every minute, totals every two seconds, and words of rows that lack them. Several processes may sweep
- * concurrently: each takes different intents. One process at a time updates the totals; the others skip their turn.
+ * All background work of a process: tasks, a sweep every minute, totals every two seconds, and words of rows that lack them. Several
+ * processes may sweep concurrently: each takes different intents. One process at a time updates the totals; the others skip their
+ * turn.
  */
 export function startWorker(deps: Deps, options: TaskOptions): Worker {
   const sweeps = repeat(

@@ -7,7 +7,7 @@ import { createDataFolder } from '../support/data-folder.ts';
 import { startRestartablePostgres } from '../support/database/restartable-postgres.ts';
 import { type SilentProxy, startSilentProxy } from '../support/database/silent-proxy.ts';
 import { type TestDatabase, createTestDatabase } from '../support/database/test-database.ts';
-import { followEvents } from '../support/event-reader.ts';
+import { type EventReader, followEvents } from '../support/event-reader.ts';
 import { bigPng, png } from '../support/sample-files.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { JWT_SECRET, type TestApp, asUser, createTestApp } from '../support/test-app.ts';
@@ -70,6 +70,13 @@ function expectGraceful(answers: readonly Answer[]): void {
   expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(LIMIT_MS);
   const refused = answers.filter(({ status }) => status >= 400);
   expect(refused.filter(({ status, retryAfter }) => status !== 503 || !(Number(retryAfter) > 0))).toEqual([]);
+}
+
+/** An event stream that was open all the time tells of an item, and all background work goes on. */
+async function expectRecovered(t: TestApp, events: EventReader, itemId: string | undefined): Promise<void> {
+  await until(async () => events.events().some((each) => each.data?.['itemId'] === itemId));
+  events.close();
+  await until(async () => t.deps.background.states().every(({ state }) => state === 'running'), 30);
 }
 
 interface Setting {
@@ -147,9 +154,7 @@ test.concurrent(
 
       expect(await download.rest()).toBe(createHash('sha256').update(large).digest('hex'));
       const { body } = await upload(address);
-      await until(async () => events.events().some((each) => each.data?.['itemId'] === body.id));
-      events.close();
-      await until(async () => t.deps.background.states().every(({ state }) => state === 'running'), 30);
+      await expectRecovered(t, events, body.id);
     } finally {
       await close();
     }
@@ -176,9 +181,7 @@ test.concurrent(
       const { body } = await upload(address);
       expect(body.id).toBeDefined();
       expectGraceful([...(await stop()), ...refused]);
-      await until(async () => events.events().some((each) => each.data?.['itemId'] === body.id));
-      events.close();
-      await until(async () => t.deps.background.states().every(({ state }) => state === 'running'), 30);
+      await expectRecovered(t, events, body.id);
     } finally {
       await close();
     }

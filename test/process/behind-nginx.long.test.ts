@@ -1,44 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { freePort } from '../../src/db/embedded/free-port.ts';
 import { type DataFolder, createDataFolder } from '../support/data-folder.ts';
 import { bigPng } from '../support/sample-files.ts';
-import { hasProgram } from '../support/has-program.ts';
+import { HAS_NGINX, type Nginx, startNginx } from '../support/nginx.ts';
 import { CHECKOUT, type ServiceProcess, startService } from '../support/service-process.ts';
 import { JWT_SECRET, asUser } from '../support/test-app.ts';
 
-const skipped = !hasProgram('nginx', '-v');
+const skipped = !HAS_NGINX;
 
-let base: string;
 let data: DataFolder;
 let service: ServiceProcess;
-let nginx: ChildProcess;
+let nginx: Nginx;
 let address: string;
 
-/** nginx with the committed file; only its addresses are replaced. */
-async function startNginx(port: number, upstream: string): Promise<void> {
-  base = await mkdtemp(path.join(tmpdir(), 'mediakeep-nginx-'));
-  await chmod(base, 0o755);
+/** The committed file; only its addresses are replaced. */
+async function committedSite(port: number, upstream: string): Promise<string> {
   const committed = await readFile(path.join(CHECKOUT, 'deploy/nginx/mediakeep.conf'), 'utf8');
-  const site = committed
+  return committed
     .replace('server 127.0.0.1:8080;', `server ${upstream};`)
     .replace('listen 80;', `listen 127.0.0.1:${port};`);
-  await mkdir(path.join(base, 'temp'));
-  await writeFile(path.join(base, 'site.conf'), site);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((kind) => `${kind}_temp_path ${base}/temp/${kind};`)
-    .join(' ');
-  await writeFile(
-    path.join(base, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${base}/nginx.pid; error_log ${base}/error.log;
-     events {} http { access_log off; ${temporary} include ${base}/site.conf; }`,
-  );
-  nginx = spawn('nginx', ['-p', base, '-c', path.join(base, 'nginx.conf')], { stdio: 'inherit' });
-  address = `http://127.0.0.1:${port}`;
 }
 
 beforeAll(async () => {
@@ -54,16 +37,16 @@ beforeAll(async () => {
       MAX_UPLOAD_BYTES: '30000000',
     },
   });
-  await startNginx(port, new URL(service.address).host);
+  nginx = await startNginx(await committedSite(port, new URL(service.address).host));
+  address = `http://127.0.0.1:${port}`;
   await vi.waitFor(async () => expect((await fetch(`${address}/health/ready`)).status).toBe(200), 20_000);
 });
 afterAll(async () => {
   if (skipped) return;
-  nginx.kill('SIGTERM');
+  await nginx.stop();
   service.kill('SIGTERM');
   await service.ended;
   await data.remove();
-  await rm(base, { recursive: true, force: true });
 });
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

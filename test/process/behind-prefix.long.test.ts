@@ -1,22 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { freePort } from '../../src/db/embedded/free-port.ts';
-import { hasProgram } from '../support/has-program.ts';
+import { HAS_NGINX, type Nginx, startNginx } from '../support/nginx.ts';
 import { png } from '../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 
-const skipped = !hasProgram('nginx', '-v');
+const skipped = !HAS_NGINX;
 
 describe.skipIf(skipped).each([
   ['removes the prefix', '/'],
   ['leaves the prefix', ''],
 ])('behind an nginx that serves /keep/ and %s', (_name, behind) => {
-  let base: string;
   let t: TestApp;
-  let nginx: ChildProcess;
+  let nginx: Nginx;
   let host: string;
   const ann = asUser('ann');
 
@@ -25,25 +20,15 @@ describe.skipIf(skipped).each([
     host = `http://127.0.0.1:${port}`;
     t = await createTestApp({ PUBLIC_BASE_URL: `${host}/keep` });
     const upstream = await t.listen();
-    base = await mkdtemp(path.join(tmpdir(), 'mediakeep-prefix-'));
-    await chmod(base, 0o755);
-    await mkdir(path.join(base, 'temp'));
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-      .map((kind) => `${kind}_temp_path ${base}/temp/${kind};`)
-      .join(' ');
-    await writeFile(
-      path.join(base, 'nginx.conf'),
-      `daemon off; worker_processes 1; pid ${base}/nginx.pid; error_log ${base}/error.log;
-       events {} http { access_log off; ${temporary} server { listen 127.0.0.1:${port};
-         location /keep/ { proxy_pass ${upstream}${behind}; proxy_http_version 1.1; } } }`,
+    nginx = await startNginx(
+      `server { listen 127.0.0.1:${port};
+         location /keep/ { proxy_pass ${upstream}${behind}; proxy_http_version 1.1; } }`,
     );
-    nginx = spawn('nginx', ['-p', base, '-c', path.join(base, 'nginx.conf')], { stdio: 'inherit' });
     await vi.waitFor(async () => expect((await fetch(`${host}/keep/health/ready`)).status).toBe(200), 20_000);
   });
   afterAll(async () => {
-    nginx.kill('SIGTERM');
+    await nginx.stop();
     await t.close();
-    await rm(base, { recursive: true, force: true });
   });
 
   const call = (at: string, init: RequestInit = {}) =>

@@ -92,6 +92,7 @@ export function columnsOf(filter: ItemFilter): ColumnName[] {
 
 /** Must match the partial index's predicate, or the index is not used. */
 const FAILED = sql<boolean>`generated_images.status <> 'success' AND generated_images.status <> 'pending'`;
+
 // The expressions must equal those of the indexes, which hold the first 200 characters of a value; a shorter value is matched whole.
 const hasSeed = (value: string) => sql<boolean>`left(generated_images.generation ->> 'seed', 201) = ${value}`;
 const hasSampler = (value: string) =>

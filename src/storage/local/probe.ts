@@ -4,7 +4,6 @@ import { codeOf } from '../../errors.ts';
 import { StorageError } from '../driver.ts';
 import type { Files } from './files.ts';
 import { ignoreMissing } from './paths.ts';
-
 import { PROBE, type Traits } from './traits.ts';
 
 /**

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { wordsOf } from '../../../src/domain/words/split.ts';
+import { ITEM_INDEXES } from '../../../migrations/0003_words_and_revisions.ts';
+import { WORDS_VERSION, wordsOf } from '../../../src/domain/words/split.ts';
 import { tsqueryOf } from '../../../src/domain/words/query.ts';
 import { tsvectorOf } from '../../../src/domain/words/vector.ts';
 
@@ -98,4 +99,9 @@ test('words beyond the places that are counted are written all the same, and a w
 
 test('no phrase spans two texts', () => {
   expect(tsvectorOf(['red', 'fox'])).toBe("'red':1 'fox':3");
+});
+
+test('the index of rows that are still to be split names the version of today', () => {
+  const [unsplit] = ITEM_INDEXES.filter(({ name }) => name === 'generated_images_unsplit');
+  expect(unsplit?.on).toBe(`(id) WHERE search_version IS DISTINCT FROM ${WORDS_VERSION}`);
 });

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { isAscii } from 'node:buffer';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
+import { repairJson } from './repair-json.ts';
 import { storable } from './storable-text.ts';
 import { type JsonLimits, scanJson } from './scan.ts';
 
@@ -37,7 +38,7 @@ export async function parseJson(body: Buffer, { limits, mode }: ParseOptions): P
   const standIns = { prefix: randomBytes(18).toString('base64url'), strings: shape.long };
   const text = decode(withStandIns(body, standIns));
   await nextTick();
-  const parsed = parse(text, mode === 'lenient' && shape.longNumbers);
+  const parsed = mode === 'lenient' ? parseLenient(text, shape.longNumbers) : parse(text, false);
   // The text of a large body is garbage now. Collect it, or the heap grows by the next step's strings first.
   if (text.length > LARGE_TEXT) globalThis.gc?.();
   await nextTick();
@@ -81,6 +82,12 @@ function parse(text: string, exactIntegers: boolean): unknown {
   } catch (error) {
     throw new AppError('invalid_json', 'The body is not valid JSON.', { cause: error });
   }
+}
+
+/** Python writes `NaN` and `Infinity`, which are no JSON, for numbers that failed; they become null. */
+function parseLenient(text: string, exactIntegers: boolean): unknown {
+  const repaired = repairJson(text, { quoteIntegers: false });
+  return parse(repaired, exactIntegers);
 }
 
 /** Parses the JSON of a provider or of ComfyUI. @throws AppError invalid_json, json_too_complex, invalid_request */

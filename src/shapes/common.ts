@@ -124,6 +124,25 @@ export const problems = {
   default: problem('The service cannot serve the request just now; `Retry-After` says when to try again.'),
 };
 
+/** Media in a provider's answer that became no item. */
+export const IgnoredMedia = component(
+  'IgnoredMedia',
+  {
+    at: Type.String({ description: 'Where it stands in the answer.', examples: ['output.subtitles'] }),
+    url: Type.Optional(
+      Type.String({
+        description: 'Its address or name, when it has one.',
+        examples: ['https://cdn.example.com/out.srt'],
+      }),
+    ),
+    reason: Type.String({
+      description: 'Why it is no output.',
+      examples: ['It is no image, audio, video or 3D model (.srt).'],
+    }),
+  },
+  { description: "Media in a provider's answer that became no item: side files, drafts, echoes of the request." },
+);
+
 export const IDEMPOTENCY_KEY = Type.Optional(
   Type.String({
     description: 'Makes a retry safe for 24 hours: the same key and content get the same answer.',

@@ -111,7 +111,10 @@ export interface Driver {
   readonly remote?: boolean;
   /** Where the objects lie, without secrets; equal for two drivers that would see each other's objects. */
   readonly place?: string;
-  /** Absolute paths below which these objects are files: those of this service, and those where others have mounted the volume. */
+  /**
+   * What stands before a key in an absolute path or an address (`s3://bucket`): as this service sees the objects, and where others have
+   * mounted the volume.
+   */
   readonly mounts?: { readonly own: readonly string[]; readonly aliases: readonly string[] };
   /** Others write into it: a volume that back ends mount, a bucket that they upload to. An object that they name may be here. */
   readonly shared?: boolean;

@@ -635,7 +635,7 @@ export interface paths {
         put?: never;
         /**
          * Store a provider's answer
-         * @description Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in `generation`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. `gemini`, `stability` and `automatic1111` are understood as a best effort. Of ComfyUI itself, what `POST /prompt` or `GET /history/{id}` answers is taken, or `{promptId}`: all outputs of the prompt are fetched from COMFYUI_URL, by a worker when it has not ended (202 with a job).
+         * @description Stores every output of an answer as it came from the provider: bytes, data URIs and URLs that die within the hour. Prompt, model, seed, timings, tokens and cost are kept in `generation`; fields of the request count more than what the answer says. An answer with an id is stored once, however often it is sent within a day. `gemini`, `stability`, `automatic1111`, `bfl`, `luma`, `runway`, `kling`, `leonardo`, `ideogram`, `together`, `fireworks`, `xai`, `recraft` and `minimax` are understood as a best effort. Of ComfyUI itself, what `POST /prompt` or `GET /history/{id}` answers is taken, or `{promptId}`: all outputs of the prompt are fetched from COMFYUI_URL, by a worker when it has not ended (202 with a job).
          */
         post: operations["importAnswer"];
         delete?: never;
@@ -1687,6 +1687,24 @@ export interface components {
             /** @description Type of the file, if it is known. */
             mimeType?: string | null;
         };
+        /** @description Media in a provider's answer that became no item: side files, drafts, echoes of the request. */
+        IgnoredMedia: {
+            /**
+             * @description Where it stands in the answer.
+             * @example output.subtitles
+             */
+            at: string;
+            /**
+             * @description Its address or name, when it has one.
+             * @example https://cdn.example.com/out.srt
+             */
+            url?: string;
+            /**
+             * @description Why it is no output.
+             * @example It is no image, audio, video or 3D model (.srt).
+             */
+            reason: string;
+        };
         /**
          * @description A provider's answer, and the fields of its items.
          * @example {
@@ -1807,6 +1825,8 @@ export interface components {
         ImportedItems: {
             /** @description One for each output, in the order of the answer. */
             items: components["schemas"]["MediaItem"][];
+            /** @description What else the answer holds of media, and why it is no output. */
+            ignored: components["schemas"]["IgnoredMedia"][];
             job?: components["schemas"]["JobReference"];
         };
         /** @description One part `file`, the others are fields. */
@@ -3410,6 +3430,8 @@ export interface components {
             jobId: string;
             /** @description Ids of the items that it tells of. */
             items: string[];
+            /** @description What else it holds of media, and why it is no output. */
+            ignored: components["schemas"]["IgnoredMedia"][];
         };
         /** @description A workflow as ComfyUI loads it. */
         Workflow: {
@@ -6143,7 +6165,7 @@ export interface operations {
                  * @description Whose answer it is.
                  * @example openai
                  */
-                provider: "openai" | "fal" | "replicate" | "runpod" | "comfyui" | "gemini" | "stability" | "automatic1111";
+                provider: "openai" | "fal" | "replicate" | "runpod" | "comfyui" | "gemini" | "stability" | "automatic1111" | "bfl" | "luma" | "runway" | "kling" | "leonardo" | "ideogram" | "together" | "fireworks" | "xai" | "recraft" | "minimax" | "generic";
             };
             cookie?: never;
         };

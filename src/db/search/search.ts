@@ -7,7 +7,7 @@ import { itemColumns, rowVersion, toItem } from '../items/item-row.ts';
 import { prepared } from '../prepared.ts';
 import type { Tables } from '../tables.ts';
 import { HIT_COLUMNS, type SearchHit } from './search-hit.ts';
-import { findInWindows, needsWindows, walkFirstRows } from './windowed-search.ts';
+import { findInWindows, needsWindows, secondWalk, walkFirstRows } from './windowed-search.ts';
 
 export interface PageRequest {
   filter: ItemFilter;
@@ -118,6 +118,11 @@ async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[
   const { order, limit } = request;
   const walked = await walkFirstRows(db, request);
   if (walked.hits.length === limit || walked.ended) return walked.hits;
+  const length = secondWalk(request, walked.hits.length);
+  if (length !== undefined) {
+    const further = await walkFirstRows(db, request, length);
+    if (further.hits.length === limit || further.ended) return further.hits;
+  }
   // One snapshot, so that concurrent inserts and deletions neither skip items nor end the listing early.
   return db
     .transaction()

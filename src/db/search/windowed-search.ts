@@ -15,6 +15,8 @@ import { type SearchHit, hitColumns } from './search-hit.ts';
 
 /** Rows of the walk. Words take more room than tags or metadata, and those of long prompts are stored apart. */
 const WALK = { text: 200, other: 2000 };
+/** Few lengths, since each is a statement of its own. */
+const SECOND_WALKS = [1000, 4000, 16_000];
 /** Maximum length of the first window relative to the walk; `GROWTH` is the second relative to the first; the third has no end. */
 const MAX_FIRST = 50;
 const GROWTH = 16;
@@ -62,25 +64,41 @@ export interface Walked {
  * Reads the first rows of the order, in which most searches find enough. Rows are read one by one, and counted only when too few
  * match: `UNION ALL` starts its second half when the first has ended.
  */
-export async function walkFirstRows(db: Db, request: WindowedRequest): Promise<Walked> {
-  const query = walkQuery(db, request).compile(db);
+export async function walkFirstRows(
+  db: Db,
+  request: WindowedRequest,
+  length: number = walkLength(request.filter),
+): Promise<Walked> {
+  const query = walkQuery(db, request, length).compile(db);
   // The index it uses does not depend on the values, and planning costs as much as walking.
   nameShape('walk', query.sql);
   const { rows } = await db.executeQuery<SearchHit & { walked: string | null }>(query);
   const count = rows.find(({ walked }) => walked !== null)?.walked;
   return {
     hits: rows.flatMap(({ walked, ...hit }) => (walked === null ? [hit] : [])),
-    ended: count !== undefined && Number(count) < walkLength(request.filter),
+    ended: count !== undefined && Number(count) < length,
   };
 }
 
+/**
+ * Length of a second walk, after one that has found some but not enough; undefined: the indexes are better. The planner takes words of
+ * several pairs of characters for rare, since it takes the pairs for independent, and would read all matches.
+ */
+export function secondWalk({ filter, limit }: WindowedRequest, found: number): number | undefined {
+  if (filter.words === undefined || found === 0) return undefined;
+  const wanted = (walkLength(filter) * 1.5 * limit) / found;
+  return SECOND_WALKS.find((length) => length >= wanted);
+}
+
 /** The statement of `walk`. */
-function walkQuery(db: Db, request: WindowedRequest): RawBuilder<SearchHit & { walked: string | null }> {
+function walkQuery(
+  db: Db,
+  request: WindowedRequest,
+  length: number,
+): RawBuilder<SearchHit & { walked: string | null }> {
   const { filter, order, limit } = request;
   const names = [...WALKED, ...columnsOf(filter)].map((name) => `generated_images.${name}` as const);
-  const rows = path(db, request)
-    .select(names)
-    .limit(sql.lit(walkLength(filter)));
+  const rows = path(db, request).select(names).limit(sql.lit(length));
   const walked = db.selectFrom(sql`walked`.as('generated_images')) as unknown as Items;
   const direction = sql.raw(order);
   return sql`

@@ -79,10 +79,12 @@ export function newOutput(
   };
 }
 
-/** Reported when no place is left: a path below no store's mount point. */
-function unreachableReason({ from }: AnswerOutput): string | undefined {
+/** Reported when no place is left: a path below no store's mount point, or an address that only its owner can read. */
+export function unreachableReason({ from }: AnswerOutput): string {
   const object = from.find((each) => each.type === 'object');
-  if (!object) return undefined;
+  if (!object) return 'No place is known that has the bytes.';
+  if (/^[a-z][a-z0-9]*:\/\//i.test(object.path))
+    return `The object ${object.path.slice(0, 500)} cannot be read: no store of this service has that bucket. Fetch it and upload it, or configure its bucket as a store.`;
   return `The object ${object.path.slice(0, 500)} lies in no store of this service: a path must be below a store's folder or one of its MOUNT_ALIASES, a key in a store.`;
 }
 

@@ -128,7 +128,8 @@ export async function saveImages(
       "There is no image in the body: give 'image' or 'images' with 'data', 's3Key', 'networkVolumePath' or a URL.",
       { field: 'image' },
     );
-  if (jobId === undefined) return importAnswer(deps, { caller, provider: 'runpod', input, response, signal });
+  if (jobId === undefined)
+    return (await importAnswer(deps, { caller, provider: 'runpod', input, response, signal })).items;
   const request = { caller, provider: 'generation', input, response, signal };
   return (await importJob(deps, { ...request, jobId, answer })) ?? storeWithoutJob(deps, request, answer, jobId);
 }

@@ -5,14 +5,17 @@ import { type Caller, isAdmin } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 
 /**
- * Possible locations of an object that a back end names by an absolute path below a store's mount point, or by a key, which may
+ * Possible locations of an object that a back end names by an absolute path below a store's mount point, by an address such as
+ * `s3://bucket/key`, or by a key, which may
  * be in any store that others write into, the primary first. Empty: this service cannot reach it.
  */
 export function objectSources({ stores }: Pick<Deps, 'stores'>, named: string): FetchSource[] {
+  // The address says which store it is.
+  const isAddress = /^[a-z][a-z0-9]*:\/\//i.test(named);
   const shared = stores.all.filter((store) => store.shared || store === stores.primary);
-  const ordered = [stores.primary, ...shared.filter((store) => store !== stores.primary)];
+  const ordered = isAddress ? stores.all : [stores.primary, ...shared.filter((store) => store !== stores.primary)];
   const found = ordered.flatMap((store): FetchSource[] => {
-    const key = named.startsWith('/') ? store.keyAt(named) : named;
+    const key = isAddress || named.startsWith('/') ? store.keyAt(named) : named;
     return key !== undefined && isKey(key) ? [{ type: 'object', store: store.name, key }] : [];
   });
   return found;

@@ -11,7 +11,7 @@ import { type ComfyClient, checkPromptId } from '../../sources/comfyui/client.ts
 import { underKey } from './import-key.ts';
 import { type Caller, isAdmin, ownerFor } from '../caller.ts';
 import type { Deps } from '../deps.ts';
-import { importAnswer, type ImportAnswerRequest } from './import-answer.ts';
+import { importAnswer, type ImportAnswerRequest, type ImportedOutputs } from './import-answer.ts';
 import { importJob } from './import-job.ts';
 import { checkParent } from '../ingest/ingest.ts';
 import { type ItemInput, checkFields } from '../items/item-fields.ts';
@@ -29,8 +29,7 @@ export interface ComfyPrompt {
 }
 
 /** Stored items, or the job that will store them. */
-export interface PromptOutputs {
-  items: MediaItem[];
+export interface PromptOutputs extends ImportedOutputs {
   job?: { provider: string; jobId: string } | undefined;
 }
 
@@ -71,7 +70,7 @@ async function outputsOf(deps: Deps, prompt: ComfyPrompt, field: string): Promis
   const answer = comfyAnswer(history, promptId);
   if (answer) {
     const request = { caller, ...name, input: { ...input, userId }, response: history, answer, signal };
-    return { items: (await importJob(deps, request)) ?? othersPrompt(field) };
+    return { items: (await importJob(deps, request)) ?? othersPrompt(field), ignored: answer.ignored };
   }
   const known = await findJob(deps.db, name);
   // ComfyUI forgets its history; the outputs recorded before remain valid.
@@ -113,11 +112,11 @@ async function itemsOf(deps: Deps, name: { provider: string; jobId: string }): P
  * @throws AppError as importAnswer and storePrompt
  */
 export async function importOrPrompt(deps: Deps, request: ImportAnswerRequest): Promise<PromptOutputs> {
-  if (request.provider !== COMFYUI) return { items: await importAnswer(deps, request) };
+  if (request.provider !== COMFYUI) return importAnswer(deps, request);
   const { caller, input, response, signal, idempotencyKey } = request;
   const entry = historyEntry(response);
   const promptId = entry?.promptId ?? promptIdOf(response);
-  if (promptId === undefined) return { items: await importAnswer(deps, request) };
+  if (promptId === undefined) return importAnswer(deps, request);
   // A user's history could name the files of others, so ask ComfyUI itself which files the prompt made.
   if (entry === undefined || !isAdmin(caller))
     return storePrompt(deps, { caller, promptId, input, idempotencyKey, signal }, 'response');
@@ -131,6 +130,7 @@ export async function importOrPrompt(deps: Deps, request: ImportAnswerRequest): 
     items:
       (await underKey(deps, request, () => ({ provider: COMFYUI, promptId, input }), items)) ??
       othersPrompt('response'),
+    ignored: answer.ignored,
   };
 }
 

@@ -1,11 +1,11 @@
 import type { MediaItem } from '../../db/item-columns.ts';
 import { findStoredItemByKey } from '../../db/items/items.ts';
 import { AppError, isAppError } from '../../errors.ts';
-import type { AnswerOutput, OutputBytes, ProviderAnswer } from '../../sources/answers/answer.ts';
+import type { AnswerOutput, IgnoredOutput, OutputBytes, ProviderAnswer } from '../../sources/answers/answer.ts';
 import { type Provider, providerOf } from '../../sources/providers/registry.ts';
 import { underKey } from './import-key.ts';
 import { answerContext, assertFew, outputFields } from '../answers/answer-fields.ts';
-import { lastExpiry } from '../answers/apply-answer.ts';
+import { lastExpiry, unreachableReason } from '../answers/apply-answer.ts';
 import { type Caller, ownerFor } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { importJob } from './import-job.ts';
@@ -26,6 +26,12 @@ export interface ImportAnswerRequest {
   signal?: AbortSignal | undefined;
 }
 
+export interface ImportedOutputs {
+  items: MediaItem[];
+  /** What else the answer holds of media, and why it is no output. */
+  ignored?: readonly IgnoredOutput[] | undefined;
+}
+
 /** The same for any provider, including those that only older systems used. */
 type AnswerRequest = Omit<ImportAnswerRequest, 'provider'> & { provider: string };
 
@@ -37,7 +43,7 @@ const AT_ONCE = 4;
  * answer that reports a failure. The order of the outputs is kept.
  * @throws AppError invalid_request: the answer holds no output (yet)
  */
-export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Promise<MediaItem[]> {
+export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Promise<ImportedOutputs> {
   const answer = providerOf(request.provider).parse(request.response);
   if (answer.outputs.length === 0 && answer.state !== 'failed' && answer.state !== 'canceled')
     throw new AppError(
@@ -60,12 +66,13 @@ export async function importAnswer(deps: Deps, request: ImportAnswerRequest): Pr
       outputs,
     };
   };
-  return underKey(deps, request, content, async () => {
+  const items = await underKey(deps, request, content, async () => {
     // A longer text is not an id.
     if (jobId !== undefined && jobId.length <= 500)
       return (await importJob(deps, { ...request, answer, jobId })) ?? storeWithoutJob(deps, request, answer, jobId);
     return storeWithoutJob(deps, request, answer);
   });
+  return { items, ignored: answer.ignored };
 }
 
 /**
@@ -122,7 +129,7 @@ async function storeOutput(
       last = error;
     }
   }
-  const reason = last instanceof Error ? last.message : 'No place is known that has the bytes.';
+  const reason = last instanceof Error ? last.message : unreachableReason(output);
   const url = output.from.find((from) => from.type === 'url');
   return failure(deps, request, fields, reason, url, index);
 }

@@ -1,6 +1,7 @@
 import { type GenerationJob, findJob, lockJob } from '../../db/jobs/jobs.ts';
 import { fulfilIntent } from '../../db/objects/intents.ts';
 import { type ParkedReason, findDelivery, insertDelivery, isKnownDelivery } from '../../db/jobs/webhook-deliveries.ts';
+import type { IgnoredOutput } from '../../sources/answers/answer.ts';
 import { readWebhook } from '../../sources/providers/read-webhook.ts';
 import { applyAnswer } from '../answers/apply-answer.ts';
 import type { Deps } from '../deps.ts';
@@ -16,6 +17,8 @@ export interface WebhookOutcome {
   state: 'accepted' | 'duplicate' | 'parked';
   jobId: string;
   itemIds: string[];
+  /** What else it holds of media, and why it is no output. */
+  ignored: readonly IgnoredOutput[];
 }
 
 /** A parked webhook waits longer: for its job to be registered, or for an admin. */
@@ -31,7 +34,8 @@ export async function receiveWebhook(deps: Deps, incoming: IncomingWebhook): Pro
   const webhook = await readWebhook(provider, raw, deps.limits.json);
   const ids = idsOf(incoming, webhook);
   for (const id of ids) checkText('jobId', id, 500);
-  const duplicate: WebhookOutcome = { state: 'duplicate', jobId: ids[0], itemIds: [] };
+  const ignored = webhook.answer.ignored ?? [];
+  const duplicate: WebhookOutcome = { state: 'duplicate', jobId: ids[0], itemIds: [], ignored };
   if (await isKnownDelivery(deps.db, provider, deliveryKey)) return duplicate;
   const named = incoming.namesOwner ? webhook.userId : undefined;
   const fallback = address.proven ? address.userId : undefined;
@@ -61,12 +65,12 @@ export async function receiveWebhook(deps: Deps, incoming: IncomingWebhook): Pro
       if (kept.intent) await fulfilIntent(trx, kept.intent);
       if (!owned) {
         parked = { deliveryId, provider, jobId: name.jobId, reason, namedUserId: named };
-        return { state: 'parked', jobId: name.jobId, itemIds: [] };
+        return { state: 'parked', jobId: name.jobId, itemIds: [], ignored };
       }
       touched = owned;
       const { answer, body } = webhook;
       const { itemIds } = await applyAnswer(deps, trx, { job: owned, answer, body, identities, deliveryId });
-      return { state: 'accepted', jobId: name.jobId, itemIds };
+      return { state: 'accepted', jobId: name.jobId, itemIds, ignored };
     });
     if (outcome.state === 'duplicate') await kept.discard();
     else kept.release();

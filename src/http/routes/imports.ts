@@ -35,7 +35,11 @@ export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request, reply) => {
       const { response, ...input } = request.body;
-      const { items, job } = await importOrPrompt(deps, {
+      const {
+        items,
+        job,
+        ignored = [],
+      } = await importOrPrompt(deps, {
         caller: callerOf(request),
         provider: request.params.provider,
         input,
@@ -45,7 +49,7 @@ export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
       });
       return reply
         .code(job ? 202 : 201)
-        .send({ items: items.map((item) => present(item, deps.publicBaseUrl)), ...(job && { job }) });
+        .send({ items: items.map((item) => present(item, deps.publicBaseUrl)), ignored, ...(job && { job }) });
     },
   });
 }

@@ -47,7 +47,7 @@ export function webhookDeliveryRoutes(instance: FastifyInstance, deps: RouteDeps
     },
     handler: async (request) => {
       const { jobId, itemIds } = await releaseWebhook(deps, request.params.id, request.body.userId);
-      return { received: true as const, state: 'accepted' as const, jobId, items: itemIds };
+      return { received: true as const, state: 'accepted' as const, jobId, items: itemIds, ignored: [] };
     },
   });
 }

@@ -1,6 +1,6 @@
 import { flatFields } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { component, jsonObject, ref, requestComponent } from '../../shapes/common.ts';
+import { IgnoredMedia, component, jsonObject, ref, requestComponent } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 const { status: _status, error: _error, sha256: _sha256, ...fields } = flatFields;
@@ -41,6 +41,9 @@ const ImportedItems = component(
   'ImportedItems',
   {
     items: Type.Array(ref(MediaItem), { description: 'One for each output, in the order of the answer.' }),
+    ignored: Type.Array(ref(IgnoredMedia), {
+      description: 'What else the answer holds of media, and why it is no output.',
+    }),
     job: Type.Optional(ref(JobReference)),
   },
   {

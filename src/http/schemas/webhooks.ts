@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { WEBHOOK_PROVIDERS, webhooksProvenBy } from '../../sources/providers/registry.ts';
-import { component, ref } from '../../shapes/common.ts';
+import { IgnoredMedia, component, ref } from '../../shapes/common.ts';
 
 export const WebhookParams = Type.Object({
   provider: Type.Enum([...WEBHOOK_PROVIDERS], { description: 'Who calls back.', examples: ['replicate'] }),
@@ -41,6 +41,7 @@ const WebhookReceipt = component(
     }),
     jobId: Type.String({ description: 'The job that it is about.', examples: ['9f0c-u1'] }),
     items: Type.Array(Type.String({ examples: ['42'] }), { description: 'Ids of the items that it tells of.' }),
+    ignored: Type.Array(ref(IgnoredMedia), { description: 'What else it holds of media, and why it is no output.' }),
   },
   { description: 'What became of a webhook.' },
 );

@@ -20,9 +20,13 @@ export async function takeWebhook(
     const address = { proven: provesAddress, pathJobId: named.jobId, jobId, userId };
     const outcome = await receiveWebhook(deps, { provider, ...sender, raw, address });
     deps.metrics.webhook(provider, outcome.state);
-    return reply
-      .code(outcome.state === 'parked' ? 202 : 200)
-      .send({ received: true, state: outcome.state, jobId: outcome.jobId, items: outcome.itemIds });
+    return reply.code(outcome.state === 'parked' ? 202 : 200).send({
+      received: true,
+      state: outcome.state,
+      jobId: outcome.jobId,
+      items: outcome.itemIds,
+      ignored: outcome.ignored,
+    });
   } catch (error) {
     deps.metrics.webhook(provider, isAppError(error) ? error.code : 'error');
     if (isAppError(error, 'webhook_refused')) await request.server.countRequest(request);

@@ -51,14 +51,16 @@ function readGraph(graph: Graph): FoundTexts {
 }
 
 /**
- * The sampler of the picture. Of several, the one nearest to the output that does more than refine (`denoise` is not below
- * 1), else the nearest.
+ * The sampler of the picture. Of several, the one nearest to the output that does more than refine: its `denoise` is not below 1,
+ * and it adds the noise. Else the nearest.
  */
 function findSampler(graph: Graph): GraphNode | undefined {
   let nearest: GraphNode | undefined;
   for (const node of graph.upstream(graph.ends())) {
     if (!isSampler(graph, node)) continue;
     nearest ??= node;
+    const addsNoise = graph.value(node, 'add_noise');
+    if (addsNoise === 'disable' || addsNoise === false) continue;
     const denoise = graph.value(graph.link(node, 'sigmas')?.node ?? node, 'denoise');
     if (typeof denoise !== 'number' || denoise >= 1) return node;
   }

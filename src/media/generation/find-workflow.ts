@@ -1,5 +1,6 @@
 import { comfyuiTexts } from './comfyui-texts.ts';
-import { asLoose, get, repairJson } from './loose-json.ts';
+import { repairJson } from '../../json/repair-json.ts';
+import { asLoose, get } from './loose-json.ts';
 
 export interface Workflow {
   /** `editor`: the ComfyUI editor's format, with node positions; `api`: the graph that was run, which the editor loads too. */

@@ -25,6 +25,15 @@ export interface AnswerOutput {
 
 export type AnswerState = 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled';
 
+/** Media in an answer that is no output of the job. */
+export interface IgnoredOutput {
+  /** Where it stands: names with dots between them. */
+  at: string;
+  /** Its address, when it has one. */
+  url?: string;
+  reason: string;
+}
+
 /** A provider's answer or webhook about one job, in the service's own terms. */
 export interface ProviderAnswer {
   /** The provider's id of the job. */
@@ -34,6 +43,8 @@ export interface ProviderAnswer {
   progress?: number | undefined;
   error?: AnswerError | undefined;
   outputs: AnswerOutput[];
+  /** What else the answer holds of media, with the reason why it is no output. */
+  ignored?: IgnoredOutput[] | undefined;
   /** The job failed after it had produced `outputs`: both the outputs and the failure are stored. */
   partial?: boolean | undefined;
   prompt?: string | undefined;

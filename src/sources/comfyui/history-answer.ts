@@ -22,6 +22,13 @@ export function comfyAnswer(history: unknown, promptId: string): ProviderAnswer 
       filename: file.filename.split(/[/\\]/).at(-1),
       generation: { node: file.node },
     })),
+    ignored: found.files
+      .filter((file) => !isMedia(file))
+      .map(({ node, filename }) => ({
+        at: `outputs.${node}`,
+        url: filename,
+        reason: 'It is no image, audio, video or 3D model.',
+      })),
     prompt,
     model,
     generation,

@@ -1,38 +1,35 @@
 import { asObject, asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { errorOf } from '../answers/answer-error.ts';
-import { type ProviderAnswer } from '../answers/answer.ts';
+import type { KnownOutputs } from '../answers/answer-description.ts';
+import { readerOf } from '../answers/read-answer.ts';
 import { type EmbeddedFacts, factsOfInfotext } from '../answers/embedded-facts.ts';
-import type { ProviderDescriptor } from './descriptor.ts';
+import type { ProviderDescriptor } from '../description/provider-descriptor.ts';
 
 /** AUTOMATIC1111 and Forge. */
 export const automatic1111 = {
   name: 'automatic1111',
-  parse,
+  parse: readerOf({
+    state: ['status'],
+    stateless: 'failed',
+    known: imagesOf,
+    read,
+    // `{error: 'OutOfMemoryError', errors: 'CUDA …'}`: the class and the message.
+    error: ({ error, errors, ...rest }) => {
+      const said = errorOf(error, rest) ?? errorOf(rest['detail']);
+      return said && { ...said, message: nonBlankText(errors) ?? said.message };
+    },
+  }),
   imports: true,
   bestEffort: true,
   webhooks: [],
 } as const satisfies ProviderDescriptor;
 
-/** Reads an answer of txt2img or img2img. The first image may be a grid of all the others. */
-function parse(response: unknown): ProviderAnswer {
-  const body = asObject(response);
-  const parameters = asObject(body['parameters']);
-  const info = parseInfo(body['info']);
-  const texts = asArray(info['infotexts']).map((text) => nonBlankText(text));
-  const seeds = asArray(info['all_seeds']);
-  const images = asArray(body['images']).flatMap((image) => nonBlankText(image) ?? []);
-  const grids = gridsBefore(info, images.length, seeds.length);
-  const facts = images.map((_image, index) => factsOfInfotext(texts[index]));
-  const first = facts[grids] ?? facts[0];
-  // `{error: 'OutOfMemoryError', errors: 'CUDA …'}`: the class and the message.
-  const said = errorOf(body['error'], body);
-  const error =
-    (said && { ...said, message: nonBlankText(body['errors']) ?? said.message }) ??
-    (images.length === 0 ? (errorOf(body['detail']) ?? { message: 'no image came' }) : undefined);
+/** The images of txt2img and img2img. The first image may be a grid of all the others. */
+function imagesOf(body: JsonObject): KnownOutputs {
+  const { images, texts, seeds, grids, facts } = tellingOf(body);
   return {
-    state: images.length === 0 ? 'failed' : 'succeeded',
-    error,
+    fields: ['images', 'parameters', 'info'],
     outputs: images.map((data, index) => ({
       from: [{ type: 'base64', data }],
       generation: withoutNulls({
@@ -43,12 +40,35 @@ function parse(response: unknown): ProviderAnswer {
         infotext: texts[index],
       }),
     })),
-    prompt: nonBlankText(info['prompt']) ?? nonBlankText(parameters['prompt']) ?? first?.prompt,
-    model:
-      nonBlankText(info['sd_model_name']) ??
-      nonBlankText(asObject(parameters['override_settings'])['sd_model_checkpoint']) ??
-      first?.model,
-    size: first?.size,
+  };
+}
+
+function tellingOf(body: JsonObject) {
+  const info = parseInfo(body['info']);
+  const texts = asArray(info['infotexts']).map((text) => nonBlankText(text));
+  const seeds = asArray(info['all_seeds']);
+  const images = asArray(body['images']).flatMap((image) => {
+    const data = nonBlankText(image) ?? nonBlankText(asObject(image)['image'] ?? asObject(image)['data']);
+    return data ?? [];
+  });
+  const grids = gridsBefore(info, images.length, seeds.length);
+  const facts = images.map((_image, index) => factsOfInfotext(texts[index]));
+  return { info, texts, seeds, images, grids, facts };
+}
+
+function read(body: JsonObject) {
+  const parameters = asObject(body['parameters']);
+  const { info, grids, facts } = tellingOf(body);
+  const first = facts[grids] ?? facts[0];
+  const prompt = nonBlankText(info['prompt']) ?? nonBlankText(parameters['prompt']) ?? first?.prompt;
+  const model =
+    nonBlankText(info['sd_model_name']) ??
+    nonBlankText(asObject(parameters['override_settings'])['sd_model_checkpoint']) ??
+    first?.model;
+  return {
+    ...(prompt !== undefined && { prompt }),
+    ...(model !== undefined && { model }),
+    ...(first?.size !== undefined && { size: first.size }),
     generation: withoutNulls({
       // With a grid, only the images themselves have a seed.
       seed: grids > 0 ? undefined : (info['seed'] ?? parameters['seed']),

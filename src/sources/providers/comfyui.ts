@@ -1,9 +1,12 @@
-import { asObject, asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
+import type { JsonObject } from '../../json/json.ts';
+import type { KnownOutputs } from '../answers/answer-description.ts';
 import { errorOf } from '../answers/answer-error.ts';
-import { type AnswerOutput, type ProviderAnswer, bytesOf } from '../answers/answer.ts';
+import { type AnswerOutput, bytesOf } from '../answers/answer.ts';
 import { factsOfGraph } from '../answers/embedded-facts.ts';
-import { findOutputs } from '../answers/find-outputs.ts';
-import type { ProviderDescriptor } from './descriptor.ts';
+import { asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
+import { mediaIn } from '../answers/media-text.ts';
+import { readerOf } from '../answers/read-answer.ts';
+import type { ProviderDescriptor } from '../description/provider-descriptor.ts';
 
 /**
  * ComfyUI behind comfyui-api. What ComfyUI itself answers is in `../comfyui/`: only the service's own requests may name files of the
@@ -11,7 +14,17 @@ import type { ProviderDescriptor } from './descriptor.ts';
  */
 export const comfyui = {
   name: 'comfyui',
-  parse,
+  parse: readerOf({
+    state: ['status'],
+    // A job that is being canceled may still end.
+    states: { canceling: 'running', expired: 'failed' },
+    stateless: 'succeeded',
+    known: imagesOf,
+    read,
+    error: (body) =>
+      errorOf(body['error'], body) ??
+      (body['type'] === 'prompt.failed' ? { message: 'the workflow failed' } : undefined),
+  }),
   imports: true,
   webhooks: [
     {
@@ -26,30 +39,25 @@ export const comfyui = {
 } as const satisfies ProviderDescriptor;
 
 /**
- * Reads an answer or webhook of comfyui-api: `{id, prompt, images, filenames, stats}` with the graph as `prompt`. Older versions send
- * one webhook for each image.
+ * The images of comfyui-api: `{id, prompt, images, filenames, stats}` with the graph as `prompt`. Older versions send one webhook for each
+ * image.
  */
-function parse(response: unknown): ProviderAnswer {
-  const body = asObject(response);
-  const type = nonBlankText(body['type']);
+function imagesOf(body: JsonObject): KnownOutputs {
   const single = nonBlankText(body['image']);
   const names = asArray(body['filenames']).map((name) => nonBlankText(name));
   const images = single === undefined ? asArray(body['images']).map((image) => nonBlankText(image)) : [single];
-  const error = errorOf(body['error'], body);
-  const known = images.flatMap((image, index): AnswerOutput[] =>
-    image === undefined ? [] : [{ from: [bytesOf(image)], filename: nonBlankText(body['filename']) ?? names[index] }],
-  );
-  const outputs = known.length > 0 || error || type === 'prompt.failed' ? known : findOutputs(body);
+  const outputs = images.flatMap((image, index): AnswerOutput[] => {
+    if (image === undefined) return [];
+    const from = mediaIn(image, { name: 'image_base64' }) ?? bytesOf(image);
+    return [{ from: [from], filename: nonBlankText(body['filename']) ?? names[index] }];
+  });
+  return { outputs, fields: ['prompt', ...(outputs.length > 0 ? ['image', 'images', 'filenames'] : [])] };
+}
+
+function read(body: JsonObject) {
   const facts = factsOfGraph(body['prompt']);
-  const failed = type === 'prompt.failed' || (error !== undefined && outputs.length === 0);
   return {
-    id: nonBlankText(body['id']),
-    // `output.complete` is about one image of several; a separate webhook ends the job.
-    state: failed ? 'failed' : body['event'] === 'output.complete' ? 'running' : 'succeeded',
-    error: failed ? (error ?? { message: 'the workflow failed' }) : error,
-    outputs,
-    prompt: facts.prompt ?? nonBlankText(body['prompt']),
-    model: facts.model,
+    ...facts,
     generation: withoutNulls({ ...facts.generation, timings: body['stats'], timestamp: body['timestamp'] }),
   };
 }

@@ -1,16 +1,24 @@
-import { asObject, nonBlankText, withoutNulls } from '../answers/json-access.ts';
+import { asObject } from '../answers/json-access.ts';
 import { createHash, verify } from 'node:crypto';
 import type { JsonObject } from '../../json/json.ts';
 import { type AnswerError, errorOf } from '../answers/answer-error.ts';
-import { type ProviderAnswer } from '../answers/answer.ts';
-import { findOutputs } from '../answers/find-outputs.ts';
+import { readerOf } from '../answers/read-answer.ts';
 import type { KeySource } from '../webhooks/key-source.ts';
 import { type WebhookProof, checkRecent, hashInPieces, webhookRefused } from '../webhooks/webhook-proof.ts';
-import type { ProviderDescriptor, SignedFor } from './descriptor.ts';
+import type { ProviderDescriptor, SignedFor } from '../description/provider-descriptor.ts';
 
 export const fal = {
   name: 'fal',
-  parse,
+  parse: readerOf({
+    id: ['request_id', 'payload.request_id', 'requestId', 'payload.requestId'],
+    state: ['status'],
+    stateless: 'succeeded',
+    error: errorIn,
+    facts: {
+      hasNsfwConcepts: ['payload.has_nsfw_concepts', 'has_nsfw_concepts', 'data.has_nsfw_concepts'],
+      gatewayRequestId: ['gateway_request_id'],
+    },
+  }),
   imports: true,
   webhooks: [
     {
@@ -39,44 +47,16 @@ export const fal = {
   ],
 } as const satisfies ProviderDescriptor;
 
-/** Reads a direct answer, or a webhook with the answer as its `payload`. Every URL of a file in it is an output. */
-function parse(response: unknown): ProviderAnswer {
-  const body = asObject(response);
-  const wrapped = body['payload'] !== undefined || body['status'] === 'OK' || body['status'] === 'ERROR';
-  const result = wrapped ? asObject(body['payload']) : body;
-  // FAL's own clients put the answer into `data`.
-  const payload = { ...asObject(result['data']), ...result };
-  const failed = body['status'] === 'ERROR';
-  const outputs = findOutputs(result, [], detailsOf);
-  const error = errorIn(body, failed || outputs.length === 0 ? result['detail'] : undefined);
-  return {
-    id: nonBlankText(body['request_id']) ?? nonBlankText(payload['request_id']) ?? nonBlankText(payload['requestId']),
-    state: failed || (error !== undefined && outputs.length === 0) ? 'failed' : 'succeeded',
-    error: failed ? (error ?? { message: 'FAL reported an error without a message' }) : error,
-    outputs,
-    prompt: nonBlankText(payload['prompt']),
-    generation: withoutNulls({
-      seed: payload['seed'],
-      timings: payload['timings'],
-      hasNsfwConcepts: payload['has_nsfw_concepts'],
-      gatewayRequestId: body['gateway_request_id'],
-    }),
-  };
-}
-
 /** `error` is terse (`Invalid status code: 422`); the payload's `detail` names the field and its problem. */
-function errorIn(body: JsonObject, details: unknown): AnswerError | undefined {
+function errorIn(body: JsonObject, failed: boolean): AnswerError | undefined {
+  const payload = asObject(body['payload']);
   const said = errorOf(body['error'], body);
   const unsent = errorOf(body['payload_error']);
-  const detail = errorOf(details);
+  const detail = errorOf(payload['detail'] ?? body['detail']) ?? (failed ? errorOf(payload['error']) : undefined);
   if (!detail && !said) return unsent && { ...unsent, class: unsent.class ?? 'payload_error' };
   const status = /status code:? (\d{3})\b/i.exec(said?.message ?? '')?.[1];
   const messages = [said?.message, detail?.message].filter((message) => message !== undefined);
   return { class: detail?.class ?? said?.class ?? status, message: [...new Set(messages)].join(': ') };
-}
-
-function detailsOf({ duration, fps, num_frames: frames }: JsonObject): { generation: JsonObject } {
-  return { generation: withoutNulls({ duration, fps, frames }) };
 }
 
 /** The four headers of a signature that is recent. @throws AppError webhook_refused */

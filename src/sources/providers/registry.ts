@@ -1,6 +1,17 @@
 import { automatic1111 } from './automatic1111.ts';
 import { comfyui } from './comfyui.ts';
-import type { KeySetProof, ProviderDescriptor, StandardProof } from './descriptor.ts';
+import { bfl } from './studios/bfl.ts';
+import { luma } from './studios/luma.ts';
+import { runway } from './studios/runway.ts';
+import { kling } from './studios/kling.ts';
+import { leonardo } from './studios/leonardo.ts';
+import { ideogram } from './studios/ideogram.ts';
+import { together } from './together.ts';
+import { fireworks } from './fireworks.ts';
+import { xai } from './xai.ts';
+import { recraft } from './studios/recraft.ts';
+import { minimax } from './studios/minimax.ts';
+import type { KeySetProof, ProviderDescriptor, StandardProof } from '../description/provider-descriptor.ts';
 import { fal } from './fal.ts';
 import { gemini } from './gemini.ts';
 import { generic } from './generic.ts';
@@ -19,6 +30,17 @@ export const PROVIDERS = [
   gemini,
   stability,
   automatic1111,
+  bfl,
+  luma,
+  runway,
+  kling,
+  leonardo,
+  ideogram,
+  together,
+  fireworks,
+  xai,
+  recraft,
+  minimax,
   generic,
 ] as const satisfies readonly ProviderDescriptor[];
 

@@ -1,22 +1,31 @@
-import { asObject, asArray, nonBlankText, withoutNulls } from '../answers/json-access.ts';
 import type { JsonObject } from '../../json/json.ts';
-import { looksLikeBase64 } from '../base64.ts';
-import { type AnswerError, errorOf } from '../answers/answer-error.ts';
-import {
-  type AnswerOutput,
-  type AnswerState,
-  type OutputBytes,
-  type ProviderAnswer,
-  bytesOf,
-  progressOf,
-} from '../answers/answer.ts';
-import { findOutputs } from '../answers/find-outputs.ts';
+import type { KnownOutputs } from '../answers/answer-description.ts';
+import type { AnswerError } from '../answers/answer-error.ts';
+import { type AnswerOutput, type OutputBytes, bytesOf } from '../answers/answer.ts';
+import { errorIn } from '../answers/failure.ts';
+import { byPriority } from '../answers/find-outputs.ts';
+import { asArray, asObject, nonBlankText } from '../answers/json-access.ts';
+import { readerOf } from '../answers/read-answer.ts';
 import { joinOutputs } from '../answers/same-outputs.ts';
-import type { ProviderDescriptor } from './descriptor.ts';
+import type { ProviderDescriptor } from '../description/provider-descriptor.ts';
+
+/** Fields with the path of a file; the key of a stored object first. */
+const PATHS = ['s3Key', 's3_key', 'networkVolumePath', 'network_volume_path', 'path', 'key'];
 
 export const runpod = {
   name: 'runpod',
-  parse,
+  parse: readerOf({
+    id: ['id', 'job_id', 'output.job_id'],
+    known: handlerFiles,
+    pathNames: PATHS,
+    error: errorOfJob,
+    prompt: ['prompt', 'output.prompt', 'input.prompt'],
+    facts: {
+      delayTime: ['delayTime'],
+      executionTime: ['executionTime'],
+      outputStatus: ['output.status'],
+    },
+  }),
   imports: true,
   urlLifetimeMs: 7 * 24 * 60 * 60_000,
   webhooks: [
@@ -42,55 +51,15 @@ export const runpod = {
   ],
 } as const satisfies ProviderDescriptor;
 
-const STATES: Readonly<Record<string, AnswerState>> = {
-  IN_QUEUE: 'queued',
-  QUEUED: 'queued',
-  PENDING: 'queued',
-  IN_PROGRESS: 'running',
-  PROCESSING: 'running',
-  RUNNING: 'running',
-  COMPLETED: 'succeeded',
-  SUCCESS: 'succeeded',
-  FAILED: 'failed',
-  ERROR: 'failed',
-  TIMED_OUT: 'failed',
-  CANCELLED: 'canceled',
-  CANCELED: 'canceled',
-};
-
-/**
- * Reads the answer of RunPod's `/status/{id}` or a webhook. Its output is that of any version of worker-comfyui, or has the fields of a
- * custom handler (`network_volume_paths`, `s3Keys`, `images`), at the top level or inside `output`.
- */
-function parse(response: unknown): ProviderAnswer {
-  const body = asObject(response);
+/** The outputs of a custom handler that names the places of its files, at the top level or inside `output`. */
+function handlerFiles(body: JsonObject): KnownOutputs {
   const output = asObject(body['output']);
-  const status = (nonBlankText(body['status']) ?? '').toUpperCase();
-  const said = STATES[status];
-  const ending = ENDINGS[status];
-  const error = errorIn(body, output, said);
-  let outputs = [
-    ...(namesPlaces(output) ? handlerOutputs(output) : workerOutputs(body['output'])),
-    ...handlerOutputs(body),
-  ];
-  if (outputs.length === 0 && (said === 'succeeded' || (said === undefined && !error))) outputs = unknownOutputs(body);
-  const state = said ?? (error ? 'failed' : outputs.length > 0 ? 'succeeded' : 'running');
+  const inner = namesPlaces(output);
+  const outer = namesPlaces(body) || body['images'] !== undefined;
   return {
-    id: nonBlankText(body['id']) ?? nonBlankText(body['job_id']) ?? nonBlankText(output['job_id']),
-    // With an error and some images the job has succeeded, and the error is kept; with an error and no image it has failed.
-    state: state === 'succeeded' && error && outputs.length === 0 ? 'failed' : state,
-    progress: progressOf(body['progress']) ?? progressOf(output['progress']),
-    error: ending === undefined ? error : { class: error?.class ?? status, message: error?.message ?? ending },
-    outputs,
-    prompt:
-      nonBlankText(body['prompt']) ?? nonBlankText(output['prompt']) ?? nonBlankText(asObject(body['input'])['prompt']),
-    model: nonBlankText(body['model']) ?? nonBlankText(output['model']),
-    generation: withoutNulls({
-      delayTime: body['delayTime'],
-      executionTime: body['executionTime'],
-      seed: output['seed'] ?? body['seed'],
-      outputStatus: output['status'],
-    }),
+    outputs: [...(inner ? handlerOutputs(output) : []), ...(outer ? handlerOutputs(body) : [])],
+    fields: [...(inner ? ['output'] : []), ...(outer ? [...PLACES, 'resultUrls', 'result_urls', 'images'] : [])],
+    whileRunning: true,
   };
 }
 
@@ -101,58 +70,12 @@ const ENDINGS: Readonly<Record<string, string>> = {
   CANCELED: 'the job was canceled',
 };
 
-/** The SDK reports an error at the top level, a handler beside its output, worker-comfyui in a list. */
-function errorIn(body: JsonObject, output: JsonObject, said: AnswerState | undefined): AnswerError | undefined {
-  const places = [
-    ...[body, output].flatMap((place) => ['error', 'error_message', 'errorMessage'].map((name) => place[name])),
-    output['errors'],
-    body['errors'],
-    ...(said === 'failed' ? [body['message'], output['message']] : []),
-  ];
-  for (const place of places) {
-    const error = errorOf(place, body, output);
-    if (error) return error;
-  }
-  return undefined;
-}
-
-/** The outputs of a handler whose form is unknown. */
-function unknownOutputs(body: JsonObject): AnswerOutput[] {
-  const { output = null, ...rest } = body;
-  const inputs = [rest['input']];
-  const found = findOutputs({ output }, inputs);
-  return found.length > 0 ? found : findOutputs(rest, inputs);
-}
-
-/** How deeply nested lists are read. */
-const MAX_LISTS = 3;
-
-/** worker-comfyui sends `images` from version 5 on, and one `message` before that. Other workers send a string or a list of strings. */
-function workerOutputs(output: unknown, depth = 0): AnswerOutput[] {
-  const text = nonBlankText(output);
-  if (text !== undefined) return looksLikeBytes(text) ? [{ from: [bytesOf(text)] }] : [];
-  if (Array.isArray(output))
-    return output.flatMap((entry) => {
-      const image = typeof entry === 'string' ? undefined : imageOutput(entry);
-      // A generator handler sends a list of everything that it has yielded.
-      return image ? [image] : depth < MAX_LISTS ? workerOutputs(entry, depth + 1) : [];
-    });
-  const object = asObject(output);
-  const message = nonBlankText(object['message']);
-  const images = object['images'] ?? object['videos'] ?? object['audio'];
-  if (images !== undefined) return imageOutputs(asArray(images));
-  const single =
-    message ?? nonBlankText(object['image']) ?? nonBlankText(object['image_url']) ?? nonBlankText(object['video']);
-  return single !== undefined && looksLikeBytes(single) ? [{ from: [bytesOf(single)] }] : [];
-}
-
-/** A URL, a data URI, or base64 that is long enough for the smallest possible image. */
-function looksLikeBytes(text: string): boolean {
-  return /^(https?:\/\/|data:)/i.test(text.trim()) || (text.length >= 60 && looksLikeBase64(text));
-}
-
-function imageOutputs(images: readonly unknown[]): AnswerOutput[] {
-  return images.flatMap((entry) => imageOutput(entry) ?? []);
+/** A final state without a message gets one. */
+function errorOfJob(body: JsonObject, failed: boolean): AnswerError | undefined {
+  const status = (nonBlankText(body['status']) ?? '').toUpperCase();
+  const error = errorIn(body, failed);
+  const ending = ENDINGS[status];
+  return ending === undefined ? error : { class: error?.class ?? status, message: error?.message ?? ending };
 }
 
 /** An entry of a handler's `images`: a string, or an object with the bytes, the URL or the path of one file; undefined when it has none of them. */
@@ -177,12 +100,6 @@ function imageOutput(entry: unknown): AnswerOutput | undefined {
     filename: nonBlankText(image['filename']),
     subfolder: nonBlankText(image['subfolder']) || undefined,
   };
-}
-
-/** A stored object first, then bytes, then a URL, because a URL may expire. */
-function byPriority(from: readonly OutputBytes[]): OutputBytes[] {
-  const rank = { object: 0, comfyui: 0, base64: 1, url: 2 } as const;
-  return from.toSorted((a, b) => rank[a.type] - rank[b.type]);
 }
 
 /** Fields in which custom handlers list the paths of their outputs. */
@@ -215,9 +132,6 @@ function handlerOutputs(body: Record<string, unknown>): AnswerOutput[] {
 function only(text: string | undefined, bytes: (text: string) => OutputBytes): AnswerOutput | undefined {
   return text === undefined ? undefined : { from: [bytes(text)] };
 }
-
-/** Fields with the path of a file; the key of a stored object first. */
-const PATHS = ['s3Key', 's3_key', 'networkVolumePath', 'network_volume_path', 'path', 'key'];
 
 function pathOf(entry: unknown): string | undefined {
   const object = asObject(entry);

@@ -71,11 +71,14 @@ export const DRIVERS: Readonly<Record<string, DriverKind>> = {
   database: { settings: Type.Object({}), create: async (_settings, context) => createDatabaseDriver(context) },
   s3: {
     settings: Type.Object({ ...S3_SETTINGS.properties, MOUNT_ALIASES }),
-    create: async (settings, context) => ({
-      ...(await createS3Driver(s3Options(settings, context.store), context)),
-      mounts: { own: [], aliases: words(settings['MOUNT_ALIASES']) },
-      shared: true,
-    }),
+    create: async (settings, context) => {
+      const options = s3Options(settings, context.store);
+      return {
+        ...(await createS3Driver(options, context)),
+        mounts: { own: [`s3://${options.bucket}/${options.prefix}`], aliases: words(settings['MOUNT_ALIASES']) },
+        shared: true,
+      };
+    },
   },
   github: {
     settings: GITHUB_SETTINGS,

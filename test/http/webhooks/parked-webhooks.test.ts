@@ -111,7 +111,7 @@ test('a released webhook is processed for its user; a second release finds nothi
   const answer = await release(id, 'alice');
   expect([answer.statusCode, answer.json()]).toEqual([
     200,
-    { received: true, state: 'accepted', jobId: 'free', items: [expect.any(String)] },
+    { received: true, state: 'accepted', jobId: 'free', items: [expect.any(String)], ignored: [] },
   ]);
   expect(await rows('free')).toMatchObject([{ id: answer.json().items[0], user_id: 'alice' }]);
   expect((await t.app.inject({ url: '/v1/jobs/runpod/free', headers: asUser('alice') })).json()).toMatchObject({

@@ -64,7 +64,7 @@ test('a webhook that names one user is never given to another who has registered
   const answer = await runpod(done('taken', { user_id: 'alice' }));
   expect([answer.statusCode, answer.json()]).toEqual([
     202,
-    { received: true, state: 'parked', jobId: 'taken', items: [] },
+    { received: true, state: 'parked', jobId: 'taken', items: [], ignored: [] },
   ]);
   expect(await ownersOf('taken')).toEqual([]);
   expect((await t.app.inject({ url: '/v1/jobs/runpod/taken', headers: asUser('bob') })).json().status).toBe('queued');

@@ -248,7 +248,7 @@ test('the webhook of an unknown job is parked, and processed when the job is reg
   });
   expect([answer.statusCode, answer.json()]).toEqual([
     202,
-    { received: true, state: 'parked', jobId: 'p-1', items: [] },
+    { received: true, state: 'parked', jobId: 'p-1', items: [], ignored: [] },
   ]);
   const registered = await register('runpod', 'p-1', { toolName: 'late' });
   expect([registered.statusCode, registered.json().status]).toEqual([201, 'succeeded']);
@@ -446,7 +446,7 @@ test('comfyui-api: one call per image, then the completion; and a custom handler
   };
   await send('comfyui-api', { event: 'output.complete', id: 'k-1', image: base64(31), filename: 'k1.png' });
   await send('comfyui-api', { event: 'output.complete', id: 'k-1', image: base64(32), filename: 'k2.png' });
-  expect(await job('comfyui-api', 'k-1')).toMatchObject({ status: 'running' });
+  expect(await job('comfyui-api', 'k-1')).toMatchObject({ status: 'succeeded' });
   await send('comfyui-api', {
     type: 'prompt.complete',
     id: 'k-1',

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnswerOutput } from '../../../src/sources/answers/answer.ts';
-import { findOutputs } from '../../../src/sources/answers/find-outputs.ts';
+import { searchOutputs } from '../../../src/sources/answers/find-outputs.ts';
 import { comfyui } from '../../../src/sources/providers/comfyui.ts';
 import { fal } from '../../../src/sources/providers/fal.ts';
 import { generic } from '../../../src/sources/providers/generic.ts';
 import { openai } from '../../../src/sources/providers/openai.ts';
 import { runpod } from '../../../src/sources/providers/runpod.ts';
 
+const findOutputs = (answer: unknown) => searchOutputs(answer).outputs;
 const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
 const A = 'https://cdn.example.com/a.png';
 const B = 'https://cdn.example.com/b.png';
@@ -34,7 +35,7 @@ test.each([
   ['a data URI under any name', { it: `data:image/png;base64,${PNG}` }, [[`data:image/png;base64,${PNG}`]]],
   ['what a generator has yielded', [{ images: [{ data: PNG }] }, { images: [B] }], [[PNG], [B]]],
   ['the same, wrapped', [{ output: { images: [A] } }, { output: { image_url: B } }], [[A], [B]]],
-  ['one file, said twice', { image: { url: A, base64: PNG } }, [[A, PNG]]],
+  ['one file, said twice', { image: { url: A, base64: PNG } }, [[PNG, A]]],
   ['addresses in a list', { urls: [A, B] }, [[A], [B]]],
   ['camel case', { outputUrl: A, audioUrl: B }, [[A], [B]]],
 ])('runpod: %s', (_what, output, expected) => {

@@ -21,7 +21,7 @@ test('comfyui-api: an answer, a webhook and the older webhook for each image are
     error: { message: 'out of memory' },
   });
   expect(comfyui.parse({ event: 'output.complete', id: 'c', image: PNG, filename: 'x.png' })).toMatchObject({
-    state: 'running',
+    state: 'succeeded',
     outputs: [{ filename: 'x.png' }],
   });
 });

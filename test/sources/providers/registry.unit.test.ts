@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SETTINGS } from '../../../src/config/settings.ts';
 import { urlExpiresAt } from '../../../src/sources/fetch/url-expiry.ts';
-import type { ProviderDescriptor } from '../../../src/sources/providers/descriptor.ts';
+import type { ProviderDescriptor } from '../../../src/sources/description/provider-descriptor.ts';
 import {
   IMPORT_PROVIDERS,
   PROVIDERS,

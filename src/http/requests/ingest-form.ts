@@ -6,6 +6,7 @@ import { checkDecoded } from './decoded-text.ts';
 import { formTooLarge, maxFormBytes } from './form-length.ts';
 import { type FormPart, readParts } from './form-parts.ts';
 import { decodeField } from './part-headers.ts';
+import { IngestFields } from '../../shapes/ingest.ts';
 
 /** Fields that determine where the file is stored, so they must come before it. */
 const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);
@@ -16,6 +17,7 @@ const REPEATABLE = new Set(['tags']);
 /** Fields that hold JSON: some clients send them as files. */
 const JSON_FIELDS = new Set(['metadata', 'generation']);
 const JSON_TYPE = 'application/json';
+const KNOWN: ReadonlySet<string> = new Set(Object.keys(IngestFields.properties));
 
 export type FormFields = Record<string, unknown>;
 
@@ -114,6 +116,12 @@ async function nextPart({ request, next, pace, gap }: Reading): Promise<FormPart
   try {
     const part = await pace.wait(next());
     if (part === undefined || isFile(part)) return part;
+    if (part.name === 'file')
+      throw new AppError(
+        'invalid_multipart',
+        'The part \'file\' has no file name, so it is a text; give it one, as in: filename="fox.png".',
+        { field: 'file' },
+      );
     return await pace.wait(readField(request, part));
   } finally {
     gap.open = false;
@@ -165,7 +173,7 @@ async function readRest(
         { field: 'file' },
       );
     const name = listName(part.name);
-    if (BEFORE_FILE.has(name)) {
+    if (BEFORE_FILE.has(name) && !isLeftOut(name, part)) {
       throw new AppError(
         'field_after_file',
         `'${name}' decides where the file is put; send it before the file, or in the query.`,
@@ -187,16 +195,17 @@ function listName(name: string): string {
   return list !== undefined && REPEATABLE.has(list) ? list : name;
 }
 
+/** How browsers and axios write a field without a value, null among them. */
+function isLeftOut(name: string, { type, value }: Pick<Field, 'type' | 'value'>): boolean {
+  if (!KNOWN.has(name)) return false;
+  return value === '' || ((type === JSON_TYPE || JSON_FIELDS.has(name)) && value.trim() === 'null');
+}
+
 function addField(fields: FormFields, { name: given, type, value: text }: Field): void {
   const name = listName(given);
   checkDecoded(name, name);
   checkDecoded(name, text);
-  if (name === 'file')
-    throw new AppError(
-      'invalid_multipart',
-      'The part \'file\' has no file name, so it is a text; give it one, as in: filename="fox.png".',
-      { field: 'file' },
-    );
+  if (isLeftOut(name, { type, value: text })) return;
   if (name in Object.prototype)
     throw new AppError('invalid_multipart', `A field may not be called '${name}'.`, { field: name });
   const value = type === JSON_TYPE ? parseField(name, text) : text;

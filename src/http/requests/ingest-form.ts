@@ -130,7 +130,11 @@ async function nextPart({ request, next, pace, gap }: Reading): Promise<FormPart
 
 function isFile({ name, filename, type }: FormPart): boolean {
   if (filename === undefined && type !== 'application/octet-stream') return false;
-  return name === 'file' || !(type === JSON_TYPE || JSON_FIELDS.has(name));
+  return name === 'file' || !isJson(name, type);
+}
+
+function isJson(name: string, type: string): boolean {
+  return type === JSON_TYPE || JSON_FIELDS.has(name);
 }
 
 /** A field's text; it counts against the memory for bodies. @throws AppError overloaded, too_large, invalid_multipart */
@@ -141,7 +145,9 @@ async function readField(request: FastifyRequest, part: FormPart): Promise<Field
   const collected = await collect(bytes);
   if (collected === undefined)
     throw new AppError('too_large', `'${name}' may have at most ${MAX_FIELD_BYTES} bytes in a form.`, { field: name });
-  const value = decodeField(collected, charset);
+  const text = decodeField(collected, charset);
+  // Editors on Windows begin files with it; JSON has none (RFC 8259, 8.1).
+  const value = isJson(name, type) && text.startsWith('\ufeff') ? text.slice(1) : text;
   request.formRoom?.grow((request.formBytes += value.length));
   return { name, type, value };
 }
@@ -198,7 +204,7 @@ function listName(name: string): string {
 /** How browsers and axios write a field without a value, null among them. */
 function isLeftOut(name: string, { type, value }: Pick<Field, 'type' | 'value'>): boolean {
   if (!KNOWN.has(name)) return false;
-  return value === '' || ((type === JSON_TYPE || JSON_FIELDS.has(name)) && value.trim() === 'null');
+  return value === '' || (isJson(name, type) && value.trim() === 'null');
 }
 
 function addField(fields: FormFields, { name: given, type, value: text }: Field): void {

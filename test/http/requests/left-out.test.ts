@@ -153,6 +153,8 @@ describe('lists as axios and PHP name them', () => {
       { name: 'metadata', value: json, type: 'application/json' },
       { name: 'metadata', value: json, type: 'application/json; charset=utf-8', filename: 'blob' },
       { name: 'metadata', value: json, type: 'application/octet-stream', filename: 'metadata.json' },
+      { name: 'metadata', value: `\ufeff${json}` },
+      { name: 'metadata', value: `\ufeff${json}`, type: 'application/json', filename: 'metadata.json' },
     ])
       for (const parts of [
         [metadata, file],

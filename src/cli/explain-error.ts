@@ -1,7 +1,7 @@
 import { ConfigError } from '../config/load-config.ts';
 import { DatabaseRefused } from '../db/connections/refusal.ts';
 import { asAppError } from '../domain/database-failure.ts';
-import { isAppError } from '../errors.ts';
+import { causeOf, isAppError } from '../errors.ts';
 import { EXIT } from './runtime/exit-codes.ts';
 import { UsageError } from './runtime/usage-error.ts';
 
@@ -21,6 +21,12 @@ export function explain(error: unknown): Explanation {
   const known = asAppError(error);
   const message = known instanceof Error ? known.message : String(known);
   if (isAppError(known, 'invalid_request', 'unknown_store')) return { exit: EXIT.usage, code: 'usage', message };
+  if (isAppError(known, 'database_unavailable'))
+    return {
+      exit: EXIT.dependencyDown,
+      code: known.code,
+      message: `DATABASE_URL: the database cannot be reached (${causeOf(error)}); start it, or correct the address`,
+    };
   if (isAppError(known, 'database_unavailable', 'store_unavailable'))
     return { exit: EXIT.dependencyDown, code: known.code, message };
   return { exit: EXIT.failed, code: isAppError(known) ? known.code : 'failed', message };

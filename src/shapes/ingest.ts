@@ -26,7 +26,7 @@ export const IngestFormSchema = component(
       description: 'The file. `userId`, `subfolder`, `filename` must come before it.',
     }),
   },
-  { required: ['file'], description: 'One part `file`, the others are fields.' },
+  { required: ['file'], description: 'One part `file`, the others are fields. An empty field counts as left out.' },
 );
 
 const source = <T extends string>(type: T) => Type.Literal(type, { description: 'Kind of the source.' });

@@ -1829,7 +1829,7 @@ export interface components {
             ignored: components["schemas"]["IgnoredMedia"][];
             job?: components["schemas"]["JobReference"];
         };
-        /** @description One part `file`, the others are fields. */
+        /** @description One part `file`, the others are fields. An empty field counts as left out. */
         IngestForm: {
             /**
              * @description Owner. A user token may leave it out; a service token must give it.

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { freePort } from '../../src/db/embedded/free-port.ts';
 import { createDataFolder } from '../support/data-folder.ts';
 import { runCommand } from '../support/run-command.ts';
 import { spawnService } from '../support/service-process.ts';
@@ -31,5 +32,34 @@ test('a password that is not escaped: every way to start names the setting and t
     }
   });
   await Promise.all(starts);
+  await folder.remove();
+});
+
+test('a database that cannot be reached: every way to start names the setting, the place and the remedy, without the password', async () => {
+  const folder = await createDataFolder('unreached');
+  const port = await freePort();
+  for (const [url, place] of [
+    [`postgres://me:horse@127.0.0.1:${port}/x`, `127.0.0.1:${port}`],
+    ['postgres://me:horse@no-such-host.invalid/x', 'no-such-host.invalid'],
+  ] as const) {
+    const env = { DATABASE_URL: url, JWT_SECRET, DATA_DIR: folder.path };
+    const service = spawnService({ env: { ...env, PORT: '0' } });
+    const outputs = [
+      await service.ended.then(() => service.output()),
+      ...(await Promise.all(
+        [['migrate'], ['verify'], ['rollups'], ['worker']].map(async (words) => {
+          const { code, stdout, stderr } = await runCommand(words, env);
+          return `${code} ${stdout}${stderr}`;
+        }),
+      )),
+    ];
+    for (const output of outputs) {
+      expect(output).toContain('DATABASE_URL: the database');
+      expect(output).toContain(place);
+      expect(output).toContain('start it, or correct the address');
+      expect(output).not.toContain('    at ');
+      expect(output).not.toContain('horse');
+    }
+  }
   await folder.remove();
 });

@@ -2,6 +2,7 @@ import { create as contentDisposition } from 'content-disposition';
 import type { DeliveredItem } from '../../db/items/delivery-row.ts';
 import { mediaTypeByExtension, mediaTypeByMime } from '../../media/media-type.ts';
 import { cutBytes } from '../../storage/keys.ts';
+import { withoutControls } from '../items/text-limits.ts';
 
 /** Headers of an item's bytes, whether the service or the store sends them. */
 export interface ContentHeaders {
@@ -30,12 +31,4 @@ export function fileName(item: DeliveredItem, ext = mediaTypeByMime(item.mimeTyp
   if (ext === undefined || told?.ext === ext) return base;
   // What is no extension of a media type belongs to the name: `strength_0.5`.
   return `${told ? base.slice(0, -end.length - 1) : base}.${ext}`;
-}
-
-/**
- * Characters that reorder text or end a header could disguise the extension. The joiners stay: Persian, Sinhala and emoji are written
- * with them.
- */
-function withoutControls(name: string): string {
-  return name.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim();
 }

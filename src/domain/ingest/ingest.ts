@@ -12,6 +12,7 @@ import type { Deps } from '../deps.ts';
 import { type Claim, assertSameContent, openKey } from '../idempotency.ts';
 import { addressToKeep, keepPending } from './keep-pending.ts';
 import { type ItemFields, type ItemInput, checkFields } from '../items/item-fields.ts';
+import { withoutControls } from '../items/text-limits.ts';
 import { assertOpen, destinationOf, findRunOf } from '../staging/destination.ts';
 import type { BytesSource, Source } from '../bytes/source.ts';
 import { type Staged, stage } from '../staging/stage.ts';
@@ -235,12 +236,7 @@ const MAX_SUGGESTED_BYTES = 255;
 
 /** A name that a third party chose, without characters that cannot be stored or could deceive; undefined when nothing is left. */
 export function suggestedName(name: string | undefined): string | undefined {
-  const clean =
-    name
-      ?.toWellFormed()
-      .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
-      .trim() ?? '';
-  return cutBytes(clean, MAX_SUGGESTED_BYTES) || undefined;
+  return cutBytes(withoutControls(name?.toWellFormed() ?? ''), MAX_SUGGESTED_BYTES) || undefined;
 }
 
 async function* emptyBody(): AsyncGenerator<Uint8Array> {}

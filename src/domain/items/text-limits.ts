@@ -11,6 +11,14 @@ export function isStorable(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
 }
 
+/**
+ * A name without characters that reorder text, end a header or could disguise the extension. The joiners stay: Persian, Sinhala and
+ * emoji are written with them.
+ */
+export function withoutControls(name: string): string {
+  return name.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim();
+}
+
 /** @throws AppError invalid_text, or too_large when `text` has more than `maxBytes` bytes in UTF-8. */
 export function checkText(field: string, text: string, maxBytes: number): void {
   if (!isStorable(text))

@@ -44,10 +44,29 @@ function asked(text: string): { word: Word; alone: boolean }[] {
   });
 }
 
-/** One term as it was typed; it may hold several words, like `red-fox` or `狐と犬`. */
+/** The last asterisk of a row, wide or not, that no letter follows: those of `light*,` and `light**`, not that of `fox*bar`. */
+const ASTERISK = /[*＊](?![\p{L}\p{N}\p{M}*＊])/u;
+const ENDS_IN_LETTER = /[\p{L}\p{N}\p{M}]$/u;
+
+/** One term as it was typed; it may hold several words, like `red-fox`, `狐と犬` or `light*,snow*`. */
 function allOf(term: string): string {
-  const words = asked(term);
-  const prefix = /[\p{L}\p{N}\p{M}]\*+$/u.test(term);
+  const pieces = term.split(ASTERISK);
+  return pieces
+    .map((piece, index) => wordsIn(piece, index < pieces.length - 1 && ENDS_IN_LETTER.test(withoutAsterisks(piece))))
+    .filter((words) => words !== '')
+    .join(' & ');
+}
+
+/** A text without asterisks at its end. */
+function withoutAsterisks(text: string): string {
+  let end = text.length;
+  while (end > 0 && '*＊'.includes(text.charAt(end - 1))) end -= 1;
+  return text.slice(0, end);
+}
+
+/** All words of a text; of the last one maybe the beginning alone. @throws AppError invalid_request: it is too short */
+function wordsIn(text: string, prefix: boolean): string {
+  const words = asked(text);
   return words
     .map(({ word, alone }, index) => {
       if (!prefix || index < words.length - 1 || word.unspaced) return lexeme(word, alone);

@@ -6,6 +6,7 @@ import { checkDecoded } from './decoded-text.ts';
 import { formTooLarge, maxFormBytes } from './form-length.ts';
 import { type FormPart, readParts } from './form-parts.ts';
 import { decodeField } from './part-headers.ts';
+import { IngestFields } from '../../shapes/ingest.ts';
 
 /** Fields that determine where the file is stored, so they must come before it. */
 const BEFORE_FILE = new Set(['userId', 'subfolder', 'filename', 'store', 'projectId', 'sceneId']);
@@ -16,6 +17,7 @@ const REPEATABLE = new Set(['tags']);
 /** Fields that hold JSON: some clients send them as files. */
 const JSON_FIELDS = new Set(['metadata', 'generation']);
 const JSON_TYPE = 'application/json';
+const KNOWN: ReadonlySet<string> = new Set(Object.keys(IngestFields.properties));
 
 export type FormFields = Record<string, unknown>;
 
@@ -114,6 +116,12 @@ async function nextPart({ request, next, pace, gap }: Reading): Promise<FormPart
   try {
     const part = await pace.wait(next());
     if (part === undefined || isFile(part)) return part;
+    if (part.name === 'file')
+      throw new AppError(
+        'invalid_multipart',
+        'The part \'file\' has no file name, so it is a text; give it one, as in: filename="fox.png".',
+        { field: 'file' },
+      );
     return await pace.wait(readField(request, part));
   } finally {
     gap.open = false;
@@ -122,7 +130,11 @@ async function nextPart({ request, next, pace, gap }: Reading): Promise<FormPart
 
 function isFile({ name, filename, type }: FormPart): boolean {
   if (filename === undefined && type !== 'application/octet-stream') return false;
-  return name === 'file' || !(type === JSON_TYPE || JSON_FIELDS.has(name));
+  return name === 'file' || !isJson(name, type);
+}
+
+function isJson(name: string, type: string): boolean {
+  return type === JSON_TYPE || JSON_FIELDS.has(name);
 }
 
 /** A field's text; it counts against the memory for bodies. @throws AppError overloaded, too_large, invalid_multipart */
@@ -133,7 +145,9 @@ async function readField(request: FastifyRequest, part: FormPart): Promise<Field
   const collected = await collect(bytes);
   if (collected === undefined)
     throw new AppError('too_large', `'${name}' may have at most ${MAX_FIELD_BYTES} bytes in a form.`, { field: name });
-  const value = decodeField(collected, charset);
+  const text = decodeField(collected, charset);
+  // Editors on Windows begin files with it; JSON has none (RFC 8259, 8.1).
+  const value = isJson(name, type) && text.startsWith('\ufeff') ? text.slice(1) : text;
   request.formRoom?.grow((request.formBytes += value.length));
   return { name, type, value };
 }
@@ -165,7 +179,7 @@ async function readRest(
         { field: 'file' },
       );
     const name = listName(part.name);
-    if (BEFORE_FILE.has(name)) {
+    if (BEFORE_FILE.has(name) && !isLeftOut(name, part)) {
       throw new AppError(
         'field_after_file',
         `'${name}' decides where the file is put; send it before the file, or in the query.`,
@@ -187,16 +201,17 @@ function listName(name: string): string {
   return list !== undefined && REPEATABLE.has(list) ? list : name;
 }
 
+/** How browsers and axios write a field without a value, null among them. */
+function isLeftOut(name: string, { type, value }: Pick<Field, 'type' | 'value'>): boolean {
+  if (!KNOWN.has(name)) return false;
+  return value === '' || (isJson(name, type) && value.trim() === 'null');
+}
+
 function addField(fields: FormFields, { name: given, type, value: text }: Field): void {
   const name = listName(given);
   checkDecoded(name, name);
   checkDecoded(name, text);
-  if (name === 'file')
-    throw new AppError(
-      'invalid_multipart',
-      'The part \'file\' has no file name, so it is a text; give it one, as in: filename="fox.png".',
-      { field: 'file' },
-    );
+  if (isLeftOut(name, { type, value: text })) return;
   if (name in Object.prototype)
     throw new AppError('invalid_multipart', `A field may not be called '${name}'.`, { field: name });
   const value = type === JSON_TYPE ? parseField(name, text) : text;

@@ -73,7 +73,7 @@ export function readPartHead(headers: Readonly<Record<string, readonly string[] 
   const name = plain(disposition.parameters.get('name'));
   if (disposition.value !== 'form-data' || name === undefined) return undefined;
   const type = parametersOf(headers['content-type']?.[0] ?? '');
-  const filename = extended(disposition.parameters.get('filename*')) ?? plain(disposition.parameters.get('filename'));
+  const filename = extended(disposition.parameters.get('filename*')) || plain(disposition.parameters.get('filename'));
   return {
     name,
     filename: filename?.split(/[\\/]/).at(-1),

@@ -19,7 +19,7 @@ function joinLists(request: FastifyRequest): void {
   }
 }
 
-/** Refuses URLs with text that PostgreSQL cannot hold, and encoded bodies. */
+/** Refuses URLs with text that PostgreSQL cannot hold. */
 export function registerQueryGuard(app: FastifyInstance): void {
   app.addHook('preValidation', async (request) => {
     const url = request.raw.url ?? '';
@@ -29,17 +29,6 @@ export function registerQueryGuard(app: FastifyInstance): void {
     checkEscapes(url);
     checkTexts(request.query);
     checkTexts(request.params);
-  });
-  app.addHook('onRequest', async (request) => {
-    const encoding = request.headers['content-encoding'];
-    // An empty one is none: nothing was applied.
-    if (!['', 'identity'].includes((encoding ?? '').trim().toLowerCase())) {
-      throw new AppError(
-        'unsupported_content_type',
-        'Bodies must not be compressed; send them without Content-Encoding.',
-        { field: 'Content-Encoding' },
-      );
-    }
   });
 }
 

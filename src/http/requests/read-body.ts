@@ -74,6 +74,7 @@ export function registerBodies(app: FastifyInstance, options: BodyOptions): void
     }
     // Fastify refuses an empty one.
     if (request.headers['content-type']?.trim() === '') delete request.raw.headers['content-type'];
+    checkEncoding(request);
     const route = request.routeOptions.config.body ?? 'none';
     const form = formOf(route, request.headers['content-type'] ?? '');
     if (form === undefined)
@@ -109,9 +110,19 @@ async function hasBody(
   return firstByte(payload, rate);
 }
 
+/** Of codings that say that nothing was applied. @throws AppError unsupported_content_type */
+function checkEncoding(request: FastifyRequest): void {
+  const codings = (request.headers['content-encoding'] ?? '').split(',').map((coding) => coding.trim().toLowerCase());
+  if (codings.every((coding) => coding === '' || coding === 'identity')) return;
+  throw new AppError('unsupported_content_type', 'Bodies must not be compressed; send them without Content-Encoding.', {
+    field: 'Content-Encoding',
+  });
+}
+
 /** An empty body is no body, so its type means nothing (RFC 9110, 8.3), and no parser may be chosen by it. */
 function dropContentHeaders(request: FastifyRequest): void {
-  for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete request.raw.headers[name];
+  for (const name of ['content-type', 'content-encoding', 'content-length', 'transfer-encoding'])
+    delete request.raw.headers[name];
 }
 
 /** @throws AppError too_large, before anything is read */

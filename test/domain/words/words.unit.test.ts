@@ -56,6 +56,14 @@ describe('what is asked', () => {
     ['-"red fox"', "!('red' <1> 'fox')"],
     ['flux-sch*', "'flux' & 'sch':*"],
     ['light**', "'light':*"],
+    ['light*, snow*.', "'light':* & 'snow':*"],
+    ['(light*)', "'light':*"],
+    ['light*,snow*;fox', "'light':* & 'snow':* & 'fox'"],
+    ['light＊', "'light':*"],
+    ['fox*bar', "'fox' & 'bar'"],
+    ['*fox', "'fox'"],
+    ['ab-*', "'ab'"],
+    ['-light*,', "!('light':*)"],
     ['fox.png', "'fox' & 'png'"],
     ['狐', "'狐':*"],
     ['狐*', "'狐':*"],
@@ -67,9 +75,12 @@ describe('what is asked', () => {
     expect(tsqueryOf(typed)).toBe(query);
   });
 
-  test.each(['li*', 'a-li*', 'ø*', 'fox ab*'])('%j has too short a beginning', (typed) => {
-    expect(() => tsqueryOf(typed)).toThrow(/at least 3 characters before an asterisk/);
-  });
+  test.each(['li*', 'a-li*', 'ø*', 'fox ab*', 'li*,', '(li*)', 'li＊', 'light*,li*', '-li*'])(
+    '%j has too short a beginning',
+    (typed) => {
+      expect(() => tsqueryOf(typed)).toThrow(/at least 3 characters before an asterisk/);
+    },
+  );
 
   test('nothing but words, operators and distances reaches PostgreSQL, whatever is typed', () => {
     fc.assert(

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { multipart, png } from '../../support/sample-files.ts';
+import { IngestFields } from '../../../src/shapes/ingest.ts';
+import { type Part, multipart, png } from '../../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../../support/test-app.ts';
 
 let t: TestApp;
@@ -152,6 +153,8 @@ describe('lists as axios and PHP name them', () => {
       { name: 'metadata', value: json, type: 'application/json' },
       { name: 'metadata', value: json, type: 'application/json; charset=utf-8', filename: 'blob' },
       { name: 'metadata', value: json, type: 'application/octet-stream', filename: 'metadata.json' },
+      { name: 'metadata', value: `\ufeff${json}` },
+      { name: 'metadata', value: `\ufeff${json}`, type: 'application/json', filename: 'metadata.json' },
     ])
       for (const parts of [
         [metadata, file],
@@ -183,4 +186,62 @@ describe('lists as axios and PHP name them', () => {
     });
     expect(refused.json()).toMatchObject({ status: 400, code: 'invalid_json', field: 'metadata' });
   });
+});
+
+describe('an empty field of a form', () => {
+  const file = { name: 'file', value: png(5, 5), filename: 'a.png' };
+  const form = async (...parts: Part[]) => {
+    const made = multipart(parts);
+    const answer = await t.app.inject({
+      method: 'POST',
+      url: '/v1/media',
+      ...made,
+      headers: { ...made.headers, ...ann },
+    });
+    return { status: answer.statusCode, body: answer.json() };
+  };
+  const fields = Object.keys(IngestFields.properties);
+
+  test('is left out, as browsers and axios write what has no value, whichever field it is', async () => {
+    for (const name of [...fields, 'tags[]', 'tags[0]'])
+      for (const parts of [
+        [{ name, value: '' }, file],
+        [file, { name, value: '' }],
+        [{ name, value: 'null', type: 'application/json' }, file],
+      ]) {
+        const { status, body } = await form(...parts);
+        expect([name, status, body.detail]).toEqual([name, 201, undefined]);
+        expect(body).toMatchObject({ tags: [], metadata: {}, filename: 'a.png', visibility: 'private', userId: 'ann' });
+      }
+    for (const name of ['metadata', 'generation']) expect((await form({ name, value: 'null' }, file)).status).toBe(201);
+  });
+
+  test('beside others changes nothing, and one that nobody knows is still refused', async () => {
+    const parts = [
+      { name: 'tags[]', value: '' },
+      { name: 'tags[]', value: 'fox' },
+      { name: 'prompt', value: '' },
+      { name: 'prompt', value: 'a fox' },
+    ];
+    expect((await form(...parts, file)).body).toMatchObject({ tags: ['fox'], prompt: 'a fox' });
+    expect((await form({ name: 'promt', value: '' }, file)).body).toMatchObject({ status: 400, field: 'promt' });
+    expect((await form({ name: 'prompt', value: 'null' }, file)).body.prompt).toBe('null');
+  });
+});
+
+test('a part `file` without a file name is told so, whatever it holds', async () => {
+  const file = { name: 'file', value: png(5, 6), filename: 'a.png' };
+  for (const value of ['text', png(3, 3), Buffer.alloc(400_000, 0xff), ''])
+    for (const type of [undefined, 'image/png', 'text/plain; charset=utf-16', 'application/json'])
+      for (const others of [[], [file]])
+        for (const parts of [
+          [{ name: 'file', value, ...(type !== undefined && { type }) }, ...others],
+          [...others, { name: 'file', value, ...(type !== undefined && { type }) }],
+        ]) {
+          const made = multipart(parts);
+          const headers = { ...made.headers, ...ann };
+          const answer = await t.app.inject({ method: 'POST', url: '/v1/media', headers, payload: made.payload });
+          expect(answer.json()).toMatchObject({ status: 400, code: 'invalid_multipart', field: 'file' });
+          expect(answer.json().detail).toContain('no file name');
+        }
 });

@@ -89,6 +89,9 @@ const TYPES = [
 
 const FRAMINGS: readonly Record<string, string>[] = [{ 'content-length': '0' }, {}, { 'transfer-encoding': 'chunked' }];
 
+/** What clients set for all of their requests. */
+const ENCODINGS = ['gzip', '', 'identity'];
+
 describe('a request without content', () => {
   test('is the same whatever its Content-Type and framing, on every operation whose body may be left out', async () => {
     const all = operations();
@@ -120,6 +123,22 @@ describe('a request without content', () => {
           expect(answer.code).not.toBe('invalid_json');
         }
       }
+    }
+  });
+
+  test('has no encoding either', async () => {
+    for (const operation of operations()) {
+      const known = [await send(operation, {}), await send(operation, {})];
+      for (const encoding of ENCODINGS)
+        for (const framing of FRAMINGS) {
+          const answer = await send(operation, { 'content-encoding': encoding, ...framing });
+          expect([operation.operationId, encoding, framing, answer]).toEqual([
+            operation.operationId,
+            encoding,
+            framing,
+            expect.toBeOneOf(known),
+          ]);
+        }
     }
   });
 

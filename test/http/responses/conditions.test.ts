@@ -206,8 +206,13 @@ describe('tokens', () => {
 
 test('bytes without a type, or with that of tools for S3, are told from themselves, and an empty encoding is none', async () => {
   for (const type of [undefined, 'binary/octet-stream', 'application/octet-stream', ''])
-    for (const url of ['/v1/media', '/v1/media/bytes']) {
-      const headers = { ...ann, ...(type !== undefined && { 'content-type': type }), 'content-encoding': '' };
+    for (const [url, encoding] of [
+      ['/v1/media', ''],
+      ['/v1/media/bytes', ''],
+      ['/v1/media', ' , '],
+      ['/v1/media', 'identity, Identity'],
+    ] as const) {
+      const headers = { ...ann, ...(type !== undefined && { 'content-type': type }), 'content-encoding': encoding };
       const made = await t.app.inject({ method: 'POST', url, headers, payload: bytes });
       expect([type, url, made.statusCode, made.json().mimeType]).toEqual([type, url, 201, 'image/png']);
     }

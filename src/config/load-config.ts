@@ -112,6 +112,8 @@ export function loadConfig(env: Environment, drivers: Readonly<Record<string, Dr
   checkRouting(settings, stores, Object.keys(drivers), problems);
   const production = settings.NODE_ENV === 'production';
   if (production) checkProduction(settings, problems);
+  if (settings.METRICS_PORT !== undefined && settings.METRICS_PORT === settings.PORT)
+    problems.push(`METRICS_PORT: ${settings.METRICS_PORT} is PORT, too; allowed: another port, or none`);
   const config: Config = {
     ...settings,
     production,

@@ -4,6 +4,7 @@ import { chmod, chown, cp, mkdir, realpath, rename, rm, stat, writeFile } from '
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { makeFolder } from './make-folder.ts';
 
 const run = promisify(execFile);
 
@@ -35,7 +36,7 @@ const SHARED_BASE = '/var/lib/mediakeep';
  * @throws an Error when there is no PostgreSQL for this platform, or the user cannot be created
  */
 export async function postgresHome(dataDir: string, log: (message: string) => void): Promise<PostgresHome> {
-  await mkdir(dataDir, { recursive: true });
+  await makeFolder(dataDir);
   const packaged = await packagedBinaries();
   if (process.getuid?.() !== 0) {
     const base = path.join(dataDir, 'postgres');

@@ -1,3 +1,5 @@
+import { access } from 'node:fs/promises';
+import path from 'node:path';
 import type { Logger } from 'pino';
 import { BackgroundParts } from '../background/parts.ts';
 import { type Config, ConfigError, type DatabaseConfig } from '../config/load-config.ts';
@@ -28,6 +30,25 @@ export async function openConfiguredDatabase(
   // Loaded on demand: a production image does not contain it.
   const { startEmbeddedPostgres } = await import('../db/embedded/embedded-postgres.ts');
   return startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: (message) => log.info(message) });
+}
+
+/** As `openConfiguredDatabase`, but never makes an embedded one. @throws ConfigError when there is none */
+export async function openExistingDatabase(
+  config: DatabaseConfig,
+  log: Logger,
+): ReturnType<typeof openConfiguredDatabase> {
+  if (!(await hasDatabase(config)))
+    throw new ConfigError([
+      `DATABASE_URL is not set, and there is no embedded database in ${config.DATA_DIR} yet; set DATABASE_URL or DATA_DIR as for the service`,
+    ]);
+  return openConfiguredDatabase(config, log);
+}
+
+/** Whether there is a database to open: a configured one, or the folder of an embedded one, or the note that it lies elsewhere. */
+export async function hasDatabase({ DATABASE_URL, DATA_DIR }: DatabaseConfig): Promise<boolean> {
+  if (DATABASE_URL !== undefined) return true;
+  const signs = ['postgres/cluster', 'POSTGRES-IS-ELSEWHERE.txt'].map((name) => access(path.join(DATA_DIR, name)));
+  return (await Promise.allSettled(signs)).some(({ status }) => status === 'fulfilled');
 }
 
 function checkUrl(url: string): void {

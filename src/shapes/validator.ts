@@ -131,7 +131,14 @@ export function fromAjv(problem: ErrorObject | undefined, context: string): AppE
         },
       );
     default:
-      return new AppError('invalid_request', `${subject} ${wanted(problem)}.`, { field: path });
+      // A list where a text is expected is, in a query or form, one that was sent twice.
+      return new AppError(
+        'invalid_request',
+        context !== 'body' && context !== 'item' && isRepeated(problem)
+          ? `${subject} is given more than once; give it once.`
+          : `${subject} ${wanted(problem)}.`,
+        { field: path },
+      );
   }
 }
 
@@ -155,6 +162,14 @@ export function unknownField(
 }
 const MAX_LISTED = 12;
 
+function isRepeated({ keyword, params, data }: ErrorObject): boolean {
+  return keyword === 'type' && Array.isArray(data) && !typesOf(params).includes('array');
+}
+
+function typesOf(params: Record<string, unknown>): string[] {
+  return [params['type'] as string | string[]].flat();
+}
+
 const TYPES: Readonly<Record<string, string>> = {
   string: 'a text',
   integer: 'a whole number',
@@ -171,22 +186,21 @@ const FORMATS: Readonly<Record<string, string>> = {
 };
 const PATTERNS: Readonly<Record<string, string>> = {
   '^[0-9A-Fa-f]{64}$': 'a SHA-256: 64 hexadecimal digits',
-  '^[1-9][0-9]{0,18}$': 'an id: digits alone',
+  '^[1-9][0-9]{0,18}$': 'digits alone, like 42',
   '^https?://[^\\s\\\\]+$': 'an http or https URL without spaces',
   '^[a-z0-9][a-z0-9._-]{0,63}$':
     "1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit",
 };
 
 /** What a value has to be, as the end of a sentence. */
-function wanted({ keyword, params, message, data, schema, parentSchema }: ErrorObject): string {
+function wanted({ keyword, params, message, schema, parentSchema }: ErrorObject): string {
   const limit = Number(params['limit'] ?? schema);
   const many = (unit: string) => `${limit} ${limit === 1 ? unit : `${unit}s`}`;
   switch (keyword) {
-    case 'type': {
-      const types = [params['type'] as string | string[]].flat();
-      if (Array.isArray(data) && !types.includes('array')) return 'is given more than once; give it once';
-      return `must be ${types.map((type) => TYPES[type] ?? type).join(' or ')}`;
-    }
+    case 'type':
+      return `must be ${typesOf(params)
+        .map((type) => TYPES[type] ?? type)
+        .join(' or ')}`;
     case 'minimum':
       return `must be at least ${limit}`;
     case 'maximum':

@@ -7,7 +7,7 @@ import {
   loadDatabaseConfig,
 } from '../../config/load-config.ts';
 import { openDatabase } from '../../db/database.ts';
-import { hasDatabase, openConfiguredDatabase } from '../../process/open-database.ts';
+import { hasDatabase, openConfiguredDatabase, requireEmbeddedPostgres } from '../../process/open-database.ts';
 import { createLogger, standardError } from '../../telemetry/logger.ts';
 import { databaseFindings } from '../doctor/database-findings.ts';
 import { type Finding, inspect, ok, warning, wrong } from '../doctor/finding.ts';
@@ -55,8 +55,7 @@ async function findings(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   if (Array.isArray(database)) return checks;
   checks.push(...(await inspect('data folder', () => dataFolderFinding(database.DATA_DIR))));
   const usable = Array.isArray(config) ? undefined : config;
-  if (!(await hasDatabase(database)))
-    return [...checks, ok('database', 'embedded PostgreSQL; the first start makes it')];
+  if (!(await hasDatabase(database))) return [...checks, ...(await inspect('database', firstDatabase))];
   return [...checks, ...(await inspect('database', () => databaseAndStores(database, usable)))];
 }
 
@@ -68,6 +67,16 @@ function loaded<T>(load: () => T): T | Finding[] {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems.map((problem) => wrong('configuration', problem));
   }
+}
+
+async function firstDatabase(): Promise<Finding> {
+  try {
+    await requireEmbeddedPostgres();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return wrong('database', error.problems.join('; '));
+  }
+  return ok('database', 'embedded PostgreSQL; the first start makes it');
 }
 
 async function databaseAndStores(settings: DatabaseConfig, config: Config | undefined): Promise<Finding[]> {

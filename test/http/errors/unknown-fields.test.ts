@@ -150,7 +150,7 @@ test.each([
   ['GET', '/v1/media?user=u', "'user' is not a known field here; did you mean 'userId'?"],
   ['GET', '/v1/media?type=image', "'type' is not a known field here; did you mean 'mediaType'?"],
   ['GET', '/v1/runs?offset=3', "'offset' is not a known field here; known are: userId, status, limit, cursor."],
-  ['GET', '/v1/media/x', "'id' must be an id: digits alone."],
+  ['GET', '/v1/media/x', "'id' must be digits alone, like 42."],
   ['GET', '/v1/tasks/7', "'id' must be a UUID like 123e4567-e89b-42d3-a456-426614174000."],
 ] as const)('%s %s is answered with what to change', async (method, url, detail) => {
   const response = await t.app.inject({ method, url, headers: asAdmin() });
@@ -164,6 +164,8 @@ test('an empty change and texts that are too long are answered with what may be 
       .detail;
   expect(await change({})).toMatch(/^the body must have at least one of: .*prompt/);
   expect(await change({ tags: 1 })).toBe("'tags' must be a list.");
+  expect(await change({ prompt: ['a', 'b'] })).toMatch(/^'prompt' must be a text/);
+  expect(await change([])).toBe('the body must be an object.');
   expect(await change({ tags: ['x'.repeat(300)] })).toMatch(/^'tags.0' must have at most \d+ characters\.$/);
 });
 

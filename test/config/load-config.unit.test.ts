@@ -154,6 +154,24 @@ test.each([
   expect(() => loadConfig({ ...production, JWT_SECRET: secret })).toThrow(/JWT_SECRET is published/);
 });
 
+test.each(['WEBHOOK_SECRET_RUNPOD', 'WEBHOOK_SECRET_GENERATION', 'METRICS_TOKEN'])(
+  'production refuses the secret of the guide, and one that was not replaced, as %s',
+  (name) => {
+    const production = { NODE_ENV: 'production', DATABASE_URL: 'postgres://h/d', JWT_SECRET: 'x'.repeat(32) };
+    for (const secret of [guideSecret(), 'change-me-change-me']) {
+      expect(problems({ ...production, [name]: secret })).toEqual([expect.stringContaining(`${name} is published`)]);
+      expect(problems({ [name]: secret })).toEqual([]);
+    }
+    expect(problems({ ...production, [name]: 'one of the operator alone' })).toEqual([]);
+  },
+);
+
+/** As in the first command of docs/guide.md. */
+function guideSecret(): string {
+  const guide = readFileSync(path.join(CHECKOUT, 'docs/guide.md'), 'utf8');
+  return /WEBHOOK_SECRET_RUNPOD=(\S+)/.exec(guide)?.[1] ?? '';
+}
+
 test('a secret may stand in a file, whichever setting or store it belongs to', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'mediakeep-secrets-'));
   const file = (name: string, text: string) => {

@@ -114,7 +114,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     });
   }
   await registerPressure(app, timing.maxLagMs);
-  registerUnknownRoutes(app, MAX_PARAM_LENGTH);
+  registerUnknownRoutes(app, { maxParamLength: MAX_PARAM_LENGTH, publicBaseUrl: deps.publicBaseUrl });
   await registerRateLimit(app, config.RATE_LIMIT_MAX);
   registerAuth(app, {
     jwtSecret: deps.jwtSecret,

@@ -2,15 +2,22 @@ import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import type { CommandContext, DatabaseContext } from './runtime/command-context.ts';
 import { EXIT } from './runtime/exit-codes.ts';
-import { buildProgram } from './program.ts';
+import { asTaken, buildProgram } from './program.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 const { argv, env } = process;
-// A reader that is gone, as of `mediakeep verify | head -1`, ends no work.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 const asJson = argv.includes('--json');
+process.stderr.on('error', () => {});
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  // A reader that is gone, as of `mediakeep verify | head -1`, has what it wanted.
+  if (code === 'EPIPE') return;
+  print('failed', `The result could not be written to standard output (${code})`);
+  process.once('exit', () => {
+    if (process.exitCode === EXIT.done) process.exitCode = EXIT.failed;
+  });
+});
 
 async function databaseContext(): Promise<DatabaseContext> {
   const { loadDatabaseConfig } = await import('../config/load-config.ts');
@@ -35,7 +42,7 @@ async function main(): Promise<number> {
   // With --json the message is printed below, as JSON.
   if (asJson) for (const command of [program, ...program.commands]) command.configureOutput({ outputError: () => {} });
   try {
-    await program.parseAsync(argv.length > 2 ? argv : [...argv, 'start']);
+    await program.parseAsync(asTaken(program, argv.slice(2)), { from: 'user' });
     return code;
   } catch (error) {
     return report(error);

@@ -29,6 +29,32 @@ Documentation: ${DOCS}`,
   declareSetup(program, runtime);
   declareImports(program, runtime);
   declareCopies(program, runtime);
+  program.hook('preAction', (_program, command) => refuseSwallowed(command));
   program.commandsGroup('Help:').helpCommand('help [command]', 'show the help of a command');
   return program;
+}
+
+/** Arguments as the program takes them: `help NAME` is `NAME --help`, and of an unknown name it says that, and what is near. */
+export function asTaken(program: Command, args: readonly string[]): string[] {
+  const [first, name, ...rest] = args;
+  if (first === undefined) return ['start'];
+  if (first !== 'help' || name === undefined || name.startsWith('-')) return [...args];
+  if (name === 'help') return ['--help', ...rest];
+  return program.commands.some((command) => command.name() === name) ? [name, '--help', ...rest] : [name];
+}
+
+/**
+ * `--user --dry-run`, as scripts write it when a variable is empty, would give the user's id the name of the option, and not be a
+ * dry run.
+ */
+function refuseSwallowed(command: Command): void {
+  const names = command.options.flatMap(({ long, short }) => [long, short]);
+  for (const option of command.options) {
+    const values = new Set<unknown>([command.getOptionValue(option.attributeName())].flat());
+    const swallowed = names.find((name) => name && values.has(name));
+    if (swallowed) {
+      const message = `error: option '${option.flags}' argument missing before '${swallowed}'`;
+      command.error(message, { exitCode: 1, code: 'commander.optionMissingArgument' });
+    }
+  }
 }

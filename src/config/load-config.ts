@@ -112,6 +112,8 @@ export function loadConfig(env: Environment, drivers: Readonly<Record<string, Dr
   checkRouting(settings, stores, Object.keys(drivers), problems);
   const production = settings.NODE_ENV === 'production';
   if (production) checkProduction(settings, problems);
+  if (settings.METRICS_PORT !== undefined && settings.METRICS_PORT === settings.PORT)
+    problems.push(`METRICS_PORT: ${settings.METRICS_PORT} is PORT, too; allowed: another port, or none`);
   const config: Config = {
     ...settings,
     production,
@@ -165,6 +167,7 @@ function checkRouting(
 function checkProduction(settings: Settings, problems: string[]): void {
   requireDatabase(settings, problems);
   requireSecret(settings, problems);
+  refusePublished(settings, problems);
   if (
     settings.JWT_SECRET === undefined &&
     settings.JWT_JWKS_URL !== undefined &&
@@ -178,6 +181,21 @@ function checkProduction(settings: Settings, problems: string[]): void {
     problems.push(
       'URL_SIGNING_KEYS: a secret is published in the examples of mediakeep, so anyone can sign URLs with it; give one of your own, such as the output of: openssl rand -hex 32',
     );
+}
+
+/** JWT_SECRET and URL_SIGNING_KEYS are looked at where they are required and split. */
+const LOOKED_AT = new Set(['DATABASE_URL', 'JWT_SECRET', 'URL_SIGNING_KEYS']);
+
+function refusePublished(settings: Settings, problems: string[]): void {
+  for (const [name, property] of Object.entries(SETTINGS.properties)) {
+    const value: unknown = settings[name as keyof Settings];
+    if ((property as { secret?: boolean }).secret !== true || LOOKED_AT.has(name) || typeof value !== 'string')
+      continue;
+    if (isPublished(value))
+      problems.push(
+        `${name} is published in the documents of mediakeep, so anyone can use it; give one of your own, such as the output of: openssl rand -hex 32`,
+      );
+  }
 }
 
 function requireDatabase({ DATABASE_URL }: Pick<Settings, 'DATABASE_URL'>, problems: string[]): void {

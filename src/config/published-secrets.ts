@@ -1,5 +1,5 @@
 /** Secrets that stand in this repository: in its examples, now or formerly, and in its tests. */
-const PUBLISHED = new Set(['test-secret-test-secret-test-secret-0123']);
+const PUBLISHED = new Set(['test-secret-test-secret-test-secret-0123', 'a-secret-for-this-guide']);
 /** A placeholder of an example that was not replaced. */
 const PLACEHOLDER = /change[-_ ]?(me|this)|your[-_ ](jwt[-_ ])?secret|replace[-_ ](me|this)/i;
 

@@ -44,7 +44,12 @@ const MIB = 1024 ** 2;
 /** Every setting of the service. Settings of stores come from the driver registry. docs/configuration.md is generated from both. */
 export const SETTINGS = Type.Object({
   NODE_ENV: Type.Optional(
-    Type.String({ description: '`production` refuses the embedded database and generated secrets.' }),
+    Type.String({
+      // A misspelt one would be a development service in production.
+      pattern: '^(production|(?![Pp][Rr][Oo][Dd]).*)$',
+      allowed: 'production, or another word, such as development',
+      description: '`production` refuses the embedded database and generated secrets.',
+    }),
   ),
   HOST: Type.String({
     default: '127.0.0.1',

@@ -17,6 +17,8 @@ export interface DatabaseOptions {
   /** Time limit of one statement in milliseconds; 0: no limit (migrations). */
   statementTimeoutMs: number;
   onError?: (error: Error) => void;
+  /** The server refuses every statement that would change something. */
+  readOnly?: boolean;
 }
 
 export interface Database {
@@ -50,7 +52,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     types,
     statement_timeout: options.statementTimeoutMs,
     // Times are read as text; another style set for the database or role would be unreadable. UTC is parsed fastest.
-    options: `-c datestyle=ISO -c timezone=UTC${options.statementTimeoutMs > 0 ? '' : DEAD_CLIENT}`,
+    options: `-c datestyle=ISO -c timezone=UTC${options.readOnly === true ? ' -c default_transaction_read_only=on' : ''}${options.statementTimeoutMs > 0 ? '' : DEAD_CLIENT}`,
     idle_in_transaction_session_timeout: 60_000,
     application_name: 'mediakeep',
   });

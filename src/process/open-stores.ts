@@ -10,7 +10,7 @@ import { causeOf, codeOf } from '../errors.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type Driver, type DriverContext, StorageError } from '../storage/driver.ts';
 import type { DriverKind } from '../storage/stores/registry.ts';
-import { type Stores, createStores } from '../storage/stores/stores.ts';
+import { type Stores, createStores, requireStore } from '../storage/stores/stores.ts';
 import { createStore } from '../storage/stores/store.ts';
 
 /** Opens the configured stores. One that is unreachable is opened later, as long as another one can be written. @throws ConfigError */
@@ -51,15 +51,18 @@ export interface DriverDeps {
   db: Database['db'];
   log: Logger;
   background: BackgroundParts;
+  /** Nothing is made that is not there. */
+  lookOnly?: boolean;
 }
 
 /** The driver of a store, which has not been checked yet. @throws ConfigError: its settings cannot work */
 export function openDriver(
   { name, kind, settings }: StoreConfig,
-  { db, log, background }: DriverDeps,
+  { db, log, background, lookOnly = false }: DriverDeps,
 ): Promise<Driver> {
   return create(kind, settings, {
     store: name,
+    lookOnly,
     registeredIdentity: () => registeredIdentity(db, name),
     registerIdentity: (identity) => registerIdentity(db, name, identity),
     lease: (lease, seconds) => takeLease(db, lease, seconds),
@@ -67,6 +70,32 @@ export function openDriver(
     executor: db,
     log: (level, message, details) => log[level]({ ...details, store: name }, message),
   });
+}
+
+/** Stores for a dry run, which reads them and changes nothing. One that cannot be opened is refused when it is asked for. */
+export async function openStoresToRead(
+  config: Config,
+  deps: Omit<DriverDeps, 'lookOnly'>,
+): Promise<Pick<Stores, 'get' | 'has' | 'close'>> {
+  const names = config.stores.map(({ name }) => name);
+  const opened = await Promise.allSettled(
+    config.stores.map(async (store) => {
+      const driver = await openDriver(store, { ...deps, lookOnly: true });
+      return createStore(store.name, store.driver, driver);
+    }),
+  );
+  return {
+    has: (name) => names.includes(name),
+    get(name) {
+      requireStore(names, name);
+      const found = opened[names.indexOf(name)];
+      if (found?.status === 'fulfilled') return found.value;
+      throw found?.reason;
+    },
+    close: async () => {
+      for (const each of opened) if (each.status === 'fulfilled') await each.value.close();
+    },
+  };
 }
 
 /** A driver may refuse its settings synchronously. */
@@ -91,7 +120,7 @@ function refuseSamePlace(places: Map<string, string>, name: string, place: strin
 
 /** A store that cannot be opened is reported like a wrong setting: the message names the setting and how to fix it. */
 function asConfigError(error: unknown): never {
-  if (!(error instanceof StorageError)) throw error;
+  if (!(error instanceof StorageError) || error.code === 'UNUSED') throw error;
   const cause = codeOf(error.cause);
   throw new ConfigError([cause === undefined ? error.message : `${error.message} (${cause})`]);
 }

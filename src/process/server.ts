@@ -28,6 +28,8 @@ export async function start(env: NodeJS.ProcessEnv, program: Program): Promise<v
   const settings = loadConfig(env);
   // A port that is taken is told before anything is made. URLs in responses contain the port, so one is chosen for 0 now.
   const config = { ...settings, PORT: await usablePort(settings) };
+  const { HOST, METRICS_PORT } = settings;
+  if (METRICS_PORT !== undefined) await usablePort({ HOST, PORT: METRICS_PORT }, 'METRICS_PORT');
   const log = createLogger(config.LOG_LEVEL, program.output);
   const jwt = await resolveJwtSecret(config);
   const database = await openConfiguredDatabase(config, log);
@@ -120,11 +122,11 @@ async function serve(config: Config, { version, output, log, jwt, database }: St
   greet({ config, version, output, log, baseUrl: deps.publicBaseUrl, developmentSecret: madeUp ? secret : undefined });
 }
 
-async function usablePort(settings: Config): Promise<number> {
+async function usablePort(place: Pick<Config, 'HOST' | 'PORT'>, setting = 'PORT'): Promise<number> {
   try {
-    return await freePort(settings.HOST, settings.PORT);
+    return await freePort(place.HOST, place.PORT);
   } catch (error) {
-    throw listenProblem(error, settings);
+    throw listenProblem(error, place, setting);
   }
 }
 

@@ -106,10 +106,11 @@ export function fromAjv(problem: ErrorObject | undefined, context: string): AppE
   const subject = path === '' ? `the ${context === 'querystring' ? 'query' : context}` : `'${path}'`;
   switch (problem.keyword) {
     case 'additionalProperties': {
-      const field = inner(problem.params['additionalProperty']);
-      const near = nearest(String(problem.params['additionalProperty']), Object.keys(fieldsOf(problem.parentSchema)));
-      const hint = near === undefined ? 'check its spelling.' : `did you mean '${inner(near)}'?`;
-      return new AppError('invalid_request', `'${field}' is not a known field here; ${hint}`, { field });
+      return unknownField(
+        String(problem.params['additionalProperty']),
+        Object.keys(fieldsOf(problem.parentSchema)),
+        inner,
+      );
     }
     case 'required': {
       const field = inner(problem.params['missingProperty']);
@@ -130,6 +131,101 @@ export function fromAjv(problem: ErrorObject | undefined, context: string): AppE
         },
       );
     default:
-      return new AppError('invalid_request', `${subject} ${problem.message ?? 'is not valid'}.`, { field: path });
+      // A list where a text is expected is, in a query or form, one that was sent twice.
+      return new AppError(
+        'invalid_request',
+        context !== 'body' && context !== 'item' && isRepeated(problem)
+          ? `${subject} is given more than once; give it once.`
+          : `${subject} ${wanted(problem)}.`,
+        { field: path },
+      );
+  }
+}
+
+/** The error about a field that is not known, with the names that it may be. */
+export function unknownField(
+  name: string,
+  known: readonly string[],
+  inner: (name: string) => string = String,
+): AppError {
+  const field = inner(name);
+  const near = nearest(name, known);
+  const hint =
+    near !== undefined
+      ? `did you mean '${inner(near)}'?`
+      : known.length === 0
+        ? 'nothing is taken here.'
+        : known.length <= MAX_LISTED
+          ? `known are: ${known.join(', ')}.`
+          : 'check its spelling.';
+  return new AppError('invalid_request', `'${field}' is not a known field here; ${hint}`, { field });
+}
+const MAX_LISTED = 12;
+
+function isRepeated({ keyword, params, data }: ErrorObject): boolean {
+  return keyword === 'type' && Array.isArray(data) && !typesOf(params).includes('array');
+}
+
+function typesOf(params: Record<string, unknown>): string[] {
+  return [params['type'] as string | string[]].flat();
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'a text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  null: 'null',
+};
+const FORMATS: Readonly<Record<string, string>> = {
+  uuid: 'a UUID like 123e4567-e89b-42d3-a456-426614174000',
+  'date-time': 'a time like 2026-01-31T12:00:00Z',
+  uri: 'a URL like https://example.com/image.png',
+};
+const PATTERNS: Readonly<Record<string, string>> = {
+  '^[0-9A-Fa-f]{64}$': 'a SHA-256: 64 hexadecimal digits',
+  '^[1-9][0-9]{0,18}$': 'digits alone, like 42',
+  '^https?://[^\\s\\\\]+$': 'an http or https URL without spaces',
+  '^[a-z0-9][a-z0-9._-]{0,63}$':
+    "1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit",
+};
+
+/** What a value has to be, as the end of a sentence. */
+function wanted({ keyword, params, message, schema, parentSchema }: ErrorObject): string {
+  const limit = Number(params['limit'] ?? schema);
+  const many = (unit: string) => `${limit} ${limit === 1 ? unit : `${unit}s`}`;
+  switch (keyword) {
+    case 'type':
+      return `must be ${typesOf(params)
+        .map((type) => TYPES[type] ?? type)
+        .join(' or ')}`;
+    case 'minimum':
+      return `must be at least ${limit}`;
+    case 'maximum':
+      return `must be at most ${limit}`;
+    case 'exclusiveMinimum':
+      return `must be more than ${limit}`;
+    case 'exclusiveMaximum':
+      return `must be less than ${limit}`;
+    case 'minLength':
+      return limit === 1 ? 'must not be empty' : `must have at least ${many('character')}`;
+    case 'maxLength':
+      return `must have at most ${many('character')}`;
+    case 'minItems':
+      return `must have at least ${limit === 1 ? 'one entry' : `${limit} entries`}`;
+    case 'maxItems':
+      return `must have at most ${limit === 1 ? 'one entry' : `${limit} entries`}`;
+    case 'minProperties':
+      return `must have at least one of: ${Object.keys(fieldsOf(parentSchema)).join(', ')}`;
+    case 'uniqueItems':
+      return 'must not name anything twice';
+    case 'format':
+      return `must be ${FORMATS[String(params['format'])] ?? `a ${String(params['format'])}`}`;
+    case 'pattern':
+      return `must be ${PATTERNS[String(params['pattern'])] ?? `of the form ${String(params['pattern'])}`}`;
+    default:
+      return message ?? 'is not valid';
   }
 }

@@ -157,13 +157,14 @@ export interface Driver {
 /** A failure that the driver can classify; others are classified by their system code. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
-  /** MISCONFIGURED: waiting does not help, a setting or permission must be changed. */
+  /** MISCONFIGURED: waiting does not help, a setting or permission must be changed. UNUSED: never made, and `lookOnly` forbids it. */
   readonly code:
     | 'EXISTS'
     | 'OUTSIDE'
     | 'NOT_A_FILE'
     | 'SIZE'
     | 'UNAVAILABLE'
+    | 'UNUSED'
     | 'NO_SPACE'
     | 'TOO_LARGE'
     | 'MISCONFIGURED';
@@ -194,6 +195,8 @@ export type Repeat = (name: string, everyMs: number, work: () => Promise<void>) 
 export interface DriverContext {
   /** The store's name. */
   store: string;
+  /** Nothing is made that is not there: no folder, no identity, no bucket. Then creating or checking throws StorageError UNUSED. */
+  lookOnly?: boolean;
   /** The identity that the first replica registered for this store. */
   registeredIdentity(): Promise<string | undefined>;
   /** Registers `identity` unless one is registered; returns the registered one. */

@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { parseRunMetadata } from '../../src/domain/run-folder/parse-metadata.ts';
 import { rebuildRuns } from '../../src/domain/runs/rebuild-runs.ts';
+import { commitRun } from '../../src/domain/runs/rebuild-commit.ts';
 import { png } from '../support/sample-files.ts';
 import { s3Settings } from '../support/s3/service.ts';
 import { runCommand, settingsOf } from '../support/run-command.ts';
@@ -28,7 +29,7 @@ const again = (from: string, more: object = {}) =>
   rebuildRuns(t.deps, {
     from,
     takeUnnamed: false,
-    dryRun: false,
+    commit: (found) => commitRun(t.deps, found),
     concurrency: 4,
     signal: new AbortController().signal,
     onProgress: () => {},
@@ -302,7 +303,7 @@ test('a run that names no owner keeps the one that --user gave it before', async
   const old = { run_id: runId, outputs: [{ filename: 'output_image.png' }] };
   await put(runId, 'metadata.json', old);
   await put(runId, 'output_image.png', png(4, 4, 1));
-  const dry = { dryRun: true };
+  const dry = { commit: undefined };
   expect((await again('local', dry)).failed).toMatchObject([{ reason: expect.stringContaining('--user ID') }]);
   expect(await again('local', { user: 'a' })).toMatchObject({ runs: 1, items: 1, failed: [] });
   // Written by another program, without owners.

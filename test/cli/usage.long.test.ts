@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildProgram } from '../../src/cli/program.ts';
-import { type Outcome, runCommand } from '../support/run-command.ts';
+import { COMMAND, type Outcome, runCommand } from '../support/run-command.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -37,6 +40,10 @@ const WRONG: [string, string[]][] = [
   ['an unknown scope', ['token', '--sub', 'u', '--scope', 'media:all']],
   ['a duration that is none', ['token', '--sub', 'u', '--ttl', 'soon']],
   ['an empty subject', ['token', '--sub', ' ']],
+  ['a folder in place of a file', ['import-records', '/tmp']],
+  ['help for an unknown command', ['help', 'stor']],
+  ['an option in place of a value', ['import', '/tmp', '--user', '--dry-run']],
+  ['an option in place of a repeated value', ['mirror', '--to', 'archive', '--tag', '--dry-run']],
   ['a setting that cannot work', ['fetch']],
 ];
 
@@ -67,10 +74,28 @@ test('help is grouped, and each command has an example and the address of its do
   for (const name of commands) {
     const help = await runCommand([name, '--help'], {});
     expect(help.code).toBe(0);
+    expect(await runCommand(['help', name], {})).toEqual(help);
     expect(help.stdout).toContain(`$ mediakeep ${name}`);
     expect(help.stdout).toContain(`docs/commands.md#${name}`);
   }
 });
+
+test.skipIf(!existsSync('/dev/full'))(
+  'a result that cannot be written is a failure, and a reader that is gone is none',
+  async () => {
+    const script = `"$0" "$1" token --sub u --json`;
+    const run = (rest: string) =>
+      promisify(execFile)('bash', ['-c', `${script} ${rest}`, process.execPath, COMMAND], {
+        env: { PATH: process.env['PATH'], JWT_SECRET: 's'.repeat(40) },
+      });
+    await expect(run('>/dev/full')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('"The result could not be written to standard output (ENOSPC)"'),
+    });
+    const { stdout } = await run('| true; echo "${PIPESTATUS[0]}"');
+    expect(stdout.trim()).toBe('0');
+  },
+);
 
 /** Prints the address of each module that is loaded. */
 const TRACE = `data:text/javascript,import{registerHooks}from'node:module';registerHooks({load(u,c,n){process.stderr.write('loads '+u+'\\n');return n(u,c)}})`;

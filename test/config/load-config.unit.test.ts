@@ -88,6 +88,21 @@ test('production refuses the embedded database and a generated secret, by name',
   expect(problems({ NODE_ENV: 'production', DATABASE_URL: 'postgres://h/d', JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
 });
 
+test.each(['Production', 'PRODUCTION', 'prod', 'production1'])('%s is refused as a misspelt production', (word) => {
+  expect(problems({ NODE_ENV: word })).toEqual([expect.stringMatching(/^NODE_ENV: .* allowed: production, or/)]);
+});
+
+test.each(['development', 'test', 'staging', 'reproduction'])('%s is no production', (word) => {
+  expect(loadConfig({ NODE_ENV: word }).production).toBe(false);
+});
+
+test('the metrics have another port than the service', () => {
+  expect(problems({ PORT: '9000', METRICS_PORT: '9000' })).toEqual([
+    'METRICS_PORT: 9000 is PORT, too; allowed: another port, or none',
+  ]);
+  expect(problems({ PORT: '9000', METRICS_PORT: '9001' })).toEqual([]);
+});
+
 test('a named store reads the settings that begin with its name', () => {
   const config = loadConfig({ STORES: 'my-archive:local', MY_ARCHIVE_ROOT: '/mnt/a', STORAGE_PRIMARY: 'my-archive' });
   expect(config.stores.map((store) => [store.name, store.settings['ROOT']])).toContainEqual(['my-archive', '/mnt/a']);
@@ -138,6 +153,24 @@ test.each([
   const production = { NODE_ENV: 'production', DATABASE_URL: 'postgres://u:p@db/x' };
   expect(() => loadConfig({ ...production, JWT_SECRET: secret })).toThrow(/JWT_SECRET is published/);
 });
+
+test.each(['WEBHOOK_SECRET_RUNPOD', 'WEBHOOK_SECRET_GENERATION', 'METRICS_TOKEN'])(
+  'production refuses the secret of the guide, and one that was not replaced, as %s',
+  (name) => {
+    const production = { NODE_ENV: 'production', DATABASE_URL: 'postgres://h/d', JWT_SECRET: 'x'.repeat(32) };
+    for (const secret of [guideSecret(), 'change-me-change-me']) {
+      expect(problems({ ...production, [name]: secret })).toEqual([expect.stringContaining(`${name} is published`)]);
+      expect(problems({ [name]: secret })).toEqual([]);
+    }
+    expect(problems({ ...production, [name]: 'one of the operator alone' })).toEqual([]);
+  },
+);
+
+/** As in the first command of docs/guide.md. */
+function guideSecret(): string {
+  const guide = readFileSync(path.join(CHECKOUT, 'docs/guide.md'), 'utf8');
+  return /WEBHOOK_SECRET_RUNPOD=(\S+)/.exec(guide)?.[1] ?? '';
+}
 
 test('a secret may stand in a file, whichever setting or store it belongs to', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'mediakeep-secrets-'));

@@ -37,6 +37,11 @@ test.each([
   },
 );
 
+test('the page of the API is named where it is served', () => {
+  expect(greeted({}).printed).toContain('http://0.0.0.0:8080/docs');
+  expect(greeted({ DOCS: 'false' }).printed).not.toContain('/docs');
+});
+
 test('in production the address goes to the log, and neither a token nor a command is printed', () => {
   const { logged, printed } = greeted({ ...PRODUCTION, PUBLIC_BASE_URL: 'https://media.example.com' });
   expect(logged).toEqual(['mediakeep 1.2.3 listens on http://0.0.0.0:8080']);

@@ -45,10 +45,18 @@ test('METRICS_TOKEN guards the metrics; METRICS_PORT takes them away from the ma
   await apart.close();
 });
 
+test('an unknown path is answered with the address of the page, as callers reach it', async () => {
+  const t = await createTestApp({ PUBLIC_BASE_URL: 'https://example.com/media' });
+  const { detail } = (await t.app.inject('/v2/media')).json<{ detail: string }>();
+  await t.close();
+  expect(detail).toBe('There is no route of that path; see https://example.com/media/docs.');
+});
+
 test('DOCS=false serves neither the page nor the document', async () => {
   const t = await createTestApp({ DOCS: 'false' });
   for (const url of ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/index.html', '/openapi.json'])
     expect((await t.app.inject({ url })).statusCode, url).toBe(404);
   expect((await t.app.inject({ url: '/health/live' })).statusCode).toBe(200);
+  expect((await t.app.inject('/docs')).json()).toMatchObject({ detail: 'There is no route of that path.' });
   await t.close();
 });

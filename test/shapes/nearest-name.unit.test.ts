@@ -9,6 +9,9 @@ test.each([
   ['negativePromt', 'negativePrompt'],
   ['colour', undefined],
   ['xyz', undefined],
+  ['user', 'userId'],
+  ['negative', 'negativePrompt'],
+  ['use', undefined],
   ['userId'.padEnd(80, 'x'), undefined],
 ])('%s suggests %s', (name, wanted) => {
   expect(nearest(name, ['tag', 'userId', 'prompt', 'negativePrompt', 'q'])).toBe(wanted);

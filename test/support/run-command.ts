@@ -11,7 +11,7 @@ export interface Outcome {
   stderr: string;
 }
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/bin.js', import.meta.url));
+export const COMMAND = fileURLToPath(new URL('../../src/cli/bin.js', import.meta.url));
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /** Runs `mediakeep` with only these settings in its environment. */

@@ -1,5 +1,3 @@
-import { access } from 'node:fs/promises';
-import path from 'node:path';
 import { BackgroundParts } from '../../background/parts.ts';
 import {
   type Config,
@@ -9,7 +7,7 @@ import {
   loadDatabaseConfig,
 } from '../../config/load-config.ts';
 import { openDatabase } from '../../db/database.ts';
-import { openConfiguredDatabase } from '../../process/open-database.ts';
+import { hasDatabase, openConfiguredDatabase, requireEmbeddedPostgres } from '../../process/open-database.ts';
 import { createLogger, standardError } from '../../telemetry/logger.ts';
 import { databaseFindings } from '../doctor/database-findings.ts';
 import { type Finding, inspect, ok, warning, wrong } from '../doctor/finding.ts';
@@ -57,8 +55,7 @@ async function findings(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   if (Array.isArray(database)) return checks;
   checks.push(...(await inspect('data folder', () => dataFolderFinding(database.DATA_DIR))));
   const usable = Array.isArray(config) ? undefined : config;
-  if (database.DATABASE_URL === undefined && !(await hasEmbeddedDatabase(database)))
-    return [...checks, ok('database', 'embedded PostgreSQL; the first start makes it')];
+  if (!(await hasDatabase(database))) return [...checks, ...(await inspect('database', firstDatabase))];
   return [...checks, ...(await inspect('database', () => databaseAndStores(database, usable)))];
 }
 
@@ -72,10 +69,14 @@ function loaded<T>(load: () => T): T | Finding[] {
   }
 }
 
-/** Its folder, or the note that it lies elsewhere. */
-async function hasEmbeddedDatabase({ DATA_DIR }: DatabaseConfig): Promise<boolean> {
-  const signs = ['postgres', 'POSTGRES-IS-ELSEWHERE.txt'].map((name) => access(path.join(DATA_DIR, name)));
-  return (await Promise.allSettled(signs)).some(({ status }) => status === 'fulfilled');
+async function firstDatabase(): Promise<Finding> {
+  try {
+    await requireEmbeddedPostgres();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return wrong('database', error.problems.join('; '));
+  }
+  return ok('database', 'embedded PostgreSQL; the first start makes it');
 }
 
 async function databaseAndStores(settings: DatabaseConfig, config: Config | undefined): Promise<Finding[]> {
@@ -85,6 +86,7 @@ async function databaseAndStores(settings: DatabaseConfig, config: Config | unde
     connectionString: server.connectionString,
     poolMax: 4,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    readOnly: true,
   });
   try {
     const { findings, schema } = await databaseFindings(db, server.connectionString);

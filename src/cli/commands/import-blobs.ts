@@ -4,6 +4,7 @@ import { ConnectionUrlError } from '../../db/connections/connection-url.ts';
 import { DatabaseRefused } from '../../db/connections/refusal.ts';
 import { type Database, openDatabase } from '../../db/database.ts';
 import { type ImportBlobsSummary, importBlobs } from '../../domain/imports/import-blobs.ts';
+import { openExistingDatabase } from '../../process/open-database.ts';
 import type { CommandContext } from '../runtime/command-context.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
 import { UsageError } from '../runtime/usage-error.ts';
@@ -35,19 +36,16 @@ export async function runImportBlobs(context: CommandContext, options: ImportBlo
   const { visibility, json = false } = options;
   if (options.userColumn === undefined && options.user === undefined)
     throw new UsageError('The owner of the rows is missing: give --user-column, --user, or both.');
+  if (options.dryRun === true) {
+    const total = await countRows(context, options);
+    process.stdout.write(json ? `${JSON.stringify({ dryRun: true, rows: total })}\n` : `${total} rows with bytes\n`);
+    return EXIT.done;
+  }
   return withService(context, async (deps, signal, connectionString) => {
     const source = openSource(options, connectionString);
     try {
-      const table = await openBlobTable(source.db, options.table, columnsOf(options)).catch((error: unknown) => {
-        throw asUsage(error);
-      });
+      const table = await openTable(source, options);
       const total = await countBlobs(source.db, table);
-      if (options.dryRun === true) {
-        process.stdout.write(
-          json ? `${JSON.stringify({ dryRun: true, rows: total })}\n` : `${total} rows with bytes\n`,
-        );
-        return EXIT.done;
-      }
       const bar = createProgressBar(total);
       const summary = await importBlobs(deps, {
         source: source.db,
@@ -68,19 +66,40 @@ export async function runImportBlobs(context: CommandContext, options: ImportBlo
   });
 }
 
+/** Needs nothing but the table. */
+async function countRows({ config, log }: CommandContext, options: ImportBlobsCommandOptions): Promise<number> {
+  const own = options.database === undefined ? await openExistingDatabase(config, log) : undefined;
+  try {
+    const source = openSource(options, own?.connectionString ?? '');
+    try {
+      return await countBlobs(source.db, await openTable(source, options));
+    } finally {
+      await source.close();
+    }
+  } finally {
+    await own?.stop();
+  }
+}
+
+function openTable({ db }: Database, options: ImportBlobsCommandOptions) {
+  return openBlobTable(db, options.table, columnsOf(options)).catch((error: unknown) => {
+    throw options.database === undefined ? error : asUsage(error);
+  });
+}
+
 function openSource({ database, concurrency }: ImportBlobsCommandOptions, connectionString: string): Database {
   try {
     return openDatabase({
       connectionString: database ?? connectionString,
       poolMax: concurrency + 1,
       statementTimeoutMs: 300_000,
+      readOnly: true,
     });
   } catch (error) {
     throw asUsage(error);
   }
 }
 
-/** The service's own database has been opened before, so a refusal is about the other one. */
 function asUsage(error: unknown): unknown {
   const about = error instanceof ConnectionUrlError || error instanceof DatabaseRefused;
   return about ? new UsageError(`--database: ${error.message}`) : error;

@@ -1,4 +1,4 @@
-import { constants, access } from 'node:fs/promises';
+import { constants, access, stat } from 'node:fs/promises';
 import type { ImportRecord } from '../../domain/imports/import-record.ts';
 import { createJsonCheck } from '../../shapes/validator.ts';
 import { Type } from 'typebox';
@@ -56,6 +56,7 @@ async function requireFile(file: string): Promise<void> {
   } catch (error) {
     throw new UsageError(`${file} cannot be read (${codeOf(error)}).`);
   }
+  if ((await stat(file)).isDirectory()) throw new UsageError(`${file} is a folder; give a file of JSON lines.`);
 }
 
 async function* checked(lines: AsyncIterable<JsonLine>): AsyncGenerator<Line> {

@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { realpath, stat } from 'node:fs/promises';
-import { type ImportSummary, importFiles } from '../../domain/imports/import-files.ts';
-import { findImportFiles } from '../../sources/imports/import-folder.ts';
+import { type ImportSummary, importFiles, planImport } from '../../domain/imports/import-files.ts';
+import { hasDatabase } from '../../process/open-database.ts';
+import { type ImportFile, findImportFiles } from '../../sources/imports/import-folder.ts';
 import type { CommandContext } from '../runtime/command-context.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
+import { hasTables, lookOnly, requireTables } from '../runtime/look-only.ts';
 import { UsageError } from '../runtime/usage-error.ts';
 import { createProgressBar } from '../runtime/progress-bar.ts';
 import { withService } from '../runtime/with-service.ts';
@@ -29,20 +31,35 @@ export async function runImport(context: CommandContext, dir: string, options: I
   );
   const files = await findImportFiles(root, options.user);
   const bar = createProgressBar(files.length);
-  // A repeated run stores what an interrupted one has not.
-  const summary = await withService(context, (deps, signal) =>
-    importFiles(deps, files, {
-      toolName: options.tool,
-      visibility,
-      concurrency: options.concurrency,
-      dryRun: options.dryRun,
-      signal,
-      onProgress: (done, file) => bar.update(done, file),
-    }),
+  const onProgress = (done: number, file: string) => bar.update(done, file);
+  const { concurrency } = options;
+  const summary = await (
+    options.dryRun === true
+      ? plan(context, files, { concurrency, onProgress })
+      : // A repeated run stores what an interrupted one has not.
+        withService(context, (deps, signal) =>
+          importFiles(deps, files, { toolName: options.tool, visibility, concurrency, signal, onProgress }),
+        )
   ).finally(() => bar.end());
   print(summary, files.length, options);
   if (summary.interrupted) return EXIT.interrupted;
   return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
+}
+
+/** Looks at the files, and at the database for those that are stored already; where there is none yet, none is. */
+async function plan(
+  context: CommandContext,
+  files: readonly ImportFile[],
+  options: { concurrency: number; onProgress: (done: number, file: string) => void },
+): Promise<ImportSummary> {
+  const maxBytes = context.config.MAX_UPLOAD_BYTES;
+  if (!(await hasDatabase(context.config)))
+    return planImport({ db: undefined, maxBytes }, files, { ...options, signal: new AbortController().signal });
+  return lookOnly(context, async (database, signal) => {
+    const filled = await hasTables(database);
+    if (filled) await requireTables(database);
+    return planImport({ db: filled ? database.db : undefined, maxBytes }, files, { ...options, signal });
+  });
 }
 
 async function folderOf(dir: string): Promise<string> {

@@ -1,6 +1,6 @@
 import { openDatabase } from '../../db/database.ts';
 import { finishRollups } from '../../domain/search/rollups.ts';
-import { openConfiguredDatabase } from '../../process/open-database.ts';
+import { openExistingDatabase } from '../../process/open-database.ts';
 import type { DatabaseContext } from '../runtime/command-context.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
 import { createProgressBar } from '../runtime/progress-bar.ts';
@@ -15,7 +15,7 @@ export async function runRollups(
   { config, log }: DatabaseContext,
   { rebuild = false, json }: RollupsCommandOptions,
 ): Promise<number> {
-  const server = await openConfiguredDatabase(config, log);
+  const server = await openExistingDatabase(config, log);
   const database = openDatabase({ connectionString: server.connectionString, poolMax: 2, statementTimeoutMs: 60_000 });
   const stop = new AbortController();
   const interrupt = () => stop.abort();

@@ -1,7 +1,7 @@
 import { openDatabase } from '../../db/database.ts';
 import { migrate } from '../../db/schema/migrator.ts';
 import { verifySchema } from '../../db/schema/verify.ts';
-import { openConfiguredDatabase } from '../../process/open-database.ts';
+import { openConfiguredDatabase, openExistingDatabase } from '../../process/open-database.ts';
 import type { DatabaseContext } from '../runtime/command-context.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
 
@@ -20,8 +20,13 @@ export async function runMigrate({ config, log }: DatabaseContext, { json }: { j
 
 /** `mediakeep verify` */
 export async function runVerify({ config, log }: DatabaseContext, { json }: { json?: boolean }): Promise<number> {
-  const server = await openConfiguredDatabase(config, log);
-  const database = openDatabase({ connectionString: server.connectionString, poolMax: 2, statementTimeoutMs: 30_000 });
+  const server = await openExistingDatabase(config, log);
+  const database = openDatabase({
+    connectionString: server.connectionString,
+    poolMax: 2,
+    statementTimeoutMs: 30_000,
+    readOnly: true,
+  });
   try {
     const problems = await verifySchema(database.db);
     if (json) process.stdout.write(`${JSON.stringify({ ok: problems.length === 0, problems })}\n`);

@@ -1,7 +1,9 @@
 import type { ItemFilter } from '../../db/search/item-filter.ts';
 import { type TransferSummary, planTransfer, transferItems } from '../../domain/copies/transfer.ts';
+import type { SearchDeps } from '../../domain/search/search.ts';
 import type { CommandContext } from '../runtime/command-context.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
+import { lookOnly, requireTables } from '../runtime/look-only.ts';
 import { createProgressBar } from '../runtime/progress-bar.ts';
 import { withService } from '../runtime/with-service.ts';
 
@@ -32,15 +34,19 @@ export interface TransferCommandOptions extends FilterOptions {
 export async function runTransfer(context: CommandContext, options: TransferCommandOptions): Promise<number> {
   const { from, to, json = false } = options;
   const filter = filterOf(options);
-  return withService(context, async (deps, signal) => {
-    const plan = await planTransfer(deps, { from, to, filter });
+  if (options.dryRun === true) {
+    const plan = await lookOnly(context, async (database) => {
+      await requireTables(database);
+      return planTransfer({ db: database.db, stores: storeNames(context) }, { from, to, filter });
+    });
     const what = from === undefined ? `to mirror to ${to}` : `to move from ${from} to ${to}`;
-    if (options.dryRun === true) {
-      process.stdout.write(
-        json ? `${JSON.stringify({ dryRun: true, ...plan })}\n` : `${plan.items} items ${what} (${size(plan.bytes)})\n`,
-      );
-      return EXIT.done;
-    }
+    process.stdout.write(
+      json ? `${JSON.stringify({ dryRun: true, ...plan })}\n` : `${plan.items} items ${what} (${size(plan.bytes)})\n`,
+    );
+    return EXIT.done;
+  }
+  const work = async (deps: SearchDeps, signal: AbortSignal) => {
+    const plan = await planTransfer({ db: deps.db, stores: storeNames(context) }, { from, to, filter });
     if (context.config.PUBLIC_BASE_URL === undefined)
       context.log.warn(
         `PUBLIC_BASE_URL is not set: the storageUrl of items in a store without addresses of its own will begin with ${deps.publicBaseUrl}; give the command the service's settings`,
@@ -58,7 +64,12 @@ export async function runTransfer(context: CommandContext, options: TransferComm
     print(summary, from === undefined ? 'mirrored' : 'moved', json);
     if (summary.interrupted) return EXIT.interrupted;
     return summary.failed.length > 0 ? EXIT.partly : EXIT.done;
-  });
+  };
+  return withService(context, work, { existing: true });
+}
+
+function storeNames({ config }: CommandContext): string[] {
+  return config.stores.map(({ name }) => name);
 }
 
 function filterOf(options: FilterOptions): ItemFilter {

@@ -18,7 +18,11 @@ export async function storeFindings(config: Config, deps: DriverDeps): Promise<F
 
 async function storeFinding(store: StoreConfig, deps: DriverDeps): Promise<Finding> {
   const check = `store ${store.name}`;
-  const opened = await openDriver(store, deps);
+  const opened = await openDriver(store, { ...deps, lookOnly: true }).catch((error: unknown) => {
+    if (isUnused(error)) return error;
+    throw error;
+  });
+  if (opened instanceof StorageError) return warning(check, opened.message);
   try {
     await opened.check?.();
     await opened.healthy();
@@ -32,10 +36,15 @@ async function storeFinding(store: StoreConfig, deps: DriverDeps): Promise<Findi
       ? warning(check, `${where}; can be written, but only ${room}; make room`)
       : ok(check, `${where}; can be written; ${room}`);
   } catch (error) {
+    if (isUnused(error)) return warning(check, error.message);
     return wrong(check, error instanceof StorageError ? withCause(error) : causeOf(error));
   } finally {
     await opened.close?.();
   }
+}
+
+function isUnused(error: unknown): error is StorageError {
+  return error instanceof StorageError && error.code === 'UNUSED';
 }
 
 function withCause(error: StorageError): string {

@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, chown, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type PostgresHome, type PostgresUser, postgresHome } from './home.ts';
 import { isProcessAlive, withFileLock } from './file-lock.ts';
 import { freePort } from './free-port.ts';
+import { codeOf } from '../../errors.ts';
+import { stopBeforeSignal } from './stop-before-signal.ts';
 
 export interface EmbeddedPostgresOptions {
   /** The service's data folder. It holds the cluster, unless PostgreSQL's user cannot reach it. */
@@ -37,7 +39,16 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const ticket = path.join(users, `${process.pid}-${randomBytes(4).toString('hex')}`);
   await mkdir(users, { recursive: true });
   const lock = path.join(home.base, 'start.lock');
-  const connectionString = await withFileLock(lock, async () => {
+  const release = () =>
+    withFileLock(lock, async () => {
+      await rm(ticket, { force: true });
+      for (const name of await readdir(users)) {
+        if (isProcessAlive(Number.parseInt(name, 10))) return;
+        await rm(path.join(users, name), { force: true });
+      }
+      await shutDown(home.cluster);
+    });
+  const starting = withFileLock(lock, async () => {
     await writeFile(ticket, '');
     const password = await passwordOf(home);
     const running = await runningServer(home.cluster);
@@ -55,18 +66,17 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     // Some file systems cannot hold a socket.
     return socket === undefined ? launched() : launched().catch(() => launch(home, { ...server, socket: undefined }));
   });
-  return {
-    connectionString,
-    stop: () =>
-      withFileLock(lock, async () => {
-        await rm(ticket, { force: true });
-        for (const name of await readdir(users)) {
-          if (isProcessAlive(Number.parseInt(name, 10))) return;
-          await rm(path.join(users, name), { force: true });
-        }
-        await shutDown(home.cluster);
-      }),
-  };
+  // The server is a process of its own: it would outlive one that a signal ends.
+  const forget = stopBeforeSignal(() => starting.then(release, () => {}));
+  try {
+    return {
+      connectionString: await starting,
+      stop: () => release().finally(forget),
+    };
+  } catch (error) {
+    forget();
+    throw error;
+  }
 }
 
 /** Longer paths cannot name a socket on every system. */
@@ -101,11 +111,15 @@ async function firstThatAnswers(connectionStrings: readonly string[]): Promise<s
   return undefined;
 }
 
+/** @throws what the file system says, unless it is that there is none: a cluster that cannot be read must not be made anew. */
 async function exists(file: string): Promise<boolean> {
-  return readFile(file).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await access(file);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 async function passwordOf(home: PostgresHome): Promise<string> {
@@ -119,13 +133,14 @@ async function passwordOf(home: PostgresHome): Promise<string> {
 }
 
 async function initialise(home: PostgresHome, password: string, durable: boolean): Promise<void> {
-  // An interrupted initdb leaves a folder that the next one refuses.
-  await rm(home.cluster, { recursive: true, force: true });
-  await mkdir(home.cluster, { recursive: true });
-  await chmod(home.cluster, 0o700);
-  if (home.user) await chown(home.cluster, home.user.uid, home.user.gid);
+  // An initdb that was killed leaves half a cluster, which no later one takes. So it gets its name when it is whole.
+  const unfinished = `${home.cluster}.unfinished`;
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { recursive: true });
+  await chmod(unfinished, 0o700);
+  if (home.user) await chown(unfinished, home.user.uid, home.user.gid);
   const passwordFile = path.join(home.base, 'password');
-  const flags = ['-D', home.cluster, '-U', USER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
+  const flags = ['-D', unfinished, '-U', USER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
   flags.push('-E', 'UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C');
   if (!durable) flags.push('--no-sync');
   const child = spawn(
@@ -143,6 +158,7 @@ async function initialise(home: PostgresHome, password: string, durable: boolean
     );
   }
   if (password === '') throw new Error('The embedded PostgreSQL has no password');
+  await rename(unfinished, home.cluster);
 }
 
 function processOptions(user: PostgresUser | undefined, stdio: ('ignore' | 'pipe')[]) {

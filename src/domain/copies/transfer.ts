@@ -4,6 +4,7 @@ import type { ItemFilter } from '../../db/search/item-filter.ts';
 import { countTransfers, nextTransfers } from '../../db/search/transfers.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { Store } from '../../storage/stores/store.ts';
+import { requireStore } from '../../storage/stores/stores.ts';
 import { copyItem, settleCopy } from './copy-item.ts';
 import type { Deps } from '../deps.ts';
 import { workThrough } from '../work-through.ts';
@@ -35,13 +36,14 @@ export interface TransferSummary {
 }
 
 const PAGE = 200;
-/** What a transfer would do. @throws AppError unknown_store */
+
+/** What a transfer would do. @param stores the names of all stores. @throws AppError unknown_store */
 export async function planTransfer(
-  deps: TransferDeps,
+  { db, stores }: { db: TransferDeps['db']; stores: readonly string[] },
   { from, to, filter }: Pick<TransferOptions, 'from' | 'to' | 'filter'>,
 ): Promise<{ items: number; bytes: number }> {
-  checkStores(deps, from, to);
-  return countTransfers(deps.db, { from, to, filter });
+  checkStores(stores, from, to);
+  return countTransfers(db, { from, to, filter });
 }
 
 /**
@@ -50,7 +52,11 @@ export async function planTransfer(
  * @throws AppError unknown_store
  */
 export async function transferItems(deps: TransferDeps, options: TransferOptions): Promise<TransferSummary> {
-  checkStores(deps, options.from, options.to);
+  checkStores(
+    deps.stores.all.map(({ name }) => name),
+    options.from,
+    options.to,
+  );
   const started = performance.now();
   const summary: TransferSummary = {
     copied: 0,
@@ -80,10 +86,10 @@ export async function transferItems(deps: TransferDeps, options: TransferOptions
   return summary;
 }
 
-function checkStores(deps: TransferDeps, from: string | undefined, to: string): void {
-  deps.stores.get(to);
+function checkStores(stores: readonly string[], from: string | undefined, to: string): void {
+  requireStore(stores, to);
   if (from === undefined) return;
-  deps.stores.get(from);
+  requireStore(stores, from);
   if (from === to) throw new AppError('invalid_request', 'The two stores are the same one; name different ones.');
 }
 

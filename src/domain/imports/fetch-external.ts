@@ -15,7 +15,6 @@ export interface FetchExternalOptions {
   /** URLs with such a prefix are read from a folder of this machine. */
   folders: readonly { prefix: string; folder: string }[];
   concurrency: number;
-  dryRun: boolean;
   signal: AbortSignal;
   onProgress: (done: number) => void;
 }
@@ -28,6 +27,21 @@ export interface FetchExternalSummary {
 }
 
 const PAGE = 500;
+
+/** How many items there are to fetch. */
+export async function countExternal(
+  db: Deps['db'],
+  filter: Pick<FetchExternalOptions, 'storageProvider' | 'userId'>,
+): Promise<number> {
+  let count = 0;
+  let after: string | undefined = '0';
+  while (after !== undefined) {
+    const page: MediaItem[] = await externalItems(db, { ...filter, after, limit: PAGE });
+    count += page.length;
+    after = page.at(-1)?.id;
+  }
+  return count;
+}
 
 /**
  * Stores the bytes of external items, each from its storage URL; from then on the service delivers them, and the old URL is their
@@ -42,7 +56,6 @@ export async function fetchExternal(deps: Deps, options: FetchExternalOptions): 
     if (!last) return summary;
     after = last.id;
     summary.items += page.length;
-    if (options.dryRun) continue;
     await workThrough(page, options, async (item) => {
       await fetchOne(deps, item, options, summary);
       options.onProgress(summary.stored + summary.failed.length);

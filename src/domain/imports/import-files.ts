@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
+import type { Db } from '../../db/database.ts';
 import { hasFile } from '../../db/items/item-names.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { ImportFile } from '../../sources/imports/import-folder.ts';
@@ -12,15 +13,16 @@ import type { Deps } from '../deps.ts';
 import { ingest } from '../ingest/ingest.ts';
 import { workThrough } from '../work-through.ts';
 
-export interface ImportOptions {
-  toolName: string;
-  visibility: 'private' | 'public' | undefined;
+export interface ImportPace {
   concurrency: number;
-  /** Only looks at the files: `stored` counts those that would be. */
-  dryRun?: boolean | undefined;
   /** Aborting lets running files finish and starts no more. */
   signal: AbortSignal;
   onProgress: (done: number, file: string) => void;
+}
+
+export interface ImportOptions extends ImportPace {
+  toolName: string;
+  visibility: 'private' | 'public' | undefined;
 }
 
 export interface ImportSummary {
@@ -38,10 +40,51 @@ export interface ImportSummary {
 const IMPORTER: Caller = { sub: 'mediakeep import', scopes: new Set(['media:admin']) };
 
 /** Stores files, each item in a separate transaction, so a run may be interrupted and repeated. */
-export async function importFiles(
-  deps: Deps,
+export function importFiles(deps: Deps, files: readonly ImportFile[], options: ImportOptions): Promise<ImportSummary> {
+  return eachFile(files, options, async (file) => {
+    const { size, mtime } = await statOf(file.absolute);
+    if (await isStored(deps.db, file, size)) return undefined;
+    const { item } = await ingest(deps, {
+      caller: IMPORTER,
+      input: {
+        userId: file.userId,
+        toolName: options.toolName,
+        filename: path.basename(file.relative),
+        subfolder: file.subfolder,
+        externalId: externalIdOf(file.relative),
+        generatedAt: mtime.toISOString(),
+        visibility: options.visibility,
+      },
+      source: {
+        type: 'bytes',
+        via: 'import',
+        body: createReadStream(file.absolute, { highWaterMark: 256 * 1024 }),
+        size,
+      },
+    });
+    return item.bytes ?? 0;
+  });
+}
+
+/** Only looks at the files: `stored` counts those that would be. @param db undefined: there is none, so no file is stored yet */
+export function planImport(
+  { db, maxBytes }: { db: Db | undefined; maxBytes: number },
   files: readonly ImportFile[],
-  options: ImportOptions,
+  pace: ImportPace,
+): Promise<ImportSummary> {
+  return eachFile(files, pace, async (file) => {
+    const { size } = await statOf(file.absolute);
+    if (db !== undefined && (await isStored(db, file, size))) return undefined;
+    await checkFile(file, size, maxBytes);
+    return size;
+  });
+}
+
+/** @param store returns the bytes of what it stored; undefined: stored before */
+async function eachFile(
+  files: readonly ImportFile[],
+  pace: ImportPace,
+  store: (file: ImportFile) => Promise<number | undefined>,
 ): Promise<ImportSummary> {
   const started = performance.now();
   const summary: ImportSummary = {
@@ -54,59 +97,30 @@ export async function importFiles(
     interrupted: false,
   };
   let done = 0;
-  await workThrough(files, options, async (file) => {
-    await importOne(deps, file, options, summary);
+  await workThrough(files, pace, async (file) => {
+    try {
+      const bytes = await store(file);
+      if (bytes === undefined) summary.present += 1;
+      else summary.stored += 1;
+      summary.bytes += bytes ?? 0;
+    } catch (error) {
+      const entry = { path: file.relative, reason: isAppError(error) ? error.message : String(error) };
+      if (isAppError(error, 'unsupported_media', 'file_missing')) summary.skipped.push(entry);
+      else summary.failed.push(entry);
+    }
     done += 1;
-    options.onProgress(done, file.relative);
+    pace.onProgress(done, file.relative);
   });
   summary.interrupted = done < files.length;
   summary.seconds = (performance.now() - started) / 1000;
   return summary;
 }
 
-async function importOne(deps: Deps, file: ImportFile, options: ImportOptions, summary: ImportSummary): Promise<void> {
-  try {
-    const externalId = externalIdOf(file.relative);
-    const known = { userId: file.userId, externalId };
-    const { size, mtime } = await statOf(file.absolute);
-    if (await hasFile(deps.db, { ...known, bytes: size })) {
-      const sha256 = await hashOf(file.absolute);
-      if (await hasFile(deps.db, { ...known, sha256 })) {
-        summary.present += 1;
-        return;
-      }
-    }
-    if (options.dryRun) {
-      await checkFile(file, size, deps.limits.maxUploadBytes);
-      summary.stored += 1;
-      summary.bytes += size;
-      return;
-    }
-    const { item } = await ingest(deps, {
-      caller: IMPORTER,
-      input: {
-        userId: file.userId,
-        toolName: options.toolName,
-        filename: path.basename(file.relative),
-        subfolder: file.subfolder,
-        externalId,
-        generatedAt: mtime.toISOString(),
-        visibility: options.visibility,
-      },
-      source: {
-        type: 'bytes',
-        via: 'import',
-        body: createReadStream(file.absolute, { highWaterMark: 256 * 1024 }),
-        size,
-      },
-    });
-    summary.stored += 1;
-    summary.bytes += item.bytes ?? 0;
-  } catch (error) {
-    const entry = { path: file.relative, reason: isAppError(error) ? error.message : String(error) };
-    if (isAppError(error, 'unsupported_media', 'file_missing')) summary.skipped.push(entry);
-    else summary.failed.push(entry);
-  }
+/** By an earlier run. Files are hashed only where one of their name and size is stored. */
+async function isStored(db: Db, file: ImportFile, bytes: number): Promise<boolean> {
+  const known = { userId: file.userId, externalId: externalIdOf(file.relative) };
+  if (!(await hasFile(db, { ...known, bytes }))) return false;
+  return hasFile(db, { ...known, sha256: await hashOf(file.absolute) });
 }
 
 /** @throws AppError what storing the file would: too_large, unsupported_media, file_missing */

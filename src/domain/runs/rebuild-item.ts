@@ -5,6 +5,7 @@ import type { Run } from '../../db/runs/runs.ts';
 import { AppError } from '../../errors.ts';
 import { checkKey, runFolder } from '../../storage/keys.ts';
 import type { Store } from '../../storage/stores/store.ts';
+import type { Stores } from '../../storage/stores/stores.ts';
 import type { Deps } from '../deps.ts';
 import type { MetadataItem } from '../run-folder/parse-metadata.ts';
 import { withFileData } from '../items/with-file-data.ts';
@@ -13,6 +14,11 @@ import { type ReadObject, readObject } from '../bytes/read-object.ts';
 import type { RunFolder } from '../run-folder/list-folders.ts';
 import type { Source } from '../bytes/source.ts';
 import { checkText } from '../items/text-limits.ts';
+
+/** What looking at folders needs; making rows needs more. */
+export interface RebuildDeps extends Pick<Deps, 'db'> {
+  stores: Pick<Stores, 'get' | 'has'>;
+}
 
 /** An item that can be inserted: its fields are within the limits, and its file was read and matches metadata.json. */
 export interface CheckedItem {
@@ -27,7 +33,7 @@ const MAX_STATUS = 20;
 
 /** @throws AppError about the item, or store_unavailable; `present`: it has a row */
 export async function checkItem(
-  deps: Deps,
+  deps: RebuildDeps,
   store: Store,
   folder: RunFolder,
   run: Pick<Run, 'id' | 'userId'>,
@@ -53,7 +59,7 @@ export async function checkItem(
 
 /** A file in this folder, or in the folder of the same run in another store; never elsewhere, whatever metadata.json says. */
 function fileOf(
-  deps: Deps,
+  deps: RebuildDeps,
   store: Store,
   folder: RunFolder,
   { store: other }: MetadataItem,
@@ -76,7 +82,7 @@ function fileOf(
 
 /** An entry without a file: a failure, or an external item. */
 async function checkRecord(
-  deps: Deps,
+  deps: RebuildDeps,
   run: Pick<Run, 'id' | 'userId'>,
   found: MetadataItem,
   fields: ItemFields,

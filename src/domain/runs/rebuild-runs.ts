@@ -3,12 +3,11 @@ import { findRun } from '../../db/runs/runs.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import { RUN_FILES } from '../../storage/keys.ts';
 import type { Store } from '../../storage/stores/store.ts';
-import type { Deps } from '../deps.ts';
 import { type RunMetadata, parseRunMetadata } from '../run-folder/parse-metadata.ts';
 import { checkUserId } from '../items/item-fields.ts';
 import { type RunFolder, readText, runFolders } from '../run-folder/list-folders.ts';
-import { type CheckedItem, checkItem } from './rebuild-item.ts';
-import { commitRun } from './rebuild-commit.ts';
+import { type CheckedItem, type RebuildDeps, checkItem } from './rebuild-item.ts';
+import type { RebuiltRun } from './rebuild-commit.ts';
 import { checkJsonObject, checkText } from '../items/text-limits.ts';
 import { workThrough } from '../work-through.ts';
 
@@ -19,7 +18,8 @@ export interface RebuildOptions {
   user?: string | undefined;
   /** Files that metadata.json does not name become items, too. */
   takeUnnamed: boolean;
-  dryRun: boolean;
+  /** Makes the rows of a folder; undefined in a dry run. */
+  commit: ((found: RebuiltRun) => Promise<void>) | undefined;
   concurrency: number;
   /** Aborting lets running folders finish and starts no more. */
   signal: AbortSignal;
@@ -52,7 +52,7 @@ const MAX_METADATA_BYTES = 64 * 1024;
  * moved.
  * @throws AppError unknown_store, store_unavailable (listing)
  */
-export async function rebuildRuns(deps: Deps, options: RebuildOptions): Promise<RebuildSummary> {
+export async function rebuildRuns(deps: RebuildDeps, options: RebuildOptions): Promise<RebuildSummary> {
   const started = performance.now();
   const store = deps.stores.get(options.from);
   const summary: RebuildSummary = {
@@ -78,7 +78,7 @@ export async function rebuildRuns(deps: Deps, options: RebuildOptions): Promise<
 }
 
 async function rebuildFolder(
-  deps: Deps,
+  deps: RebuildDeps,
   store: Store,
   folder: RunFolder,
   options: RebuildOptions,
@@ -108,7 +108,7 @@ async function rebuildFolder(
     const { checked, present, bad } = await checkItems(deps, store, folder, { run, found, failed });
     summary.present += present;
     const rewrite = bad === 0 && ((options.takeUnnamed && unnamed.length > 0) || known !== undefined);
-    if (!options.dryRun) await commitRun(deps, { run, items: checked, files: [...folder.files.keys()], rewrite });
+    await options.commit?.({ run, items: checked, files: [...folder.files.keys()], rewrite });
     if (!known) summary.runs += 1;
     summary.items += checked.length;
     summary.bytes += checked.reduce((sum, { bytes }) => sum + (bytes?.bytes ?? 0), 0);
@@ -120,7 +120,7 @@ async function rebuildFolder(
 
 /** Sequential, because each file is read whole. An unavailable store fails the folder; an invalid file fails only itself. */
 async function checkItems(
-  deps: Deps,
+  deps: RebuildDeps,
   store: Store,
   folder: RunFolder,
   {

@@ -6,7 +6,10 @@ import { AppError } from '../../errors.ts';
  * Refuses paths and methods without a route before the request is read: Fastify would parse the body first, for any sender. The
  * methods of a path come from a second router with the same rules, because Fastify's own has one tree per method.
  */
-export function registerUnknownRoutes(app: FastifyInstance, maxParamLength: number): void {
+export function registerUnknownRoutes(
+  app: FastifyInstance,
+  { maxParamLength, publicBaseUrl }: { maxParamLength: number; publicBaseUrl: string },
+): void {
   const paths = findMyWay({ maxParamLength });
   const known = new Map<string, Path>();
   app.addHook('onRoute', ({ method, url }) => {
@@ -19,7 +22,9 @@ export function registerUnknownRoutes(app: FastifyInstance, maxParamLength: numb
     if (!request.is404) return;
     const found = paths.find('GET', request.url.split('?', 1)[0] ?? '');
     const path = found?.store as Path | undefined;
-    throw path ? wrongMethod(request.method, path) : unknownPath();
+    throw path
+      ? wrongMethod(request.method, path)
+      : unknownPath(known.has('/docs') ? `${publicBaseUrl}/docs` : undefined);
   });
   app.setNotFoundHandler((request) => app.refuseUnknown(request));
 }
@@ -37,8 +42,11 @@ declare module 'fastify' {
 }
 
 // Neither message repeats the path: it may contain the token of a signed URL, and messages are logged.
-function unknownPath(): AppError {
-  return new AppError('not_found', 'There is no route of that path; see /docs.');
+function unknownPath(docs: string | undefined): AppError {
+  return new AppError(
+    'not_found',
+    docs === undefined ? 'There is no route of that path.' : `There is no route of that path; see ${docs}.`,
+  );
 }
 
 function wrongMethod(method: string, { url, methods }: Path): AppError {

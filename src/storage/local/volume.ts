@@ -28,19 +28,30 @@ export function folderOfStore(folder: string, store: string): string {
 export async function openVolume(folder: string, context: DriverContext, files: Files): Promise<Volume> {
   const refuse = (problem: string, cause?: unknown) =>
     new StorageError('UNAVAILABLE', `${folderOfStore(folder, context.store)} ${problem}`, { cause });
-  await makeRoot(folder, files).catch((error: unknown) => {
-    throw refuse('cannot be made', error);
-  });
-  const root = await files.realpath(folder);
-  const sentinel = path.join(root, SENTINEL);
-  await removeInterrupted(root, files);
+  const unused = () =>
+    new StorageError(
+      'UNUSED',
+      `${folderOfStore(folder, context.store)} has not been used yet; the first start makes it`,
+    );
+  const lookOnly = context.lookOnly === true;
   const registered = await context.registeredIdentity();
+  if (lookOnly && registered === undefined && !(await files.stat(folder).catch(ignoreMissing))) throw unused();
+  if (!lookOnly)
+    await makeRoot(folder, files).catch((error: unknown) => {
+      throw refuse('cannot be made', error);
+    });
+  const root = await files.realpath(folder).catch((error: unknown) => {
+    throw refuse('cannot be found', error);
+  });
+  const sentinel = path.join(root, SENTINEL);
+  if (!lookOnly) await removeInterrupted(root, files);
   let identity = await readSentinel(sentinel, files);
   if (identity === undefined && registered !== undefined) {
     throw refuse(
       `is not the volume that it was (${SENTINEL} is missing): mount the volume; if the files were moved by hand, write ${registered} into ${sentinel}`,
     );
   }
+  if (identity === undefined && lookOnly) throw unused();
   if (identity === undefined) {
     // If another replica was first, its identity is read below.
     await createNewFile(sentinel, `${randomUUID()}\n`, { files }).catch((error: unknown) => {
@@ -51,7 +62,7 @@ export async function openVolume(folder: string, context: DriverContext, files: 
     identity = await readSentinel(sentinel, files);
     if (identity === undefined) throw refuse(`holds an unreadable ${SENTINEL}`);
   }
-  const owner = await context.registerIdentity(identity);
+  const owner = lookOnly ? (registered ?? identity) : await context.registerIdentity(identity);
   if (owner !== identity)
     throw refuse(`holds volume ${identity}, but this store's is ${owner}: mount the right volume`);
   return { path: root, identity };
@@ -114,14 +125,12 @@ export function mountCheck(volume: Volume, files: Files, onMount: () => void = (
 
 /** mkdir's own `recursive` never returns where a parent exists and still reports "not found" (as /proc does). */
 async function makeRoot(folder: string, files: Files): Promise<void> {
+  const parent = path.dirname(folder);
+  if (parent !== folder && !(await files.stat(parent).catch(ignoreMissing))) await makeRoot(parent, files);
   try {
     await files.mkdir(folder);
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'EEXIST' && (await files.stat(folder)).isDirectory()) return;
-    const parent = path.dirname(folder);
-    if (code !== 'ENOENT' || parent === folder || (await files.stat(parent).catch(ignoreMissing))) throw error;
-    await makeRoot(parent, files);
-    await files.mkdir(folder);
+    // Another replica may make it at the same moment.
+    if (codeOf(error) !== 'EEXIST' || !(await files.stat(folder)).isDirectory()) throw error;
   }
 }

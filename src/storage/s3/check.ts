@@ -10,11 +10,12 @@ export const PROBE = '.mediakeep-probe-';
 /**
  * Tries everything that the service will do: the bucket exists, the credentials work, an object can be written without replacing
  * one, uploads can be listed, an object can be deleted.
- * @throws StorageError MISCONFIGURED, or UNAVAILABLE when the server is unreachable at the moment
+ * @param lookOnly a missing bucket is not created
+ * @throws StorageError MISCONFIGURED, or UNAVAILABLE when the server is unreachable at the moment, or UNUSED
  */
-export async function checkBucket(s3: S3Bucket, options: S3Options): Promise<void> {
+export async function checkBucket(s3: S3Bucket, options: S3Options, lookOnly = false): Promise<void> {
   const say = wording(s3, options);
-  await findBucket(s3, options, say);
+  await findBucket(s3, options, say, lookOnly);
   const probe = { Bucket: s3.name, Key: s3.path(`${PROBE}${randomUUID()}`) };
   const full = await writeProbe(s3, probe, say);
   if (full) return;
@@ -97,7 +98,7 @@ function wording(s3: S3Bucket, options: S3Options): Wording {
   return say;
 }
 
-async function findBucket(s3: S3Bucket, options: S3Options, say: Wording): Promise<void> {
+async function findBucket(s3: S3Bucket, options: S3Options, say: Wording, lookOnly: boolean): Promise<void> {
   try {
     // Its response names the problem, while that to HEAD has no body.
     await s3.client.send(new s3.sdk.ListObjectsV2Command({ Bucket: s3.name, Prefix: s3.prefix, MaxKeys: 1 }));
@@ -105,6 +106,8 @@ async function findBucket(s3: S3Bucket, options: S3Options, say: Wording): Promi
     const name = nameOf(error);
     if (name === 'NoSuchBucket' || isMissing(error)) {
       if (!options.createBucket) throw say.missing();
+      if (lookOnly)
+        throw new StorageError('UNUSED', `the bucket '${s3.name}' does not exist yet; the next start creates it`);
       await createBucket(s3, options, say);
     } else if (
       ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException'].includes(name) ||

@@ -21,7 +21,7 @@ export async function createS3Driver(options: S3Options, context: DriverContext)
   const s3 = await openBucket(options, context);
   let checked = false;
   const check = async () => {
-    await checkBucket(s3, options);
+    await checkBucket(s3, options, context.lookOnly);
     checked = true;
   };
   const presigner = options.presign

@@ -48,12 +48,7 @@ export function createStores(stores: readonly Store[], routing: Routing): Stores
   return {
     get(name) {
       const store = byName.get(name);
-      if (!store)
-        throw new AppError(
-          'unknown_store',
-          `There is no store '${name}'; there are: ${[...byName.keys()].join(', ')}.`,
-          { field: 'store' },
-        );
+      if (!store) throw unknownStore([...byName.keys()], name);
       return store;
     },
     has: (name) => byName.has(name),
@@ -65,4 +60,15 @@ export function createStores(stores: readonly Store[], routing: Routing): Stores
       await Promise.all(stores.map((store) => store.close()));
     },
   };
+}
+
+/** @throws AppError unknown_store when `names`, those of all stores, do not contain `name` */
+export function requireStore(names: readonly string[], name: string): void {
+  if (!names.includes(name)) throw unknownStore(names, name);
+}
+
+function unknownStore(names: readonly string[], name: string): AppError {
+  return new AppError('unknown_store', `There is no store '${name}'; there are: ${names.join(', ')}.`, {
+    field: 'store',
+  });
 }

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { appendFile, lstat, mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -67,6 +67,28 @@ test('a server that two use goes on when one of them stops, and ends with the ot
   await two.end();
   await second.stop();
   await expect.poll(() => isProcessAlive(pid ?? 0)).toBe(false);
+  await folder.remove();
+});
+
+test('what a killed first start left is made anew', async () => {
+  const folder = await createDataFolder('half-made');
+  const half = path.join(folder.path, 'postgres', 'cluster.unfinished');
+  await mkdir(half, { recursive: true });
+  await writeFile(path.join(half, 'PG_VERSION'), '18\n');
+  const server = await startEmbeddedPostgres({ dataDir: folder.path, durable: false });
+  await (await connected(server.connectionString)).end();
+  await server.stop();
+  expect(await readdir(path.join(folder.path, 'postgres'))).not.toContain('cluster.unfinished');
+  await folder.remove();
+});
+
+test('a cluster that cannot be looked at is left as it is', async () => {
+  const folder = await createDataFolder('unreadable');
+  const cluster = path.join(folder.path, 'postgres', 'cluster');
+  await mkdir(path.dirname(cluster), { recursive: true });
+  await symlink(cluster, cluster);
+  await expect(startEmbeddedPostgres({ dataDir: folder.path, durable: false })).rejects.toThrow('ELOOP');
+  expect((await lstat(cluster)).isSymbolicLink()).toBe(true);
   await folder.remove();
 });
 

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type RebuildOptions, rebuildRuns } from '../../../src/domain/runs/rebuild-runs.ts';
+import { commitRun } from '../../../src/domain/runs/rebuild-commit.ts';
 import { DRIVERS } from '../../../src/storage/stores/registry.ts';
 import { png } from '../../support/sample-files.ts';
 import { type MemoryStore, memoryKind } from '../../support/storage/memory-driver.ts';
@@ -34,7 +35,7 @@ const rebuild = (more: Partial<RebuildOptions> = {}) =>
   rebuildRuns(t.deps, {
     from: 'one',
     takeUnnamed: false,
-    dryRun: false,
+    commit: (found) => commitRun(t.deps, found),
     concurrency: 2,
     signal: new AbortController().signal,
     onProgress: () => {},

@@ -320,7 +320,7 @@ test('repeated requests with the same Idempotency-Key begin one run, and add one
 
 test.each([
   [{}, "'inputText' is missing."],
-  [{ inputText: 1 }, "'inputText' must be string."],
+  [{ inputText: 1 }, "'inputText' must be a text."],
   [{ inputText: 'x', inputtext: 'y' }, "'inputtext' is not a known field here; did you mean 'inputText'?"],
 ])('a run %j is refused with what to change', async (payload, detail) => {
   expect((await post('/v1/runs', payload)).json()).toMatchObject({ status: 400, code: 'invalid_request', detail });

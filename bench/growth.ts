@@ -12,6 +12,7 @@ import type { Position } from '../src/db/search/item-filter.ts';
 import { freePort } from '../src/db/embedded/free-port.ts';
 import { type BenchServer, openBenchServer } from './bench-server.ts';
 import { type Case, type Landmarks, casesOf } from './growth-cases.ts';
+import { markdown } from './markdown.ts';
 import { SPREAD, seedRows } from './seed-rows.ts';
 
 // How listings, searches, totals and queues scale as the tables grow: time of a single call, and pages read.
@@ -313,11 +314,6 @@ function requestTables(rows: readonly number[], { latencies, rates }: Requests):
     markdown(headRates, perRound),
     `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}.`,
   ];
-}
-
-function markdown(head: readonly string[], lines: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, index) => (index === 0 ? '---' : '---:'))), ...lines.map(line)].join('\n');
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -4,7 +4,7 @@ import type { AnswerError } from './answer-error.ts';
 
 /** Where the bytes of one output can be read. */
 export type OutputBytes =
-  | { type: 'url'; url: string }
+  | { type: 'url'; url: string; /** When it stops working, where the answer says so. */ expiresAt?: string }
   /** Base64 or a data URI. */
   | { type: 'base64'; data: string }
   /** An object that is already in a store: its key, or an absolute path below a mount alias of the volume. */

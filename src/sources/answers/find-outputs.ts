@@ -138,6 +138,7 @@ class Search {
       (isDraft(object) ? REASONS.draft : undefined) ??
       (refusal?.withholds === true ? `The provider withheld it: ${refusal.class ?? refusal.message}` : undefined);
     const named = namesOf(object);
+    const expiry = expiryOf(object);
     const files = new Map<string, { from: OutputBytes; place: Place }[]>();
     const addPlace = (name: string, from: OutputBytes, at: Place) => {
       const file = fileOf(name);
@@ -155,7 +156,7 @@ class Search {
         const path = inner.against === undefined ? this.#pathIn(key, value) : undefined;
         const bytes =
           path ?? mediaIn(value, { ...inner, contentType: fileOf(name) === '' ? named.contentType : undefined });
-        if (bytes) addPlace(name, bytes, inner);
+        if (bytes) addPlace(name, bytes.type === 'url' && expiry ? { ...bytes, expiresAt: expiry } : bytes, inner);
       } else others.push([value, { ...inner, facts: place.list === undefined ? {} : facts }]);
     }
     // A file's own name belongs to it alone.
@@ -299,6 +300,14 @@ function namesOf(file: JsonObject): Partial<AnswerOutput> {
     ...(subfolder !== undefined && { subfolder }),
   };
 }
+
+/** When the address in an object stops working: ISO 8601, or seconds since 1970. */
+function expiryOf(object: JsonObject): string | undefined {
+  const said = object['url_expires_at'] ?? object['urlExpiresAt'] ?? object['expires_at'] ?? object['expiresAt'];
+  const time = typeof said === 'number' ? said * 1000 : typeof said === 'string' ? Date.parse(said) : Number.NaN;
+  return time > 0 && time < MAX_TIME ? new Date(time).toISOString() : undefined;
+}
+const MAX_TIME = Date.parse('2200-01-01T00:00:00Z');
 
 /** What an object says of the file in it. @param listed it is an entry of a list: its prompt is what was made of the request's */
 function factsOf(object: JsonObject, listed: boolean): JsonObject {

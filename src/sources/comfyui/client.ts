@@ -2,6 +2,7 @@ import type { Json } from '../../json/json.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import { type ComfyFile, comfyViewUrl } from './history.ts';
 import { type FetchedUrl, createUrlFetcher } from '../fetch/fetch-url.ts';
+import { isGone } from '../fetch/fetch-failure.ts';
 import { parseProviderJson } from '../../json/parse-json.ts';
 
 /** The operator's own ComfyUI. */
@@ -9,7 +10,8 @@ export interface ComfyClient {
   /** How long a prompt may take before it counts as failed. */
   readonly deadlineSeconds: number;
   /**
-   * `GET /history/{prompt_id}`: `{}` while the prompt is running, and after ComfyUI has dropped it from its history.
+   * `GET /history/{prompt_id}`: `{}` while the prompt is running, and after ComfyUI has dropped it from its history. Where that route is
+   * missing, the job of Comfy API v2: `GET /api/v2/jobs/{id}`.
    * @throws AppError fetch_failed: ComfyUI gave no answer, or an unreadable one; too_large
    */
   history(promptId: string, signal?: AbortSignal): Promise<Json>;
@@ -63,8 +65,11 @@ export function createComfyClient(options: ComfyClientOptions): ComfyClient {
   return {
     deadlineSeconds: options.deadlineSeconds,
     async history(promptId, signal) {
-      const { body } = await histories.fetch(`${base}/history/${encodeURIComponent(promptId)}`, {
-        ...(signal && { signal }),
+      const id = encodeURIComponent(promptId);
+      const options = { ...(signal && { signal }) };
+      const { body } = await histories.fetch(`${base}/history/${id}`, options).catch((error: unknown) => {
+        if (!isGone(error)) throw error;
+        return histories.fetch(`${base}/api/v2/jobs/${id}`, options);
       });
       const chunks: Buffer[] = [];
       for await (const chunk of body) chunks.push(chunk as Buffer);

@@ -1,12 +1,15 @@
 import { asObject, asArray, nonBlankText } from '../answers/json-access.ts';
 import type { Json, JsonObject } from '../../json/json.ts';
 
+/** The `type` of a file of Comfy API v2 is this and the asset's id. */
+export const ASSET = 'asset:';
+
 /** An output file of a node of a ComfyUI workflow. */
 export interface ComfyFile {
   node: string;
   filename: string;
   subfolder: string;
-  /** `output` or `input`; temporary files are left out. */
+  /** `output` or `input`; temporary files are left out. `asset:{id}` for a file of Comfy API v2. */
   type: string;
 }
 
@@ -74,6 +77,8 @@ function executionError(messages: readonly Json[]): { class?: string; message: s
 
 /** The URL at which ComfyUI serves a file. */
 export function comfyViewUrl(baseUrl: string, { filename, subfolder, type }: ComfyFile): string {
+  const base = baseUrl.replace(/(?<!\/)\/+$/, '');
+  if (type.startsWith(ASSET)) return `${base}/api/v2/assets/${encodeURIComponent(type.slice(ASSET.length))}/content`;
   const query = new URLSearchParams({ filename, subfolder, type });
-  return `${baseUrl.replace(/(?<!\/)\/+$/, '')}/view?${query.toString()}`;
+  return `${base}/view?${query.toString()}`;
 }

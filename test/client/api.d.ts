@@ -7497,7 +7497,7 @@ export interface operations {
     receiveWebhook: {
         parameters: {
             query?: {
-                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
+                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`, `generic`). */
                 secret?: string;
                 /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
                 userId?: string;
@@ -7557,7 +7557,7 @@ export interface operations {
     compatRunpodWebhook: {
         parameters: {
             query?: {
-                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
+                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`, `generic`). */
                 secret?: string;
                 /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
                 userId?: string;
@@ -7611,7 +7611,7 @@ export interface operations {
     compatGenerationWebhook: {
         parameters: {
             query?: {
-                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`). */
+                /** @description The secret of the address, for providers that cannot sign (`runpod`, `generation`, `comfyui-api`, `generic`). */
                 secret?: string;
                 /** @description Owner, when neither the body nor a registered job says. It counts only where the `secret` of the URL is the proof: a signature does not cover the URL. */
                 userId?: string;

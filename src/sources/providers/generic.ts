@@ -21,9 +21,10 @@ export const generic = {
       name: 'generic',
       secret: {
         name: 'WEBHOOK_SECRET_GENERIC',
-        description: 'Signing key of webhooks in our own form (Standard Webhooks).',
+        description:
+          'Signing key of webhooks in our own form (Standard Webhooks), and of providers that are not named here; those that cannot sign bear it as `?secret=`.',
       },
-      proof: { type: 'signature' },
+      proof: { type: 'signature-or-url-secret' },
     },
   ],
 } as const satisfies ProviderDescriptor;

@@ -12,5 +12,5 @@ test("paths of others lead to a bucket's objects by the aliases of its store", a
     MOUNT_ALIASES: '/mnt/bucket,/srv/media',
   };
   const driver = await DRIVERS['s3']?.create(settings, createDriverContext('s3'));
-  expect(driver?.mounts).toEqual({ own: [], aliases: ['/mnt/bucket', '/srv/media'] });
+  expect(driver?.mounts).toEqual({ own: ['s3://b/'], aliases: ['/mnt/bucket', '/srv/media'] });
 });

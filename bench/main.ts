@@ -13,6 +13,7 @@ import { openStage } from './stage.ts';
 import { startSuite } from './start.ts';
 import type { Suite } from './suite.ts';
 import { uploadSuite } from './upload.ts';
+import { wordsSuite } from './words.ts';
 
 // npm run bench [-- suite …] [--rounds 5] [--seconds 3] [--bytes 2147483648] [--no-write] Without a suite: all but `quick`.
 // Prints the tables and writes those sections of docs/benchmarks.md.
@@ -28,6 +29,7 @@ const SUITES: Record<string, Suite> = {
   start: startSuite,
   peers: peersSuite,
   growth: growthSuite,
+  words: wordsSuite,
   quick: quickSuite,
 };
 

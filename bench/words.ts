@@ -9,15 +9,26 @@ import { splitAgain } from '../src/domain/search/split-again.ts';
 import { openBenchServer } from './bench-server.ts';
 import { markdown } from './markdown.ts';
 import { seedRows } from './seed-rows.ts';
+import type { Stage } from './stage.ts';
+import type { Section } from './suite.ts';
 
 // What searches by text cost: time to split an item's texts, size of the columns and indexes, and the migration of a table that has rows.
-//   node bench/words.ts [--rows 1000000]
+//   npm run bench -- words, or: node bench/words.ts [--rows 1000000]
 // Reuses the database of `node bench/growth.ts --keep`, and leaves it as it was. Prints Markdown.
 
 const log = { info: () => {}, warn: () => {}, error: () => {} };
 
+export async function wordsSuite(stage: Stage): Promise<Section> {
+  return {
+    title: 'Words',
+    about:
+      'What searches by text cost in a table of a million rows, a tenth of them in scripts without spaces; each number once, with nobody else at work.',
+    text: await measureWords(1_000_000, stage.log),
+  };
+}
+
 /** Returns Markdown: one table. */
-export async function measureWords(rows: number, onProgress: (message: string) => void): Promise<string> {
+async function measureWords(rows: number, onProgress: (message: string) => void): Promise<string> {
   const server = await openBenchServer();
   const name = `rows_${rows}`;
   try {

@@ -7,7 +7,8 @@ import { mediaIn, sideFile } from './media-text.ts';
 import { type Refusal, refusalIn } from './refusals.ts';
 
 const MAX_DEPTH = 24;
-const MAX_VALUES = 20_000;
+/** Looking at them takes some tens of milliseconds, in which nothing else happens. */
+const MAX_VALUES = 40_000;
 /** Bounds the search. It is above the limit on the outputs of one answer, so that an answer with too many is refused rather than cut. */
 const MAX_FOUND_OUTPUTS = 5000;
 const MAX_IGNORED = 100;
@@ -36,6 +37,7 @@ const REASONS = {
   about: 'It is about the job, no result of it.',
   error: 'It belongs to an error.',
   draft: 'It is a draft or a temporary file.',
+  beyond: `From here on nothing was read: an answer is searched for ${MAX_VALUES} values, ${MAX_DEPTH} levels deep.`,
 } as const;
 
 /**
@@ -79,6 +81,7 @@ class Search {
   readonly #inputs = new Set<string>();
   readonly #options: SearchOptions;
   #left = MAX_VALUES;
+  #isCut = false;
 
   constructor(options: SearchOptions) {
     this.#options = options;
@@ -118,7 +121,11 @@ class Search {
 
   look(value: Json, place: Place, depth: number): void {
     this.#left -= 1;
-    if (depth > MAX_DEPTH || this.#left < 0 || this.#candidates.length >= MAX_FOUND_OUTPUTS) return;
+    if (depth > MAX_DEPTH || this.#left < 0 || this.#candidates.length >= MAX_FOUND_OUTPUTS) {
+      if (!this.#isCut) this.#ignored.push({ at: place.path.slice(0, 500), reason: REASONS.beyond });
+      this.#isCut = true;
+      return;
+    }
     if (typeof value === 'string') {
       const bytes = mediaIn(value, { ...place, contentType: place.named?.contentType });
       if (bytes) this.#add([bytes], place, place.facts);

@@ -140,5 +140,6 @@ test('the search of a very large or deep answer is bounded', () => {
   let deep: unknown = A;
   for (let level = 0; level < 50_000; level++) deep = [deep];
   expect(runpodPlaces(deep)).toEqual([]);
+  expect(searchOutputs(deep).ignored).toMatchObject([{ reason: expect.stringContaining('nothing was read') }]);
   expect(findOutputs(Array.from({ length: 100_000 }, (_value, index) => `${A}?${index}`))).toHaveLength(5000);
 });

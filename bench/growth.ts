@@ -12,7 +12,7 @@ import type { Position } from '../src/db/search/item-filter.ts';
 import { freePort } from '../src/db/embedded/free-port.ts';
 import { type BenchServer, openBenchServer } from './bench-server.ts';
 import { type Case, type Landmarks, casesOf } from './growth-cases.ts';
-import { markdown } from './markdown.ts';
+import { markdown } from './report.ts';
 import { SPREAD, seedRows } from './seed-rows.ts';
 
 // How listings, searches, totals and queues scale as the tables grow: time of a single call, and pages read.
@@ -289,7 +289,7 @@ function queryTable(rows: readonly number[], tables: Map<string, (Figure & { buf
       ...figures.map(({ buffers }) => count(buffers)),
     ];
   });
-  return `### Queries, one at a time\n\n${markdown(head, lines)}`;
+  return `### Queries, one at a time\n\n${markdown([head, ...lines])}`;
 }
 
 function requestTables(rows: readonly number[], { latencies, rates }: Requests): string[] {
@@ -310,8 +310,8 @@ function requestTables(rows: readonly number[], { latencies, rates }: Requests):
     'last : first',
   ];
   return [
-    `### Requests\n\n${markdown(head, lines)}`,
-    markdown(headRates, perRound),
+    `### Requests\n\n${markdown([head, ...lines])}`,
+    markdown([headRates, ...perRound]),
     `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}.`,
   ];
 }

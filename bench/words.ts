@@ -7,7 +7,7 @@ import { migrate } from '../src/db/schema/migrator.ts';
 import { searchColumns } from '../src/domain/items/search-columns.ts';
 import { splitAgain } from '../src/domain/search/split-again.ts';
 import { openBenchServer } from './bench-server.ts';
-import { markdown } from './markdown.ts';
+import { markdown } from './report.ts';
 import { seedRows } from './seed-rows.ts';
 import type { Stage } from './stage.ts';
 import type { Section } from './suite.ts';
@@ -77,7 +77,7 @@ async function measureWords(rows: number, onProgress: (message: string) => void)
     } finally {
       await client.end();
     }
-    return markdown([`${rows.toLocaleString('en-US')} rows`, ''], lines);
+    return markdown([[`${rows.toLocaleString('en-US')} rows`, ''], ...lines]);
   } finally {
     await server.close();
   }

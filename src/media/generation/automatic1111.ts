@@ -1,58 +1,41 @@
 import type { DialectReader, FoundTexts } from './generation-data.ts';
+import { fieldsOf, splitInfotext } from './infotext-settings.ts';
+import { asList, asLoose, asText, get } from './loose-json.ts';
 
 const NEGATIVE = 'Negative prompt:';
-/** The line of settings. It is the last line and always names the steps. */
-const SETTINGS = /(?:^|\n)[ \t]*Steps: ?\d+/g;
-
-/** Settings that map to a field of the generation data. */
-const KNOWN: Readonly<Record<string, keyof FoundTexts>> = {
-  Steps: 'steps',
-  Sampler: 'sampler',
-  'Schedule type': 'scheduler',
-  'CFG scale': 'cfgScale',
-  Seed: 'seed',
-  Model: 'model',
-  'Model hash': 'modelHash',
-  VAE: 'vae',
-  'Denoising strength': 'denoise',
-  'Clip skip': 'clipSkip',
-  Version: 'version',
-};
 
 /**
- * Reads the infotext of AUTOMATIC1111, Forge and compatible tools: the prompt, `Negative prompt:`, and a line
- * `Steps: 20, Sampler: …`. In a PNG it is the text `parameters`; in JPEG and WebP the EXIF comment.
+ * Reads the infotext of AUTOMATIC1111, Forge, SD.Next, Civitai and compatible tools: the prompt, `Negative prompt:`, and a line
+ * `Steps: 20, Sampler: …` in any order. In a PNG it is the text `parameters`; in JPEG and WebP the EXIF comment.
  */
 export const readAutomatic1111: DialectReader = (texts) => {
-  const own = texts.get('parameters');
   for (const name of ['parameters', 'UserComment', 'COM', 'ImageDescription', 'comment']) {
     const text = texts.get(name);
     const found = text === undefined ? undefined : parseInfotext(text);
     if (found) return found;
   }
-  // Without settings the text is only the prompt. That is certain only under the keyword `parameters`.
-  if (own === undefined || /^\s*[{[]/.test(own)) return undefined;
+  const own = texts.get('parameters');
+  // Without settings the text is only the prompt. That is certain only under the keyword `parameters`. Python writes None for nothing.
+  if (own === undefined || /^\s*([{[]|None\s*$)/.test(own)) return undefined;
   return { source: 'automatic1111', ...splitPrompts(own) };
 };
 
 /** Parses an infotext. Fooocus files may hold one too. */
 export function parseInfotext(text: string): FoundTexts | undefined {
-  const unix = text.replace(/\r\n?/g, '\n');
-  const start = [...unix.matchAll(SETTINGS)].at(-1)?.index;
-  if (start === undefined) return undefined;
-  const settings = readSettings(unix.slice(start).trimStart());
-  const prompts = splitPrompts(unix.slice(0, start));
-  const found: FoundTexts = { source: 'automatic1111', ...prompts, loras: lorasIn(prompts.prompt) };
-  const rest = new Map<string, string>();
-  for (const [name, value] of settings) {
-    const known = Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined;
-    const size = name === 'Size' ? /^(\d+)x(\d+)$/.exec(value) : null;
-    if (size) [, found.width, found.height] = size;
-    else if (known !== undefined) found[known] = value as never;
-    else if (name !== '__proto__') rest.set(name, value);
-  }
-  if (rest.size > 0) found.parameters = Object.fromEntries(rest);
-  return found;
+  const parts = splitInfotext(text.replace(/\r\n?/g, '\n'));
+  if (!parts) return undefined;
+  const prompts = splitPrompts(parts.before);
+  const fields = fieldsOf(parts.settings);
+  const resources = readResources(parts.settings.get('Civitai resources'));
+  const loras = [...lorasIn(prompts.prompt), ...resources.loras];
+  const isFooocus = typeof fields.version === 'string' && fields.version.startsWith('Fooocus');
+  return {
+    ...(fields.model === undefined && resources.model !== undefined && { model: resources.model }),
+    ...prompts,
+    ...fields,
+    loras,
+    source: isFooocus ? 'fooocus' : 'automatic1111',
+  };
 }
 
 function splitPrompts(text: string): { prompt: string; negativePrompt?: string } {
@@ -62,46 +45,7 @@ function splitPrompts(text: string): { prompt: string; negativePrompt?: string }
   return { prompt: text.slice(0, at).trim(), negativePrompt };
 }
 
-/** Parses `Name: value, Name: "a quoted, value"` in one pass over the line. */
-function readSettings(line: string): Map<string, string> {
-  const settings = new Map<string, string>();
-  let at = 0;
-  while (at < line.length && settings.size < 256) {
-    const colon = line.indexOf(':', at);
-    if (colon < 0) break;
-    // An unquoted value may contain commas; the next name begins after the last comma.
-    const name = line.slice(Math.max(at, line.lastIndexOf(',', colon) + 1), colon).trim();
-    let from = colon + 1;
-    while (line[from] === ' ') from += 1;
-    const quoteEnd = line[from] === '"' ? endOfQuote(line, from + 1) : -1;
-    const comma = line.indexOf(',', Math.max(from, quoteEnd));
-    const end = comma < 0 ? line.length : comma;
-    const value = line.slice(from, quoteEnd > 0 ? quoteEnd : end).trim();
-    if (name !== '' && name.length <= 100 && !settings.has(name))
-      settings.set(name, quoteEnd > 0 ? unquoted(value) : value);
-    at = end + 1;
-  }
-  return settings;
-}
-
-/** The index after the closing quote, or -1. */
-function endOfQuote(line: string, from: number): number {
-  for (let at = from; at < line.length; at++) {
-    if (line[at] === '\\') at += 1;
-    else if (line[at] === '"') return at + 1;
-  }
-  return -1;
-}
-
-function unquoted(value: string): string {
-  try {
-    return String(JSON.parse(value));
-  } catch {
-    return value.slice(1, -1);
-  }
-}
-
-function lorasIn(prompt: string): { name: string; weight?: string }[] {
+function lorasIn(prompt: string): { name: string; weight?: unknown }[] {
   const tags = prompt.slice(0, 50_000).matchAll(/<(?:lora|lyco):([^<>]+)>/g);
   return [...tags].flatMap(([, tag = '']) => {
     const [name = '', weight] = tag.split(':', 2);
@@ -109,3 +53,29 @@ function lorasIn(prompt: string): { name: string; weight?: string }[] {
     return [{ name, ...(weight !== undefined && { weight: weight.slice(0, 20) }) }];
   });
 }
+
+/** Civitai lists the checkpoint and the LoRAs as JSON; nothing else in its pictures names them. */
+function readResources(json: string | undefined): { model?: string; loras: { name: string; weight?: unknown }[] } {
+  if (json === undefined || json.length > MAX_RESOURCES) return { loras: [] };
+  let entries: unknown[];
+  try {
+    entries = asList(JSON.parse(json)).slice(0, 100);
+  } catch {
+    return { loras: [] };
+  }
+  const named = entries.flatMap((entry) => {
+    const resource = asLoose(entry);
+    const name = asText(get(resource, 'modelName'));
+    const version = asText(get(resource, 'modelVersionName'));
+    const type = asText(get(resource, 'type'))?.toLowerCase();
+    if (name === undefined) return [];
+    return [{ type, name: version === undefined ? name : `${name} ${version}`, weight: get(resource, 'weight') }];
+  });
+  const model = named.find(({ type }) => type === 'checkpoint' || type === 'model')?.name;
+  const loras = named.filter(({ type }) => /^(lora|locon|lycoris|dora)$/.test(type ?? ''));
+  return {
+    ...(model !== undefined && { model }),
+    loras: loras.map(({ name, weight }) => ({ name, ...(weight !== undefined && { weight }) })),
+  };
+}
+const MAX_RESOURCES = 64 * 1024;

@@ -22,7 +22,7 @@ export async function wordsSuite(stage: Stage): Promise<Section> {
   return {
     title: 'Words',
     about:
-      'What searches by text cost in a table of a million rows, a tenth of them in scripts without spaces; each number once, with nobody else at work.',
+      'What searches by text cost in a table of a million rows, a tenth of them in scripts without spaces; each number once.',
     text: await measureWords(1_000_000, stage.log),
   };
 }

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { type RawAnswer, head, sendRaw } from '../support/raw-http.ts';
 import { bigPng, multipart, png } from '../support/sample-files.ts';
 import { JWT_SECRET, type TestApp, asUser, createTestApp } from '../support/test-app.ts';
+import { until } from '../support/until.ts';
 import { type Traces, expectNoSecretsLogged, expectTraces, traces } from '../support/traces.ts';
 
 let t: TestApp;
@@ -24,6 +25,8 @@ afterAll(async () => {
   await t.close();
 });
 beforeEach(async () => {
+  // Of the test before, the removal of what was interrupted may still be under way.
+  await until(async () => (await traces(t)).intents === 0);
   before = await traces(t);
 });
 /** Whatever was sent: nothing is half stored, and the same process still responds. */

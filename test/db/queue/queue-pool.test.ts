@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { QueuePool } from '../../../src/db/queue/queue-pool.ts';
@@ -21,10 +20,17 @@ const terminate = () =>
   admin.query(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()",
   );
+/** Statements that the server works on. */
+const atWork = async () => {
+  const { rows } = await admin.query<{ count: string }>(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()",
+  );
+  return Number(rows[0]?.count);
+};
 const ask = async (pool: QueuePool, name: string | undefined) => {
   const client = await pool.connect();
   try {
-    const statement = { ...(name !== undefined && { name }), text: 'SELECT pg_sleep(0.4), 7 AS answer' };
+    const statement = { ...(name !== undefined && { name }), text: 'SELECT pg_sleep(2), 7 AS answer' };
     return (await client.query<{ answer: number }>(statement)).rows[0]?.answer;
   } finally {
     client.release();
@@ -39,7 +45,7 @@ test('a statement that records the result of a job is retried when its connectio
     ask(pool, 'get_job/x'),
     ask(pool, undefined),
   ]);
-  await sleep(200);
+  await until(async () => (await atWork()) === 3);
   await terminate();
   expect((await answers).map((answer) => (answer.status === 'fulfilled' ? answer.value : 'lost'))).toEqual([
     7,

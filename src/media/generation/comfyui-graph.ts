@@ -1,4 +1,5 @@
-import { asList, asLoose, asText, get, type Loose } from './loose-json.ts';
+import { chosenInput } from './comfyui-switch.ts';
+import { asLoose, asText, get, type Loose } from './loose-json.ts';
 
 /** A node of a graph that was run. An input is a value or a link `[node id, output]`. */
 export interface GraphNode {
@@ -17,6 +18,8 @@ export interface Link {
 const MAX_NODES = 5000;
 const MAX_INPUTS = 100;
 const MAX_STEPS = 20_000;
+/** Switches behind one another. */
+const MAX_SWITCHES = 50;
 
 /** An untrusted graph: its links may be broken or circular. Every walk counts its steps, so it ends. */
 export class Graph {
@@ -41,7 +44,23 @@ export class Graph {
     const value = get(node.inputs, input);
     if (!Array.isArray(value) || value.length !== 2) return undefined;
     const source = this.#byId.get(asText(value[0]) ?? '');
-    return source && { node: source, output: typeof value[1] === 'number' ? value[1] : 0 };
+    return source && this.#chosen({ node: source, output: typeof value[1] === 'number' ? value[1] : 0 });
+  }
+
+  /** Behind switches: the side that was used. */
+  #chosen(link: Link): Link | undefined {
+    let at = link;
+    for (let passed = 0; passed < MAX_SWITCHES; passed += 1) {
+      const input = chosenInput((id) => this.#byId.get(id), at.node);
+      if (input === undefined) return at;
+      const value = get(at.node.inputs, input);
+      // The side holds a value of its own.
+      if (!Array.isArray(value)) return at;
+      const next = this.#byId.get(asText(value[0]) ?? '');
+      if (!next) return undefined;
+      at = { node: next, output: typeof value[1] === 'number' ? value[1] : 0 };
+    }
+    return at;
   }
 
   links(node: GraphNode): (Link & { input: string })[] {
@@ -91,51 +110,3 @@ export class Graph {
     return undefined;
   }
 }
-
-/** Builds the graph from the editor's format, whose values have no names: only those of known nodes get names. */
-export function graphOfWorkflow(workflow: Loose): Loose {
-  const sources = new Map<string, [string, number]>();
-  for (const entry of asList(get(workflow, 'links')).slice(0, MAX_STEPS)) {
-    const [id, from, output] = asList(entry);
-    sources.set(String(id), [String(from), typeof output === 'number' ? output : 0]);
-  }
-  const nodes = new Map<string, Loose>();
-  for (const entry of asList(get(workflow, 'nodes')).slice(0, MAX_NODES)) {
-    const node = asLoose(entry);
-    const type = get(node, 'type');
-    // Modes 2 and 4: muted, and bypassed.
-    if (typeof type !== 'string' || get(node, 'mode') === 2 || get(node, 'mode') === 4) continue;
-    const inputs = new Map<string, unknown>();
-    const names = WIDGETS[type] ?? [];
-    for (const [index, value] of asList(get(node, 'widgets_values')).entries()) {
-      const name = names[index];
-      if (name !== undefined) inputs.set(name, value);
-    }
-    for (const input of asList(get(node, 'inputs')).slice(0, 100)) {
-      const name = get(asLoose(input), 'name');
-      const source = sources.get(String(get(asLoose(input), 'link')));
-      if (typeof name === 'string' && source) inputs.set(name, source);
-    }
-    nodes.set(String(get(node, 'id')), { class_type: type, inputs: Object.fromEntries(inputs) });
-  }
-  return Object.fromEntries(nodes);
-}
-
-/** Names of the values of core nodes, in the order of the editor's format. */
-const WIDGETS: Readonly<Record<string, readonly string[]>> = {
-  KSampler: ['seed', 'control_after_generate', 'steps', 'cfg', 'sampler_name', 'scheduler', 'denoise'],
-  KSamplerAdvanced: ['add_noise', 'noise_seed', 'control_after_generate', 'steps', 'cfg', 'sampler_name', 'scheduler'],
-  CLIPTextEncode: ['text'],
-  CheckpointLoaderSimple: ['ckpt_name'],
-  UNETLoader: ['unet_name'],
-  VAELoader: ['vae_name'],
-  LoraLoader: ['lora_name', 'strength_model', 'strength_clip'],
-  LoraLoaderModelOnly: ['lora_name', 'strength_model'],
-  EmptyLatentImage: ['width', 'height'],
-  EmptySD3LatentImage: ['width', 'height'],
-  RandomNoise: ['noise_seed'],
-  KSamplerSelect: ['sampler_name'],
-  BasicScheduler: ['scheduler', 'steps', 'denoise'],
-  CFGGuider: ['cfg'],
-  FluxGuidance: ['guidance'],
-};

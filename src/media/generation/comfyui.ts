@@ -1,5 +1,7 @@
 import { readAutomatic1111 } from './automatic1111.ts';
-import { Graph, graphOfWorkflow, type GraphNode } from './comfyui-graph.ts';
+import { Graph, type GraphNode } from './comfyui-graph.ts';
+import { lorasOf } from './comfyui-loras.ts';
+import { graphOfWorkflow } from './comfyui-workflow.ts';
 import { comfyuiTexts } from './comfyui-texts.ts';
 import type { DialectReader, FoundTexts } from './generation-data.ts';
 import { asLoose, get, MAX_GRAPH, parseObject } from './loose-json.ts';
@@ -28,14 +30,19 @@ function readGraph(graph: Graph): FoundTexts {
   const guider = graph.link(sampler, 'guider')?.node ?? sampler;
   const chosen = graph.link(sampler, 'sampler')?.node ?? sampler;
   const sigmas = graph.link(sampler, 'sigmas')?.node ?? sampler;
-  const positive = promptText(graph, guider, 'positive') ?? promptText(graph, guider, 'conditioning');
+  // WanVideo's samplers take both texts through one input.
+  const encoder = graph.link(sampler, 'text_embeds')?.node ?? guider;
+  const positive =
+    promptText(graph, encoder, 'positive') ??
+    promptText(graph, encoder, 'conditioning') ??
+    promptText(graph, encoder, 'positive_prompt');
   const models = modelChain(graph, get(guider.inputs, 'model') === undefined ? sampler : guider);
-  const sized = latent && [...graph.upstream([latent])].find((node) => graph.value(node, 'width') !== undefined);
+  const sized = latent && [...graph.upstream([latent])].find((node) => graph.value(node, ...WIDTHS) !== undefined);
   const loader = models.find((node) => modelName(graph, node) !== undefined);
   return {
     source: 'comfyui',
     prompt: positive,
-    negativePrompt: promptText(graph, guider, 'negative'),
+    negativePrompt: promptText(graph, encoder, 'negative') ?? promptText(graph, encoder, 'negative_prompt'),
     seed: graph.value(noise, 'noise_seed', 'seed'),
     steps: graph.value(sigmas, 'steps'),
     sampler: graph.value(chosen, 'sampler_name', 'sampler'),
@@ -44,8 +51,9 @@ function readGraph(graph: Graph): FoundTexts {
     denoise: graph.value(sigmas, 'denoise'),
     model: loader && modelName(graph, loader),
     vae: vaeName(graph),
-    width: sized && graph.value(sized, 'width', 'empty_latent_width'),
+    width: sized && graph.value(sized, ...WIDTHS),
     height: sized && graph.value(sized, 'height', 'empty_latent_height'),
+    clipSkip: clipSkip(graph, encoder),
     loras: models.flatMap((node) => lorasOf(graph, node)),
   };
 }
@@ -97,6 +105,19 @@ function readWithoutSampler(graph: Graph): FoundTexts {
   };
 }
 
+const WIDTHS = ['width', 'empty_latent_width'];
+
+/** How many of the text encoder's last layers are left out: `stop_at_clip_layer: -2` is what others call clip skip 2. */
+function clipSkip(graph: Graph, from: GraphNode): number | undefined {
+  const start = ['positive', 'conditioning', 'clip'].map((name) => graph.link(from, name)?.node).find((node) => node);
+  if (!start) return undefined;
+  for (const node of graph.upstream([start])) {
+    const layer = graph.value(node, 'stop_at_clip_layer', 'clip_skip');
+    if (typeof layer === 'number' && layer !== 0) return Math.abs(layer);
+  }
+  return undefined;
+}
+
 /** Inputs through which text reaches an encoder, or is forwarded by text nodes. */
 const TEXT_INPUTS = ['text', 'text_g', 'text_l', 't5xxl', 'clip_l', 'clip_g', 'prompt', 'string', 'value', 'Text']
   .concat([
@@ -111,7 +132,7 @@ const TEXT_INPUTS = ['text', 'text_g', 'text_l', 't5xxl', 'clip_l', 'clip_g', 'p
     'string2',
     'wildcard_text',
   ])
-  .concat(['text_positive', 'populated_text', 'text1', 'text2', 'text_0', 'prompt_1', 'prompt_2']);
+  .concat(['tags', 'lyrics', 'text_positive', 'populated_text', 'text1', 'text2', 'text_0', 'prompt_1', 'prompt_2']);
 /** Inputs that never lead to text of the prompt. */
 const OTHER_INPUTS = /^(clip|model|vae|image|images|pixels|mask|samples|latent|control_net|style_model|clip_vision)/;
 
@@ -160,7 +181,10 @@ function texts(graph: Graph, start: GraphNode, role: string): string[] {
   const seen = new Set<string>();
   const nodes = graph.enter(seen, start.id) ? [start] : [];
   for (const node of nodes) {
+    const hasPopulated = typeof get(node.inputs, 'populated_text') === 'string';
     for (const name of role === '' ? TEXT_INPUTS : [...TEXT_INPUTS, role]) {
+      // The text with its choices made is the prompt; its template is not.
+      if (hasPopulated && name === 'wildcard_text') continue;
       const value = get(node.inputs, name);
       const link = graph.link(node, name);
       if (typeof value === 'string' && value.trim() !== '') found.push(value.trim());
@@ -197,25 +221,12 @@ function modelChain(graph: Graph, from: GraphNode): GraphNode[] {
 function modelName(graph: Graph, node: GraphNode): string | undefined {
   if (/(lora|vae|clip|controlnet|upscale)/i.test(node.type) && !/checkpoint/i.test(node.type)) return undefined;
   const names = ['ckpt_name', 'unet_name', 'base_ckpt_name', 'model_name', 'diffusion_name', 'gguf_name', 'model_path'];
-  const value = graph.value(node, ...names);
+  // Loaders of WanVideo and others name it `model`; elsewhere that is a link.
+  const own = /loader/i.test(node.type) ? get(node.inputs, 'model') : undefined;
+  const value = graph.value(node, ...names) ?? (typeof own === 'string' ? own : undefined);
   // Some loaders store a menu entry as an object.
   const name = get(asLoose(value), 'content') ?? value;
   return typeof name === 'string' && name !== '' ? name : undefined;
-}
-
-function lorasOf(graph: Graph, node: GraphNode): { name: unknown; weight?: unknown }[] {
-  const name = graph.value(node, 'lora_name');
-  if (typeof name === 'string' && name !== 'None') {
-    return [{ name, weight: graph.value(node, 'strength_model', 'lora_model_strength', 'strength') }];
-  }
-  // Loaders of several LoRAs store each as an object: { on, lora, strength }.
-  return Object.values(node.inputs).flatMap((value) => {
-    const entry = asLoose(value);
-    const lora = get(entry, 'lora');
-    return typeof lora === 'string' && get(entry, 'on') !== false
-      ? [{ name: lora, weight: get(entry, 'strength') }]
-      : [];
-  });
 }
 
 function vaeName(graph: Graph): unknown {

@@ -80,9 +80,9 @@ function handlerPart(body: JsonObject): JsonObject {
   const finished = isPiece(body) || asObject(body['image'])['type'] === 'output';
   if (!finished || LISTS.some((name) => name in part)) return part;
   const nested = ['image', 'imageData', 'data'].find((name) => typeof body[name] === 'object' && body[name] !== null);
-  if (nested !== undefined) return { ...part, [nested]: null, images: [body[nested] ?? null] };
-  const fields = only([...PATHS, ...CONTENTS, 'filename', 'subfolder']);
-  return { ...part, ...fields, images: [fields] };
+  const fields = nested === undefined ? only([...PATHS, ...CONTENTS, 'filename', 'subfolder']) : only([nested]);
+  const image = nested === undefined ? fields : (body[nested] ?? null);
+  return imageOutput(image) ? { ...part, ...fields, images: [image] } : part;
 }
 
 /** Messages for final states that RunPod sends without one. */

@@ -162,7 +162,8 @@ test('a piece is a finished output of a job that still runs, in whatever form it
 test('a preview of a job that runs is no piece', () => {
   const image = { filename: 'p.png', type: 'temp', data: PNG };
   expect(runpod.parse({ job_id: 'j', status: 'IN_PROGRESS', image })).toMatchObject({ state: 'running', outputs: [] });
-  expect(runpod.parse({ job_id: 'j', status: 'IMAGE_READY', image })).toMatchObject({ state: 'running', outputs: [] });
+  const preview = runpod.parse({ job_id: 'j', status: 'IMAGE_READY', image });
+  expect(preview).toMatchObject({ state: 'running', outputs: [], ignored: [{ reason: expect.any(String) }] });
   const done = runpod.parse({ job_id: 'j', status: 'IN_PROGRESS', image: { ...image, type: 'output' } });
   expect(done).toMatchObject({ state: 'running', outputs: [{ filename: 'p.png' }] });
 });

@@ -11,7 +11,8 @@ import { countPending, takePendingLocations } from '../src/db/objects/locations.
 import { catchUpRollups } from '../src/db/search/rollups.ts';
 import { runItems } from '../src/db/runs/run-outputs.ts';
 import { takeDueRuns } from '../src/db/runs/runs.ts';
-import { countItems, listItemIds, readFound, searchItems } from '../src/db/search/search.ts';
+import { listItemIds } from '../src/db/search/offset-list.ts';
+import { countItems, readFound, searchItems } from '../src/db/search/search.ts';
 import { readStats, readTagCounts } from '../src/db/search/stats.ts';
 import { SPREAD } from './seed-rows.ts';
 

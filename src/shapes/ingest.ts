@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { AppError } from '../errors.ts';
 import { component, jsonObject, ref, text, requestComponent } from './common.ts';
 import { flatFields } from './item-fields.ts';
 
@@ -64,20 +65,39 @@ export const ObjectSource = requestComponent(
     description: 'An object that is in a store already; it is not deleted with the item. Needs media:admin.',
   },
 );
+/** What is known of bytes that lie elsewhere; nothing of it is verified. */
+const recorded = {
+  mimeType: text('Type of the file, if it is known.', 50, { examples: ['image/png'] }),
+  bytes: Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'Size of the file, if it is known.',
+    examples: [524_288],
+  }),
+};
+const storageUrl = { maxLength: 2000, description: 'Where the bytes lie.' };
+const HTTP_URL = '^https?://[^\\s\\\\]+$';
+const storageProvider = Type.String({
+  minLength: 1,
+  maxLength: 50,
+  description: 'Who keeps them.',
+  examples: ['cdn'],
+});
+
 export const ExternalSource = requestComponent(
   'ExternalSource',
   {
     type: source('external'),
-    storageUrl: Type.String({
-      pattern: '^https?://[^\\s\\\\]+$',
-      maxLength: 2000,
-      description: 'Where the bytes lie.',
-      examples: ['https://cdn.example.com/out.png'],
-    }),
-    storageProvider: Type.String({ minLength: 1, maxLength: 50, description: 'Who keeps them.', examples: ['cdn'] }),
-    mimeType: Type.Optional(text('Type of the file, if it is known.', 50)),
+    storageUrl: Type.String({ ...storageUrl, pattern: HTTP_URL, examples: ['https://cdn.example.com/out.png'] }),
+    storageProvider,
+    mimeType: Type.Optional(recorded.mimeType),
+    bytes: Type.Optional(recorded.bytes),
   },
-  { additionalProperties: false, description: 'A record only: the bytes stay where they are.' },
+  {
+    additionalProperties: false,
+    description:
+      'A record only: the bytes stay where they are. What is said of them (also `sha256`, beside the source) is recorded, not verified.',
+  },
 );
 
 export const IngestJson = requestComponent(
@@ -98,10 +118,29 @@ export const IngestJson = requestComponent(
         description: 'Where the bytes come from. Left out for a failed generation.',
       }),
     ),
+    storageUrl: Type.Optional(
+      Type.String({
+        ...storageUrl,
+        pattern: `${HTTP_URL}|^$`,
+        description:
+          'In place of `source`: where the bytes lie. The item is only recorded, as with a source of the type `external`. Empty for a failed generation.',
+        examples: ['https://raw.githubusercontent.com/owner/repository/main/file-library/fox.png'],
+      }),
+    ),
+    storageProvider: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 50,
+        description: 'Beside `storageUrl`: who keeps them. Default: `external`.',
+        examples: ['github'],
+      }),
+    ),
+    mimeType: Type.Optional({ ...recorded.mimeType, description: 'Beside `storageUrl`: type of the file.' }),
+    bytes: Type.Optional({ ...recorded.bytes, description: 'Beside `storageUrl`: size of the file.' }),
   },
   {
     additionalProperties: false,
-    description: 'One item, with a source, or without one and `status: "failed"`.',
+    description: 'One item, with a source or a storage URL, or without both and `status: "failed"`.',
     examples: [
       {
         userId: 'user-1',
@@ -109,7 +148,51 @@ export const IngestJson = requestComponent(
         tags: ['fox'],
         source: { type: 'url', url: 'https://cdn.example.com/out.png' },
       },
+      {
+        userId: 'user-1',
+        prompt: 'a red fox in the snow',
+        storageUrl: 'https://raw.githubusercontent.com/owner/repository/main/file-library/fox.png',
+        storageProvider: 'github',
+        mimeType: 'image/png',
+        bytes: 524_288,
+      },
     ],
   },
 );
 export type IngestJson = Static<typeof IngestJson>;
+
+/** An external source whose provider may bear the name of a store here: in such a table, `local` and `github` are addresses. */
+type RecordedSource = Static<typeof ExternalSource> & { asWritten: true };
+
+const BESIDE_URL = ['storageProvider', 'mimeType', 'bytes'] as const;
+
+/**
+ * The source of an item whose bytes lie elsewhere, told by fields of the item, as in a table `generated_images`: `storageUrl` and what
+ * stands beside it. Other items are returned as they are. @throws AppError invalid_request
+ */
+export function withStorageUrl({
+  storageUrl: url,
+  storageProvider: provider,
+  mimeType,
+  bytes,
+  ...rest
+}: IngestJson): Omit<IngestJson, 'storageUrl' | 'source' | (typeof BESIDE_URL)[number]> & {
+  source?: IngestJson['source'] | RecordedSource;
+} {
+  if (url !== undefined && url !== '') {
+    if (rest.source !== undefined)
+      throw new AppError('invalid_request', "Send 'source' or 'storageUrl', not both.", { field: 'storageUrl' });
+    const source = { type: 'external' as const, storageUrl: url, storageProvider: provider ?? 'external' };
+    return { ...rest, source: { ...source, mimeType, bytes, asWritten: true } };
+  }
+  const beside = { storageProvider: provider, mimeType, bytes };
+  const field = BESIDE_URL.find((name) => beside[name] !== undefined);
+  // A writer of such a table sends the same fields for a failure.
+  if (field !== undefined && rest.status !== 'failed')
+    throw new AppError(
+      'invalid_request',
+      `'${field}' is recorded of an item with a 'storageUrl'; of bytes that are sent it is told from them.`,
+      { field },
+    );
+  return rest;
+}

@@ -777,7 +777,7 @@ export interface paths {
         };
         /**
          * List images, by offset
-         * @description Newest first, whole up to 8 MiB and abridged from there on. `GET /v1/media` pages without reading what was left out.
+         * @description Newest first, whole up to 8 MiB and abridged from there on; with `stats=true` their number, size and formats instead. `GET /v1/media` pages without reading what was left out, and without counting.
          */
         get: operations["compatListImages"];
         put?: never;
@@ -1242,6 +1242,11 @@ export interface components {
         };
         /** @description Several items at once. */
         BatchRequest: {
+            /**
+             * @description Owner of all items that do not name their own.
+             * @example user-1
+             */
+            userId?: string | null;
             /** @description Up to 100 items, each like the JSON form of `POST /v1/media`. */
             items: components["schemas"]["IngestJson"][];
         };
@@ -1287,7 +1292,7 @@ export interface components {
              */
             promptId: string;
         };
-        /** @description An item, with its path on the network volume. */
+        /** @description An item, with the names that older front ends know. */
         CompatImage: {
             /**
              * @description Id of the item.
@@ -1440,22 +1445,42 @@ export interface components {
             /** @description Long texts are cut, and `metadata` and `generation` are empty, to keep the answer small; `GET /v1/media/{id}` has all. */
             abridged?: boolean;
             /**
+             * @description Address of its bytes under the path of older systems; null when there are none.
+             * @example http://127.0.0.1:8080/api/images/42/data
+             */
+            dataUrl: string | null;
+            /** @description The same as `bytes`. */
+            fileSize: number | null;
+            /**
+             * @description Its type as an extension.
+             * @example png
+             */
+            format: string | null;
+            /**
              * @description Where it lies on the volume, as back ends see it that have mounted it.
              * @example /runpod-volume/outputs/user-1/fox-0f2c.png
              */
             networkVolumePath: string | null;
         };
-        /** @description Images, as older front ends expect them. */
-        CompatImages: {
+        /** @description Images, or with `stats=true` their totals, as older front ends expect them. */
+        CompatImageList: {
             /**
-             * @description Whether all of them are stored, or will be.
+             * @description Always true; a failure is a problem document.
              * @example true
              */
             success: boolean;
-            /** @description Why one of them could not be stored. */
-            error?: string;
             /** @description The images. */
-            images: components["schemas"]["CompatImage"][];
+            images?: components["schemas"]["CompatImage"][];
+            /** @description Images in this answer. */
+            count?: number;
+            /** @description Images in all pages. */
+            total?: number;
+            /**
+             * @description Whether there are others behind these.
+             * @example false
+             */
+            hasMore?: boolean;
+            stats?: components["schemas"]["CompatStats"];
         };
         /** @description All that is known of a run, as metadata.json tells it. */
         CompatRun: {
@@ -1640,6 +1665,18 @@ export interface components {
             /** @description Long texts are cut, and `metadata` and `generation` are empty, to keep the answer small; `GET /v1/media/{id}` has all. */
             abridged?: boolean;
             /**
+             * @description Address of its bytes under the path of older systems; null when there are none.
+             * @example http://127.0.0.1:8080/api/images/42/data
+             */
+            dataUrl: string | null;
+            /** @description The same as `bytes`. */
+            fileSize: number | null;
+            /**
+             * @description Its type as an extension.
+             * @example png
+             */
+            format: string | null;
+            /**
              * @description Where it lies on the volume, as back ends see it that have mounted it.
              * @example /runpod-volume/outputs/user-1/fox-0f2c.png
              */
@@ -1654,6 +1691,40 @@ export interface components {
             /** @description Outputs that the run has. */
             count: number;
         };
+        /** @description The images that were saved; `image` is the first of them. */
+        CompatSavedImages: {
+            /**
+             * @description Whether all of them are stored, or will be.
+             * @example true
+             */
+            success: boolean;
+            /** @description Why one of them could not be stored. */
+            error?: string;
+            image?: components["schemas"]["CompatImage"];
+            /** @description The images. */
+            images: components["schemas"]["CompatImage"][];
+        };
+        /** @description A user's images as a whole. */
+        CompatStats: {
+            /** @description Images. */
+            totalImages: number;
+            /** @description Their bytes. */
+            totalSize: number;
+            /**
+             * @description Images of each format.
+             * @example {
+             *       "png": 12,
+             *       "jpg": 3
+             *     }
+             */
+            formatBreakdown: {
+                [key: string]: number;
+            };
+            /** @description Those whose bytes can be read: they have a `dataUrl`. */
+            imagesWithData: number;
+            /** @description The others. */
+            imagesWithoutData: number;
+        };
         /** @description A name and its number of items. */
         Count: {
             /**
@@ -1667,7 +1738,7 @@ export interface components {
              */
             count: number;
         };
-        /** @description A record only: the bytes stay where they are. */
+        /** @description A record only: the bytes stay where they are. What is said of them (also `sha256`, beside the source) is recorded, not verified. */
         ExternalSource: {
             /**
              * @description Kind of the source. (enum property replaced by openapi-typescript)
@@ -1684,8 +1755,16 @@ export interface components {
              * @example cdn
              */
             storageProvider: string;
-            /** @description Type of the file, if it is known. */
+            /**
+             * @description Type of the file, if it is known.
+             * @example image/png
+             */
             mimeType?: string | null;
+            /**
+             * @description Size of the file, if it is known.
+             * @example 524288
+             */
+            bytes?: number | null;
         };
         /** @description Media in a provider's answer that became no item: side files, drafts, echoes of the request. */
         IgnoredMedia: {
@@ -1935,7 +2014,7 @@ export interface components {
             file: string;
         };
         /**
-         * @description One item, with a source, or without one and `status: "failed"`.
+         * @description One item, with a source or a storage URL, or without both and `status: "failed"`.
          * @example {
          *       "userId": "user-1",
          *       "prompt": "a red fox in the snow",
@@ -1946,6 +2025,14 @@ export interface components {
          *         "type": "url",
          *         "url": "https://cdn.example.com/out.png"
          *       }
+         *     }
+         * @example {
+         *       "userId": "user-1",
+         *       "prompt": "a red fox in the snow",
+         *       "storageUrl": "https://raw.githubusercontent.com/owner/repository/main/file-library/fox.png",
+         *       "storageProvider": "github",
+         *       "mimeType": "image/png",
+         *       "bytes": 524288
          *     }
          */
         IngestJson: {
@@ -2046,6 +2133,26 @@ export interface components {
             };
             /** @description Where the bytes come from. Left out for a failed generation. */
             source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"];
+            /**
+             * @description In place of `source`: where the bytes lie. The item is only recorded, as with a source of the type `external`. Empty for a failed generation.
+             * @example https://raw.githubusercontent.com/owner/repository/main/file-library/fox.png
+             */
+            storageUrl?: string | null;
+            /**
+             * @description Beside `storageUrl`: who keeps them. Default: `external`.
+             * @example github
+             */
+            storageProvider?: string | null;
+            /**
+             * @description Beside `storageUrl`: type of the file.
+             * @example image/png
+             */
+            mimeType?: string | null;
+            /**
+             * @description Beside `storageUrl`: size of the file.
+             * @example 524288
+             */
+            bytes?: number | null;
         };
         /** @description The work at a generating back end. */
         Job: {
@@ -6592,10 +6699,20 @@ export interface operations {
                 userId?: string;
                 /** @description Only those of this job. */
                 jobId?: string;
-                /** @description Images at most. */
+                /** @description Images at most; more than 200 are never sent at once, `hasMore` tells of the others. */
                 limit?: number;
                 /** @description Images to leave out. */
                 offset?: number;
+                /**
+                 * @description `newest`, `oldest`, `largest`, `smallest` or `name`; any other word means `newest`.
+                 * @example oldest
+                 */
+                sortBy?: string;
+                /**
+                 * @description `true` returns totals in place of images.
+                 * @example false
+                 */
+                stats?: string;
             };
             header?: never;
             path?: never;
@@ -6609,7 +6726,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CompatImages"];
+                    "application/json": components["schemas"]["CompatImageList"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */
@@ -6651,7 +6768,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CompatImages"];
+                    "application/json": components["schemas"]["CompatSavedImages"];
                 };
             };
             /** @description The request cannot be served as it is; `code` and `detail` say what to change. */

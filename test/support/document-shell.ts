@@ -26,8 +26,7 @@ export interface DocumentShell {
 export async function startDocumentShell(): Promise<DocumentShell> {
   const data = await createDataFolder('documents');
   const folder = await mkdtemp(path.join(tmpdir(), 'mediakeep-documents-'));
-  for (const name of ['package.json', 'src', 'node_modules', 'examples', 'migrations'])
-    await symlink(path.join(CHECKOUT, name), path.join(folder, name));
+  await linkCheckout(folder);
   const comfy = await startFakeComfy();
   const origin = await startOrigin();
   const promptId = comfy.queue();
@@ -44,28 +43,11 @@ export async function startDocumentShell(): Promise<DocumentShell> {
     service,
     data,
     folder,
-    run: async (script) => {
-      const preamble = [
-        'set -eu -o pipefail',
-        // As npm starts a package's command: `npx` itself would take a second each time.
-        'npx() { test "$1" = mediakeep; shift; node src/cli/bin.js "$@"; }',
-        'curl() { command curl --fail-with-body "$@"; }',
-      ].join('\n');
-      await writeFile(path.join(folder, 'script.sh'), `${preamble}\n${script}`);
-      const { stdout } = await promisify(execFile)('bash', ['script.sh'], {
-        cwd: folder,
-        env: {
-          PATH: `${path.dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
-          HOME: folder,
-          DATA_DIR: data.path,
-          IMAGE_URL: `${origin.url}/ok/1.png`,
-          PROMPT_ID: promptId,
-        },
-      }).catch((error: Error & { stdout: string; stderr: string }) => {
-        throw new Error(`${error.stdout.slice(-1500)}\n${error.stderr.slice(-1500)}`);
-      });
-      return stdout;
-    },
+    run: (script) =>
+      runAsTyped(script, {
+        folder,
+        env: { DATA_DIR: data.path, IMAGE_URL: `${origin.url}/ok/1.png`, PROMPT_ID: promptId },
+      }),
     close: async () => {
       service.kill('SIGTERM');
       await service.ended;
@@ -75,6 +57,33 @@ export async function startDocumentShell(): Promise<DocumentShell> {
       await data.remove();
     },
   };
+}
+
+/** Makes a folder look like the checkout to commands that run in it. */
+export async function linkCheckout(folder: string): Promise<void> {
+  for (const name of ['package.json', 'src', 'node_modules', 'examples', 'migrations'])
+    await symlink(path.join(CHECKOUT, name), path.join(folder, name));
+}
+
+/** Runs commands in one shell, with only these variables; a failed request ends it. @throws with the end of its output */
+export async function runAsTyped(
+  script: string,
+  { folder, env }: { folder: string; env: Record<string, string> },
+): Promise<string> {
+  const preamble = [
+    'set -eu -o pipefail',
+    // As npm starts a package's command: `npx` itself would take a second each time.
+    'npx() { test "$1" = mediakeep; shift; node src/cli/bin.js "$@"; }',
+    'curl() { command curl --fail-with-body "$@"; }',
+  ].join('\n');
+  await writeFile(path.join(folder, 'script.sh'), `${preamble}\n${script}`);
+  const { stdout } = await promisify(execFile)('bash', ['script.sh'], {
+    cwd: folder,
+    env: { PATH: `${path.dirname(process.execPath)}:${process.env['PATH'] ?? ''}`, HOME: folder, ...env },
+  }).catch((error: Error & { stdout: string; stderr: string }) => {
+    throw new Error(`${error.stdout.slice(-1500)}\n${error.stderr.slice(-1500)}`);
+  });
+  return stdout;
 }
 
 /** Commands as one script; each block says in the output where it begins. */

@@ -5,7 +5,7 @@ import { Type } from 'typebox';
 import { type ImportRecordsSummary, type Line, importRecords } from '../../domain/imports/import-records.ts';
 import { codeOf, isAppError } from '../../errors.ts';
 import { ref } from '../../shapes/common.ts';
-import { IngestJson } from '../../shapes/ingest.ts';
+import { IngestJson, withStorageUrl } from '../../shapes/ingest.ts';
 import { type JsonLine, readJsonLines } from '../../sources/imports/record-lines.ts';
 import type { CommandContext } from '../runtime/command-context.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
@@ -19,7 +19,7 @@ export interface ImportRecordsCommandOptions {
   json?: boolean;
 }
 
-const checkRecord = createJsonCheck<ImportRecord>(ref(IngestJson));
+const checkRecord = createJsonCheck<IngestJson>(ref(IngestJson));
 const checkPath = createJsonCheck<{ type: 'path'; path: string }>(
   Type.Object(
     { type: Type.Literal('path'), path: Type.String({ minLength: 1, maxLength: 2000 }) },
@@ -72,9 +72,9 @@ function check({ line, value }: { line: number; value: Record<string, unknown> }
       return { line, problem: "'isCurrent' must be true or false." };
     const isPath = typeof source === 'object' && source !== null && (source as { type?: unknown }).type === 'path';
     const record = isPath
-      ? { ...checkRecord(fields), source: checkPath(source) }
+      ? { ...checkRecord(fields), source: checkPath(source) as never }
       : checkRecord({ ...fields, ...(source !== undefined && source !== null && { source }) });
-    return { line, record: { ...record, isCurrent: isCurrent === true } };
+    return { line, record: { ...(withStorageUrl(record) as ImportRecord), isCurrent: isCurrent === true } };
   } catch (error) {
     if (!isAppError(error)) throw error;
     return { line, problem: error.message };

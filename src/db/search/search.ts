@@ -159,25 +159,3 @@ export async function matchingIds(
     .execute();
   return rows.map((row) => row.id);
 }
-
-/**
- * Ids of items newest first, without failures, from an offset on; the skipped rows are read all the same. For callers that cannot
- * page otherwise.
- */
-export async function listItemIds(
-  db: Db,
-  {
-    limit,
-    offset,
-    ...filter
-  }: { userId?: string | undefined; jobId?: string | undefined; limit: number; offset: number },
-): Promise<string[]> {
-  const rows = await filtered(db.selectFrom('generated_images').select('generated_images.id'), filter)
-    .where('generated_images.status', 'in', ['success', 'pending'])
-    .orderBy('generated_images.created_at', 'desc')
-    .orderBy('generated_images.id', 'desc')
-    .limit(limit)
-    .offset(offset)
-    .execute();
-  return rows.map((row) => row.id);
-}

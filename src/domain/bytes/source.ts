@@ -15,11 +15,22 @@ export interface BytesSource {
   finish?: (digests: { sha256: string }) => Promise<ItemInput> | ItemInput;
 }
 
+/** Bytes that lie elsewhere, and what the caller says of them. */
+export interface ExternalSource {
+  type: 'external';
+  storageUrl: string;
+  storageProvider: string;
+  mimeType?: string | undefined;
+  bytes?: number | undefined;
+  /** The provider's name may be that of a store here, as older systems wrote it. */
+  asWritten?: true | undefined;
+}
+
 export type Source =
   | BytesSource
   | { type: 'url'; url: string }
   | { type: 'object'; store: string; key: string }
-  | { type: 'external'; storageUrl: string; storageProvider: string; mimeType?: string | undefined }
+  | ExternalSource
   | { type: 'none' };
 
 /**

@@ -3,9 +3,10 @@ import type { JsonObject } from '../../json/json.ts';
 import { readBounded } from '../../db/items/item-pages.ts';
 import { mediaOfRunIds } from '../../db/runs/run-outputs.ts';
 import { type Run, findRun } from '../../db/runs/runs.ts';
-import { listItemIds } from '../../db/search/search.ts';
+import { LIST_ORDERS, countListed, listItemIds, listedByType } from '../../db/search/offset-list.ts';
 import { locationsOfMany } from '../../db/objects/locations.ts';
 import { AppError } from '../../errors.ts';
+import { mediaTypeByMime } from '../../media/media-type.ts';
 import { runpod } from '../../sources/providers/runpod.ts';
 import { savedImages } from '../../sources/answers/saved-image.ts';
 import { abridgedToFit, itemsThatFit } from '../search/answer-size.ts';
@@ -24,17 +25,68 @@ const MAX_RUN_ITEMS = 1000;
 /** Maximum bytes of JSON of a run's items, which are sent twice: as items and in the form of metadata.json. */
 const MAX_RUN_BYTES = 4 * 1024 * 1024;
 
+/** Items in one list by offset; a higher limit gets as many. */
+const MAX_LISTED = 200;
+
+interface WantedImages {
+  userId?: string | undefined;
+  jobId?: string | undefined;
+}
+
+export interface ImagePage {
+  items: MediaItem[];
+  /** Of all pages. */
+  total: number;
+  hasMore: boolean;
+}
+
 /**
- * Lists items newest first by offset, as older systems page; the database reads the skipped rows too. Items beyond 8 MiB are
- * abridged, because leaving them out would shift every later page. @throws AppError user_mismatch
+ * Lists items by offset, as older systems page; the database reads the skipped rows too. An order that is not known is that of older
+ * systems: newest first. Items beyond 8 MiB are abridged, because leaving them out would shift every later page.
+ * @throws AppError user_mismatch
  */
 export async function imagesByOffset(
   deps: Deps,
   caller: Caller,
-  { userId, ...page }: { userId?: string | undefined; jobId?: string | undefined; limit: number; offset: number },
-): Promise<MediaItem[]> {
-  const ids = await listItemIds(deps.db, { ...page, userId: scopeOf(caller, userId) });
-  return abridgedToFit(await readBounded(deps.db, ids, MAX_LIST_BYTES), MAX_LIST_BYTES);
+  {
+    userId,
+    jobId,
+    limit,
+    offset,
+    sortBy,
+  }: WantedImages & { limit: number; offset: number; sortBy?: string | undefined },
+): Promise<ImagePage> {
+  const filter = { jobId, userId: scopeOf(caller, userId) };
+  const order = LIST_ORDERS.find((known) => known === sortBy) ?? 'newest';
+  const ids = await listItemIds(deps.db, { ...filter, order, limit: Math.min(limit, MAX_LISTED), offset });
+  const total = await countListed(deps.db, filter);
+  const items = abridgedToFit(await readBounded(deps.db, ids, MAX_LIST_BYTES), MAX_LIST_BYTES);
+  return { items, total, hasMore: offset + ids.length < total };
+}
+
+/** What older front ends show of a user's images as a whole. @throws AppError user_mismatch */
+export async function imageStats(deps: Deps, caller: Caller, { userId, jobId }: WantedImages) {
+  const types = await listedByType(deps.db, { jobId, userId: scopeOf(caller, userId) });
+  const sum = (of: (type: (typeof types)[number]) => number) => types.reduce((before, type) => before + of(type), 0);
+  const totalImages = sum(({ items }) => items);
+  const imagesWithData = sum(({ readable }) => readable);
+  const formatBreakdown: Record<string, number> = {};
+  for (const { mimeType, items } of types) {
+    const format = formatOf(mimeType);
+    if (format !== null) formatBreakdown[format] = (formatBreakdown[format] ?? 0) + items;
+  }
+  return {
+    totalImages,
+    totalSize: sum(({ bytes }) => bytes),
+    formatBreakdown,
+    imagesWithData,
+    imagesWithoutData: totalImages - imagesWithData,
+  };
+}
+
+/** A type as older systems name it, by its extension: `png`, `jpg`. */
+export function formatOf(mimeType: string | null): string | null {
+  return mimeType === null ? null : (mediaTypeByMime(mimeType)?.ext ?? null);
 }
 
 interface LabelName {

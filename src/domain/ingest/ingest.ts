@@ -111,11 +111,13 @@ function checkSource(deps: Deps, { source, caller }: IngestRequest, fields: Item
       { field: 'source' },
     );
   }
-  if (source.type === 'external' && deps.stores.has(source.storageProvider)) {
+  // metadata.json of a run tells its external items by the provider's name.
+  const mayBearStore = source.type === 'external' && source.asWritten === true && fields.runId === undefined;
+  if (source.type === 'external' && !mayBearStore && deps.stores.has(source.storageProvider)) {
     throw new AppError(
       'invalid_request',
       `'${source.storageProvider}' is a store of this service, which does not keep this file; name who does.`,
-      { field: 'source.storageProvider' },
+      { field: source.asWritten === true ? 'storageProvider' : 'source.storageProvider' },
     );
   }
   if (source.type === 'object' && !isAdmin(caller)) {

@@ -101,6 +101,8 @@ async function checkRecord(
   const recorded = status === 'success' ? external : undefined;
   const known = { runId: run.id, userId: run.userId, createdAt, status, error, storageUrl: recorded?.storageUrl };
   if (await hasRecord(deps.db, known)) return 'present';
-  const source: Source = recorded ? { type: 'external', ...recorded, mimeType: found.mimeType } : { type: 'none' };
+  const { mimeType, bytes, sha256 } = found;
+  if (recorded && sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256)) fields.sha256 = sha256;
+  const source: Source = recorded ? { type: 'external', ...recorded, mimeType, bytes } : { type: 'none' };
   return { found, fields, source, bytes: undefined };
 }

@@ -1,7 +1,7 @@
 import type { MediaItem } from '../../db/item-columns.ts';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import { imagesByOffset, networkVolumePath, saveImages } from '../../domain/compat/compat.ts';
+import { formatOf, imageStats, imagesByOffset, networkVolumePath, saveImages } from '../../domain/compat/compat.ts';
 import { itemByAnyId } from '../../domain/delivery/named-item.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
@@ -14,7 +14,8 @@ import {
   ImageParams,
   ImageQuery,
   SaveImagesRequest,
-  compatImagesResponse,
+  compatListResponse,
+  compatSavedResponse,
 } from '../schemas/compat.ts';
 import { contentResponses } from '../schemas/delivery.ts';
 
@@ -22,7 +23,14 @@ const tags = ['Compatibility'];
 const security: Record<string, string[]>[] = [{ bearer: [] }, {}];
 
 export function presentImage(deps: RouteDeps, item: MediaItem) {
-  return { ...present(item, deps.publicBaseUrl), networkVolumePath: networkVolumePath(deps, item) };
+  const shown = present(item, deps.publicBaseUrl);
+  return {
+    ...shown,
+    dataUrl: shown.url === null ? null : `${deps.publicBaseUrl}/api/images/${item.id}/data`,
+    fileSize: item.bytes,
+    format: formatOf(item.mimeType),
+    networkVolumePath: networkVolumePath(deps, item),
+  };
 }
 
 /** The image routes of older back ends, for front ends that must not change. */
@@ -38,13 +46,16 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
       tags,
       summary: 'List images, by offset',
       description:
-        'Newest first, whole up to 8 MiB and abridged from there on. `GET /v1/media` pages without reading what was left out.',
+        'Newest first, whole up to 8 MiB and abridged from there on; with `stats=true` their number, size and formats instead. `GET /v1/media` pages without reading what was left out, and without counting.',
       querystring: CompatListQuery,
-      response: { 200: compatImagesResponse, ...problems },
+      response: { 200: compatListResponse, ...problems },
     },
     handler: async (request) => {
-      const items = await imagesByOffset(deps, callerOf(request), request.query);
-      return { success: true as const, images: items.map((item) => presentImage(deps, item)) };
+      const { stats, ...wanted } = request.query;
+      if (stats === 'true') return { success: true, stats: await imageStats(deps, callerOf(request), wanted) };
+      const { items, total, hasMore } = await imagesByOffset(deps, callerOf(request), wanted);
+      const images = items.map((item) => presentImage(deps, item));
+      return { success: true, images, count: images.length, total, hasMore };
     },
   });
 
@@ -59,18 +70,20 @@ export function compatImageRoutes(instance: FastifyInstance, deps: RouteDeps): v
       description:
         'What is in a store already comes first, then the bytes. Images of a job are the same items that its webhooks tell of.',
       body: ref(SaveImagesRequest),
-      response: { 200: compatImagesResponse, ...problems },
+      response: { 200: compatSavedResponse, ...problems },
     },
     handler: async (request, reply) => {
       const { userId } = request.body;
       const signal = abortSignal(request, reply);
       const items = await saveImages(deps, callerOf(request), { userId, body: request.body, signal });
       const failed = items.find((item) => item.status === 'failed');
+      const images = items.map((item) => presentImage(deps, item));
       // A front end that keeps no other copy of an image must learn that it was not stored.
       return {
         success: failed === undefined,
         ...(failed && { error: failed.error ?? 'An image could not be stored.' }),
-        images: items.map((item) => presentImage(deps, item)),
+        image: images[0],
+        images,
       };
     },
   });

@@ -8,7 +8,7 @@ import { isAdmin } from '../../domain/caller.ts';
 import { callerOf } from '../auth/auth.ts';
 import { openForm } from './ingest-form.ts';
 import { announcedBytes } from './read-body.ts';
-import { IngestFields, type IngestJson } from '../../shapes/ingest.ts';
+import { IngestFields, type IngestJson, withStorageUrl } from '../../shapes/ingest.ts';
 
 const checkFlat = createFieldCheck<IngestFields>(IngestFields);
 
@@ -58,14 +58,19 @@ export async function toIngestRequest(
   // Schemas of bodies are chosen by Content-Type, so a request without body and type was not validated.
   if (request.body === undefined)
     throw new AppError('file_missing', 'The request has no body; send the file, or JSON with a source.');
-  const { source, ...input } = request.body as IngestJson;
+  const json = request.body as IngestJson;
   if (Object.keys(flat(request.query)).length > 0)
     throw new AppError('invalid_request', 'With a JSON body, all fields belong into the body, not into the query.');
-  return { ...base, input, source: await jsonSource(source) };
+  return { ...base, ...(await readIngestJson(json)) };
 }
 
-/** The source of a batch item or any other JSON form. @throws AppError invalid_base64, invalid_request */
-export async function jsonSource(source: IngestJson['source']): Promise<Source> {
+/** A JSON form of an item, also in a batch. @throws AppError invalid_base64, invalid_request */
+export async function readIngestJson(json: IngestJson): Promise<{ input: ItemInput; source: Source }> {
+  const { source, ...input } = withStorageUrl(json);
+  return { input, source: await jsonSource(source) };
+}
+
+async function jsonSource(source: ReturnType<typeof withStorageUrl>['source']): Promise<Source> {
   if (source === undefined) return { type: 'none' };
   // The schema's discriminator applies to objects only and lets everything else pass.
   if (typeof source !== 'object' || source === null || Array.isArray(source))

@@ -6,15 +6,22 @@ import { type BatchEntry, ingestBatch } from '../../domain/ingest/ingest-batch.t
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { failedPart } from '../errors/error-handler.ts';
-import { idempotencyKey, jsonSource } from '../requests/ingest-request.ts';
+import { idempotencyKey, readIngestJson } from '../requests/ingest-request.ts';
 import { present } from '../responses/present.ts';
 import type { RouteDeps } from '../route-deps.ts';
 import { IDEMPOTENCY_KEY, problems, ref } from '../../shapes/common.ts';
 import { BatchRequest, batchResponse } from '../schemas/delivery.ts';
 import { IngestJson } from '../../shapes/ingest.ts';
 
-const checkEnvelope = createJsonCheck<{ items: unknown[] }>(
-  Type.Object({ items: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 100 }) }, { additionalProperties: false }),
+/** As `BatchRequest`, but with items of any form. */
+const checkEnvelope = createJsonCheck<{ userId?: string | null; items: unknown[] }>(
+  Type.Object(
+    {
+      userId: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 255 })),
+      items: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 100 }),
+    },
+    { additionalProperties: false },
+  ),
 );
 const checkItem = createJsonCheck<IngestJson>(ref(IngestJson));
 
@@ -57,14 +64,14 @@ export async function batchOf(
     keepPending = false,
   }: { change?: (item: IngestJson) => IngestJson; keepPending?: boolean } = {},
 ) {
-  const { items } = checkEnvelope(request.body);
+  const { userId, items } = checkEnvelope(request.body);
   const results = await ingestBatch(deps, {
     caller: callerOf(request),
     entries: items.map((value) => ({
       url: urlOf(value),
       read: async () => {
-        const { source, ...input } = change(checkItem(value));
-        return { input, source: await jsonSource(source) };
+        const { input, source } = await readIngestJson(change(checkItem(value)));
+        return { input: { ...input, userId: input.userId ?? userId ?? undefined }, source };
       },
     })),
     idempotencyKey: idempotencyKey(request),

@@ -1,6 +1,14 @@
 import { itemProperties } from '../../shapes/item-fields.ts';
 import { type Static, Type } from 'typebox';
-import { component, jsonObject, nullableString, nullableTime, ref, requestComponent } from '../../shapes/common.ts';
+import {
+  component,
+  jsonObject,
+  nullableInteger,
+  nullableString,
+  nullableTime,
+  ref,
+  requestComponent,
+} from '../../shapes/common.ts';
 import { ContentQuery } from './delivery.ts';
 
 /** Index of an output of its kind; the first by default. */
@@ -16,28 +24,80 @@ const CompatImage = component(
           'Long texts are cut, and `metadata` and `generation` are empty, to keep the answer small; `GET /v1/media/{id}` has all.',
       }),
     ),
+    dataUrl: nullableString('Address of its bytes under the path of older systems; null when there are none.', {
+      examples: ['http://127.0.0.1:8080/api/images/42/data'],
+    }),
+    fileSize: nullableInteger('The same as `bytes`.'),
+    format: nullableString('Its type as an extension.', { examples: ['png'] }),
     networkVolumePath: nullableString('Where it lies on the volume, as back ends see it that have mounted it.', {
       examples: ['/runpod-volume/outputs/user-1/fox-0f2c.png'],
     }),
   },
-  { description: 'An item, with its path on the network volume.' },
+  { description: 'An item, with the names that older front ends know.' },
 );
 
-const CompatImages = component(
-  'CompatImages',
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+const images = Type.Array(ref(CompatImage), { description: 'The images.' });
+
+const CompatStats = component(
+  'CompatStats',
+  {
+    totalImages: count('Images.'),
+    totalSize: count('Their bytes.'),
+    formatBreakdown: Type.Record(Type.String(), Type.Integer(), {
+      description: 'Images of each format.',
+      examples: [{ png: 12, jpg: 3 }],
+    }),
+    imagesWithData: count('Those whose bytes can be read: they have a `dataUrl`.'),
+    imagesWithoutData: count('The others.'),
+  },
+  { description: "A user's images as a whole." },
+);
+
+const CompatImageList = component(
+  'CompatImageList',
+  {
+    success: Type.Boolean({ description: 'Always true; a failure is a problem document.', examples: [true] }),
+    images: Type.Optional(images),
+    count: Type.Optional(count('Images in this answer.')),
+    total: Type.Optional(count('Images in all pages.')),
+    hasMore: Type.Optional(Type.Boolean({ description: 'Whether there are others behind these.', examples: [false] })),
+    stats: Type.Optional(ref(CompatStats)),
+  },
+  { description: 'Images, or with `stats=true` their totals, as older front ends expect them.' },
+);
+
+const CompatSavedImages = component(
+  'CompatSavedImages',
   {
     success: Type.Boolean({ description: 'Whether all of them are stored, or will be.', examples: [true] }),
     error: Type.Optional(Type.String({ description: 'Why one of them could not be stored.' })),
-    images: Type.Array(ref(CompatImage), { description: 'The images.' }),
+    image: Type.Optional(ref(CompatImage)),
+    images,
   },
-  { description: 'Images, as older front ends expect them.' },
+  { description: 'The images that were saved; `image` is the first of them.' },
 );
 
 export const CompatListQuery = Type.Object({
   userId: Type.Optional(Type.String({ maxLength: 255, description: 'Owner; a user token sees only its own.' })),
   jobId: Type.Optional(Type.String({ maxLength: 2000, description: 'Only those of this job.' })),
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Images at most.' }),
+  limit: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 50,
+    description: 'Images at most; more than 200 are never sent at once, `hasMore` tells of the others.',
+  }),
   offset: Type.Integer({ minimum: 0, maximum: 100_000, default: 0, description: 'Images to leave out.' }),
+  sortBy: Type.Optional(
+    Type.String({
+      maxLength: 100,
+      description: '`newest`, `oldest`, `largest`, `smallest` or `name`; any other word means `newest`.',
+      examples: ['oldest'],
+    }),
+  ),
+  stats: Type.Optional(
+    Type.String({ maxLength: 100, description: '`true` returns totals in place of images.', examples: ['false'] }),
+  ),
 });
 
 export const SaveImagesRequest = requestComponent(
@@ -123,6 +183,7 @@ const json = (schema: Parameters<typeof ref>[0], description: string) => ({
   description,
   content: { 'application/json': { schema: ref(schema) } },
 });
-export const compatImagesResponse = json(CompatImages, 'The images.');
+export const compatListResponse = json(CompatImageList, 'The images.');
+export const compatSavedResponse = json(CompatSavedImages, 'The images.');
 export const compatRunInfoResponse = json(CompatRunInfo, 'The output.');
 export const compatRunResponse = json(CompatRun, 'The run.');

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { component, ItemId, ProblemSchema, ref, requestComponent } from '../../shapes/common.ts';
+import { component, ItemId, ProblemSchema, ref, requestComponent, text } from '../../shapes/common.ts';
 import { MediaItem } from './media.ts';
 
 const ttl = Type.Optional(
@@ -69,6 +69,7 @@ const SignedUrlResults = component(
 export const BatchRequest = requestComponent(
   'BatchRequest',
   {
+    userId: Type.Optional(text('Owner of all items that do not name their own.', 255, { examples: ['user-1'] })),
     items: Type.Array(Type.Ref('IngestJson'), {
       minItems: 1,
       maxItems: 100,

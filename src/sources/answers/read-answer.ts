@@ -9,7 +9,7 @@ import { sideFile } from './media-text.ts';
 import { asObject, nonBlankText, withoutNulls } from './json-access.ts';
 import { firstAt, textAt, valuesAt } from './paths.ts';
 import type { Refusal } from './refusals.ts';
-import { stateOf } from './state-words.ts';
+import { announcesPiece, stateOf } from './state-words.ts';
 
 const STATES = [
   'status',
@@ -126,6 +126,7 @@ function saidState({ state, states }: AnswerDescription, body: JsonObject): Answ
   // The name of an event: `image_generation.completed`, `prompt.failed`.
   for (const name of ['type', 'event', 'event_type']) {
     const event = nonBlankText(body[name]);
+    if (announcesPiece(event)) return 'running';
     const known =
       event !== undefined && /[a-z]\.[a-z]/i.test(event) ? stateOf(event.split('.').at(-1), states) : undefined;
     if (known) return known;

@@ -9,8 +9,8 @@ export interface SavedImages {
   response: JsonObject;
 }
 
-const BYTES = ['data', 'imageData', 'image_data', 'base64', 'url', 'imageUrl'];
-const PLACES = ['s3Key', 'networkVolumePath', ...BYTES];
+const BYTES = ['data', 'imageData', 'image_data', 'base64', 'url', 'imageUrl', 'awsS3Url', 'aws_s3_url'];
+const PLACES = ['s3Key', 's3_key', 'awsS3Key', 'aws_s3_key', 'networkVolumePath', 'network_volume_path', ...BYTES];
 
 /** Reads `{jobId, image}`, `{jobId, images}`, `{jobId, imageData}`, or the fields of one image at the top level. */
 export function savedImages(body: unknown): SavedImages {

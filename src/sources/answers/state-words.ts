@@ -23,6 +23,14 @@ const STATES: ReadonlyMap<string, AnswerState> = new Map(
   ),
 );
 
+/** Words by which handlers announce one of several outputs, while the job goes on. */
+const PIECES = new Set(['imageready', 'imagechunk']);
+
+/** Whether a word, as of a state or an event, announces one of several outputs: `IMAGE_READY`. */
+export function announcesPiece(word: unknown): boolean {
+  return typeof word === 'string' && PIECES.has(word.toLowerCase().replaceAll(/[^a-z]/g, ''));
+}
+
 /** Longer texts are sentences. */
 const MAX_CHARACTERS = 60;
 

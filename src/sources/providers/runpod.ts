@@ -6,11 +6,14 @@ import { errorIn } from '../answers/failure.ts';
 import { byPriority } from '../answers/find-outputs.ts';
 import { asArray, asObject, nonBlankText } from '../answers/json-access.ts';
 import { readerOf } from '../answers/read-answer.ts';
+import { announcesPiece } from '../answers/state-words.ts';
 import { joinOutputs } from '../answers/same-outputs.ts';
 import type { ProviderDescriptor } from '../description/provider-descriptor.ts';
 
 /** Fields with the path of a file; the key of a stored object first. */
-const PATHS = ['s3Key', 's3_key', 'networkVolumePath', 'network_volume_path', 'path', 'key'];
+const PATHS = ['s3Key', 's3_key', 'awsS3Key', 'aws_s3_key', 'networkVolumePath', 'network_volume_path', 'path', 'key'];
+/** Fields with the bytes of a file, or its URL. */
+const CONTENTS = ['data', 'base64', 'url', 'image', 'imageData', 'image_data', 'awsS3Url', 'aws_s3_url', 'direct_url'];
 
 export const runpod = {
   name: 'runpod',
@@ -54,13 +57,32 @@ export const runpod = {
 /** The outputs of a custom handler that names the places of its files, at the top level or inside `output`. */
 function handlerFiles(body: JsonObject): KnownOutputs {
   const output = asObject(body['output']);
-  const inner = namesPlaces(output);
-  const outer = namesPlaces(body) || body['images'] !== undefined;
+  // Its other forms are those of workers, which the search knows.
+  const inner = namesPlaces(output) || isPiece(output) ? handlerPart(output) : {};
+  const outer = handlerPart(body);
   return {
-    outputs: [...(inner ? handlerOutputs(output) : []), ...(outer ? handlerOutputs(body) : [])],
-    fields: [...(inner ? ['output'] : []), ...(outer ? [...PLACES, 'resultUrls', 'result_urls', 'images'] : [])],
+    outputs: [...handlerOutputs(inner), ...handlerOutputs(outer)],
+    fields: [...(Object.keys(inner).length > 0 ? ['output'] : []), ...Object.keys(outer)],
     whileRunning: true,
   };
+}
+
+/** One of several outputs, sent as soon as it was there. */
+function isPiece(body: JsonObject): boolean {
+  return ['status', 'state', 'type', 'event', 'event_type'].some((name) => announcesPiece(body[name]));
+}
+
+/** What a custom handler says of its files. The one of a piece stands in `image`, or in fields at the top. */
+function handlerPart(body: JsonObject): JsonObject {
+  const only = (names: readonly string[]) =>
+    Object.fromEntries(names.flatMap((name) => (body[name] === undefined ? [] : [[name, body[name]]])));
+  const part = only(HANDLER_FIELDS);
+  const finished = isPiece(body) || asObject(body['image'])['type'] === 'output';
+  if (!finished || LISTS.some((name) => name in part)) return part;
+  const nested = ['image', 'imageData', 'data'].find((name) => typeof body[name] === 'object' && body[name] !== null);
+  const fields = nested === undefined ? only([...PATHS, ...CONTENTS, 'filename', 'subfolder']) : only([nested]);
+  const image = nested === undefined ? fields : (body[nested] ?? null);
+  return imageOutput(image) ? { ...part, ...fields, images: [image] } : part;
 }
 
 /** Messages for final states that RunPod sends without one. */
@@ -87,13 +109,7 @@ function imageOutput(entry: unknown): AnswerOutput | undefined {
   const from: OutputBytes[] = [];
   for (const path of new Set(PATHS.flatMap((name) => nonBlankText(image[name]) ?? [])))
     from.push(isUrl(path) ? bytesOf(path) : { type: 'object', path });
-  for (const data of [
-    nonBlankText(image['data']),
-    nonBlankText(image['base64']),
-    nonBlankText(image['url']),
-    nonBlankText(image['image']),
-  ])
-    if (data !== undefined) from.push(bytesOf(data));
+  for (const data of new Set(CONTENTS.flatMap((name) => nonBlankText(image[name]) ?? []))) from.push(bytesOf(data));
   if (from.length === 0) return undefined;
   return {
     from: byPriority(from),
@@ -103,7 +119,10 @@ function imageOutput(entry: unknown): AnswerOutput | undefined {
 }
 
 /** Fields in which custom handlers list the paths of their outputs. */
-const PLACES = ['network_volume_paths', 's3Keys', 's3_keys', 'networkVolumePaths'];
+const PLACES = ['network_volume_paths', 's3Keys', 's3_keys', 'networkVolumePaths', 'aws_s3_paths'];
+/** Fields in which they list the outputs themselves. */
+const LISTS = ['images', 'allImages'];
+const HANDLER_FIELDS = [...PLACES, 'resultUrls', 'result_urls', ...LISTS];
 
 /** Whether a custom handler made this output: then it names the paths or URLs of its files. */
 function namesPlaces(output: Record<string, unknown>): boolean {
@@ -121,11 +140,11 @@ function handlerOutputs(body: Record<string, unknown>): AnswerOutput[] {
   const urls = asArray(body['resultUrls'] ?? body['result_urls']).map((entry) =>
     only(nonBlankText(entry) ?? nonBlankText(asObject(entry)['url']), (url) => ({ type: 'url', url })),
   );
-  const images = asArray(body['images']).map((entry) => imageOutput(entry));
+  const images = LISTS.map((name) => asArray(body[name]).map((entry) => imageOutput(entry)));
   return joinOutputs([
     ...places.map((entries) => ({ entries, mayRename: true })),
     { entries: urls, mayRename: true },
-    { entries: images, mayRename: false },
+    ...images.map((entries) => ({ entries, mayRename: false })),
   ]).map((output) => ({ ...output, from: byPriority(output.from) }));
 }
 

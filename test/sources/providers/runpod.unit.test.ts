@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { runpod } from '../../../src/sources/providers/runpod.ts';
 
@@ -120,5 +121,64 @@ test('a custom handler’s images are matched to paths and URLs by name, else by
   expect(of({ s3Keys: ['outputs/x/a.png', 'outputs/y/a.png'], images: twice })).toEqual([
     ['a.png', 'outputs/x/a.png', 'bytes'],
     ['a.png', 'outputs/y/a.png', 'bytes'],
+  ]);
+});
+
+test('a piece is a finished output of a job that still runs, in whatever form it comes', () => {
+  const file = fc.record(
+    {
+      filename: fc.constant('a.png'),
+      subfolder: fc.constant(''),
+      type: fc.constant('output'),
+      fileSize: fc.nat(),
+      format: fc.constant('png'),
+      data: fc.constantFrom(PNG, `data:image/png;base64,${PNG}`),
+      s3Key: fc.constant('outputs/u/a.png'),
+      networkVolumePath: fc.constant('/runpod-volume/outputs/u/a.png'),
+    },
+    { requiredKeys: ['filename', 'data'] },
+  );
+  const word = fc.constantFrom('IMAGE_READY', 'IMAGE_CHUNK', 'image_ready', 'ImageChunk', 'image-ready');
+  const forms: ((piece: object) => object)[] = [
+    (image) => ({ image }),
+    (image) => ({ images: [image] }),
+    (image) => ({ imageData: image }),
+    (image) => image,
+  ];
+  const form = fc.constantFrom(...forms);
+  const said = fc.constantFrom('status', 'state', 'event');
+  fc.assert(
+    fc.property(file, word, form, said, fc.nat(100), (piece, status, made, name, progress) => {
+      const body = { job_id: 'j', progress, ...made(piece), [name]: status };
+      for (const answer of [runpod.parse(body), runpod.parse({ id: 'r', status: 'IN_PROGRESS', output: body })]) {
+        expect(answer).toMatchObject({ state: 'running', error: undefined });
+        expect(answer.outputs).toMatchObject([{ filename: 'a.png' }]);
+        expect(answer.outputs[0]?.from.at(-1)).toMatchObject({ type: 'base64' });
+      }
+    }),
+  );
+});
+
+test('a preview of a job that runs is no piece', () => {
+  const image = { filename: 'p.png', type: 'temp', data: PNG };
+  expect(runpod.parse({ job_id: 'j', status: 'IN_PROGRESS', image })).toMatchObject({ state: 'running', outputs: [] });
+  const preview = runpod.parse({ job_id: 'j', status: 'IMAGE_READY', image });
+  expect(preview).toMatchObject({ state: 'running', outputs: [], ignored: [{ reason: expect.any(String) }] });
+  const done = runpod.parse({ job_id: 'j', status: 'IN_PROGRESS', image: { ...image, type: 'output' } });
+  expect(done).toMatchObject({ state: 'running', outputs: [{ filename: 'p.png' }] });
+});
+
+test('a completion lists its files in aws_s3_paths or allImages, too, and each is one output', () => {
+  const file = { filename: 'a.png', awsS3Key: 'outputs/u/a.png', awsS3Url: 'https://cdn.example.com/a.png' };
+  const answer = runpod.parse({
+    job_id: 'j',
+    status: 'DELIVERY_COMPLETE',
+    aws_s3_paths: [file],
+    resultUrls: [file.awsS3Url],
+    allImages: [{ ...file, data: PNG }],
+  });
+  expect(answer.state).toBe('succeeded');
+  expect(answer.outputs.map(({ from }) => from)).toEqual([
+    [{ type: 'object', path: 'outputs/u/a.png' }, data, url('a.png')],
   ]);
 });

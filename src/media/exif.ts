@@ -83,20 +83,37 @@ function trimmed(value: Uint8Array): string {
   return decodeUtf8OrLatin1(end < 0 ? value : value.subarray(0, end));
 }
 
-/** Usually UTF-16, whose byte order is guessed from the zero bytes of ASCII letters; some tools write UTF-8. */
+/** Usually UTF-16, of either byte order whatever the order of the EXIF block; some tools write UTF-8. */
 function decodeUnicode(value: Uint8Array, bigEndian: boolean): string {
-  let even = 0;
-  let odd = 0;
-  for (let i = 0; i < Math.min(value.length, 4096); i++) {
-    if (value[i] === 0 && i % 2 === 0) even += 1;
-    else if (value[i] === 0) odd += 1;
-  }
-  if (even === 0 && odd === 0) {
+  const start = value.subarray(0, JUDGED_BYTES);
+  const own = oddities(decodeUtf16(start, bigEndian));
+  const other = oddities(decodeUtf16(start, !bigEndian));
+  const order = own <= other ? bigEndian : !bigEndian;
+  if (!start.includes(0)) {
     const text = decodeUtf8OrLatin1(value);
     // Text without ASCII letters, such as Chinese, has no zero bytes in UTF-16 either, but is rarely valid UTF-8.
-    if (value.length % 2 === 1 || Buffer.byteLength(text) === value.length) return text;
+    const isUtf8 =
+      Buffer.byteLength(text) === value.length && oddities(text.slice(0, JUDGED_BYTES)) <= Math.min(own, other);
+    if (value.length % 2 === 1 || isUtf8) return text;
   }
-  return decodeUtf16(value, even === odd ? bigEndian : even > odd);
+  return decodeUtf16(value, order);
+}
+/** Even, so that no character is cut. */
+const JUDGED_BYTES = 4096;
+
+/** Characters that texts do not have: unassigned and private ones, control characters, broken pairs. */
+const ODD = /[\p{Cn}\p{Co}\ufffd]|(?![\t\n\r])\p{Cc}/gu;
+/** Latin letters with swapped bytes become characters with a zero byte at the end. Of those, texts have the Chinese one and the wide space. */
+const WITH_ZERO = new Set([0x4e00, 0x3000]);
+
+/** How much in a text speaks against its byte order. */
+function oddities(text: string): number {
+  let swapped = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code > 0 && code % 256 === 0 && !WITH_ZERO.has(code)) swapped += 1;
+  }
+  return (text.match(ODD)?.length ?? 0) + swapped;
 }
 
 function decodeUtf16(value: Uint8Array, bigEndian: boolean): string {

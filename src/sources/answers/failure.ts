@@ -105,7 +105,7 @@ const MESSAGES = [
   'body',
   'content',
 ];
-const MORE = ['details', 'detail', 'error_details', 'errorDetails'];
+const MORE = ['details', 'detail', 'error_details', 'errorDetails', 'message', 'msg'];
 const CLASSES = [
   'failure_code',
   'failureCode',
@@ -214,9 +214,12 @@ export function refusedRequest(body: JsonObject): AnswerError | undefined {
   const hasJob = [top, ...inner].some((layer) =>
     Object.entries(layer).some(([name, value]) => JOB_ID.test(name) && nonBlankText(value) !== undefined),
   );
-  if (code === undefined && (hasJob || (GOOD_NEWS.test(said.message) && !BAD_NEWS.test(said.message))))
-    return undefined;
+  if (code === undefined && (hasJob || isGoodNews(said.message))) return undefined;
   return { class: said.class ?? nonBlankText(code), message: said.message };
+}
+
+function isGoodNews(message: string): boolean {
+  return GOOD_NEWS.test(message) && !BAD_NEWS.test(message);
 }
 
 /** A status of HTTP from 400 on, or a word for an error. */
@@ -242,7 +245,7 @@ function isNoError(value: Json | undefined): boolean {
 function withDetails(error: AnswerError, layer: JsonObject): AnswerError {
   const name = CLASSES.map((each) => nonBlankText(layer[each])).find((each) => each !== undefined);
   const details = MORE.map((each) => errorOf(layer[each])).find(
-    (each) => each !== undefined && each.message !== error.message,
+    (each) => each !== undefined && each.message !== error.message && !isGoodNews(each.message),
   );
   const told =
     details && !error.message.includes(details.message) ? `${error.message}: ${details.message}` : error.message;

@@ -159,13 +159,14 @@ function errorOfAnswer(
   body: JsonObject,
   { failed, empty, said, refusals }: Reading,
 ): AnswerError | undefined {
-  const own =
+  const described =
     error?.(body, failed) ??
     (errors ?? [])
       .flatMap((path) => valuesAt(body, path))
       .map((value) => errorOf(value, body))
-      .find((each) => each !== undefined) ??
-    errorIn(body, failed);
+      .find((each) => each !== undefined);
+  const common = errorIn(body, failed);
+  const own = described && common?.message.startsWith(`${described.message}: `) !== true ? described : common;
   if (own) return said === 'canceled' && own.class === undefined ? { ...own, class: 'canceled' } : own;
   const told = empty ? refusals : refusals.filter(({ mild }) => mild !== true);
   const refusal = told.find(({ bare }) => bare !== true) ?? told[0];

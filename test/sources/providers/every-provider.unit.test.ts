@@ -286,6 +286,30 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
     );
   });
 
+  test('a request that was refused is a failure with its reason, in whatever form', () => {
+    fc.assert(
+      fc.property(said, ({ reason }) => {
+        const refused: unknown[] = [
+          { type: 'about:blank', title: 'Bad Request', status: 400, detail: reason },
+          { statusCode: 500, error: 'Internal Server Error', message: reason },
+          { code: 'invalid_argument', message: reason, request_id: 'r' },
+          { detail: [{ loc: ['body', 'prompt'], msg: reason }] },
+          { error: { code: 429, message: reason } },
+          { success: false, message: reason },
+          [{ error: { message: reason } }],
+          { errors: [{ message: reason }] },
+          { message: reason },
+          { detail: reason },
+        ];
+        for (const body of refused) {
+          const answer = provider.parse(body);
+          expect(answer).toMatchObject({ state: 'failed', outputs: [] });
+          expect(answer.error?.message).toContain(reason);
+        }
+      }),
+    );
+  });
+
   test('side files beside the outputs are ignored with a reason', () => {
     fc.assert(
       fc.property(said, fc.constantFrom('zip', 'srt', 'safetensors', 'json', 'vtt'), (each, ext) => {

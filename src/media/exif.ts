@@ -109,11 +109,14 @@ const WITH_ZERO = new Set([0x4e00, 0x3000]);
 /** How much in a text speaks against its byte order. */
 function oddities(text: string): number {
   let swapped = 0;
+  // A script has its characters close together; with swapped bytes they lie everywhere.
+  const blocks = new Set<number>();
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
+    blocks.add(code >> 8);
     if (code > 0 && code % 256 === 0 && !WITH_ZERO.has(code)) swapped += 1;
   }
-  return (text.match(ODD)?.length ?? 0) + swapped;
+  return 4 * ((text.match(ODD)?.length ?? 0) + swapped) + blocks.size;
 }
 
 function decodeUtf16(value: Uint8Array, bigEndian: boolean): string {

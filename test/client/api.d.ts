@@ -1886,7 +1886,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description The provider's answer, verbatim.
+             * @description The provider's answer, verbatim: an object, or a list where the provider sends one.
              * @example {
              *       "created": 1732000000,
              *       "data": [
@@ -1898,7 +1898,7 @@ export interface components {
              */
             response: {
                 [key: string]: unknown;
-            };
+            } | unknown[];
         };
         /** @description What was stored; an output that could not be had is a failed item with the reason. */
         ImportedItems: {

@@ -11,7 +11,7 @@ export interface AnswerDescription {
   id?: readonly string[];
   /** Paths of the job's state. */
   state?: readonly string[];
-  /** The provider's own words for states, in lower case. */
+  /** The provider's own words for states, in lower case; or its numbers. */
   states?: Readonly<Record<string, AnswerState>>;
   /**
    * What an answer without a state is:

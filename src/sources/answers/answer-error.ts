@@ -9,6 +9,7 @@ export interface AnswerError {
 
 const MESSAGES = [
   'message',
+  'faultstring',
   'error_message',
   'errorMessage',
   'exception_message',
@@ -17,6 +18,7 @@ const MESSAGES = [
   'msg',
   'reason',
   'title',
+  'text',
 ];
 /** Fields beside an error that hold its class. A plain `type` or `status` beside an error describes something else. */
 const CLASSES = ['error_class', 'errorClass', 'error_type', 'errorType', 'exception_type', 'error_code', 'errorCode'];

@@ -2,9 +2,10 @@ import type { Json, JsonObject } from '../../json/json.ts';
 import { asNumber } from '../../media/generation/loose-json.ts';
 import type { AnswerOutput, IgnoredOutput, OutputBytes } from './answer.ts';
 import { asArray, asObject, nonBlankText, withoutNulls } from './json-access.ts';
-import { NAMES_MEDIA, fileOf, isDraft, reasonAgainst, snake } from './media-names.ts';
+import { MIRROR, NAMES_MEDIA, WATERMARKED, fileOf, isDraft, isRequest, reasonAgainst, snake } from './media-names.ts';
 import { mediaIn, sideFile } from './media-text.ts';
 import { type Refusal, refusalIn } from './refusals.ts';
+import { jsonIn, linksIn } from './texts-within.ts';
 
 const MAX_DEPTH = 24;
 /** Looking at them takes some tens of milliseconds, in which nothing else happens. */
@@ -12,6 +13,7 @@ const MAX_VALUES = 40_000;
 /** Bounds the search. It is above the limit on the outputs of one answer, so that an answer with too many is refused rather than cut. */
 const MAX_FOUND_OUTPUTS = 5000;
 const MAX_IGNORED = 100;
+const MAX_JSON = 256 * 1024;
 
 export interface SearchOptions {
   /** The request's values; an output that equals one of them is left out. */
@@ -35,6 +37,8 @@ export interface FoundOutputs {
 const REASONS = {
   echo: 'It repeats the request.',
   about: 'It is about the job, no result of it.',
+  view: 'It is a page or a stream, no file.',
+  watermark: 'It is a copy with a watermark.',
   error: 'It belongs to an error.',
   draft: 'It is a draft or a temporary file.',
   beyond: `From here on nothing was read: an answer is searched for ${MAX_VALUES} values, ${MAX_DEPTH} levels deep.`,
@@ -82,6 +86,8 @@ class Search {
   readonly #options: SearchOptions;
   #left = MAX_VALUES;
   #isCut = false;
+  /** In characters. */
+  #jsonLeft = MAX_JSON;
 
   constructor(options: SearchOptions) {
     this.#options = options;
@@ -129,10 +135,24 @@ class Search {
     if (typeof value === 'string') {
       const bytes = mediaIn(value, { ...place, contentType: place.named?.contentType });
       if (bytes) this.#add([bytes], place, place.facts);
+      else this.#lookWithin(value, place, depth);
     } else if (Array.isArray(value)) {
       for (const [index, entry] of value.entries())
         this.look(entry, { ...place, path: `${place.path}[${index}]`, list: place.path }, depth + 1);
     } else if (value !== null && typeof value === 'object') this.#lookInside(value, place, depth);
+  }
+
+  /** Some put JSON into a text, or write of a picture as Markdown does. */
+  #lookWithin(text: string, place: Place, depth: number): void {
+    const json = jsonIn(text, this.#jsonLeft);
+    if (json) {
+      this.#jsonLeft -= text.length;
+      this.look(json, place, depth + 1);
+    } else
+      for (const { address, isImage } of linksIn(text)) {
+        const bytes = mediaIn(address, { name: '', anyName: isImage, strict: !isImage });
+        if (bytes) this.#add([bytes], place, place.facts, {});
+      }
   }
 
   #lookInside(object: JsonObject, place: Place, depth: number): void {
@@ -143,6 +163,7 @@ class Search {
     const against =
       place.against ??
       (isDraft(object) ? REASONS.draft : undefined) ??
+      (isRequest(object) ? REASONS.echo : undefined) ??
       (refusal?.withholds === true ? `The provider withheld it: ${refusal.class ?? refusal.message}` : undefined);
     const named = namesOf(object);
     const expiry = expiryOf(object);
@@ -164,18 +185,23 @@ class Search {
         const bytes =
           path ?? mediaIn(value, { ...inner, contentType: fileOf(name) === '' ? named.contentType : undefined });
         if (bytes) addPlace(name, bytes.type === 'url' && expiry ? { ...bytes, expiresAt: expiry } : bytes, inner);
+        else this.#lookWithin(value, { ...inner, facts }, depth);
       } else others.push([value, { ...inner, facts: place.list === undefined ? {} : facts }]);
     }
     // A file's own name belongs to it alone.
     const single = files.size === 1;
+    const isMarked = (file: string) => !single && WATERMARKED.test(file);
     for (const [file, places] of files)
-      for (const group of apartByMedia(places))
-        this.#add(
-          byPriority(group.map(({ from }) => from)),
-          group[0]?.place ?? place,
-          facts,
-          single || file === '' ? named : {},
-        );
+      if (isMarked(file))
+        for (const { from, place: at } of places) this.#ignore(at, from, at.against ?? REASONS.watermark);
+      else
+        for (const group of apartByMedia(places))
+          this.#add(
+            byPriority(group.map(({ from }) => from)),
+            group[0]?.place ?? place,
+            facts,
+            single || file === '' ? named : {},
+          );
     this.#lookAtLists(others, object, facts, depth);
   }
 
@@ -191,7 +217,7 @@ class Search {
       path,
       against: place.against ?? (reason === undefined || isMesh ? undefined : REASONS[reason]),
       anyName,
-      strict: place.strict === true || reason !== undefined,
+      strict: place.strict === true || (reason !== undefined && reason !== 'view'),
       list: place.list,
     };
   }
@@ -208,11 +234,11 @@ class Search {
       const twin = isList ? lists.get(`${fileOf(place.name)} ${texts.length}`) : undefined;
       if (isList && !twin) lists.set(`${fileOf(place.name)} ${texts.length}`, [value, place]);
       const isBeside = seeds.length === texts.length || endings.length === texts.length;
-      if (isList && (isBeside || (twin && kindOf(twin) !== kindOf([value, place])))) {
+      if (isList && (isBeside || (twin && areTwins(twin, [value, place])))) {
         for (const [index, entry] of texts.entries()) {
           const other = twin && asArray(twin[0])[index];
           const at = { ...place, path: `${place.path}[${index}]`, list: place.path };
-          const from = [entry, other].flatMap((text) => (typeof text === 'string' ? (mediaIn(text, place) ?? []) : []));
+          const from = [other, entry].flatMap((text) => (typeof text === 'string' ? (mediaIn(text, place) ?? []) : []));
           if (from.length === 0) continue;
           const ending = nonBlankText(endings[index]);
           const refusal = ending === undefined ? undefined : refusalIn({ finish_reason: ending });
@@ -271,6 +297,11 @@ export function ignoredOutput(at: string, from: OutputBytes | undefined, reason:
 
 const kindOf = ([value, place]: [Json, Place]) => mediaIn(nonBlankText(asArray(value)[0]) ?? '', place)?.type;
 
+/** Whether two lists tell of the same files: one has bytes, or is said to be a mirror of the other. */
+function areTwins(a: [Json, Place], b: [Json, Place]): boolean {
+  return kindOf(a) !== kindOf(b) || MIRROR.test(a[1].name) !== MIRROR.test(b[1].name);
+}
+
 /** Fields of one object may be about a picture and a video all the same: `url` and `motion_url`. */
 function apartByMedia<T extends { from: OutputBytes }>(places: readonly T[]): T[][] {
   const groups = new Map<string, T[]>();
@@ -298,7 +329,7 @@ function namesOf(file: JsonObject): Partial<AnswerOutput> {
   const text = (...names: string[]) => names.map((name) => nonBlankText(file[name])).find((each) => each !== undefined);
   const name = text('name');
   const filename =
-    text('filename', 'file_name', 'fileName') ?? (name !== undefined && /\.\w{2,5}$/.test(name) ? name : undefined);
+    text('filename', 'file_name', 'fileName') ?? (name !== undefined && /\.\w{2,12}$/.test(name) ? name : undefined);
   const contentType = text('content_type', 'contentType', 'mime_type', 'mimeType', 'media_type');
   const subfolder = text('subfolder');
   return {
@@ -331,9 +362,12 @@ function factsOf(object: JsonObject, listed: boolean): JsonObject {
         'revisedPrompt',
         'enhanced_prompt',
         'enhancedPrompt',
+        'actual_prompt',
+        'refined_prompt',
         ...(listed ? ['prompt'] : []),
       ),
       duration: asNumber(duration) ?? duration,
+      cost: scalar('cost'),
       fps: scalar('fps'),
       frames: scalar('num_frames'),
       finishReason: scalar('finish_reason', 'finishReason'),

@@ -32,7 +32,7 @@ export function mediaIn(text: string, reading: Reading): OutputBytes | undefined
 
 function isFileAddress(url: string, { name, anyName, strict, contentType }: Reading): boolean {
   const ext = extensionOf(url);
-  if (ext !== undefined && mediaTypeByExtension(ext) !== undefined) return true;
+  if (ext !== undefined && (mediaTypeByExtension(ext) !== undefined || BESIDE.has(ext))) return true;
   if (contentType !== undefined && mediaTypeByMime(contentType) !== undefined) return true;
   return strict !== true && (anyName === true || NAMES_MEDIA.test(name));
 }
@@ -84,7 +84,13 @@ function isKnownFile(head: Buffer): boolean {
 /** Files that come beside results: weights, archives, subtitles, texts. */
 const SIDE_EXTENSIONS = new Set(
   `zip tar gz tgz bz2 xz zst 7z rar safetensors ckpt pt pth onnx gguf pkl npz npy parquet latent json jsonl ndjson yaml yml toml xml
-    csv tsv txt md srt vtt ass sub lrc log html htm pdf js css py ipynb mtl`.split(/\s+/),
+    csv tsv txt md srt vtt ass sub titles lrc log html htm pdf js css py ipynb mtl`.split(/\s+/),
+);
+/** Of these, the ones that are told wherever they stand; the others also end addresses of pages. */
+const BESIDE = new Set(
+  `zip tar gz tgz 7z rar safetensors ckpt pth onnx gguf pkl npz npy latent json jsonl srt vtt ass titles lrc mtl`.split(
+    /\s+/,
+  ),
 );
 const SIDE_TYPE =
   /^(text\/(?!obj)|application\/(json|zip|gzip|x-tar|x-zip|x-gzip|pdf|xml|yaml|x-subrip|x-ndjson|html)|application\/x-7z)/i;

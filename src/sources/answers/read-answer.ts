@@ -3,7 +3,7 @@ import type { AnswerDescription } from './answer-description.ts';
 import type { AnswerError } from './answer-error.ts';
 import { errorOf } from './answer-error.ts';
 import { type AnswerOutput, type AnswerState, type ProviderAnswer, progressOf } from './answer.ts';
-import { errorIn, layersOf } from './failure.ts';
+import { errorIn, failureInside, layersOf, refusedRequest } from './failure.ts';
 import { type FoundOutputs, ignoredOutput, searchOutputs } from './find-outputs.ts';
 import { sideFile } from './media-text.ts';
 import { asObject, nonBlankText, withoutNulls } from './json-access.ts';
@@ -21,12 +21,14 @@ const STATES = [
   'run_status',
   'job_state',
   'phase',
+  'callbackType',
 ];
 const DONE = ['done', 'completed', 'finished', 'is_finished', 'isFinished'];
+const ABOUT = ['meta', 'metadata', 'extra', 'extra_info', 'inference_status'];
 const INPUTS = ['input', 'inputs', 'request', 'params', 'parameters'];
 /** Names of ids, costs and times, which say nothing of an end. */
 const BOOKKEEPING =
-  /(^|_|[a-z])(ids?|uuid|url|cost|credits?|position|eta|name|object|model|provider|version|usage|created(_?at)?|expires(_?at)?|request_?id|msg|message|code|status_code|status_msg|input_mp|output_mp)$/i;
+  /(^|_|[a-z])(ids?|uuid|url|cost|credits?|position|eta|name|object|model|provider|version|usage|number|token|created(_?at)?|expires(_?at)?|request_?id|msg|message|code|status_code|status_msg|input_mp|output_mp)$/i;
 
 const FACTS: Readonly<Record<string, readonly string[]>> = {
   seed: ['seed'],
@@ -40,8 +42,9 @@ const FACTS: Readonly<Record<string, readonly string[]>> = {
 
 /** Reads an answer as its description says. Takes any JSON and never throws. */
 function readAnswer(description: AnswerDescription, response: unknown): ProviderAnswer {
-  const body = asObject(response);
-  const said = saidState(description, body);
+  // The pieces of a stream, or results without anything about them.
+  const body = Array.isArray(response) ? { results: response as Json[] } : asObject(response);
+  const { state: said, word } = saidState(description, body);
   const unfinished = said === 'queued' || said === 'running';
   const { outputs, found } = outputsIn(description, body, unfinished);
   const format = textAt(body, description.imageFormat ?? []);
@@ -56,11 +59,7 @@ function readAnswer(description: AnswerDescription, response: unknown): Provider
     id: textAt(body, description.id ?? ['id']),
     state,
     progress: progressIn(body),
-    error:
-      error ??
-      (state === 'failed' && outputs.length === 0
-        ? { message: 'the provider gave no output and no reason' }
-        : undefined),
+    error: error ?? (state === 'failed' && outputs.length === 0 ? withoutReason(word) : undefined),
     outputs,
     ...(found.ignored.length > 0 && { ignored: found.ignored }),
     ...(failed && outputs.length > 0 && { partial: true }),
@@ -111,27 +110,42 @@ export function readerOf(description: AnswerDescription): (response: unknown) =>
   return (response) => readAnswer(description, response);
 }
 
-function saidState({ state, states }: AnswerDescription, body: JsonObject): AnswerState | undefined {
+function withoutReason(word: string | undefined): AnswerError {
+  return {
+    ...(word !== undefined && { class: word }),
+    message: `the provider gave no output and no reason${word === undefined ? '' : ` (${word})`}`,
+  };
+}
+
+/** The state that the answer says, and its word for it. */
+function saidState(
+  { state, states }: AnswerDescription,
+  body: JsonObject,
+): { state?: AnswerState | undefined; word?: string | undefined } {
   const layers = state ? [] : layersOf(body);
   const words = [
     ...(state ?? []).flatMap((path) => valuesAt(body, path)),
     ...layers.flatMap((layer) => STATES.map((name) => layer[name])),
   ];
   for (const word of words) {
-    const known = typeof word === 'string' ? stateOf(word, states) : undefined;
-    if (known) return known;
+    if (typeof word !== 'string' && typeof word !== 'number') continue;
+    // A number means something to its provider alone.
+    const known = typeof word === 'string' ? stateOf(word, states) : states?.[String(word)];
+    if (known) return { state: known, word: String(word) };
   }
   for (const layer of state ? [body] : layers)
-    for (const name of DONE) if (typeof layer[name] === 'boolean') return layer[name] ? 'succeeded' : 'running';
+    for (const name of DONE)
+      if (typeof layer[name] === 'boolean') return { state: layer[name] ? 'succeeded' : 'running' };
   // The name of an event: `image_generation.completed`, `prompt.failed`.
   for (const name of ['type', 'event', 'event_type']) {
     const event = nonBlankText(body[name]);
-    if (announcesPiece(event)) return 'running';
+    if (announcesPiece(event)) return { state: 'running', word: event };
+    if (event === 'error') return { state: 'failed' };
     const known =
       event !== undefined && /[a-z]\.[a-z]/i.test(event) ? stateOf(event.split('.').at(-1), states) : undefined;
-    if (known) return known;
+    if (known) return { state: known, word: event };
   }
-  return undefined;
+  return {};
 }
 
 interface Reading {
@@ -146,20 +160,23 @@ function errorOfAnswer(
   body: JsonObject,
   { failed, empty, said, refusals }: Reading,
 ): AnswerError | undefined {
-  const own =
+  const described =
     error?.(body, failed) ??
     (errors ?? [])
       .flatMap((path) => valuesAt(body, path))
       .map((value) => errorOf(value, body))
-      .find((each) => each !== undefined) ??
-    errorIn(body, failed);
+      .find((each) => each !== undefined);
+  const common = errorIn(body, failed);
+  const own = described && common?.message.startsWith(`${described.message}: `) !== true ? described : common;
   if (own) return said === 'canceled' && own.class === undefined ? { ...own, class: 'canceled' } : own;
-  const refusal = refusals.find(({ bare }) => bare !== true) ?? refusals[0];
+  const told = empty ? refusals : refusals.filter(({ mild }) => mild !== true);
+  const refusal = told.find(({ bare }) => bare !== true) ?? told[0];
   const text = empty ? textAt(body, texts ?? []) : undefined;
   if (refusal && (refusal.bare !== true || text === undefined))
     return { class: refusal.class, message: refusal.message };
   if (text !== undefined) return { class: refusal?.class, message: text };
-  return undefined;
+  if (!empty) return undefined;
+  return failureInside(body) ?? (said === undefined ? refusedRequest(body) : undefined);
 }
 
 function endState(
@@ -172,7 +189,7 @@ function endState(
   if (outputs > 0) return 'succeeded';
   if (error) return 'failed';
   if (said === 'succeeded') return said;
-  return isBookkeeping(body, 0) ? 'running' : stateless;
+  return progressIn(body) !== undefined || isBookkeeping(body, 0) ? 'running' : stateless;
 }
 
 /** Whether an answer names its job and nothing more: the work has begun. */
@@ -184,7 +201,8 @@ function isBookkeeping(body: Json, depth: number): boolean {
       entries.some(([name]) => /(^|_|[a-z])(ids?|uuid|name)$|sdGenerationJob|polling_url|^data$/i.test(name))) &&
     entries.every(([name, value]) =>
       typeof value === 'object' && value !== null
-        ? depth < 2 && !Array.isArray(value) && isBookkeeping(value, depth + 1)
+        ? !Array.isArray(value) &&
+          (Object.keys(value).length === 0 || name === 'metadata' || (depth < 2 && isBookkeeping(value, depth + 1)))
         : value === null || BOOKKEEPING.test(name),
     )
   );
@@ -196,6 +214,15 @@ function progressIn(body: JsonObject): number | undefined {
     .find((each) => each !== undefined);
 }
 
+/** Where facts stand: the answer and what it wraps, what is said about them, and what the request said. */
+function factLayersOf(body: JsonObject): JsonObject[] {
+  const layers = layersOf(body);
+  return [
+    ...layers,
+    ...[ABOUT, INPUTS].flatMap((names) => layers.flatMap((layer) => names.map((name) => asObject(layer[name])))),
+  ];
+}
+
 /** A fact at its own paths, else under its names in any layer, else in what the request said. */
 function factText(
   body: JsonObject,
@@ -204,7 +231,7 @@ function factText(
 ): string | undefined {
   const own = paths && textAt(body, paths);
   if (own !== undefined) return own;
-  for (const layer of [...layersOf(body), ...INPUTS.map((name) => asObject(body[name]))]) {
+  for (const layer of factLayersOf(body)) {
     const text = names.map((name) => nonBlankText(layer[name])).find((each) => each !== undefined);
     if (text !== undefined) return text;
   }
@@ -217,7 +244,7 @@ function modelName(text: string | undefined): string | undefined {
 }
 
 function factsIn(body: JsonObject, more: AnswerDescription['facts'] = {}): JsonObject {
-  const layers = [...layersOf(body), ...INPUTS.map((name) => asObject(body[name]))];
+  const layers = factLayersOf(body);
   const common = Object.entries(FACTS).map(([fact, names]) => {
     const value = layers
       .flatMap((layer) => names.map((name) => layer[name]))

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../json/json.ts';
 import type { AnswerError } from './answer-error.ts';
-import { asArray, nonBlankText } from './json-access.ts';
+import { asArray, asObject, nonBlankText } from './json-access.ts';
 
 /** Why a provider kept an output back. */
 export interface Refusal extends AnswerError {
@@ -8,12 +8,17 @@ export interface Refusal extends AnswerError {
   withholds?: boolean;
   /** Only a word was said, no sentence. */
   bare?: boolean;
+  /** It tells why there is no output, if there is none. */
+  mild?: boolean;
 }
 
 const ENDINGS = ['finish_reason', 'finishReason', 'block_reason', 'blockReason', 'stop_reason'];
 /** Endings that kept something back. Others, such as `STOP` and `SUCCESS`, are no refusal. */
 const REFUSES =
   /filter|error|safety|block|moderat|prohibit|nsfw|recitation|denied|reject|content_policy|other|no_image|malformed/i;
+/** Endings that say nothing. */
+const PLAIN =
+  /^(finish_?reason_?)?(stop|success|succeeded|completed?|done|end_turn|none|null|unspecified|tool_calls?)$/i;
 const MESSAGES = [
   'finishMessage',
   'finish_message',
@@ -21,6 +26,7 @@ const MESSAGES = [
   'block_reason_message',
   'raiFilteredReason',
   'rai_filtered_reason',
+  'raiTextFilteredReason',
   'raiMediaFilteredReasons',
   'rai_media_filtered_reasons',
   'refusal',
@@ -35,6 +41,7 @@ const MARKS: readonly (readonly [name: string, value: boolean])[] = [
   ['is_moderated', true],
   ['blocked', true],
   ['filtered', true],
+  ['censored', true],
 ];
 
 /** Reads from one object of an answer why the provider kept its output back; undefined when nothing says so. */
@@ -42,11 +49,11 @@ export function refusalIn(object: JsonObject): Refusal | undefined {
   const word = ENDINGS.map((name) => nonBlankText(object[name])).find(
     (each) => each !== undefined && REFUSES.test(each),
   );
-  const said = MESSAGES.flatMap((name) => [object[name], ...asArray(object[name])])
+  const said = MESSAGES.flatMap((name) => [object[name], asObject(object[name])['reason'], ...asArray(object[name])])
     .map((value) => nonBlankText(value))
     .filter((text) => text !== undefined);
   const mark = MARKS.find(([name, value]) => object[name] === value);
-  if (word === undefined && said.length === 0 && !mark) return undefined;
+  if (word === undefined && said.length === 0 && !mark) return mildRefusalIn(object);
   const message = said.length > 0 ? [...new Set(said)].join('; ') : undefined;
   return {
     class: word ?? mark?.[0],
@@ -54,4 +61,16 @@ export function refusalIn(object: JsonObject): Refusal | undefined {
     ...(message === undefined && { bare: true }),
     withholds: word !== undefined || mark !== undefined,
   };
+}
+
+/** Another ending than the usual one, such as `MAX_TOKENS`; or the endings of several outputs, each of which stands beside its own. */
+function mildRefusalIn(object: JsonObject): Refusal | undefined {
+  const words = [
+    ...ENDINGS.map((name) => object[name]),
+    ...asArray(object['finish_reasons']),
+    ...asArray(object['finishReasons']),
+  ];
+  const word = words.map((each) => nonBlankText(each)).find((each) => each !== undefined && !PLAIN.test(each));
+  if (word === undefined) return undefined;
+  return { class: word, message: `the provider gave no output (${word})`, bare: true, mild: true };
 }

@@ -4,16 +4,18 @@ import type { AnswerState } from './answer.ts';
 const WORDS: Readonly<Record<AnswerState, string>> = {
   queued: `queued queueing inqueue queue pending waiting submitted submitting created accepted starting start scheduled
     scheduling preparing prepared initialized initializing initialising notstarted received new sent delayed throttled
-    warming warmingup booting deferred`,
+    warming warmingup booting deferred wait notrunning staged`,
   running: `running processing inprogress progress progressing generating rendering started active working executing uploading
     downloading dreaming polling ongoing computing training synthesizing inferring sampling denoising upscaling encoding
     saving finalizing finishing canceling cancelling imageready imagechunk partial partialimage partialsucceeded
-    incompleteprogress busy loading`,
+    incompleteprogress busy loading run`,
   succeeded: `succeeded succeed success successful successfully complete completed completion done finished finish ready ok
-    generated available ended passed resolved fulfilled processed delivered`,
+    generated available ended passed resolved fulfilled processed delivered
+    completedwitherrors partiallycompleted partiallysucceeded partialsuccess`,
   failed: `failed fail failure error errored errors timedout timeout timelimitexceeded expired expire rejected refused denied
     moderated contentmoderated blocked banned contentfiltered filtered nsfw crashed crash dead lost invalid incomplete
-    unsuccessful exception killed outofmemory oom notfound broken violation flagged`,
+    unsuccessful exception killed outofmemory oom notfound broken violation flagged censored faulted exceeded
+    unauthorized forbidden ratelimited`,
   canceled: 'canceled cancelled canceledbyuser aborted abort stopped terminated interrupted revoked dropped skipped',
 };
 

@@ -15,9 +15,9 @@ export const automatic1111 = {
     known: imagesOf,
     read,
     // `{error: 'OutOfMemoryError', errors: 'CUDA …'}`: the class and the message.
-    error: ({ error, errors, ...rest }) => {
-      const said = errorOf(error, rest) ?? errorOf(rest['detail']);
-      return said && { ...said, message: nonBlankText(errors) ?? said.message };
+    error: ({ error, errors, detail, ...rest }) => {
+      const said = errorOf(error, rest) ?? errorOf(detail);
+      return said && { ...said, message: nonBlankText(errors) ?? nonBlankText(detail) ?? said.message };
     },
   }),
   imports: true,

@@ -15,9 +15,10 @@ import type { ProviderDescriptor } from '../description/provider-descriptor.ts';
 export const comfyui = {
   name: 'comfyui',
   parse: readerOf({
+    id: ['id', 'prompt_id'],
     state: ['status'],
-    // A job that is being canceled may still end.
-    states: { canceling: 'running', expired: 'failed' },
+    // A job that is being canceled may still end. `ok` says that a request was taken, whose images a webhook will bring.
+    states: { canceling: 'running', expired: 'failed', ok: 'running' },
     stateless: 'succeeded',
     known: imagesOf,
     read,

@@ -6,6 +6,8 @@ export const gemini = {
   name: 'gemini',
   parse: readerOf({
     id: ['id', 'name', 'responseId'],
+    // A file that can be read.
+    states: { active: 'succeeded' },
     stateless: 'failed',
     texts: ['candidates[].content.parts[].text', 'outputs[].text', 'response.candidates[].content.parts[].text'],
     model: ['modelVersion', 'model_version', 'model', 'response.modelVersion'],

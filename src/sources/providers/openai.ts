@@ -6,7 +6,7 @@ export const openai = {
   name: 'openai',
   parse: readerOf({
     id: ['response.id', 'id'],
-    state: ['status', 'response.status'],
+    state: ['status', 'response.status', 'item.status'],
     states: { incomplete: 'failed' },
     stateless: 'succeeded',
     texts: [

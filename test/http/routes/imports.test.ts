@@ -85,6 +85,17 @@ test('an output that cannot be fetched is a failure with its reason and URL; the
   ]);
 });
 
+test('an answer that is a list, as from a stream, is taken', async () => {
+  const answer = await send('gemini', {
+    response: [
+      { candidates: [{ content: { parts: [{ text: 'Here.' }] } }] },
+      { candidates: [{ content: { parts: [{ inlineData: { mimeType: 'image/png', data: base64(6) } }] } }] },
+    ],
+  });
+  expect(answer.statusCode).toBe(201);
+  expect(answer.json().items).toMatchObject([{ status: 'success', mimeType: 'image/png', provider: 'gemini' }]);
+});
+
 test('an answer that reports a failure is recorded as one', async () => {
   const { items } = (await send('runpod', { response: { id: 'r', status: 'FAILED', error: 'out of memory' } })).json();
   expect(items).toMatchObject([{ status: 'failed', error: 'out of memory', provider: 'runpod', jobId: 'r' }]);

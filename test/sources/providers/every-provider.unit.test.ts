@@ -241,7 +241,7 @@ const said = fc.record({
     .uniqueArray(fc.integer({ min: 1, max: 10 ** 9 }), { minLength: 1, maxLength: 6 })
     .map((ids) => ids.map((id) => `https://cdn.example.com/${id}.png`)),
   echo: fc.constant('https://uploads.example.com/in.png'),
-  reason: fc.stringMatching(/^[A-Z][a-z]{3,20} [a-z]{3,20} [a-z]{2,20}$/),
+  reason: fc.stringMatching(/^[A-Z][a-z]{5,20} [a-z]{5,20} [a-z]{5,20}$/),
   page: fc.constant('https://docs.example.com/errors.png'),
 });
 
@@ -282,6 +282,30 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
         const answer = provider.parse(forms.unfinished(each));
         expect(['queued', 'running']).toContain(answer.state);
         expect(answer.outputs).toEqual([]);
+      }),
+    );
+  });
+
+  test('a request that was refused is a failure with its reason, in whatever form', () => {
+    fc.assert(
+      fc.property(said, ({ reason }) => {
+        const refused: unknown[] = [
+          { type: 'about:blank', title: 'Bad Request', status: 400, detail: reason },
+          { statusCode: 500, error: 'Internal Server Error', message: reason },
+          { code: 'invalid_argument', message: reason, request_id: 'r' },
+          { detail: [{ loc: ['body', 'prompt'], msg: reason }] },
+          { error: { code: 429, message: reason } },
+          { success: false, message: reason },
+          [{ error: { message: reason } }],
+          { errors: [{ message: reason }] },
+          { message: reason },
+          { detail: reason },
+        ];
+        for (const body of refused) {
+          const answer = provider.parse(body);
+          expect(answer).toMatchObject({ state: 'failed', outputs: [] });
+          expect(answer.error?.message).toContain(reason);
+        }
       }),
     );
   });

@@ -1,0 +1,365 @@
+import { describeAnswers, url } from './real-answers.ts';
+
+describeAnswers('generic', [
+  {
+    name: 'Midjourney proxy',
+    answer: {
+      id: '1',
+      action: 'IMAGINE',
+      status: 'SUCCESS',
+      prompt: 'a fox',
+      promptEn: 'a fox',
+      progress: '100%',
+      imageUrl: url('a.png'),
+      failReason: null,
+      buttons: [{ customId: 'MJ::JOB::upsample::1::abc', emoji: '', label: 'U1', type: 2, style: 2 }],
+      properties: { finalPrompt: 'a fox --v 7', notifyHook: 'https://me.example.com/hook' },
+    },
+    outputs: [url('a.png')],
+    facts: { id: '1', prompt: 'a fox', progress: 100 },
+  },
+  {
+    name: 'Midjourney proxy with the picture so far',
+    answer: { id: '1', status: 'IN_PROGRESS', progress: '46%', imageUrl: url('a.png'), failReason: '' },
+    state: 'running',
+    ignored: [url('a.png')],
+    facts: { progress: 46 },
+  },
+  {
+    name: 'Midjourney proxy that failed',
+    answer: { id: '1', status: 'FAILURE', progress: '0%', imageUrl: '', failReason: 'Banned prompt detected' },
+    state: 'failed',
+    error: 'Banned prompt',
+  },
+  {
+    name: 'Midjourney proxy that took a task',
+    answer: { code: 1, description: 'Submit success', result: '1320098173412546', properties: {} },
+    state: 'running',
+  },
+  {
+    name: 'a gateway with lists in strings',
+    answer: {
+      success: true,
+      message: '',
+      data: {
+        mj_id: 't',
+        status: 'SUCCESS',
+        progress: '100%',
+        image_url: url('a.jpg'),
+        video_urls: `["${url('v.mp4')}"]`,
+        fail_reason: '',
+      },
+    },
+    outputs: [url('a.jpg'), url('v.mp4')],
+  },
+  {
+    name: 'kie.ai with its result in a string',
+    answer: {
+      code: 200,
+      message: 'success',
+      data: {
+        taskId: 't',
+        model: 'x',
+        state: 'success',
+        param: `{"input":{"image_url":"${url('in.png')}"}}`,
+        resultJson: `{"resultUrls":["${url('a.png')}"]}`,
+        failCode: '',
+        failMsg: '',
+        costTime: 3,
+      },
+    },
+    outputs: [url('a.png')],
+    ignored: [url('in.png')],
+    facts: { id: 't' },
+  },
+  {
+    name: 'kie.ai that failed',
+    answer: {
+      code: 200,
+      msg: 'success',
+      data: { taskId: 't', state: 'fail', resultJson: '', failCode: '500', failMsg: 'Internal server error' },
+    },
+    state: 'failed',
+    error: 'Internal server error',
+  },
+  {
+    name: 'kie.ai with a flag',
+    answer: {
+      code: 200,
+      msg: 'success',
+      data: {
+        taskId: 't',
+        successFlag: 1,
+        response: { resultUrls: [url('v.mp4')], originUrls: null },
+        errorCode: null,
+        errorMessage: '',
+      },
+    },
+    outputs: [url('v.mp4')],
+  },
+  {
+    name: 'ModelsLab',
+    answer: {
+      status: 'success',
+      generationTime: 1.3,
+      id: 7,
+      output: [url('a.png')],
+      proxy_links: ['https://cdn2.example.com/a.png'],
+      nsfw_content_detected: '',
+      meta: { prompt: 'a fox', model_id: 'flux', seed: 5, init_image: url('in.png'), steps: 31 },
+    },
+    outputs: [url('a.png')],
+    ignored: [url('in.png')],
+    facts: { id: '7', prompt: 'a fox', generation: { seed: 5 } },
+  },
+  {
+    name: 'ModelsLab in work',
+    answer: {
+      status: 'processing',
+      tip: 'wait',
+      eta: 10,
+      message: 'Try to fetch request after given estimated time',
+      fetch_result: 'https://modelslab.com/api/v6/images/fetch/7',
+      id: 7,
+      output: [],
+      future_links: [url('a.png')],
+    },
+    state: 'running',
+    ignored: [url('a.png')],
+  },
+  {
+    name: 'ModelsLab that refused',
+    answer: { status: 'error', message: 'The prompt field is required', id: null },
+    state: 'failed',
+    error: 'prompt field',
+  },
+  {
+    name: 'Segmind with JSON in a string',
+    answer: {
+      status: 'COMPLETED',
+      output: `[{"keyname":"out","value":{"data":"${url('a.png')}","type":"image"}}]`,
+      request_id: 'r',
+    },
+    outputs: [url('a.png')],
+  },
+  {
+    name: 'Novita',
+    answer: {
+      extra: { seed: '123', enable_nsfw_detection: false },
+      task: {
+        task_id: 't',
+        task_type: 'TXT_TO_IMG',
+        status: 'TASK_STATUS_SUCCEED',
+        reason: '',
+        eta: 0,
+        progress_percent: 100,
+      },
+      images: [{ image_url: url('a.png'), image_url_ttl: 3600, image_type: 'png', nsfw_detection_result: null }],
+      videos: [],
+      audios: [],
+    },
+    outputs: [url('a.png')],
+    facts: { id: 't', generation: { seed: '123' } },
+  },
+  {
+    name: 'Novita that failed',
+    answer: {
+      extra: {},
+      task: { task_id: 't', status: 'TASK_STATUS_FAILED', reason: 'out of memory', eta: 0 },
+      images: [],
+      videos: [],
+    },
+    state: 'failed',
+    error: 'out of memory',
+  },
+  {
+    name: 'Novita that refused',
+    answer: { code: 400, reason: 'INVALID_REQUEST_BODY', message: 'invalid width', metadata: {} },
+    state: 'failed',
+    error: 'invalid width',
+  },
+  {
+    name: 'a webhook of Novita',
+    answer: {
+      event_type: 'ASYNC_TASK_RESULT',
+      payload: {
+        extra: {},
+        task: { task_id: 't', status: 'TASK_STATUS_SUCCEED' },
+        images: [{ image_url: url('a.png') }],
+        videos: [],
+        audios: [],
+      },
+    },
+    outputs: [url('a.png')],
+    facts: { id: 't' },
+  },
+  {
+    name: 'PiAPI',
+    answer: {
+      code: 200,
+      data: {
+        task_id: 't',
+        model: 'flux',
+        task_type: 'txt2img',
+        status: 'completed',
+        config: { webhook_config: { endpoint: 'https://me.example.com', secret: 's' } },
+        input: { prompt: 'a fox', image: url('in.png') },
+        output: {
+          image_url: url('grid.png'),
+          image_urls: [url('1.png'), url('2.png')],
+          temporary_image_urls: ['https://tmp.example.com/1.png', 'https://tmp.example.com/2.png'],
+        },
+        meta: { usage: { consume: 9 } },
+        detail: null,
+        logs: [],
+        error: { code: 0, raw_message: '', message: '', detail: null },
+      },
+      message: 'success',
+    },
+    outputs: [url('grid.png'), url('1.png'), url('2.png')],
+    ignored: [url('in.png')],
+    facts: { id: 't' },
+  },
+  {
+    name: 'PiAPI with copies without a watermark',
+    answer: {
+      code: 200,
+      data: {
+        task_id: 't',
+        status: 'completed',
+        output: {
+          video_url: '',
+          works: [
+            {
+              status: 99,
+              type: 'video',
+              cover: { resource: url('c.jpg') },
+              video: { resource: url('w.mp4'), resource_without_watermark: url('v.mp4'), duration: 5 },
+            },
+          ],
+        },
+        error: { code: 0, message: '' },
+      },
+    },
+    outputs: [url('w.mp4'), url('v.mp4'), url('c.jpg')],
+  },
+  {
+    name: 'PiAPI that failed',
+    answer: {
+      code: 200,
+      data: {
+        task_id: 't',
+        status: 'failed',
+        output: {},
+        error: { code: 10000, raw_message: 'nsfw', message: 'task failed' },
+      },
+      message: 'success',
+    },
+    state: 'failed',
+    error: 'task failed',
+  },
+  {
+    name: 'Civitai',
+    answer: {
+      token: 'x',
+      jobs: [
+        {
+          jobId: 'j',
+          cost: 1.2,
+          result: { blobKey: 'K', available: true, blobUrl: url('blob'), blobUrlExpirationDate: 't' },
+          scheduled: true,
+        },
+      ],
+    },
+    outputs: [url('blob')],
+  },
+  {
+    name: 'Civitai in work',
+    answer: {
+      token: 'x',
+      jobs: [{ jobId: 'j', cost: 1.2, result: { blobKey: 'K', available: false }, scheduled: true }],
+    },
+    state: 'running',
+  },
+  {
+    name: 'a workflow of Civitai',
+    answer: {
+      id: 'w',
+      status: 'succeeded',
+      steps: [
+        {
+          name: '0',
+          status: 'succeeded',
+          input: { prompt: 'a fox', sourceImage: url('in.png') },
+          output: { images: [{ id: 'i', available: true, url: url('blob') }] },
+        },
+      ],
+      cost: { total: 4 },
+    },
+    outputs: [url('blob')],
+    ignored: [url('in.png')],
+  },
+  {
+    name: 'Runware',
+    answer: {
+      data: [
+        {
+          taskType: 'imageInference',
+          taskUUID: 'u',
+          imageUUID: 'i',
+          imageURL: url('a.jpg'),
+          seed: 4,
+          NSFWContent: false,
+          cost: 0.0013,
+        },
+      ],
+    },
+    outputs: [url('a.jpg')],
+    each: { [url('a.jpg')]: { generation: { seed: 4, cost: 0.0013 } } },
+  },
+  {
+    name: 'Runware in work',
+    answer: { data: [{ taskType: 'videoInference', taskUUID: 'u', status: 'processing' }] },
+    state: 'running',
+  },
+  {
+    name: 'Runware that refused',
+    answer: {
+      errors: [
+        {
+          code: 'invalidModel',
+          message: 'Invalid value for model.',
+          parameter: 'model',
+          type: 'string',
+          documentation: 'https://runware.ai/docs/x.png',
+          taskUUID: 'u',
+        },
+      ],
+    },
+    state: 'failed',
+    error: 'Invalid value for model',
+  },
+  {
+    name: 'Stable Horde',
+    answer: {
+      done: true,
+      faulted: false,
+      kudos: 9,
+      generations: [
+        { img: url('a'), seed: '5', id: 'g', censored: false, state: 'ok', model: 'm' },
+        { img: url('b'), seed: '6', id: 'h', censored: true, state: 'censored', model: 'm' },
+      ],
+    },
+    outputs: [url('a')],
+    ignored: [url('b')],
+    error: 'censored',
+    each: { [url('a')]: { generation: { seed: '5' } } },
+  },
+  {
+    name: 'Stable Horde in work',
+    answer: { finished: 0, processing: 1, waiting: 0, done: false, faulted: false, wait_time: 9, queue_position: 2 },
+    state: 'running',
+  },
+  { name: 'Midjourney proxy that waits', answer: { id: '1', status: 'NOT_START', progress: '' }, state: 'running' },
+  { name: 'Suno that took a task', answer: { code: 200, msg: 'success', data: { taskId: 't' } }, state: 'running' },
+]);

@@ -14,7 +14,7 @@ const WORDS = [
   'a quiet harbour, masterpiece',
   'café, Łódź, Øresund',
   '一只猫坐在窗边看着外面的雨',
-  '一一一',
+  '一只一样的猫坐在一边',
   '猫　と　犬、森の中',
   '고양이와 강아지',
   'แมวสีส้ม',

@@ -59,6 +59,6 @@ function numbered(find: Lookup, node: Node): string | undefined {
 
 /** A switch without a selector takes its first input that is connected. */
 function firstOf(node: Node): string | undefined {
-  const isAny = /any.*switch|switch.*any/i.test(node.type);
+  const isAny = /any/i.test(node.type);
   return isAny ? Object.keys(node.inputs).find((name) => Array.isArray(node.inputs[name])) : undefined;
 }

@@ -123,7 +123,7 @@ export const IngestJson = requestComponent(
         ...storageUrl,
         pattern: `${HTTP_URL}|^$`,
         description:
-          'In place of `source`: where the bytes lie. The item is only recorded, as with a source of the type `external`. Empty for a failed generation.',
+          'In place of `source`, beside which it does not count: where the bytes lie. The item is only recorded, as with a source of the type `external`. Empty for a failed generation.',
         examples: ['https://raw.githubusercontent.com/owner/repository/main/file-library/fox.png'],
       }),
     ),
@@ -168,7 +168,7 @@ const BESIDE_URL = ['storageProvider', 'mimeType', 'bytes'] as const;
 
 /**
  * The source of an item whose bytes lie elsewhere, told by fields of the item, as in a table `generated_images`: `storageUrl` and what
- * stands beside it. Other items are returned as they are. @throws AppError invalid_request
+ * stands beside it. Beside a `source` these fields do not count. @throws AppError invalid_request
  */
 export function withStorageUrl({
   storageUrl: url,
@@ -179,9 +179,9 @@ export function withStorageUrl({
 }: IngestJson): Omit<IngestJson, 'storageUrl' | 'source' | (typeof BESIDE_URL)[number]> & {
   source?: IngestJson['source'] | RecordedSource;
 } {
+  // Answers hold these fields: sent back beside other bytes they say nothing of those.
+  if (rest.source !== undefined) return rest;
   if (url !== undefined && url !== '') {
-    if (rest.source !== undefined)
-      throw new AppError('invalid_request', "Send 'source' or 'storageUrl', not both.", { field: 'storageUrl' });
     const source = { type: 'external' as const, storageUrl: url, storageProvider: provider ?? 'external' };
     return { ...rest, source: { ...source, mimeType, bytes, asWritten: true } };
   }

@@ -1896,9 +1896,7 @@ export interface components {
              *       ]
              *     }
              */
-            response: {
-                [key: string]: unknown;
-            } | unknown[];
+            response: unknown;
         };
         /** @description What was stored; an output that could not be had is a failed item with the reason. */
         ImportedItems: {
@@ -2134,7 +2132,7 @@ export interface components {
             /** @description Where the bytes come from. Left out for a failed generation. */
             source?: components["schemas"]["Base64Source"] | components["schemas"]["UrlSource"] | components["schemas"]["ObjectSource"] | components["schemas"]["ExternalSource"];
             /**
-             * @description In place of `source`: where the bytes lie. The item is only recorded, as with a source of the type `external`. Empty for a failed generation.
+             * @description In place of `source`, beside which it does not count: where the bytes lie. The item is only recorded, as with a source of the type `external`. Empty for a failed generation.
              * @example https://raw.githubusercontent.com/owner/repository/main/file-library/fox.png
              */
             storageUrl?: string | null;

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { importOrPrompt } from '../../domain/jobs/comfyui.ts';
 import { BEST_EFFORT, IMPORT_PROVIDERS } from '../../sources/providers/registry.ts';
+import { AppError } from '../../errors.ts';
 import { abortSignal } from '../connections/abort-signal.ts';
 import { callerOf } from '../auth/auth.ts';
 import { idempotencyKey } from '../requests/ingest-request.ts';
@@ -35,6 +36,10 @@ export function importRoutes(instance: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request, reply) => {
       const { response, ...input } = request.body;
+      if (typeof response !== 'object' || response === null)
+        throw new AppError('invalid_request', "'response' must be the provider's answer: an object or a list.", {
+          field: 'response',
+        });
       const {
         items,
         job,

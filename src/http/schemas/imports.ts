@@ -11,11 +11,8 @@ export const ImportRequest = requestComponent(
     ...fields,
     metadata: Type.Optional(jsonObject("The caller's own data, up to 64 KiB and 32 levels.")),
     generation: Type.Optional(jsonObject('How it was made; added to what the answer says.')),
-    response: Type.Unsafe<Record<string, unknown> | unknown[]>({
-      anyOf: [
-        { type: 'object', additionalProperties: true },
-        { type: 'array', items: {} },
-      ],
+    // No type: it is an object or a list, and generated clients know no unions of these.
+    response: Type.Unsafe<unknown>({
       description: "The provider's answer, verbatim: an object, or a list where the provider sends one.",
       examples: [{ created: 1_732_000_000, data: [{ url: 'https://cdn.example.com/out.png' }] }],
     }),

@@ -85,14 +85,14 @@ test('records of the older table come in batches and into scenes, too', async ()
   }
 });
 
-test('a storage URL beside a source, and facts of bytes that are sent, are refused by name', async () => {
+test('beside a source, what an answer said of other bytes does not count; alone it is refused by name', async () => {
   const source = { type: 'base64', data: png().toString('base64') };
-  expect(await post({ userId: 'u', storageUrl: URL_THERE, source })).toMatchObject({
-    answered: 400,
-    field: 'storageUrl',
-  });
+  const { bytes } = RECORD;
+  const stored = await post({ userId: 'u', source, ...RECORD, sha256: undefined });
+  expect(stored).toMatchObject({ answered: 201, status: 'success', mimeType: 'image/png', bytes: png().length });
+  expect([stored['storageUrl'] === URL_THERE, stored['bytes'] === bytes]).toEqual([false, false]);
   for (const field of ['mimeType', 'bytes', 'storageProvider'] as const)
-    expect(await post({ userId: 'u', source, [field]: RECORD[field] })).toMatchObject({ answered: 400, field });
+    expect(await post({ userId: 'u', [field]: RECORD[field] })).toMatchObject({ answered: 400, field });
   for (const storageUrl of ['file:///etc/passwd', 'javascript:alert(1)', 'https://h/ a'])
     expect(await post({ userId: 'u', storageUrl })).toMatchObject({ answered: 400, field: 'storageUrl' });
   expect(await post({ userId: 'u', storageUrl: '' })).toMatchObject({ answered: 400, code: 'file_missing' });

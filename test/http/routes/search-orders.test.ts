@@ -196,7 +196,7 @@ test('conditions of every kind, combined in any way with an order, find what the
         expect(await page(asked)).toEqual({ ids, total: ids.length });
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 

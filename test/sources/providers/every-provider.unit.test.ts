@@ -236,6 +236,9 @@ const FORMS: Readonly<Record<(typeof PROVIDERS)[number]['name'], Forms>> = {
   },
 };
 
+/** Many providers: each needs fewer runs. */
+const FEW = { numRuns: 40 };
+
 const said = fc.record({
   outputs: fc
     .uniqueArray(fc.integer({ min: 1, max: 10 ** 9 }), { minLength: 1, maxLength: 6 })
@@ -262,6 +265,7 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
             expect.objectContaining({ url: each.echo, reason: expect.any(String) }),
           );
       }),
+      FEW,
     );
   });
 
@@ -273,6 +277,7 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
         expect(answer.error?.message).toContain(each.reason);
         expect(answer.outputs).toEqual([]);
       }),
+      FEW,
     );
   });
 
@@ -283,6 +288,7 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
         expect(['queued', 'running']).toContain(answer.state);
         expect(answer.outputs).toEqual([]);
       }),
+      FEW,
     );
   });
 
@@ -307,6 +313,7 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
           expect(answer.error?.message).toContain(reason);
         }
       }),
+      FEW,
     );
   });
 
@@ -321,6 +328,7 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
         expect(urlsOf(answer).toSorted()).toEqual(each.outputs.toSorted());
         expect(answer.ignored).toContainEqual(expect.objectContaining({ url: side }));
       }),
+      FEW,
     );
   });
 
@@ -345,6 +353,7 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
         const answer = provider.parse({ ...forms.whole(each), further: nested });
         expect([...urlsOf(answer), ...(answer.ignored ?? []).map((one) => one.url)]).toContain(url);
       }),
+      FEW,
     );
   });
 
@@ -356,6 +365,7 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
           if (answer.state === 'failed') expect(answer.error?.message.length).toBeGreaterThan(0);
         }
       }),
+      FEW,
     );
   });
 });

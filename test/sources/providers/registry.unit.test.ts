@@ -75,7 +75,7 @@ test.each(descriptors)(
         const reason = (body as { error?: unknown } | null)?.error;
         if (state === 'failed' && reason === 'out of memory') expect(error).toBeDefined();
       }),
-      { numRuns: 500 },
+      { numRuns: 100 },
     );
   },
 );

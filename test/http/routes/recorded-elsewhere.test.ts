@@ -88,7 +88,7 @@ test('records of the older table come in batches and into scenes, too', async ()
 test('beside a source, what an answer said of other bytes does not count; alone it is refused by name', async () => {
   const source = { type: 'base64', data: png().toString('base64') };
   const { bytes } = RECORD;
-  const stored = await post({ userId: 'u', source, ...RECORD, sha256: undefined });
+  const stored = await post({ ...RECORD, userId: 'u', source, sha256: undefined });
   expect(stored).toMatchObject({ answered: 201, status: 'success', mimeType: 'image/png', bytes: png().length });
   expect([stored['storageUrl'] === URL_THERE, stored['bytes'] === bytes]).toEqual([false, false]);
   for (const field of ['mimeType', 'bytes', 'storageProvider'] as const)

@@ -4,6 +4,7 @@ const MAX_NODES = 5000;
 const MAX_LINKS = 20_000;
 /** Subgraphs inside of subgraphs. */
 const MAX_DEPTH = 8;
+const MAX_USES = 200;
 /** Ids under which the inputs and outputs of a subgraph stand in its own links. */
 const INPUTS = '-10';
 const OUTPUTS = '-20';
@@ -21,7 +22,7 @@ export function graphOfWorkflow(workflow: Loose): Loose {
       .map((entry) => [asText(get(asLoose(entry), 'id')) ?? '', asLoose(entry) ?? {}] as const),
   );
   const nodes = new Map<string, Loose>();
-  addNodes(workflow, { subgraphs, nodes, prefix: '', outer: [], depth: 0 });
+  addNodes(workflow, { subgraphs, nodes, left: { uses: MAX_USES }, prefix: '', outer: [], depth: 0 });
   return Object.fromEntries(nodes);
 }
 
@@ -29,6 +30,8 @@ interface Level {
   subgraphs: ReadonlyMap<string, Loose>;
   /** All nodes so far. */
   nodes: Map<string, Loose>;
+  /** How often a subgraph may still be used: subgraphs of subgraphs multiply. */
+  left: { uses: number };
   prefix: string;
   /** What the subgraph's inputs are connected to. */
   outer: readonly (Source | undefined)[];
@@ -63,7 +66,8 @@ function addNodes(level: Loose, at: Level): (Source | undefined)[] {
         .slice(0, 100)
         .map((input) => asLoose(input));
       if (definition) {
-        if (at.depth >= MAX_DEPTH) continue;
+        if (at.depth >= MAX_DEPTH || at.left.uses <= 0) continue;
+        at.left.uses -= 1;
         const outer = inputs.map((input) => sourceOf(get(input, 'link')));
         inner.set(id, addNodes(definition, { ...at, prefix: `${at.prefix}${id}:`, outer, depth: at.depth + 1 }));
         continue;

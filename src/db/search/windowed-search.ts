@@ -9,7 +9,7 @@ import { type SearchHit, hitColumns } from './search-hit.ts';
  * Searches by tags, metadata and text. Their GIN indexes are unordered: finding the newest fifty means reading and sorting all
  * matches, which is slow when many items match; walking along the order until enough are found is slow when few match. The
  * planner must guess which is the case, and for metadata and phrases its guesses are wrong by orders of magnitude. So a short
- * walk comes first and fills the page of common searches. The rest is found through the indexes, in growing windows of time: in
+ * walk comes first and fills the page of common searches; one by words that found some, but not enough, walks on. The rest is found through the indexes, in growing windows of time: in
  * each window the matches are few, or the window is large because there are few in all.
  */
 

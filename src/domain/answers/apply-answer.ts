@@ -114,13 +114,10 @@ function wantedOf(
 export function lastExpiry(from: readonly OutputBytes[], provider: string, answer: ProviderAnswer): Date | undefined {
   const completed = answer.generation['completedAt'];
   const since = typeof completed === 'string' && !Number.isNaN(Date.parse(completed)) ? new Date(completed) : undefined;
-  const expiries = from.map((each) =>
-    each.type === 'url'
-      ? each.expiresAt === undefined
-        ? urlExpiresAt(each.url, { provider, since })
-        : new Date(each.expiresAt)
-      : undefined,
-  );
+  const expiries = from.map((each) => {
+    if (each.type !== 'url') return undefined;
+    return each.expiresAt === undefined ? urlExpiresAt(each.url, { provider, since }) : new Date(each.expiresAt);
+  });
   const known = expiries.filter((date) => date !== undefined);
   return known.length === expiries.length && known.length > 0 ? new Date(Math.max(...known.map(Number))) : undefined;
 }

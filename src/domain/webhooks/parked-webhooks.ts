@@ -1,3 +1,4 @@
+import type { IgnoredOutput } from '../../sources/answers/answer.ts';
 import type { Trx } from '../../db/database.ts';
 import { type GenerationJob, giveJob, lockJob } from '../../db/jobs/jobs.ts';
 import { forgetOutputsOfOthers } from '../../db/jobs/job-outputs.ts';
@@ -91,7 +92,7 @@ export async function releaseWebhook(
   deps: Deps,
   id: string,
   userId: string,
-): Promise<{ jobId: string; itemIds: string[] }> {
+): Promise<{ jobId: string; itemIds: string[]; ignored: readonly IgnoredOutput[] }> {
   checkUserId(userId);
   const canonical = canonicalId(id);
   const delivery = canonical === undefined ? undefined : await findDelivery(deps.db, canonical, 'parked');
@@ -105,7 +106,8 @@ export async function releaseWebhook(
   });
   const { provider, jobId } = delivery;
   deps.log.info({ deliveryId: delivery.id, provider, jobId, userId }, 'parked webhook released');
-  return { jobId, itemIds: [...released.itemIds, ...(await unpark(deps, released.job))] };
+  const itemIds = [...released.itemIds, ...(await unpark(deps, released.job))];
+  return { jobId, itemIds, ignored: told.answer.ignored ?? [] };
 }
 
 async function handOver(trx: Trx, job: GenerationJob, userId: string): Promise<GenerationJob> {

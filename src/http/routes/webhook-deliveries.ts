@@ -46,8 +46,8 @@ export function webhookDeliveryRoutes(instance: FastifyInstance, deps: RouteDeps
       response: { 200: receiptResponse, ...problems },
     },
     handler: async (request) => {
-      const { jobId, itemIds } = await releaseWebhook(deps, request.params.id, request.body.userId);
-      return { received: true as const, state: 'accepted' as const, jobId, items: itemIds, ignored: [] };
+      const { jobId, itemIds, ignored } = await releaseWebhook(deps, request.params.id, request.body.userId);
+      return { received: true as const, state: 'accepted' as const, jobId, items: itemIds, ignored: [...ignored] };
     },
   });
 }

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makePendingCopies } from '../../src/domain/copies/pending-copies.ts';
-import { sweepIntents } from '../../src/domain/staging/sweep.ts';
 import { DRIVERS } from '../../src/storage/stores/registry.ts';
 import { filesBelow } from '../support/storage/local-volume.ts';
 import { type MemoryStore, memoryKind } from '../support/storage/memory-driver.ts';
+import { sweepAll } from '../support/storage/sweep-all.ts';
 import { bigPng, multipart, png } from '../support/sample-files.ts';
 import { type TestApp, asUser, createTestApp } from '../support/test-app.ts';
 
@@ -36,7 +36,6 @@ const item = async (id: string) => (await t.app.inject({ url: `/v1/media/${id}`,
 const content = (id: string) => t.app.inject({ url: `/v1/media/${id}/content`, headers: asUser('a') });
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 const intents = () => t.deps.db.selectFrom('storage_intents').select(['store', 'key']).execute();
-const expireIntents = () => t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
 
 /** A body whose remaining bytes the test releases. */
 async function begin(bytes: Buffer, first: number) {
@@ -77,8 +76,7 @@ test('while the primary store is down, uploads go to the fallback, and a worker 
   expect(await makePendingCopies(t.deps)).toEqual({ home: 0, mirrored: 0, failed: 0, down: ['main'] });
   store('main').down = false;
   expect(await makePendingCopies(t.deps)).toEqual({ home: 12, mirrored: 0, failed: 0, down: [] });
-  await expireIntents();
-  await sweepIntents(t.deps);
+  await sweepAll(t.deps);
 
   for (const [index, id] of ids.entries()) {
     const record = await item(id);
@@ -132,10 +130,8 @@ test('a larger body in flight gets 503 with Retry-After, and leaves nothing', as
   expect(Number(retryAfter)).toBeGreaterThan(0);
   expect(await filesBelow(t.volume)).toEqual([]);
   store('main').down = false;
-  await expireIntents();
   await t.deps.stores.primary.healthy();
-  await sweepIntents(t.deps);
-  expect(await intents()).toEqual([]);
+  await sweepAll(t.deps);
   expect(store('main').objects.size).toBe(0);
 });
 
@@ -251,8 +247,7 @@ test('a purge during a copy wins: nothing of either is left', async () => {
   await t.app.inject({ method: 'DELETE', url: `/v1/media/${id}?purge=true`, headers: asUser('a') });
   open();
   await copying;
-  await expireIntents();
-  await sweepIntents(t.deps);
+  await sweepAll(t.deps);
   expect(store('main').objects.size + store('copy').objects.size).toBe(0);
   expect(await intents()).toEqual([]);
 });

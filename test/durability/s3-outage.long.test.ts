@@ -3,8 +3,8 @@ import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makePendingCopies } from '../../src/domain/copies/pending-copies.ts';
-import { sweepIntents } from '../../src/domain/staging/sweep.ts';
 import { filesBelow } from '../support/storage/local-volume.ts';
+import { sweepAll } from '../support/storage/sweep-all.ts';
 import { bigPng } from '../support/sample-files.ts';
 import { type S3Server, TEST_KEYS, startS3Server } from '../support/s3/server.ts';
 import { type S3Settings, s3Settings } from '../support/s3/service.ts';
@@ -154,12 +154,10 @@ test(
       ]);
       expect(await served(id)).toEqual({ from: 's3', sha256: digest });
     }
-    await t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
-    await sweepIntents(t.deps);
+    await sweepAll(t.deps);
     expect(objects()).toHaveLength(stored.size);
     expect(parts()).toBe(0);
     expect(await filesBelow(t.volume)).toEqual([]);
-    expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
   },
 );
 
@@ -178,12 +176,10 @@ test('a lost acknowledgement makes no second copy: the upload succeeds in one pl
   expect(answer.status).toBe(201);
   expect((await served(answer.body.id)).sha256).toBe(sha256(bytes));
   await sleep(200);
-  await t.deps.db.updateTable('storage_intents').set({ leased_until: '2000-01-01' }).execute();
-  await sweepIntents(t.deps);
+  await sweepAll(t.deps);
   await makePendingCopies(t.deps);
   expect(objects()).toHaveLength(1);
   expect(await filesBelow(t.volume)).toEqual([]);
-  expect(await t.deps.db.selectFrom('storage_intents').selectAll().execute()).toEqual([]);
 });
 
 test('while S3 is down the service starts only if a fallback can write', async () => {

@@ -22,8 +22,11 @@ export type FetchSource =
   | { type: 'object'; store: string; key: string }
   /** A file of the operator's own ComfyUI. */
   | { type: 'comfyui'; filename: string; subfolder: string; fileType: string }
-  /** Base64 in the kept body of a webhook: the index of the output, and of the place within it. */
-  | { type: 'delivery'; deliveryId: string; output: number; place: number };
+  /**
+   * Base64 in the kept body of a webhook: the SHA-256 of its bytes in hex, where known; and the index of the output and of the
+   * place within it, as the body was read when it came.
+   */
+  | { type: 'delivery'; deliveryId: string; output: number; place: number; sha256?: string | undefined };
 
 /** What determines the key but is no column of the item. */
 export interface FetchOptions {

@@ -8,6 +8,7 @@ import type { Deps } from '../deps.ts';
 import type { ItemInput } from '../items/item-fields.ts';
 import { changeOf } from './job-state.ts';
 import { objectSources } from '../ingest/object-references.ts';
+import { hashesOf } from './output-identity.ts';
 import { type NewOutput, recordFailure, recordOutputs } from './record-outputs.ts';
 
 export interface TellingOf {
@@ -69,10 +70,10 @@ export function newOutput(
   deps: Deps,
   context: AnswerContext,
   output: AnswerOutput,
-  { identities, ...from }: { deliveryId?: string | undefined; index: number; identities: readonly string[] },
+  from: { deliveryId?: string | undefined; index: number; identities: readonly string[] },
 ): NewOutput {
   return {
-    identities,
+    identities: from.identities,
     fields: outputFields(context, output, from.index),
     wanted: wantedOf(deps, context, output, from),
     unreachable: unreachableReason(output),
@@ -92,8 +93,9 @@ function wantedOf(
   deps: Deps,
   { base, provider, answer }: AnswerContext,
   output: AnswerOutput,
-  { deliveryId, index }: { deliveryId?: string | undefined; index: number },
+  { deliveryId, index, identities }: { deliveryId?: string | undefined; index: number; identities: readonly string[] },
 ): NewFetch {
+  const hashes = hashesOf(output, identities);
   const sources = output.from.flatMap((from, place): FetchSource[] => {
     if (from.type === 'object') return objectSources(deps, from.path);
     if (from.type === 'url') return [{ type: 'url', url: from.url }];
@@ -101,7 +103,9 @@ function wantedOf(
       const { filename, subfolder, fileType } = from;
       return [{ type: 'comfyui', filename, subfolder, fileType }];
     }
-    return deliveryId === undefined ? [] : [{ type: 'delivery', deliveryId, output: index, place }];
+    return deliveryId === undefined
+      ? []
+      : [{ type: 'delivery', deliveryId, output: index, place, sha256: hashes.get(from) }];
   });
   return {
     sources,

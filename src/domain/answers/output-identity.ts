@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { setImmediate as nextTick } from 'node:timers/promises';
-import type { AnswerOutput } from '../../sources/answers/answer.ts';
+import type { AnswerOutput, OutputBytes } from '../../sources/answers/answer.ts';
 import { storable } from '../../json/storable-text.ts';
 import { openData } from '../../sources/base64.ts';
 
-type Base64Bytes = Extract<AnswerOutput['from'][number], { type: 'base64' }>;
+type Base64Bytes = Extract<OutputBytes, { type: 'base64' }>;
 
 /**
  * The identities by which each output of an answer is recognised when its provider reports it again in another form: `object:`
@@ -83,6 +83,17 @@ async function hashOf(data: string): Promise<string> {
   } catch {
     return createHash('sha256').update(data).digest('hex');
   }
+}
+
+/**
+ * The SHA-256 in hex of the bytes in an output's base64 places, from the output's identities. Empty where several places hold
+ * the same bytes, for then the identities do not tell whose they are.
+ */
+export function hashesOf({ from }: AnswerOutput, identities: readonly string[]): Map<OutputBytes, string> {
+  const prefix = 'sha256:';
+  const hashes = identities.filter((each) => each.startsWith(prefix)).map((each) => each.slice(prefix.length));
+  const places = from.filter((each) => each.type === 'base64');
+  return new Map(hashes.length === places.length ? places.map((place, at) => [place, hashes[at] ?? '']) : []);
 }
 
 /** Removes the parameters of a signature from a URL. */

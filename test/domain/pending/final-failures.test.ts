@@ -88,8 +88,29 @@ test('an item fails at the first attempt when its webhook does not contain the b
   const { sources } = await t.deps.db.selectFrom('fetches').select('sources').executeTakeFirstOrThrow();
   const [first] = sources as unknown as Extract<FetchSource, { type: 'delivery' }>[];
   if (!first) throw new Error('no place is known');
-  await places({ ...first, output: 7 });
+  await places({ ...first, sha256: '0'.repeat(64) });
   await expectFailure(id, /does not hold those bytes/);
+});
+
+test('the bytes of a webhook are found by their hash when another version reads its outputs in another order', async () => {
+  const id = await told(png());
+  const { sources } = await t.deps.db.selectFrom('fetches').select('sources').executeTakeFirstOrThrow();
+  const [first] = sources as unknown as Extract<FetchSource, { type: 'delivery' }>[];
+  if (!first) throw new Error('no place is known');
+  await places({ ...first, output: 7 });
+  expect(await attempt(id)).toMatchObject({ state: 'stored' });
+});
+
+test('the bytes of a webhook that an earlier version noted without their hash are found by their place', async () => {
+  const id = await told(png());
+  const { sources } = await t.deps.db.selectFrom('fetches').select('sources').executeTakeFirstOrThrow();
+  const [{ sha256, ...first }] = sources as unknown as [Extract<FetchSource, { type: 'delivery' }>];
+  expect(sha256).toMatch(/^[0-9a-f]{64}$/);
+  await places(first);
+  expect(await attempt(id)).toMatchObject({ state: 'stored' });
+  const other = await told(png(2, 2));
+  await places({ ...first, output: 7 });
+  await expectFailure(other, /does not hold those bytes/);
 });
 
 test("while the store of the webhook's body is down the item waits, and is stored when it is back", async () => {

@@ -68,3 +68,9 @@ export function decodeUtf8OrLatin1(bytes: Uint8Array): string {
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   }
 }
+
+/** A text up to its first zero character, which ends or pads texts in many formats. */
+export function untilZero(text: string): string {
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
+}

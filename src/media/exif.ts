@@ -1,5 +1,5 @@
 import { hasText, u16be, u16le, u32be, u32le } from './byte-order.ts';
-import { decodeUtf8OrLatin1, type EmbeddedTexts } from './embedded-texts.ts';
+import { decodeUtf8OrLatin1, untilZero, type EmbeddedTexts } from './embedded-texts.ts';
 
 /** Names of tags with text, by number (EXIF 2.32, 4.6). Generators write prompts into several of them. */
 const TEXT_TAGS: Readonly<Record<number, string>> = {
@@ -120,9 +120,7 @@ function oddities(text: string): number {
 }
 
 function decodeUtf16(value: Uint8Array, bigEndian: boolean): string {
-  const text = new TextDecoder(bigEndian ? 'utf-16be' : 'utf-16le').decode(value);
-  const end = text.indexOf('\0');
-  return end < 0 ? text : text.slice(0, end);
+  return untilZero(new TextDecoder(bigEndian ? 'utf-16be' : 'utf-16le').decode(value));
 }
 
 /** The orientation, 1 to 8 (EXIF 2.32, 4.6.4 A); undefined when the block has none. */

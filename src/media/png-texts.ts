@@ -1,12 +1,13 @@
 import { u8 } from './byte-order.ts';
 import { decodeUtf8OrLatin1, type EmbeddedTexts } from './embedded-texts.ts';
 
-/** Adds the text of a `tEXt`, `zTXt` or `iTXt` chunk (PNG 11.3.3). */
+/** Adds the text of a `tEXt`, `zTXt` or `iTXt` chunk (PNG 11.3.3), or of ComfyUI's `comf`. */
 export function addPngText(texts: EmbeddedTexts, type: string, data: Uint8Array): void {
   const keywordEnd = data.subarray(0, 80).indexOf(0);
   if (keywordEnd <= 0) return texts.note(`a ${type} chunk has no keyword`);
   const keyword = decodeUtf8OrLatin1(data.subarray(0, keywordEnd));
-  if (type === 'tEXt') return texts.add(nameOf(keyword), decodeUtf8OrLatin1(data.subarray(keywordEnd + 1)));
+  if (type === 'tEXt' || type === 'comf')
+    return texts.add(nameOf(keyword), decodeUtf8OrLatin1(data.subarray(keywordEnd + 1)));
   let compressed = true;
   let start = keywordEnd + 2; // the compression method
   if (type === 'iTXt') {

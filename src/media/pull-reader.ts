@@ -1,8 +1,15 @@
 /** Most bytes that one read may request: 4 MiB. */
 export const MAX_TAKE_BYTES = 4 * 1024 * 1024;
 
-/** What a parser waits for: a number of bytes (`short`: fewer at the end of the file), any bytes, or to skip some. */
-export type Want = { kind: 'take'; bytes: number; short: boolean } | { kind: 'some' } | { kind: 'skip'; bytes: number };
+/**
+ * What a parser waits for: a number of bytes (`short`: fewer at the end of the file), any bytes, to skip some, or to skip
+ * blocks that each begin with their length in one byte, up to an empty one.
+ */
+export type Want =
+  | { kind: 'take'; bytes: number; short: boolean }
+  | { kind: 'some' }
+  | { kind: 'skip'; bytes: number }
+  | { kind: 'blocks' };
 
 /**
  * A parser of a streamed file, as a generator. It pauses at every `yield*`. The bytes that it gets are valid only until its
@@ -37,6 +44,11 @@ export function* skip(bytes: number): Pull {
   if (bytes !== 0) yield { kind: 'skip', bytes };
 }
 
+/** Skips blocks that each begin with their length in one byte, up to an empty one. GIF has its pixels in such blocks. */
+export function* skipBlocks(): Pull {
+  yield { kind: 'blocks' };
+}
+
 /**
  * Feeds a pull parser with the chunks of a file. Memory depends on the bytes that have arrived, never on a declared
  * length, and all reads share one buffer. An error in the parser ends it; its results so far stay.
@@ -65,6 +77,16 @@ export class PullReader implements ReadSource {
         this.#missing -= passed;
         if (this.#missing > 0) return;
         this.#resume(EMPTY);
+      } else if (this.#want.kind === 'blocks') {
+        const passed = Math.min(this.#missing, left);
+        at += passed;
+        this.position += passed;
+        this.#missing -= passed;
+        if (this.#missing > 0 || at === chunk.length) return;
+        this.#missing = chunk[at] ?? 0;
+        at += 1;
+        this.position += 1;
+        if (this.#missing === 0) this.#resume(EMPTY);
       } else if (this.#want.kind === 'some') {
         if (left === 0) return;
         this.position += left;
@@ -115,7 +137,8 @@ export class PullReader implements ReadSource {
       // A malformed header is the uploader's fault; only the facts in it are lost.
       return this.#stop();
     }
-    if (this.#want.kind === 'some') return;
+    this.#missing = 0;
+    if (this.#want.kind === 'some' || this.#want.kind === 'blocks') return;
     const { kind, bytes: count } = this.#want;
     if (!(count >= 0) || (kind === 'take' && count > MAX_TAKE_BYTES)) return this.#stop();
     this.#missing = count;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../../errors.ts';
-import { type Inspection, createInspector } from '../../media/inspect/inspect.ts';
+import { type Inspection, createInspector, withHiddenText } from '../../media/inspect/inspect.ts';
 import type { MediaType } from '../../media/media-type.ts';
 import type { Store } from '../../storage/stores/store.ts';
 import { openBody } from './incoming-body.ts';
@@ -46,7 +46,7 @@ export async function readObject(
         'unsupported_media',
         `The object is not the ${type.mime} that it seemed to be: ${result.reason}.`,
       );
-    return { bytes, sha256: hash.digest('hex'), type, inspection: result.inspection };
+    return { bytes, sha256: hash.digest('hex'), type, inspection: await withHiddenText(result) };
   } finally {
     found.stream.destroy();
   }

@@ -1,7 +1,7 @@
 import { type IntentKey, deleteIntent } from '../../db/objects/intents.ts';
 import { insertIntent } from '../../db/items/upload-commits.ts';
 import { AppError, isAppError } from '../../errors.ts';
-import { type Inspection, createInspector } from '../../media/inspect/inspect.ts';
+import { type Inspection, createInspector, withHiddenText } from '../../media/inspect/inspect.ts';
 import type { MediaType } from '../../media/media-type.ts';
 import type { Store } from '../../storage/stores/store.ts';
 import { openBody } from '../bytes/incoming-body.ts';
@@ -160,7 +160,9 @@ async function write(
   };
   try {
     const inspector = createInspector(type);
-    let inspection: Inspection = { width: null, height: null, durationMs: null, generation: null };
+    let inspected: Parameters<typeof withHiddenText>[0] = {
+      inspection: { width: null, height: null, durationMs: null, generation: null },
+    };
     const stored = await store.put(key, {
       body,
       onChunk: (chunk) => inspector.push(chunk),
@@ -181,9 +183,10 @@ async function write(
             { field: 'sha256' },
           );
         }
-        inspection = result.inspection;
+        inspected = result;
       },
     });
+    const inspection = await withHiddenText(inspected);
     return { ...intent, ...stored, type, inspection, release: lease.stop, discard: giveUp };
   } catch (error) {
     if (isAppError(error, 'object_taken')) {

@@ -2,6 +2,11 @@ import type { DialectReader, FoundTexts } from './generation-data.ts';
 import { fieldsOf, splitInfotext } from './infotext-settings.ts';
 import { asList, asLoose, asText, get } from './loose-json.ts';
 
+/** `Comment` and `Description` are PNG texts of Pillow and others, `comment` that of videos, GIFs and audio. */
+const INFOTEXTS = [
+  ['parameters', 'UserComment', 'COM', 'ImageDescription', 'comment', 'Comment', 'Description', 'description'],
+  ['postprocessing', 'prompt'],
+].flat();
 const NEGATIVE = 'Negative prompt:';
 
 /**
@@ -9,7 +14,7 @@ const NEGATIVE = 'Negative prompt:';
  * `Steps: 20, Sampler: …` in any order. In a PNG it is the text `parameters`; in JPEG and WebP the EXIF comment.
  */
 export const readAutomatic1111: DialectReader = (texts) => {
-  for (const name of ['parameters', 'UserComment', 'COM', 'ImageDescription', 'comment']) {
+  for (const name of INFOTEXTS) {
     const text = texts.get(name);
     const found = text === undefined ? undefined : parseInfotext(text);
     if (found) return found;

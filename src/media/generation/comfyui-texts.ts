@@ -1,4 +1,4 @@
-import { MAX_GRAPH, parseObject, type Loose } from './loose-json.ts';
+import { asLoose, get, MAX_GRAPH, parseObject, type Loose } from './loose-json.ts';
 
 export interface ComfyuiTexts {
   /** The graph that was run: node id → class and inputs. */
@@ -12,7 +12,7 @@ const EXIF_TAGS = ['Model', 'Make', 'ImageDescription', 'UserComment', 'Software
 
 /**
  * Finds what ComfyUI wrote: in PNG the texts `prompt` and `workflow`; in WebP and JPEG one EXIF tag for each, which begins
- * with the name; in videos a comment that is an object with both.
+ * with the name; in videos, GIFs and models a text that is an object with both.
  */
 export function comfyuiTexts(texts: ReadonlyMap<string, string>): ComfyuiTexts {
   const found: ComfyuiTexts = { prompt: object(texts.get('prompt')), workflow: object(texts.get('workflow')) };
@@ -23,13 +23,23 @@ export function comfyuiTexts(texts: ReadonlyMap<string, string>): ComfyuiTexts {
     const name = match[1]?.toLowerCase() === 'prompt' ? 'prompt' : 'workflow';
     found[name] ??= text.slice(match[0].length);
   }
-  for (const name of ['comment', 'UserComment', 'COM']) {
+  for (const name of ['comment', 'UserComment', 'COM', 'Comment', 'description', 'metadata', 'extras']) {
     if (found.prompt !== undefined || found.workflow !== undefined) break;
-    const both: Loose | undefined = parseObject(texts.get(name), MAX_GRAPH);
-    found.prompt = objectText(both?.['prompt']);
-    found.workflow = objectText(both?.['workflow']);
+    const text = texts.get(name);
+    const both: Loose | undefined = parseObject(text, MAX_GRAPH);
+    found.prompt = objectText(both?.['prompt']) ?? (isGraph(both) ? text : undefined);
+    found.workflow = objectText(both?.['workflow']) ?? (isWorkflow(both) ? text : undefined);
   }
   return found;
+}
+
+/** Civitai's generator writes the graph itself, without a name: node ids with a class. */
+function isGraph(value: Loose | undefined): boolean {
+  return Object.values(value ?? {}).some((node) => typeof get(asLoose(node), 'class_type') === 'string');
+}
+
+function isWorkflow(value: Loose | undefined): boolean {
+  return Array.isArray(get(value, 'nodes')) && get(value, 'links') !== undefined;
 }
 
 function object(text: string | undefined): string | undefined {

@@ -1,6 +1,6 @@
 import type { EmbeddedTexts } from '../embedded-texts.ts';
 
-/** Tools whose formats are known. `c2pa`: only a manifest was found; `unknown`: only notes about unreadable texts. */
+/** Tools whose formats are known. `c2pa`: only a manifest was found; `unknown`: settings of a tool that is not known, or only notes. */
 export type Dialect =
   | 'automatic1111'
   | 'comfyui'
@@ -9,6 +9,13 @@ export type Dialect =
   | 'fooocus'
   | 'swarmui'
   | 'drawthings'
+  | 'easydiffusion'
+  | 'huggingface'
+  | 'midjourney'
+  | 'ruinedfooocus'
+  | 'stabilitymatrix'
+  | 'tensorart'
+  | 'civitai'
   | 'c2pa'
   | 'unknown';
 

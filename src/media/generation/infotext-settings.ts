@@ -29,6 +29,29 @@ const KNOWN: ReadonlyMap<string, keyof FoundTexts> = new Map<string, keyof Found
   ['clipskip', 'clipSkip'],
   ['version', 'version'],
 ]);
+/** Further names, which only JSON has: in an infotext the prompt stands before the settings. */
+const KNOWN_IN_JSON: ReadonlyMap<string, keyof FoundTexts> = new Map<string, keyof FoundTexts>([
+  ['prompt', 'prompt'],
+  ['positive', 'prompt'],
+  ['positive prompt', 'prompt'],
+  ['negative', 'negativePrompt'],
+  ['negative prompt', 'negativePrompt'],
+  ['num inference steps', 'steps'],
+  ['noise seed', 'seed'],
+  ['noise schedule', 'scheduler'],
+  ['base model', 'model'],
+  ['base model name', 'model'],
+  ['base model hash', 'modelHash'],
+  ['use stable diffusion model', 'model'],
+  ['stable diffusion model', 'model'],
+  ['use vae model', 'vae'],
+  ['vae model', 'vae'],
+  ['strength', 'denoise'],
+  ['prompt strength', 'denoise'],
+  ['software', 'version'],
+  ['width', 'width'],
+  ['height', 'height'],
+]);
 const SIZES = new Set(['size', 'resolution']);
 /** Names that mark a line as settings beside the known ones. */
 const MARKS = new Set([
@@ -49,6 +72,9 @@ const NUMBERED: ReadonlySet<string> = new Set(['steps', 'seed', 'cfgScale']);
 const MAX_NAME = 60;
 
 const plain = (name: string): string => name.trim().toLowerCase().replaceAll('_', ' ').replace(/\s+/g, ' ');
+
+/** `cfgScale` is `cfg scale`. */
+const plainInJson = (name: string): string => plain(name.replace(/(?<=[a-z])(?=[A-Z])/g, ' '));
 
 export interface Infotext {
   /** What stands before the settings: the prompts. */
@@ -153,13 +179,18 @@ function unquoted(value: string): string {
   }
 }
 
-/** Settings as fields of the generation data; those without a field stay under their own names. */
-export function fieldsOf(settings: ReadonlyMap<string, string>): Partial<FoundTexts> {
+/**
+ * Settings as fields of the generation data; those without a field stay under their own names.
+ * @param in.json whether they come from a JSON object, whose names and values are of more kinds
+ */
+export function fieldsOf(settings: ReadonlyMap<string, unknown>, { json = false } = {}): Partial<FoundTexts> {
   const found: Partial<FoundTexts> = {};
-  const rest = new Map<string, string>();
+  const rest = new Map<string, unknown>();
   for (const [name, value] of settings) {
-    const known = KNOWN.get(plain(name));
-    const size = SIZES.has(plain(name)) ? /^(\d{1,6})\s?[x×*]\s?(\d{1,6})$/.exec(value) : null;
+    const short = json ? plainInJson(name) : plain(name);
+    const known = KNOWN.get(short) ?? (json ? KNOWN_IN_JSON.get(short) : undefined);
+    const size =
+      SIZES.has(short) && typeof value === 'string' ? /^\(?(\d{1,6})\s?[x×*,]\s?(\d{1,6})\)?$/.exec(value) : null;
     if (size && found.width === undefined) [, found.width, found.height] = size;
     else if (known !== undefined && found[known] === undefined) found[known] = value as never;
     else if (name !== '__proto__') rest.set(name, value);

@@ -1,13 +1,51 @@
 import type { DialectReader, FoundTexts } from './generation-data.ts';
 import { asList, asLoose, asText, get, type Loose, parseObject } from './loose-json.ts';
 
-/** Reads InvokeAI: `invokeai_metadata` since version 3, `sd-metadata` before. */
+/** Reads InvokeAI: `invokeai_metadata` since version 3, `sd-metadata` before, `Dream` at first. */
 export const readInvokeai: DialectReader = (texts) => {
   const metadata = parseObject(texts.get('invokeai_metadata'));
   if (metadata) return readMetadata(metadata);
   const old = parseObject(texts.get('sd-metadata'));
-  return old && readOldMetadata(old);
+  if (old) return readOldMetadata(old);
+  const dream = texts.get('Dream') ?? texts.get('dream');
+  return dream === undefined ? undefined : readDream(dream);
 };
+
+/** A command line: `"a prompt [what is not wanted]" -s 50 -S 31 -W 512 -H 768 -C 7.5 -A k_lms`. */
+function readDream(line: string): FoundTexts {
+  const text = line.slice(0, 50_000).trim();
+  const quoted = text.startsWith('"') ? text.lastIndexOf('"') + 1 : 0;
+  const first = text.search(/\s-[A-Za-z](?=[\s=\d])/);
+  const end = quoted > 1 ? quoted : first < 0 ? text.length : first;
+  const options = new Map<string, string>();
+  const words = text.slice(end).replaceAll('=', ' ').split(/\s/);
+  for (const [at, word] of words.entries()) {
+    // `-s 50` and `-s50`.
+    if (!/^-[A-Za-z]/.test(word)) continue;
+    options.set(word[1] ?? '', word.length > 2 ? word.slice(2) : (words[at + 1] ?? ''));
+  }
+  const prompt = text.slice(0, end).trim();
+  return {
+    source: 'invokeai',
+    ...splitBrackets(/^"[\s\S]*"$/.test(prompt) ? prompt.slice(1, -1) : prompt),
+    seed: options.get('S'),
+    steps: options.get('s'),
+    sampler: options.get('A'),
+    cfgScale: options.get('C'),
+    denoise: options.get('f'),
+    width: options.get('W'),
+    height: options.get('H'),
+  };
+}
+
+/** What is not wanted stands in square brackets. */
+function splitBrackets(text: string): { prompt: string; negativePrompt?: string } {
+  const negative = [...text.slice(0, 50_000).matchAll(/\[([^[\]]*)\]/g)].map(([, part = '']) => part);
+  return {
+    prompt: text.replace(/\[[^[\]]*\]/g, ' '),
+    ...(negative.length > 0 && { negativePrompt: negative.join(', ') }),
+  };
+}
 
 function readMetadata(metadata: Loose): FoundTexts {
   const model = asLoose(get(metadata, 'model'));
@@ -45,12 +83,9 @@ function readOldMetadata(metadata: Loose): FoundTexts {
     .filter((part) => part !== undefined)
     .join(' ');
   const all = prompt === '' ? (asText(prompts) ?? '') : prompt;
-  // The negative prompt is in square brackets.
-  const negative = [...all.slice(0, 50_000).matchAll(/\[([^[\]]*)\]/g)].map(([, part = '']) => part);
   return {
     source: 'invokeai',
-    prompt: all.replace(/\[[^[\]]*\]/g, ' '),
-    negativePrompt: negative.join(', '),
+    ...splitBrackets(all),
     seed: get(image, 'seed'),
     steps: get(image, 'steps'),
     sampler: get(image, 'sampler'),

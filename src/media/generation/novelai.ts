@@ -1,5 +1,5 @@
 import type { DialectReader } from './generation-data.ts';
-import { asLoose, asText, get, parseObject } from './loose-json.ts';
+import { asList, asLoose, asText, get, parseObject } from './loose-json.ts';
 
 /** Reads NovelAI: `Comment` is JSON, `Description` the prompt, `Source` the model and its hash. In WebP all of it is JSON in EXIF. */
 export const readNovelai: DialectReader = (texts) => {
@@ -8,15 +8,14 @@ export const readNovelai: DialectReader = (texts) => {
   const comment = parseObject(field('Comment'));
   const named = field('Software')?.trim() === 'NovelAI';
   if (!named && (get(comment, 'uc') === undefined || get(comment, 'sampler') === undefined)) return undefined;
-  const v4 = (name: string) => get(asLoose(get(asLoose(get(comment, name)), 'caption')), 'base_caption');
   const made = field('Source')?.trim().slice(0, 500) ?? '';
   const hash = /(?<!\s)\s+([0-9A-Fa-f]{8,})$/.exec(made);
   const model = hash ? made.slice(0, hash.index) : made;
   const modelHash = hash?.[1];
   return {
     source: 'novelai',
-    prompt: get(comment, 'prompt') ?? v4('v4_prompt') ?? field('Description'),
-    negativePrompt: get(comment, 'uc') ?? v4('v4_negative_prompt'),
+    prompt: v4Prompt(get(comment, 'v4_prompt')) ?? get(comment, 'prompt') ?? field('Description'),
+    negativePrompt: v4Prompt(get(comment, 'v4_negative_prompt')) ?? get(comment, 'uc'),
     seed: get(comment, 'seed'),
     steps: get(comment, 'steps'),
     sampler: get(comment, 'sampler'),
@@ -30,3 +29,12 @@ export const readNovelai: DialectReader = (texts) => {
     parameters: { requestType: get(comment, 'request_type'), cfgRescale: get(comment, 'cfg_rescale') },
   };
 };
+
+/** Since version 4 the characters have captions of their own; `|` is NovelAI's sign between them where it has them in one text. */
+function v4Prompt(value: unknown): string | undefined {
+  const caption = asLoose(get(asLoose(value), 'caption'));
+  const base = asText(get(caption, 'base_caption'));
+  const characters = asList(get(caption, 'char_captions')).map((each) => asText(get(asLoose(each), 'char_caption')));
+  const parts = [base, ...characters].filter((part) => part !== undefined && part.trim() !== '');
+  return parts.length > 0 ? parts.join(' | ') : undefined;
+}

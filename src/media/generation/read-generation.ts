@@ -6,7 +6,9 @@ import { readFooocus } from './fooocus.ts';
 import type { DialectReader, FoundTexts, GenerationData } from './generation-data.ts';
 import { readInvokeai } from './invokeai.ts';
 import { parseObject } from './loose-json.ts';
+import { readMidjourney } from './midjourney.ts';
 import { readNovelai } from './novelai.ts';
+import { readSettingsJson } from './settings-json.ts';
 import { readSwarmui } from './swarmui.ts';
 import { tidy } from './tidy.ts';
 
@@ -16,7 +18,9 @@ const DIALECTS: readonly (readonly [name: string, read: DialectReader])[] = [
   ['InvokeAI', readInvokeai],
   ['Fooocus', readFooocus],
   ['NovelAI', readNovelai],
+  ['Midjourney', readMidjourney],
   ['Draw Things', readDrawThings],
+  ['a tool with settings in JSON', readSettingsJson],
   ['ComfyUI', readComfyui],
   ['AUTOMATIC1111', readAutomatic1111],
 ];

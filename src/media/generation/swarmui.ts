@@ -1,9 +1,9 @@
 import type { DialectReader } from './generation-data.ts';
 import { asList, asLoose, get, parseObject } from './loose-json.ts';
 
-/** Reads SwarmUI: JSON with `sui_image_params`, as the PNG text `parameters` or the EXIF comment. */
+/** Reads SwarmUI: JSON with `sui_image_params`, as the PNG text `parameters`, the EXIF comment, or EXIF's camera model in early versions. */
 export const readSwarmui: DialectReader = (texts) => {
-  for (const text of [texts.get('parameters'), texts.get('UserComment')]) {
+  for (const text of ['parameters', 'UserComment', 'Model', 'comment', 'COM'].map((name) => texts.get(name))) {
     const all = parseObject(text);
     const params = asLoose(get(all, 'sui_image_params'));
     if (!params) continue;

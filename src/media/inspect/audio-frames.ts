@@ -1,7 +1,8 @@
 import { hasText, u16be, u24be, u32be, u8 } from '../byte-order.ts';
+import { addId3Texts } from '../id3.ts';
 import type { Findings, FormatParser } from './findings.ts';
 import { adtsFrame, id3TagBytes, mpegAudioFrame } from './mpeg-audio-frame.ts';
-import { skip, take, takeUpTo, type Pull, type ReadSource } from '../pull-reader.ts';
+import { MAX_TAKE_BYTES, skip, take, takeUpTo, type Pull, type ReadSource } from '../pull-reader.ts';
 import { addVorbisComments } from '../vorbis-comments.ts';
 
 /** Audio can start some bytes after a tag, because of padding or a wrong length in the tag. */
@@ -25,7 +26,7 @@ function* skipTags(found: Findings, source: ReadSource, most: number): Pull<Afte
     const bytes = id3TagBytes(head, 0);
     // Stays true if the file ends here and this parser is not resumed.
     if (source.position + bytes > BLIND_TAG_BYTES) found.rejected = NO_AUDIO;
-    yield* skip(bytes - 10);
+    yield* readTag(found, head, bytes);
     head = yield* takeUpTo(10);
     found.rejected = null;
   }
@@ -36,6 +37,15 @@ function* skipTags(found: Findings, source: ReadSource, most: number): Pull<Afte
   joined.set(start);
   joined.set(rest, start.length);
   return { head: joined, tagBytes };
+}
+
+/** Reads the texts of a tag whose first ten bytes are `head`. A cover picture makes it too large for that. */
+function* readTag(found: Findings, head: Uint8Array, bytes: number): Pull {
+  if (bytes > MAX_TAKE_BYTES) return yield* skip(bytes - 10);
+  const tag = new Uint8Array(bytes);
+  tag.set(head.subarray(0, 10));
+  tag.set(yield* take(bytes - 10), 10);
+  addId3Texts(found.texts, tag);
 }
 
 function checkBlindTag(found: Findings, { head, tagBytes }: AfterTags, agrees: boolean): void {
@@ -103,7 +113,7 @@ export const parseAdts: FormatParser = function* (found) {
   do {
     const head = yield* take(10);
     tagBytes = id3TagBytes(head, 0);
-    if (tagBytes > 0) yield* skip(tagBytes - 10);
+    if (tagBytes > 0) yield* readTag(found, head, tagBytes);
     else {
       const first = adtsFrame(head, 0);
       if (first === undefined) return;

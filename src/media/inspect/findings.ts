@@ -1,4 +1,5 @@
 import { EmbeddedTexts } from '../embedded-texts.ts';
+import type { HiddenTextProbe } from '../hidden/probe.ts';
 import type { Pull, ReadSource } from '../pull-reader.ts';
 
 /** The results of a format's parser so far. They are raw header values, checked once at the end. */
@@ -10,6 +11,8 @@ export interface Findings {
   tracks: Set<'audio' | 'video'>;
   /** Embedded texts, in which generators write how the picture was made. */
   readonly texts: EmbeddedTexts;
+  /** Set at the first pixels: keeps those of a picture that seems to hide a text; null when the picture cannot. */
+  hidden: HiddenTextProbe | null;
   /** Set when the structure that the type was chosen for is missing. */
   rejected: string | null;
   /** Called once at the end of the file, for checks that need its total size. */
@@ -25,6 +28,7 @@ export function noFindings(): Findings {
     durationMs: null,
     tracks: new Set(),
     texts: new EmbeddedTexts(),
+    hidden: null,
     rejected: null,
     atEnd: null,
   };

@@ -1,12 +1,16 @@
+import { EmbeddedTexts } from '../embedded-texts.ts';
+import { readHiddenText } from '../hidden/hidden-text.ts';
+import type { HiddenPixels } from '../hidden/probe.ts';
 import { noFindings, type Findings, type FormatParser } from './findings.ts';
 import type { GenerationData } from '../generation/generation-data.ts';
+import { parseObject } from '../generation/loose-json.ts';
 import { readGeneration } from '../generation/read-generation.ts';
 import { parseAdts, parseAmr, parseFlac, parseMpegAudio } from './audio-frames.ts';
 import { parseHeif, parseJp2, parseMovie } from './iso-media.ts';
 import { parseJpeg } from './jpeg.ts';
 import { parseJxl } from './jxl.ts';
 import { parseMatroska } from './matroska.ts';
-import { parseGltf, parseNothing, parseObj, parseStl } from './model.ts';
+import { parseGlb, parseGltf, parseNothing, parseObj, parseStl } from './model.ts';
 import { parseMpegVideo } from './mpeg-video.ts';
 import { parseOgg } from './ogg.ts';
 import { parsePng } from './png.ts';
@@ -21,7 +25,7 @@ export interface Inspection {
   /** In pixels as stored, ignoring the EXIF orientation; null when not found or implausible. Fits 31 bits. */
   width: number | null;
   height: number | null;
-  /** In whole milliseconds, below 2^53; null when not found or implausible, and for every picture, even an animated one. */
+  /** In whole milliseconds, below 2^53; null when not found or implausible, and for still pictures. An animation's is one run of it. */
   durationMs: number | null;
   /** How the file says that it was generated; null when it does not say. Storable, and below 48 KiB as JSON. */
   generation: GenerationData | null;
@@ -31,7 +35,37 @@ export interface Inspector {
   /** Takes the next bytes of the file, in chunks of any size; the chunk is not kept. */
   push(chunk: Uint8Array): void;
   /** Call once at the end. `ok` is false only for a format without a signature whose structure turns out to be missing. */
-  finish(): { ok: true; inspection: Inspection } | { ok: false; reason: string };
+  finish(): Inspected | { ok: false; reason: string };
+}
+
+interface Inspected {
+  ok: true;
+  inspection: Inspection;
+  /** Pixels that seem to hide how the picture was made. */
+  hidden?: HiddenPixels | undefined;
+}
+
+/** The inspection with what the picture hides in its pixels, which takes up to some seconds. Never throws. */
+export async function withHiddenText({ inspection, hidden }: Omit<Inspected, 'ok'>): Promise<Inspection> {
+  if (!hidden) return inspection;
+  const texts = new EmbeddedTexts();
+  try {
+    const text = await readHiddenText(hidden);
+    if (text === undefined) return inspection;
+    addHiddenText(texts, text);
+  } catch (error) {
+    texts.note(`a text hidden in the pixels could not be read: ${error instanceof Error ? error.message : 'unknown'}`);
+  }
+  const generation = readGeneration(texts);
+  return generation === null ? inspection : { ...inspection, generation: { ...inspection.generation, ...generation } };
+}
+
+/** NovelAI hides all its texts as one JSON object, by keyword; others hide an infotext. */
+function addHiddenText(texts: EmbeddedTexts, text: string): void {
+  const fields = Object.entries(parseObject(text) ?? {}).filter(([, value]) => typeof value === 'string');
+  if (fields.some(([name]) => name === 'Comment' || name === 'parameters'))
+    for (const [name, value] of fields) texts.add(name, String(value));
+  else texts.add('parameters', text);
 }
 
 const PARSERS: Record<string, FormatParser> = {
@@ -70,6 +104,7 @@ const PARSERS: Record<string, FormatParser> = {
   'video/ogg': parseOgg,
   'video/mpeg': parseMpegVideo,
   'model/gltf+json': parseGltf,
+  'model/gltf-binary': parseGlb,
   'model/stl': parseStl,
   'model/obj': parseObj,
 };
@@ -77,7 +112,9 @@ const PARSERS: Record<string, FormatParser> = {
 const WITH_TEXTS: ReadonlySet<string> = new Set(
   [
     ['image/png', 'image/apng', 'image/jpeg', 'image/webp', 'image/jxl', 'image/avif', 'image/heic', 'image/heif'],
-    ['video/mp4', 'video/quicktime', 'audio/mp4', 'audio/flac'],
+    ['image/gif', 'image/svg+xml', 'video/mp4', 'video/quicktime', 'video/webm', 'video/matroska', 'video/ogg'],
+    ['audio/mp4', 'audio/flac', 'audio/mpeg', 'audio/ogg', 'audio/wav', 'audio/webm', 'audio/matroska', 'audio/aac'],
+    ['model/gltf-binary', 'model/gltf+json'],
   ].flat(),
 );
 
@@ -121,6 +158,8 @@ export function createInspector(type: MediaType): Inspector {
     push,
     finish() {
       end();
+      if (found.hidden?.tooLarge === true)
+        found.texts.note('the pixels may hide a text, and are too many for it to be read');
       if (found.rejected !== null) return { ok: false, reason: found.rejected };
       const { width, height } = found;
       const sized = type.mediaType !== 'audio' && isDimension(width) && isDimension(height);
@@ -134,6 +173,7 @@ export function createInspector(type: MediaType): Inspector {
           durationMs: timed ? duration : null,
           generation: readGeneration(found.texts),
         },
+        hidden: found.hidden?.finish(),
       };
     },
   };

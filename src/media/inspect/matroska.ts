@@ -1,4 +1,5 @@
 import { u32be, u8 } from '../byte-order.ts';
+import { decodeUtf8OrLatin1, untilZero } from '../embedded-texts.ts';
 import { MAX_ELEMENTS, type FormatParser } from './findings.ts';
 import { skip, take, type Pull } from '../pull-reader.ts';
 
@@ -14,8 +15,13 @@ const VIDEO = 0xe0;
 const PIXEL_WIDTH = 0xb0;
 const PIXEL_HEIGHT = 0xba;
 const CLUSTER = 0x1f43b675;
+const TAGS = 0x1254c367;
+const TAG = 0x7373;
+const SIMPLE_TAG = 0x67c8;
+const TAG_NAME = 0x45a3;
+const TAG_STRING = 0x4487;
 
-const ENTERED = new Set([SEGMENT, INFO, TRACKS, TRACK_ENTRY, VIDEO]);
+const ENTERED = new Set([SEGMENT, INFO, TRACKS, TRACK_ENTRY, VIDEO, TAGS, TAG, SIMPLE_TAG]);
 
 /** A variable-size integer: NaN if it is longer than `most` bytes, Infinity if it is the reserved "unknown size". */
 function* takeVarint(most: number, keepMarker: boolean): Pull<number> {
@@ -52,22 +58,30 @@ function float(body: Uint8Array): number {
 
 /**
  * Reads WebM and Matroska in one flat pass. A relevant master element, or one of unknown size, is entered by reading on
- * after its header, so there is no stack of sizes that a file could corrupt.
+ * after its header, so there is no stack of sizes that a file could corrupt. Tags are texts under their names in lower case.
  */
 export const parseMatroska: FormatParser = function* (found) {
   let scale = 1_000_000; // nanoseconds, the default
   let duration = Number.NaN;
   let info = false;
   let tracks = false;
+  let tag = '';
   for (let i = 0; i < MAX_ELEMENTS; i++) {
     const id = yield* takeVarint(4, true);
     const size = yield* takeVarint(8, false);
     if (Number.isNaN(id) || Number.isNaN(size)) return;
     info ||= id === INFO;
     tracks ||= id === TRACKS;
-    if (id === CLUSTER && info && tracks) return;
+    // Tags may follow the clusters; those of unknown size are a live stream, which has none.
+    if (id === CLUSTER && info && tracks && size === Number.POSITIVE_INFINITY) return;
     if (ENTERED.has(id) || (id === CLUSTER && size === Number.POSITIVE_INFINITY)) continue;
     if (size === Number.POSITIVE_INFINITY) return;
+    if ((id === TAG_NAME || id === TAG_STRING) && found.texts.accepts('a tag', size)) {
+      const text = untilZero(decodeUtf8OrLatin1(yield* take(size)));
+      if (id === TAG_NAME) tag = text.toLowerCase();
+      else found.texts.add(tag, text);
+      continue;
+    }
     if (size > 8 || size === 0) {
       yield* skip(size);
       continue;

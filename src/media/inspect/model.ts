@@ -1,7 +1,8 @@
-import { u32le } from '../byte-order.ts';
-import type { FormatParser } from './findings.ts';
+import { hasText, u32le } from '../byte-order.ts';
+import type { Findings, FormatParser } from './findings.ts';
 import { isGltf } from '../gltf-asset.ts';
-import { takeSome, takeUpTo, MAX_TAKE_BYTES } from '../pull-reader.ts';
+import { take, takeSome, takeUpTo, MAX_TAKE_BYTES } from '../pull-reader.ts';
+import { asLoose, get } from '../generation/loose-json.ts';
 import { decodeText } from '../text-encoding.ts';
 
 /** A 3D model that its first bytes prove; nothing else is read. */
@@ -39,7 +40,9 @@ export const parseGltf: FormatParser = function* (found) {
   const invalid = 'the JSON is not a complete glTF document';
   const head = yield* takeUpTo(MAX_TAKE_BYTES);
   if (head.length < MAX_TAKE_BYTES) {
-    if (!isGltf(new TextDecoder().decode(head))) found.rejected = invalid;
+    const text = new TextDecoder().decode(head);
+    if (isGltf(text)) addExtras(found, text);
+    else found.rejected = invalid;
     return;
   }
   let last = lastVisible(head) ?? 0;
@@ -48,6 +51,23 @@ export const parseGltf: FormatParser = function* (found) {
   };
   for (;;) last = lastVisible(yield* takeSome()) ?? last;
 };
+
+/** Adds `asset.extras` (glTF 2.0, 5.9.5), in which ComfyUI writes how a model was made. */
+function addExtras({ texts }: Findings, json: string): void {
+  if (!json.includes('"extras"') || !texts.accepts('asset.extras', json.length)) return;
+  const extras = get(asLoose(get(asLoose(JSON.parse(json)), 'asset')), 'extras');
+  if (asLoose(extras)) texts.add('extras', JSON.stringify(extras));
+}
+
+/** GLB (glTF 2.0, 4.4): the JSON is the first chunk. */
+export const parseGlb: FormatParser = function* (found) {
+  const head = yield* take(20);
+  const bytes = u32le(head, 12);
+  if (hasText(head, 16, 'JSON') && bytes <= MAX_GLB_JSON)
+    addExtras(found, new TextDecoder().decode(yield* take(bytes)));
+};
+/** With the pictures and shapes in chunks of their own, the JSON is short. */
+const MAX_GLB_JSON = 2 * 1024 * 1024;
 
 function lastVisible(bytes: Uint8Array): number | undefined {
   for (let at = bytes.length - 1; at >= 0; at--) {

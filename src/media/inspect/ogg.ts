@@ -1,6 +1,7 @@
 import { hasText, u16be, u16le, u24be, u32be, u32le, u8 } from '../byte-order.ts';
 import type { Findings, FormatParser } from './findings.ts';
 import { skip, take } from '../pull-reader.ts';
+import { addVorbisComments } from '../vorbis-comments.ts';
 
 /** A page has about 4 KB, so this is a file of 8 GB. */
 const MAX_PAGES = 2_000_000;
@@ -31,16 +32,32 @@ function clockOf(packet: Uint8Array, found: Findings): Clock | undefined {
   };
 }
 
-/** Ogg: the last granule position of the stream that ends last. Page bodies are skipped. */
+/** The second packet of a stream has its comments; it may go on over many pages. */
+interface CommentPacket {
+  pieces: Uint8Array[];
+  bytes: number;
+}
+
+/** The comments in the second packet of a Vorbis, Opus, Theora, FLAC or Speex stream (RFC 5334, 7845; FLAC's Ogg mapping). */
+function commentsIn(packet: Uint8Array): Uint8Array | undefined {
+  if (hasText(packet, 0, '\x03vorbis') || hasText(packet, 0, '\x81theora')) return packet.subarray(7);
+  if (hasText(packet, 0, 'OpusTags')) return packet.subarray(8);
+  if ((u8(packet, 0) & 0x7f) === 4) return packet.subarray(4);
+  // Speex has nothing before them; they begin with the length of the vendor's name.
+  return u32le(packet, 0) + 8 <= packet.length ? packet : undefined;
+}
+
+/** Ogg: the comments, and the last granule position of the stream that ends last. Pages of media are skipped. */
 export const parseOgg: FormatParser = function* (found) {
   const clocks = new Map<number, Clock>();
+  const comments = new Map<number, CommentPacket>();
   for (let i = 0; i < MAX_PAGES; i++) {
     const page = yield* take(27);
     if (!hasText(page, 0, 'OggS')) return;
     const begins = (u8(page, 5) & 2) !== 0;
     const [low, high, serial] = [u32le(page, 6), u32le(page, 10), u32le(page, 14)];
-    let length = 0;
-    for (const lace of yield* take(u8(page, 26))) length += lace;
+    const laces = (yield* take(u8(page, 26))).slice();
+    let length = laces.reduce((sum, lace) => sum + lace, 0);
     const clock = clocks.get(serial);
     // All ones: no packet ends on this page.
     if (clock !== undefined && !(low === 0xffffffff && high === 0xffffffff)) {
@@ -52,6 +69,22 @@ export const parseOgg: FormatParser = function* (found) {
       length -= packet.length;
       const started = clockOf(packet, found);
       if (started !== undefined) clocks.set(serial, started);
+      comments.set(serial, { pieces: [], bytes: 0 });
+    } else if (comments.has(serial)) {
+      const packet = comments.get(serial) ?? { pieces: [], bytes: 0 };
+      // A packet ends with the first lace below 255.
+      const last = laces.findIndex((lace) => lace < 255);
+      const bytes = laces.subarray(0, last < 0 ? laces.length : last + 1).reduce((sum, lace) => sum + lace, 0);
+      if (found.texts.accepts('the comments', packet.bytes + bytes)) {
+        packet.pieces.push((yield* take(bytes)).slice());
+        packet.bytes += bytes;
+        length -= bytes;
+        if (last >= 0) {
+          const body = commentsIn(Buffer.concat(packet.pieces));
+          if (body) addVorbisComments(found.texts, body);
+        }
+      } else comments.delete(serial);
+      if (last >= 0) comments.delete(serial);
     }
     yield* skip(length);
   }

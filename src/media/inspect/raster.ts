@@ -1,12 +1,82 @@
-import { u16be, u16le, u32be, u32le, u64be, u64le, u8 } from '../byte-order.ts';
+import { hasText, u16be, u16le, u32be, u32le, u64be, u64le, u8 } from '../byte-order.ts';
+import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { keepLarger, type FormatParser } from './findings.ts';
-import { skip, take } from '../pull-reader.ts';
+import { type Pull, skip, skipBlocks, take } from '../pull-reader.ts';
 
+const MAX_GIF_BLOCKS = 1_000_000;
+const XMP_APPLICATION = 'XMP DataXMP';
+
+/**
+ * Takes blocks up to an empty one; undefined when they hold more than `most` bytes.
+ * @param withLengths keeps the bytes with the lengths, too
+ */
+function* takeBlocks(most: number, withLengths = false): Pull<Buffer | undefined> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for (;;) {
+    const length = u8(yield* take(1), 0);
+    if (length === 0) return Buffer.concat(pieces);
+    bytes += length;
+    if (bytes > most) {
+      yield* skip(length);
+      yield* skipBlocks();
+      return undefined;
+    }
+    if (withLengths) pieces.push(Buffer.from([length]));
+    pieces.push((yield* take(length)).slice());
+  }
+}
+
+/** GIF89a: the size, the comments, XMP, and the sum of the frames' delays. */
 export const parseGif: FormatParser = function* (found) {
-  const head = yield* take(10);
+  const head = yield* take(13);
   found.width = u16le(head, 6);
   found.height = u16le(head, 8);
+  yield* skip(colourTableBytes(u8(head, 10)));
+  let frames = 0;
+  let delays = 0;
+  for (let i = 0; i < MAX_GIF_BLOCKS; i++) {
+    const kind = u8(yield* take(1), 0);
+    if (kind === 0x2c) {
+      frames += 1;
+      // A still picture may have a delay, too.
+      if (frames > 1) found.durationMs = delays;
+      yield* skip(colourTableBytes(u8(yield* take(9), 8)) + 1);
+      yield* skipBlocks();
+      continue;
+    }
+    if (kind !== 0x21) return;
+    const label = u8(yield* take(1), 0);
+    if (label === 0xf9) {
+      const control = yield* take(5);
+      // Browsers show frames without a delay for 100 ms.
+      const delay = u16le(control, 2) * 10;
+      delays += delay <= 10 ? 100 : delay;
+    }
+    if (label === 0xfe && found.texts.accepts('a comment', 1)) {
+      const comment = yield* takeBlocks(MAX_COMMENT_BYTES);
+      if (comment) found.texts.add('comment', decodeUtf8OrLatin1(comment));
+      else found.texts.note('a comment is too long to be read');
+      continue;
+    }
+    if (label === 0xff && hasText(yield* take(12), 1, XMP_APPLICATION)) {
+      // XMP stands there without blocks, so that its characters are taken for lengths; a trailer of falling numbers ends them.
+      const packet = yield* takeBlocks(MAX_COMMENT_BYTES, true);
+      const end = packet?.lastIndexOf(XMP_TRAILER) ?? -1;
+      if (packet && end > 0 && found.texts.accepts('XMP', end))
+        found.texts.add('XMP', decodeUtf8OrLatin1(packet.subarray(0, end)));
+      continue;
+    }
+    yield* skipBlocks();
+  }
 };
+const MAX_COMMENT_BYTES = 2 * 1024 * 1024;
+const XMP_TRAILER = Buffer.from([1, 255, 254]);
+
+/** The bytes of a colour table, from the flags that say whether there is one. */
+function colourTableBytes(flags: number): number {
+  return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
+}
 
 export const parseBmp: FormatParser = function* (found) {
   const head = yield* take(26);

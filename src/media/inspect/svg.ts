@@ -25,11 +25,39 @@ function pixels(length: string | undefined): number | null {
   return number === undefined || scale === undefined || !(Number(number) > 0) ? null : Number(number) * scale;
 }
 
-/** `width` and `height` of the root (SVG 2, 8.2). A missing one is computed from the aspect ratio of `viewBox`. */
+const MAX_METADATA = 512 * 1024;
+
+/** The text of the first `metadata` element (SVG 2, 5.10): what stands in a CDATA section, or is escaped. */
+function metadataIn(text: string): string | undefined {
+  const [open] = /<(?:[a-z]+:)?metadata(?:\s[^<>]{0,1000})?>/.exec(text) ?? [];
+  if (open === undefined) return undefined;
+  const start = text.indexOf(open) + open.length;
+  const end = text.indexOf('metadata>', start);
+  if (end < 0 || end - start > MAX_METADATA) return undefined;
+  const body = text.slice(start, text.lastIndexOf('</', end));
+  const data = body.indexOf('<![CDATA[');
+  if (data >= 0) return body.slice(data + 9, body.indexOf(']]>', data) >>> 0).trim();
+  return body
+    .replace(/&(lt|gt|quot|apos|amp|#(?:\d{1,7}|x[0-9a-f]{1,6}));/gi, (_all, name: string) => entity(name))
+    .trim();
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
+
+function entity(name: string): string {
+  const known = ENTITIES[name.toLowerCase()];
+  if (known !== undefined) return known;
+  const code = /^#x/i.test(name) ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1));
+  return code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
+}
+
+/** `width` and `height` of the root (SVG 2, 8.2). A missing one is computed from the aspect ratio of `viewBox`. And the text of `metadata`. */
 export const parseSvg: FormatParser = function* (found) {
   const text = decodeText(yield* takeUpTo(WINDOW_BYTES), WINDOW_BYTES);
   const root = text === undefined ? 'none' : xmlRoot(text);
-  if (typeof root === 'string' || root.attributes === null || !isSvgRoot(root)) return;
+  if (text === undefined || typeof root === 'string' || root.attributes === null || !isSvgRoot(root)) return;
+  const metadata = metadataIn(text);
+  if (metadata?.startsWith('{') === true) found.texts.add('metadata', metadata);
   const { attributes } = root;
   // HTML parsers accept the lower-case spelling, and some tools write it.
   const box = (attributes.get('viewBox') ?? attributes.get('viewbox') ?? '').trim().split(/[\s,]+/, 5);

@@ -71,7 +71,7 @@ function ofText(text: string, depth: number): AnswerError {
     if (found) return found;
   }
   const name =
-    /^\s*((?:\w+\.){0,8}\w{0,80}(?:Error|Exception|Interrupt|Timeout|Exit))(?::|\s*$)/.exec(text)?.[1] ??
+    /^\s*((?:\w{1,80}\.){0,8}\w{0,80}(?:Error|Exception|Interrupt|Timeout|Exit))(?::|\s*$)/.exec(text)?.[1] ??
     /\(([A-Z]\d{3,5})\)\s*$/.exec(text)?.[1];
   return { message: text, class: name };
 }

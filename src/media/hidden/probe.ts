@@ -1,0 +1,90 @@
+import { constants, inflateSync } from 'node:zlib';
+import { mayHide, type PixelLayout } from './signature.ts';
+import { unfilter } from './unfilter.ts';
+
+/** Compressed pixels after which the first rows are looked at, and after which no more of them is awaited. */
+const FIRST_LOOK_BYTES = 4 * 1024;
+const LAST_LOOK_BYTES = 64 * 1024;
+const MAX_INFLATED_BYTES = 4 * 1024 * 1024;
+/** Most compressed pixels kept of one file. */
+const MAX_KEPT_BYTES = 6 * 1024 * 1024;
+/** Rows whose first pixel is enough to tell. */
+const MAX_ROWS = 64;
+
+/** The compressed pixels of a picture that seems to hide a text. */
+export interface HiddenPixels extends PixelLayout {
+  compressed: Uint8Array;
+}
+
+/**
+ * Looks at the first pixels of a PNG while it is streamed. Nearly every picture is ruled out by its first row; of the others the
+ * compressed pixels are kept, up to 6 MiB.
+ */
+export class HiddenTextProbe {
+  readonly #layout: PixelLayout;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+  #looked = 0;
+  #open = true;
+  /** The picture has more compressed pixels than are kept. */
+  tooLarge = false;
+
+  constructor(layout: PixelLayout) {
+    this.#layout = layout;
+  }
+
+  /** Whether further pixels are of use. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Takes the next compressed pixels; they are copied. */
+  push(compressed: Uint8Array): void {
+    if (!this.#open) return;
+    this.#pieces.push(compressed.slice());
+    this.#bytes += compressed.length;
+    if (this.#bytes > MAX_KEPT_BYTES) this.tooLarge = this.#give();
+    else if (this.#looked === 0 && this.#bytes >= FIRST_LOOK_BYTES) this.#look();
+    else if (this.#looked === 1 && this.#bytes >= LAST_LOOK_BYTES) this.#look();
+  }
+
+  /** What was kept; undefined when the picture hides nothing. */
+  finish(): HiddenPixels | undefined {
+    if (this.#open && this.#looked < 2) this.#look();
+    if (!this.#open || this.#bytes === 0) return undefined;
+    return { ...this.#layout, compressed: Buffer.concat(this.#pieces) };
+  }
+
+  #give(): true {
+    this.#open = false;
+    this.#pieces = [];
+    return true;
+  }
+
+  #look(): void {
+    this.#looked += 1;
+    const column = firstColumn(Buffer.concat(this.#pieces), this.#layout);
+    // Rows that unpack to too much to be looked at now are left to the worker.
+    if (column && mayHide(column, this.#layout) === 'no') this.#give();
+  }
+}
+
+/** The first pixels of the rows that the beginning of the compressed pixels holds; undefined when it unpacks to too much. */
+function firstColumn(compressed: Uint8Array, { width, height, channels }: PixelLayout): number[][] | undefined {
+  let rows: Uint8Array;
+  try {
+    rows = inflateSync(compressed, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_INFLATED_BYTES });
+  } catch (error) {
+    return (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? undefined : [[0, 0, 0, 0]];
+  }
+  const stride = 1 + width * channels;
+  const column: number[][] = [];
+  let above = new Uint8Array(channels);
+  for (let row = 0; row < Math.min(height, MAX_ROWS) && row * stride + 1 + channels <= rows.length; row += 1) {
+    const pixel = rows.slice(row * stride + 1, row * stride + 1 + channels);
+    unfilter(rows[row * stride] ?? 0, pixel, above, channels);
+    column.push([...pixel]);
+    above = pixel;
+  }
+  return column;
+}

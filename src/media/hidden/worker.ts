@@ -1,0 +1,5 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { HiddenPixels } from './probe.ts';
+import { readPixels } from './read-pixels.ts';
+
+parentPort?.postMessage(readPixels(workerData as HiddenPixels));

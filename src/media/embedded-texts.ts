@@ -28,11 +28,10 @@ export class EmbeddedTexts {
   add(keyword: string, text: string): void {
     this.#count += 1;
     this.#left -= text.length;
-    if (this.#left < 0 || this.#count > MAX_TEXTS) {
-      this.note(`${keyword} was left out: the file holds too much text`);
-    } else if (text !== '' && !this.texts.has(keyword)) {
-      this.texts.set(keyword, text);
-    }
+    if (this.#left < 0) this.note(`${keyword} was left out: the file holds too much text`);
+    // Of many short texts, such as the tags of a piece of music, the first are enough.
+    else if (this.#count > MAX_TEXTS) return;
+    else if (text !== '' && !this.texts.has(keyword)) this.texts.set(keyword, text);
   }
 
   note(text: string): void {

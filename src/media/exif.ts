@@ -57,15 +57,19 @@ function readExif(bytes: Uint8Array): Exif | undefined {
   return { bigEndian, entries };
 }
 
-/** Adds the texts of an EXIF block. */
-export function addExifTexts(texts: EmbeddedTexts, bytes: Uint8Array): void {
+/** Adds the texts of an EXIF block. Returns its orientation, 1 when it has none. */
+export function addExifTexts(texts: EmbeddedTexts, bytes: Uint8Array): number {
   const exif = readExif(bytes);
-  if (!exif) return texts.note('the EXIF data cannot be read');
+  if (!exif) {
+    texts.note('the EXIF data cannot be read');
+    return 1;
+  }
   for (const { tag, value } of exif.entries) {
     const name = TEXT_TAGS[tag];
     if (name === undefined || value.length === 0 || !texts.accepts(name, value.length)) continue;
     texts.add(name, decodeValue(tag, value, exif.bigEndian));
   }
+  return orientationOf(exif) ?? 1;
 }
 
 function decodeValue(tag: number, value: Uint8Array, bigEndian: boolean): string {
@@ -126,8 +130,12 @@ function decodeUtf16(value: Uint8Array, bigEndian: boolean): string {
 /** The orientation, 1 to 8 (EXIF 2.32, 4.6.4 A); undefined when the block has none. */
 export function exifOrientation(bytes: Uint8Array): number | undefined {
   const exif = readExif(bytes);
-  const value = exif?.entries.find((entry) => entry.tag === ORIENTATION)?.value;
-  if (!exif || value === undefined) return undefined;
+  return exif && orientationOf(exif);
+}
+
+function orientationOf(exif: Exif): number | undefined {
+  const value = exif.entries.find((entry) => entry.tag === ORIENTATION)?.value;
+  if (value === undefined) return undefined;
   const orientation = exif.bigEndian ? u16be(value, 0) : u16le(value, 0);
   return orientation >= 1 && orientation <= 8 ? orientation : undefined;
 }

@@ -36,7 +36,7 @@ export async function commitItem(
   deps: Deps,
   { fields, source, bytes, filename, claim, intent, within }: NewMedia,
 ): Promise<MediaItem> {
-  const known = withFileData({ ...fields, filename: fields.filename ?? filename }, bytes?.inspection.generation);
+  const known = withFileData({ ...fields, filename: fields.filename ?? filename }, bytes?.inspection);
   const item = { ...newItem(deps, { fields: known, source, bytes }), endsIntent: intent !== undefined };
   const adopted = bytes?.owned === false ? bytes : undefined;
   const alone = !claim && !within && !adopted && item.takesVersion !== true && fields.runId === undefined;

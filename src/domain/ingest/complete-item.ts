@@ -92,7 +92,7 @@ function knownOf(item: MediaItem, bytes: Bytes): ItemChange {
       size: item.size ?? undefined,
       generation: item.generation,
     },
-    bytes.inspection.generation,
+    bytes.inspection,
   );
   return {
     prompt: fields.prompt ?? '',

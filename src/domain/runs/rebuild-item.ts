@@ -53,7 +53,7 @@ export async function checkItem(
     throw new AppError('digest_mismatch', `Its SHA-256 is ${read.sha256}, metadata.json says ${found.sha256}.`);
   const bytes = { ...read, store: place.store.name, key: place.key, owned: true as const };
   // Our own entries are complete; an older system did not record what its files contain.
-  const known = found.id === undefined ? withFileData(fields, read.inspection.generation) : fields;
+  const known = found.id === undefined ? withFileData(fields, read.inspection) : fields;
   return { found, fields: known, source: { type: 'none' }, bytes };
 }
 

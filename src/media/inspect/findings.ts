@@ -4,8 +4,15 @@ import type { Pull, ReadSource } from '../pull-reader.ts';
 
 /** The results of a format's parser so far. They are raw header values, checked once at the end. */
 export interface Findings {
+  /** As stored. */
   width: number | null;
   height: number | null;
+  /** As displayed, where a crop, a turn or the shape of the pixels makes that another size. An EXIF orientation is applied later. */
+  shown: readonly [width: number, height: number] | null;
+  /** The size is that of the file's main picture; others do not count. */
+  sized: boolean;
+  /** 5 to 8: the picture lies on its side (EXIF 2.32, 4.6.4 A). Set by formats whose viewers follow it. */
+  orientation: number;
   durationMs: number | null;
   /** The kinds of tracks that the headers declare. They distinguish an audio-only MP4 from a video. */
   tracks: Set<'audio' | 'video'>;
@@ -25,6 +32,9 @@ export function noFindings(): Findings {
   return {
     width: null,
     height: null,
+    shown: null,
+    sized: false,
+    orientation: 1,
     durationMs: null,
     tracks: new Set(),
     texts: new EmbeddedTexts(),

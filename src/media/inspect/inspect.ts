@@ -6,7 +6,8 @@ import type { GenerationData } from '../generation/generation-data.ts';
 import { parseObject } from '../generation/loose-json.ts';
 import { readGeneration } from '../generation/read-generation.ts';
 import { parseAdts, parseAmr, parseFlac, parseMpegAudio } from './audio-frames.ts';
-import { parseHeif, parseJp2, parseMovie } from './iso-media.ts';
+import { parseHeif, parseJp2 } from './heif.ts';
+import { parseMovie } from './iso-movie.ts';
 import { parseJpeg } from './jpeg.ts';
 import { parseJxl } from './jxl.ts';
 import { parseMatroska } from './matroska.ts';
@@ -22,9 +23,14 @@ import type { MediaType } from '../media-type.ts';
 import { PullReader } from '../pull-reader.ts';
 
 export interface Inspection {
-  /** In pixels as stored, ignoring the EXIF orientation; null when not found or implausible. Fits 31 bits. */
+  /**
+   * In pixels as displayed: cropped, turned, and with square pixels, as the file says. Null when not found or implausible. Fits
+   * 31 bits.
+   */
   width: number | null;
   height: number | null;
+  /** In pixels as stored, where that is another size. */
+  stored?: { width: number; height: number } | undefined;
   /** In whole milliseconds, below 2^53; null when not found or implausible, and for still pictures. An animation's is one run of it. */
   durationMs: number | null;
   /** How the file says that it was generated; null when it does not say. Storable, and below 48 KiB as JSON. */
@@ -124,6 +130,12 @@ function isDimension(value: number | null): value is number {
   return value !== null && Number.isInteger(value) && value > 0 && value <= MAX_DIMENSION;
 }
 
+/** One rule for all formats: a crop, then a turn. Where both are missing, the size is as stored. */
+function displayed({ width, height, shown, orientation }: Findings): readonly [number | null, number | null] {
+  const [across, down] = shown ?? [width, height];
+  return orientation >= 5 ? [down, across] : [across, down];
+}
+
 interface Started {
   found: Findings;
   push(chunk: Uint8Array): void;
@@ -161,8 +173,9 @@ export function createInspector(type: MediaType): Inspector {
       if (found.hidden?.tooLarge === true)
         found.texts.note('the pixels may hide a text, and are too many for it to be read');
       if (found.rejected !== null) return { ok: false, reason: found.rejected };
-      const { width, height } = found;
+      const [width, height] = displayed(found);
       const sized = type.mediaType !== 'audio' && isDimension(width) && isDimension(height);
+      const same = found.width === width && found.height === height;
       const duration = Math.round(found.durationMs ?? 0);
       const timed = duration > 0 && Number.isSafeInteger(duration);
       return {
@@ -170,6 +183,10 @@ export function createInspector(type: MediaType): Inspector {
         inspection: {
           width: sized ? width : null,
           height: sized ? height : null,
+          stored:
+            sized && !same && isDimension(found.width) && isDimension(found.height)
+              ? { width: found.width, height: found.height }
+              : undefined,
           durationMs: timed ? duration : null,
           generation: readGeneration(found.texts),
         },

@@ -33,6 +33,8 @@ function readSizeHeader(bytes: Uint8Array, at: number, found: Findings): void {
   if (position > (bytes.length - at) * 8) return;
   found.width = width;
   found.height = height;
+  // ImageMetadata: not all defaults, and extra fields, of which the first is the orientation. That of EXIF does not count.
+  if (bits(1) === 0 && bits(1) === 1) found.orientation = 1 + bits(3);
 }
 
 /** JPEG XL, as a raw codestream or in boxes (ISO/IEC 18181-2). */

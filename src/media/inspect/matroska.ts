@@ -14,6 +14,13 @@ const TRACK_TYPE = 0x83;
 const VIDEO = 0xe0;
 const PIXEL_WIDTH = 0xb0;
 const PIXEL_HEIGHT = 0xba;
+const DISPLAY_WIDTH = 0x54b0;
+const DISPLAY_HEIGHT = 0x54ba;
+const DISPLAY_UNIT = 0x54b2;
+/** Pixels that are cut off: at the bottom, the top, the left, the right. */
+const CROPS = [0x54aa, 0x54bb, 0x54cc, 0x54dd];
+const PROJECTION = 0x7670;
+const POSE_ROLL = 0x7675;
 const CLUSTER = 0x1f43b675;
 const TAGS = 0x1254c367;
 const TAG = 0x7373;
@@ -21,7 +28,7 @@ const SIMPLE_TAG = 0x67c8;
 const TAG_NAME = 0x45a3;
 const TAG_STRING = 0x4487;
 
-const ENTERED = new Set([SEGMENT, INFO, TRACKS, TRACK_ENTRY, VIDEO, TAGS, TAG, SIMPLE_TAG]);
+const ENTERED = new Set([SEGMENT, INFO, TRACKS, TRACK_ENTRY, VIDEO, PROJECTION, TAGS, TAG, SIMPLE_TAG]);
 
 /** A variable-size integer: NaN if it is longer than `most` bytes, Infinity if it is the reserved "unknown size". */
 function* takeVarint(most: number, keepMarker: boolean): Pull<number> {
@@ -56,6 +63,24 @@ function float(body: Uint8Array): number {
   return view.getFloat64(0);
 }
 
+const ABOUT_VIDEO = new Set([DISPLAY_WIDTH, DISPLAY_HEIGHT, DISPLAY_UNIT, ...CROPS]);
+
+/** The size as displayed (RFC 9559 11.1): cropped, stretched, and turned by a quarter. */
+function shownSize([width, height]: Size, video: ReadonlyMap<number, number>): Size {
+  const [bottom = 0, top = 0, left = 0, right = 0] = CROPS.map((id) => video.get(id) ?? 0);
+  // Without a size of its own the display is that of the cropped pixels; in other units than pixels it is only a ratio.
+  let across = width - left - right;
+  let down = height - top - bottom;
+  const [displayWidth = 0, displayHeight = 0] = [video.get(DISPLAY_WIDTH), video.get(DISPLAY_HEIGHT)];
+  if (displayWidth > 0 && displayHeight > 0) {
+    if ((video.get(DISPLAY_UNIT) ?? 0) === 0) [across, down] = [displayWidth, displayHeight];
+    else across = Math.round((down * displayWidth) / displayHeight);
+  }
+  const turned = Math.abs(Math.abs(video.get(POSE_ROLL) ?? 0) - 90) < 1;
+  return turned ? [down, across] : [across, down];
+}
+type Size = readonly [width: number, height: number];
+
 /**
  * Reads WebM and Matroska in one flat pass. A relevant master element, or one of unknown size, is entered by reading on
  * after its header, so there is no stack of sizes that a file could corrupt. Tags are texts under their names in lower case.
@@ -66,6 +91,7 @@ export const parseMatroska: FormatParser = function* (found) {
   let info = false;
   let tracks = false;
   let tag = '';
+  const video = new Map<number, number>();
   for (let i = 0; i < MAX_ELEMENTS; i++) {
     const id = yield* takeVarint(4, true);
     const size = yield* takeVarint(8, false);
@@ -93,6 +119,9 @@ export const parseMatroska: FormatParser = function* (found) {
     else if (id === TRACK_TYPE && unsigned(body) === 2) found.tracks.add('audio');
     else if (id === PIXEL_WIDTH) found.width ??= unsigned(body);
     else if (id === PIXEL_HEIGHT) found.height ??= unsigned(body);
+    else if (id === POSE_ROLL) video.set(id, float(body));
+    else if (ABOUT_VIDEO.has(id) && !video.has(id)) video.set(id, unsigned(body));
+    if (found.width !== null && found.height !== null) found.shown = shownSize([found.width, found.height], video);
     if (duration > 0) found.durationMs = (duration * scale) / 1e6;
   }
 };

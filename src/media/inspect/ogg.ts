@@ -23,6 +23,8 @@ function clockOf(packet: Uint8Array, found: Findings): Clock | undefined {
   if (!hasText(packet, 0, '\x80theora')) return undefined;
   found.width = u24be(packet, 14);
   found.height = u24be(packet, 17);
+  const aspect = u24be(packet, 30) / u24be(packet, 33);
+  if (aspect > 0.1 && aspect < 10) found.shown = [Math.round(found.width * aspect), found.height];
   const fps = u32be(packet, 22) / u32be(packet, 26);
   const shift = ((u8(packet, 40) & 3) << 3) | (u8(packet, 41) >> 5);
   return (low, high) => {

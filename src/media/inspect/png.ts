@@ -45,7 +45,7 @@ export const parsePng: FormatParser = function* (found) {
       continue;
     }
     const data = yield* take(length);
-    if (type === 'eXIf') addExifTexts(texts, data);
+    if (type === 'eXIf') found.orientation = addExifTexts(texts, data);
     else addPngText(texts, type, data);
     yield* skip(4);
   }

@@ -113,12 +113,13 @@ export const parseTiff: FormatParser = function* (found, source) {
   if (!(directory >= source.position)) return;
   yield* skip(directory - source.position);
   const count = wide ? u64(yield* take(8), 0) : u16(yield* take(2), 0);
-  for (let i = 0; i < Math.min(count, 4096) && (found.width === null || found.height === null); i++) {
+  for (let i = 0; i < Math.min(count, 4096); i++) {
     const entry = yield* take(wide ? 20 : 12);
     const type = u16(entry, 2);
     const at = wide ? 12 : 8;
     const value = type === 3 ? u16(entry, at) : type === 4 ? u32(entry, at) : type === 16 ? u64(entry, at) : null;
     if (u16(entry, 0) === 256) found.width = value;
     if (u16(entry, 0) === 257) found.height = value;
+    if (u16(entry, 0) === 274 && value !== null) found.orientation = value;
   }
 };

@@ -4,7 +4,7 @@ import { addExifTexts } from '../exif.ts';
 import { MAX_ELEMENTS, type FormatParser } from './findings.ts';
 import { skip, take } from '../pull-reader.ts';
 
-/** Reads the size, and the texts after the pixels. https://developers.google.com/speed/webp/docs/riff_container */
+/** Reads the size, how long an animation runs, and the texts after the pixels. https://developers.google.com/speed/webp/docs/riff_container */
 export const parseWebp: FormatParser = function* (found, source) {
   const head = yield* take(30);
   const fourcc = latin1(head, 12, 4);
@@ -28,12 +28,18 @@ export const parseWebp: FormatParser = function* (found, source) {
     const size = u32le(chunk, 4);
     const known = type === 'EXIF' || type === 'XMP ';
     if (type === 'C2PA') texts.c2pa = true;
+    if (type === 'ANMF' && size >= 16) {
+      // A frame shows for this many milliseconds.
+      found.durationMs = (found.durationMs ?? 0) + u24le(yield* take(16), 12);
+      yield* skip(size - 16 + (size & 1));
+      continue;
+    }
     if (!known || !texts.accepts(`the ${type.trim()} chunk`, size)) {
       yield* skip(size + (size & 1));
       continue;
     }
     const data = yield* take(size);
-    if (type === 'EXIF') addExifTexts(texts, data);
+    if (type === 'EXIF') found.orientation = addExifTexts(texts, data);
     else texts.add('XMP', decodeUtf8OrLatin1(data));
     yield* skip(size & 1);
   }

@@ -1,6 +1,6 @@
 import { hasText, latin1, u32be, u64be, u8 } from '../byte-order.ts';
 import { noFindings, type FormatParser } from '../inspect/findings.ts';
-import { parseMovie } from '../inspect/iso-media.ts';
+import { parseMovie } from '../inspect/iso-movie.ts';
 import { parseMatroska } from '../inspect/matroska.ts';
 import { PullReader } from '../pull-reader.ts';
 

@@ -16,7 +16,7 @@ const ORIENTATION = 0x0112;
 const EXIF_DIRECTORY = 0x8769;
 const MAX_ENTRIES = 512;
 /** Bytes of one value by type: BYTE, ASCII, SHORT, LONG, RATIONAL, …, UNDEFINED. */
-const SIZES: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1 };
+const SIZES: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1 };
 
 interface Entry {
   tag: number;
@@ -127,12 +127,6 @@ function decodeUtf16(value: Uint8Array, bigEndian: boolean): string {
   return untilZero(new TextDecoder(bigEndian ? 'utf-16be' : 'utf-16le').decode(value));
 }
 
-/** The orientation, 1 to 8 (EXIF 2.32, 4.6.4 A); undefined when the block has none. */
-export function exifOrientation(bytes: Uint8Array): number | undefined {
-  const exif = readExif(bytes);
-  return exif && orientationOf(exif);
-}
-
 function orientationOf(exif: Exif): number | undefined {
   const value = exif.entries.find((entry) => entry.tag === ORIENTATION)?.value;
   if (value === undefined) return undefined;
@@ -140,10 +134,63 @@ function orientationOf(exif: Exif): number | undefined {
   return orientation >= 1 && orientation <= 8 ? orientation : undefined;
 }
 
-/** Builds a TIFF structure that holds only the orientation. */
-export function orientationOnly(orientation: number): Uint8Array {
-  // A header, one entry of type SHORT, and no further directory.
-  const header = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1];
-  const entry = [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0];
-  return Uint8Array.from([...header, ...entry, 0, 0, 0, 0]);
+/** Of an EXIF block, what says how the picture is shown: its orientation unless that is upright, and its resolution. */
+export interface Presentation {
+  /** 2 to 8. */
+  orientation?: number | undefined;
+  /** Pixels per unit as a fraction: the numerator and the denominator. */
+  across?: readonly [number, number] | undefined;
+  down?: readonly [number, number] | undefined;
+  /** 2: inches; 3: centimetres. */
+  unit?: number | undefined;
+}
+
+export function presentationOf(bytes: Uint8Array): Presentation {
+  const exif = readExif(bytes);
+  if (!exif) return {};
+  const u16 = exif.bigEndian ? u16be : u16le;
+  const u32 = exif.bigEndian ? u32be : u32le;
+  const valueOf = (tag: number) => exif.entries.find((entry) => entry.tag === tag)?.value;
+  const fraction = (tag: number) => {
+    const value = valueOf(tag);
+    const [numerator, denominator] = value ? [u32(value, 0), u32(value, 4)] : [0, 0];
+    return numerator > 0 && denominator > 0 ? ([numerator, denominator] as const) : undefined;
+  };
+  const orientation = orientationOf(exif);
+  const unit = u16(valueOf(RESOLUTION_UNIT) ?? new Uint8Array(0), 0);
+  const [across, down] = [fraction(X_RESOLUTION), fraction(Y_RESOLUTION)];
+  return {
+    orientation: orientation === 1 ? undefined : orientation,
+    ...(across && down && { across, down, unit: unit === 3 ? 3 : 2 }),
+  };
+}
+const X_RESOLUTION = 0x011a;
+const Y_RESOLUTION = 0x011b;
+const RESOLUTION_UNIT = 0x0128;
+
+/** Builds a TIFF structure with nothing else; undefined when there is nothing to say. */
+export function presentationBlock({ orientation, across, down, unit }: Presentation): Uint8Array | undefined {
+  const entries: { tag: number; type: number; short?: number | undefined; fraction?: readonly [number, number] }[] = [];
+  if (orientation !== undefined) entries.push({ tag: ORIENTATION, type: 3, short: orientation });
+  if (across) entries.push({ tag: X_RESOLUTION, type: 5, fraction: across });
+  if (down) entries.push({ tag: Y_RESOLUTION, type: 5, fraction: down });
+  if (across && unit !== undefined) entries.push({ tag: RESOLUTION_UNIT, type: 3, short: unit });
+  if (entries.length === 0) return undefined;
+  const dataAt = 8 + 2 + 12 * entries.length + 4;
+  const fractions = entries.filter((entry) => entry.fraction);
+  const block = Buffer.alloc(dataAt + 8 * fractions.length);
+  block.set([0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, entries.length]);
+  for (const [index, { tag, type, short, fraction }] of entries.entries()) {
+    const at = 10 + 12 * index;
+    block.writeUInt16BE(tag, at);
+    block.writeUInt16BE(type, at + 2);
+    block.writeUInt32BE(1, at + 4);
+    if (short !== undefined) block.writeUInt16BE(short, at + 8);
+    if (!fraction) continue;
+    const place = dataAt + 8 * fractions.findIndex((each) => each.tag === tag);
+    block.writeUInt32BE(place, at + 8);
+    block.writeUInt32BE(fraction[0], place);
+    block.writeUInt32BE(fraction[1], place + 4);
+  }
+  return block;
 }

@@ -41,6 +41,7 @@ const ROWS: readonly Row[] = [
   ['audio/aiff', 'aif', 'audio', true, 'audio/x-aiff', 'aiff', 'aifc'],
   ['audio/amr', 'amr', 'audio', true, 'audio/amr-wb', 'audio/x-amr', 'awb'],
   ['audio/midi', 'mid', 'audio', true, 'audio/x-midi', 'audio/mid', 'midi'],
+  ['audio/3gpp', '3ga', 'audio', true],
   ['audio/webm', 'weba', 'audio', true],
   ['audio/matroska', 'mka', 'audio', true, 'audio/x-matroska'],
 
@@ -50,7 +51,7 @@ const ROWS: readonly Row[] = [
   ['video/webm', 'webm', 'video', true],
   ['video/matroska', 'mkv', 'video', true, 'video/x-matroska'],
   ['video/x-msvideo', 'avi', 'video', true, 'video/vnd.avi', 'video/avi', 'video/msvideo'],
-  ['video/3gpp', '3gp', 'video', true, 'audio/3gpp', '3gpp'],
+  ['video/3gpp', '3gp', 'video', true, '3gpp'],
   ['video/3gpp2', '3g2', 'video', true, 'audio/3gpp2'],
   ['video/ogg', 'ogv', 'video', true, 'video/x-ogg', 'video/theora'],
   ['video/mpeg', 'mpg', 'video', true, 'video/x-mpeg', 'video/mp1s', 'video/mp2p', 'mpeg', 'm1v', 'm2v', 'vob'],
@@ -91,9 +92,24 @@ export function mediaTypeByExtension(ext: string): MediaType | undefined {
   return byExtension.get(ext.replace(/^\./, '').toLowerCase());
 }
 
+/** Of containers for video, the type of those that hold sound alone. */
+const SOUND_ALONE = new Map([
+  ['video/mp4', 'm4a'],
+  ['video/3gpp', '3ga'],
+  ['video/3gpp2', 'm4a'],
+  ['video/webm', 'weba'],
+  ['video/matroska', 'mka'],
+]);
+
+/** The type of a container whose tracks are known. Their list may stand at the end of a file, behind what its type was sniffed from. */
+export function typeOfTracks(type: MediaType, tracks: ReadonlySet<'audio' | 'video'>): MediaType {
+  const sound = tracks.has('audio') && !tracks.has('video') ? SOUND_ALONE.get(type.mime) : undefined;
+  return (sound === undefined ? undefined : byExtension.get(sound)) ?? type;
+}
+
 /** Types whose files look alike from outside: the same container, or a still and a moving picture. */
 const FAMILIES: readonly (readonly string[])[] = [
-  ['video/mp4', 'video/quicktime', 'audio/mp4', 'video/3gpp', 'video/3gpp2'],
+  ['video/mp4', 'video/quicktime', 'audio/mp4', 'video/3gpp', 'audio/3gpp', 'video/3gpp2'],
   ['video/webm', 'audio/webm', 'video/matroska', 'audio/matroska'],
   ['audio/ogg', 'video/ogg'],
   ['image/png', 'image/apng'],

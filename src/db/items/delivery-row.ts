@@ -114,3 +114,12 @@ export async function findDeliveredItem(db: Db, id: string): Promise<DeliveredIt
   const canonical = canonicalId(id);
   return canonical === undefined ? undefined : deliveredItem(db, canonical);
 }
+
+/** Whether the record of an item says that a model made it: it names a model, a provider or a tool, or its file does. */
+export async function saysGenerated(db: Db, id: string): Promise<boolean> {
+  const { rows } = await sql<{ generated: boolean }>`
+    SELECT coalesce(model, '') <> '' OR coalesce(provider, '') <> '' OR coalesce(tool_name, '') <> ''
+      OR coalesce(generation ->> 'source', 'unknown') <> 'unknown' AS generated
+    FROM generated_images WHERE id = ${id}::bigint`.execute(db);
+  return rows[0]?.generated === true;
+}

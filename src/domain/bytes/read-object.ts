@@ -46,7 +46,7 @@ export async function readObject(
         'unsupported_media',
         `The object is not the ${type.mime} that it seemed to be: ${result.reason}.`,
       );
-    return { bytes, sha256: hash.digest('hex'), type, inspection: await withHiddenText(result) };
+    return { bytes, sha256: hash.digest('hex'), type: result.type, inspection: await withHiddenText(result) };
   } finally {
     found.stream.destroy();
   }

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import type { Location } from '../../db/objects/locations.ts';
-import type { DeliveredItem } from '../../db/items/delivery-row.ts';
+import { type DeliveredItem, saysGenerated } from '../../db/items/delivery-row.ts';
 import { AppError } from '../../errors.ts';
 import { MalformedFile } from '../../media/strip/byte-source.ts';
+import { SourceTypeMark } from '../../media/strip/source-type.ts';
 import { type Stripper, stripperFor } from '../../media/strip/strip-metadata.ts';
 import { openBody } from '../bytes/incoming-body.ts';
 import type { Deps } from '../deps.ts';
@@ -22,15 +23,21 @@ export function stripperOf(item: DeliveredItem): Stripper {
   );
 }
 
+/** Whether an item's record says that a model made it, which its file then says when it is stripped. */
+export function isGenerated({ db }: Pick<Deps, 'db'>, item: DeliveredItem): Promise<boolean> {
+  return saysGenerated(db, item.id);
+}
+
 /**
- * Opens an item's bytes without its metadata. The stream fails where the file can no longer be parsed.
+ * Opens an item's bytes without its metadata.
+ * @param options.generated the item's record says that a model made it: the file will say so, too. The stream fails where the file can no longer be parsed.
  * @throws AppError strip_unsupported: its beginning cannot be parsed; store_unavailable, content_missing
  */
 export async function openStripped(
   deps: Deps,
   item: DeliveredItem,
   locations: readonly Location[],
-  signal: AbortSignal,
+  { generated, signal }: { generated: boolean; signal: AbortSignal },
 ): Promise<{ stream: Readable; store: string }> {
   let store = '';
   const open = async () => {
@@ -39,7 +46,7 @@ export async function openStripped(
     return content.stream as AsyncIterable<Uint8Array>;
   };
   try {
-    const body = await openBody(stripperOf(item)(open), { headBytes: PEEKED_BYTES });
+    const body = await openBody(stripperOf(item)(open, new SourceTypeMark(generated)), { headBytes: PEEKED_BYTES });
     return { stream: Readable.from(body.read(), { objectMode: false }), store };
   } catch (error) {
     if (!(error instanceof MalformedFile)) throw error;

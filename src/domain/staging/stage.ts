@@ -160,7 +160,8 @@ async function write(
   };
   try {
     const inspector = createInspector(type);
-    let inspected: Parameters<typeof withHiddenText>[0] = {
+    let inspected: Parameters<typeof withHiddenText>[0] & { type: MediaType } = {
+      type,
       inspection: { width: null, height: null, durationMs: null, generation: null },
     };
     const stored = await store.put(key, {
@@ -187,7 +188,7 @@ async function write(
       },
     });
     const inspection = await withHiddenText(inspected);
-    return { ...intent, ...stored, type, inspection, release: lease.stop, discard: giveUp };
+    return { ...intent, ...stored, type: inspected.type, inspection, release: lease.stop, discard: giveUp };
   } catch (error) {
     if (isAppError(error, 'object_taken')) {
       // This attempt did not write the object, so it must not delete it.

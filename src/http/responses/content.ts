@@ -4,7 +4,7 @@ import type { Location } from '../../db/objects/locations.ts';
 import { type ReadAccess, chooseContent, redirectUrl } from '../../domain/delivery/choose-content.ts';
 import { type ReadItem, openCachedContent } from '../../domain/delivery/open-content.ts';
 import { openOriginal } from '../../domain/delivery/open-original.ts';
-import { openStripped } from '../../domain/delivery/open-stripped.ts';
+import { isGenerated, openStripped } from '../../domain/delivery/open-stripped.ts';
 import { AppError } from '../../errors.ts';
 import type { DeliveryDeps } from '../../domain/delivery/delivery-deps.ts';
 import { contentHeaders } from '../../domain/delivery/content-headers.ts';
@@ -52,7 +52,8 @@ export async function sendContent(
   if (chosen.from === 'elsewhere') return reply.redirect(chosen.url, 302);
   if (chosen.from === 'original') return sendOriginal(deps, request, reply, chosen.item, options);
   const { locations, bytes: size } = chosen;
-  const etag = options.strip ? `"${chosen.tag}-stripped"` : `"${chosen.tag}"`;
+  const generated = options.strip && (await isGenerated(deps, item));
+  const etag = `"${chosen.tag}${options.strip ? '-stripped' : ''}${generated ? '-generated' : ''}"`;
   const validators = { etag, modified: Date.parse(item.createdAt) };
   reply.headers({
     etag,
@@ -65,7 +66,7 @@ export async function sendContent(
     throw new AppError('precondition_failed', 'The file is not the one that If-Match or If-Unmodified-Since names.');
   if (options.strip) {
     reply.headers({ 'content-type': contentType, 'content-disposition': contentDisposition });
-    return sendStripped(deps, request, reply, item, locations);
+    return sendStripped(deps, request, reply, item, { locations, generated });
   }
   if (!options.proxy && request.method === 'GET') {
     const headers = { contentType, contentDisposition, cacheControl: cache };
@@ -135,11 +136,11 @@ async function sendStripped(
   request: FastifyRequest,
   reply: FastifyReply,
   item: DeliveredItem,
-  locations: readonly Location[],
+  { locations, generated }: { locations: readonly Location[]; generated: boolean },
 ): Promise<FastifyReply> {
   if (request.method === 'HEAD') return reply.header('x-storage-provider', locations[0]?.store).send();
   const signal = abortSignal(request, reply);
-  const { stream, store } = await openStripped(deps, item, locations, signal);
+  const { stream, store } = await openStripped(deps, item, locations, { generated, signal });
   stream.on('error', (error) => {
     if (!signal.aborted) request.log.error({ err: error, itemId: item.id, store }, 'a stripped delivery broke off');
   });

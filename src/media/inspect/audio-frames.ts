@@ -1,7 +1,7 @@
 import { hasText, u16be, u24be, u32be, u8 } from '../byte-order.ts';
 import { addId3Texts } from '../id3.ts';
 import type { Findings, FormatParser } from './findings.ts';
-import { adtsFrame, id3TagBytes, mpegAudioFrame } from './mpeg-audio-frame.ts';
+import { adtsFrame, id3TagBytes, mpegAudioFrame, type MpegAudioFrame } from './mpeg-audio-frame.ts';
 import { MAX_TAKE_BYTES, skip, take, takeUpTo, type Pull, type ReadSource } from '../pull-reader.ts';
 import { addVorbisComments } from '../vorbis-comments.ts';
 
@@ -52,7 +52,7 @@ function checkBlindTag(found: Findings, { head, tagBytes }: AfterTags, agrees: b
   if (tagBytes + head.length > BLIND_TAG_BYTES && !agrees) found.rejected = NO_AUDIO;
 }
 
-/** MP3: the exact frame count of a Xing, Info or VBRI header, else an estimate by the first frame's bit rate. */
+/** MP3: the frame count of a Xing, Info or VBRI header; without one, the frames are counted. */
 export const parseMpegAudio: FormatParser = function* (found, source) {
   const after = yield* skipTags(found, source, SYNC_WINDOW_BYTES);
   const { head, tagBytes } = after;
@@ -67,7 +67,7 @@ export const parseMpegAudio: FormatParser = function* (found, source) {
   }
   checkBlindTag(found, after, frame !== undefined);
   if (frame === undefined) return;
-  const { xingOffset, samples, sampleRate, bitrate } = frame;
+  const { xingOffset, samples, sampleRate } = frame;
   const xing = at + xingOffset;
   const vbri = at + 36;
   let frames = 0;
@@ -78,10 +78,41 @@ export const parseMpegAudio: FormatParser = function* (found, source) {
     found.durationMs = ((frames * samples) / sampleRate) * 1000;
     return;
   }
-  found.atEnd = (total) => {
-    found.durationMs = ((total - tagBytes - at) * 8000) / bitrate;
-  };
+  yield* countFrames(found, source, { head, at, start: tagBytes, first: frame });
 };
+
+/** What was taken so far, and the first frame in it. */
+interface Counted {
+  head: Uint8Array;
+  at: number;
+  /** Where `head` begins in the file. */
+  start: number;
+  first: MpegAudioFrame;
+}
+
+/** Follows frames to the end, as their bit rate may vary. Where they break off, the rest is estimated by their mean bit rate. */
+function* countFrames(found: Findings, source: ReadSource, { head, at: first, start, first: frame }: Counted): Pull {
+  const started = start + first;
+  let samples = 0;
+  let next = started;
+  found.atEnd = (total) => {
+    const rest = Math.min(total, LAST_TAG_BYTES) > total - next ? 0 : total - next;
+    const each = samples / Math.max(1, next - started);
+    found.durationMs = ((samples + each * rest) / frame.sampleRate) * 1000;
+  };
+  for (let frames = 0; frames < MAX_FRAMES; frames++) {
+    const inHead = next - start;
+    const known = head.subarray(inHead, inHead + 4);
+    if (known.length === 0) yield* skip(next - source.position);
+    const header = known.length === 4 ? known : Buffer.concat([known, yield* take(4 - known.length)]);
+    const now = mpegAudioFrame(header, 0);
+    if (now === undefined || now.sampleRate !== frame.sampleRate) return;
+    samples += now.samples;
+    next += now.bytes;
+  }
+}
+/** ID3v1 has 128 bytes, and APE tags not many more. */
+const LAST_TAG_BYTES = 64 * 1024;
 
 const MAX_BLOCKS = 1024;
 

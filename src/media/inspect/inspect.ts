@@ -19,7 +19,7 @@ import { parseBmp, parseGif, parseIco, parsePsd, parseTiff } from './raster.ts';
 import { parseAiff, parseAvi, parseWav } from './riff.ts';
 import { parseSvg } from './svg.ts';
 import { parseWebp } from './webp.ts';
-import type { MediaType } from '../media-type.ts';
+import { type MediaType, typeOfTracks } from '../media-type.ts';
 import { PullReader } from '../pull-reader.ts';
 
 export interface Inspection {
@@ -46,13 +46,18 @@ export interface Inspector {
 
 interface Inspected {
   ok: true;
+  /** The type by all of the file: sound alone is no video. */
+  type: MediaType;
   inspection: Inspection;
   /** Pixels that seem to hide how the picture was made. */
   hidden?: HiddenPixels | undefined;
 }
 
 /** The inspection with what the picture hides in its pixels, which takes up to some seconds. Never throws. */
-export async function withHiddenText({ inspection, hidden }: Omit<Inspected, 'ok'>): Promise<Inspection> {
+export async function withHiddenText({
+  inspection,
+  hidden,
+}: Pick<Inspected, 'inspection' | 'hidden'>): Promise<Inspection> {
   if (!hidden) return inspection;
   const texts = new EmbeddedTexts();
   try {
@@ -174,12 +179,14 @@ export function createInspector(type: MediaType): Inspector {
         found.texts.note('the pixels may hide a text, and are too many for it to be read');
       if (found.rejected !== null) return { ok: false, reason: found.rejected };
       const [width, height] = displayed(found);
-      const sized = type.mediaType !== 'audio' && isDimension(width) && isDimension(height);
+      const known = typeOfTracks(type, found.tracks);
+      const sized = known.mediaType !== 'audio' && isDimension(width) && isDimension(height);
       const same = found.width === width && found.height === height;
       const duration = Math.round(found.durationMs ?? 0);
       const timed = duration > 0 && Number.isSafeInteger(duration);
       return {
         ok: true,
+        type: known,
         inspection: {
           width: sized ? width : null,
           height: sized ? height : null,

@@ -156,7 +156,13 @@ export function* readUuid(walk: Walk, end: number): Pull {
 export const parseMovie: FormatParser = function* (found, source) {
   const walk = startWalk(found, source);
   const movie = noMovie();
+  let branded = false;
+  found.atEnd = () => {
+    // Without brands, nothing but this proves that it is a movie.
+    if (!branded && !movie.seen) found.rejected = 'it has no list of tracks';
+  };
   yield* eachBox(walk, Number.POSITIVE_INFINITY, function* (type, end) {
+    branded ||= type === 'ftyp' || type === 'styp';
     if (type === 'uuid') yield* readUuid(walk, end);
     // There is one `moov`.
     else if (type === 'moov' && !movie.seen) yield* readMovie(walk, end, movie);

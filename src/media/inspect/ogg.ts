@@ -1,11 +1,13 @@
 import { hasText, u16be, u16le, u24be, u32be, u32le, u8 } from '../byte-order.ts';
 import type { Findings, FormatParser } from './findings.ts';
-import { skip, take } from '../pull-reader.ts';
+import { skip, take, type Pull } from '../pull-reader.ts';
 import { addVorbisComments } from '../vorbis-comments.ts';
 
 /** A page has about 4 KB, so this is a file of 8 GB. */
 const MAX_PAGES = 2_000_000;
 const MAX_STREAMS = 16;
+/** A page of 64 KB is hardly longer, even of speech. */
+const LONG_PAGE_MS = 120_000;
 
 /** Converts a granule position to milliseconds. */
 type Clock = (low: number, high: number) => number;
@@ -40,6 +42,23 @@ interface CommentPacket {
   bytes: number;
 }
 
+/** Most bytes without a page, as in a recording of a broadcast with gaps. */
+const MAX_STRAY_BYTES = 1024 * 1024;
+
+/** Takes the 27 bytes of the next page's header, over bytes that belong to no page. */
+function* nextPage(): Pull<Uint8Array | undefined> {
+  let page = (yield* take(27)).slice();
+  for (let stray = 0; stray <= MAX_STRAY_BYTES;) {
+    if (hasText(page, 0, 'OggS')) return page;
+    let next = page.indexOf(CAPITAL_O, 1);
+    if (next < 0) next = page.length;
+    stray += next;
+    page = Buffer.concat([page.subarray(next), yield* take(next)]);
+  }
+  return undefined;
+}
+const CAPITAL_O = 0x4f;
+
 /** The comments in the second packet of a Vorbis, Opus, Theora, FLAC or Speex stream (RFC 5334, 7845; FLAC's Ogg mapping). */
 function commentsIn(packet: Uint8Array): Uint8Array | undefined {
   if (hasText(packet, 0, '\x03vorbis') || hasText(packet, 0, '\x81theora')) return packet.subarray(7);
@@ -53,9 +72,10 @@ function commentsIn(packet: Uint8Array): Uint8Array | undefined {
 export const parseOgg: FormatParser = function* (found) {
   const clocks = new Map<number, Clock>();
   const comments = new Map<number, CommentPacket>();
+  const beginnings = new Map<number, number>();
   for (let i = 0; i < MAX_PAGES; i++) {
-    const page = yield* take(27);
-    if (!hasText(page, 0, 'OggS')) return;
+    const page = yield* nextPage();
+    if (!page) return;
     const begins = (u8(page, 5) & 2) !== 0;
     const [low, high, serial] = [u32le(page, 6), u32le(page, 10), u32le(page, 14)];
     const laces = (yield* take(u8(page, 26))).slice();
@@ -64,7 +84,10 @@ export const parseOgg: FormatParser = function* (found) {
     // All ones: no packet ends on this page.
     if (clock !== undefined && !(low === 0xffffffff && high === 0xffffffff)) {
       const end = clock(low, high);
-      if (end > (found.durationMs ?? 0)) found.durationMs = end;
+      // A recording that was cut out of a longer one goes on counting.
+      const begin = beginnings.get(serial) ?? (end > LONG_PAGE_MS ? end : 0);
+      if (end > 0) beginnings.set(serial, begin);
+      if (end - begin > (found.durationMs ?? 0)) found.durationMs = end - begin;
     }
     if (begins && clock === undefined && clocks.size < MAX_STREAMS) {
       const packet = yield* take(Math.min(length, 64));

@@ -21,24 +21,22 @@ const MOVIE_BRANDS =
   /^(iso[m1-9]|mp4[12]|mp71|avc1|dash|msdh|msix|cmf[c-z2]|piff|MSNV|NDS[A-Z]|ndsc|mmp4|F4V |F4P |XAVC|M4VP|nvr1|hlsf|mif2)$/;
 
 /** Extension of an ISO base media file (ISO/IEC 14496-12), by its brands or else its tracks. */
-export function isoMediaExtension(head: Uint8Array, namedAudio: boolean): string | undefined {
-  if (!hasText(head, 4, 'ftyp')) return isOldQuickTime(head) ? 'mov' : undefined;
+export function isoMediaExtension(head: Uint8Array, namedAudio: boolean, namedVideo: boolean): string | undefined {
+  if (!hasText(head, 4, 'ftyp')) return isOldQuickTime(head, namedVideo) ? 'mov' : undefined;
   const size = u32be(head, 0);
   if (size < 16 || size > 4096 || size % 4 !== 0) return undefined;
   const brands = [latin1(head, 8, 4)];
   for (let at = 16; at + 4 <= Math.min(size, head.length); at += 4) brands.push(latin1(head, at, 4));
   const major = brands[0]!;
-  if (/^avi[fs]$/.test(major)) return 'avif';
-  if (/^(hei[cxms]|hev[cxms])$/.test(major)) return 'heic';
-  if (/^(mif1|msf1|miaf)$/.test(major)) {
-    if (brands.some((brand) => /^avi[fs]$/.test(brand))) return 'avif';
-    return brands.some((brand) => /^(hei[cxms]|hev[cxms])$/.test(brand)) ? 'heic' : 'heif';
-  }
-  if (major === 'qt  ') return 'mov';
+  const picture = pictureExtension(brands, latin1(head, size + 4, 4) === 'meta');
+  if (picture !== undefined) return picture;
+  if (major.startsWith('qt')) return 'mov';
   if (/^M4[AB] $|^F4[AB] $/.test(major)) return 'm4a';
   if (/^M4V[ HP]?$/.test(major.trimEnd())) return 'm4v';
-  if (major.startsWith('3g2')) return '3g2';
-  if (major.startsWith('3g')) return '3gp';
+  if (/^3g/.test(major)) {
+    if (isSoundAlone(head, parseMovie, namedAudio)) return major.startsWith('3g2') ? 'm4a' : '3ga';
+    return major.startsWith('3g2') ? '3g2' : '3gp';
+  }
   const next = latin1(head, size + 4, 4);
   if (!brands.some((brand) => MOVIE_BRANDS.test(brand)) && !TOP_LEVEL_BOXES.test(next)) return undefined;
   // Camera raw files and JPEG 2000 also have boxes, with other brands.
@@ -46,17 +44,39 @@ export function isoMediaExtension(head: Uint8Array, namedAudio: boolean): string
   return isSoundAlone(head, parseMovie, namedAudio) ? 'm4a' : 'mp4';
 }
 
-/** QuickTime without brands: consecutive known boxes. The first two, or a `moov`, must be in `head`. */
-function isOldQuickTime(head: Uint8Array): boolean {
+/**
+ * HEIF and AVIF (ISO/IEC 23008-12 10): by the major brand, or by a compatible one when the items of a picture come first.
+ * Writers put brands of profiles, of other codecs or of the file format first.
+ */
+function pictureExtension(brands: readonly string[], itemsFirst: boolean): string | undefined {
+  const [major = ''] = brands;
+  const has = (pattern: RegExp) => pattern.test(major) || (itemsFirst && brands.some((brand) => pattern.test(brand)));
+  if (!/^(mif1|msf1|miaf)$/.test(major)) {
+    if (AVIF.test(major)) return 'avif';
+    if (HEIC.test(major)) return 'heic';
+    if (!has(HEIF) && !has(AVIF) && !has(HEIC)) return undefined;
+  }
+  if (brands.some((brand) => AVIF.test(brand))) return 'avif';
+  return brands.some((brand) => HEIC.test(brand)) ? 'heic' : 'heif';
+}
+const AVIF = /^avi[fso]$/;
+const HEIC = /^(hei[cxms]|hev[cxms])$/;
+const HEIF = /^(mif[1-3]|msf1|miaf|jpeg|jpgs|avci|avcs|j2ki|j2is|vvic|vvis|evbi|evbs)$/;
+
+/**
+ * QuickTime without brands: consecutive known boxes, of which the first two or a `moov` must be in `head`. A large `mdat` at the
+ * front is enough where the name says video.
+ */
+function isOldQuickTime(head: Uint8Array, named: boolean): boolean {
   let at = 0;
   for (let boxes = 0; boxes < 8; boxes++) {
     const type = latin1(head, at + 4, 4);
-    if (!/^(moov|mdat|free|skip|wide|pnot|PICT)$/.test(type)) return false;
-    if (type === 'moov') return hasText(head, at + 12, 'mvhd') || hasText(head, at + 12, 'cmov');
+    if (!/^(moov|mdat|free|skip|wide|pnot|PICT|uuid)$/.test(type)) return false;
+    if (type === 'moov') return /^(mvhd|cmov|rmra|udta|iods|prfl|clip|meta|trak)$/.test(latin1(head, at + 12, 4));
     const size = u32be(head, at) === 1 ? u64be(head, at + 8) : u32be(head, at);
     if (size < 8) return false;
     at += size;
-    if (at >= head.length) return type === 'mdat' && boxes > 0;
+    if (at >= head.length) return type === 'mdat' && (boxes > 0 || named);
   }
   return false;
 }

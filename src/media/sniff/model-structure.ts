@@ -1,4 +1,4 @@
-import { hasText, latin1, u16le, u32le, u8 } from '../byte-order.ts';
+import { hasText, latin1, u16le, u32le } from '../byte-order.ts';
 import { binaryStlBytes } from '../inspect/model.ts';
 
 /** GLB (glTF 2.0, 4.4): version 2 or 1, and a first chunk of JSON. */
@@ -13,11 +13,14 @@ export function isFbx(head: Uint8Array): boolean {
 
 export function isPly(head: Uint8Array): boolean {
   if (!hasText(head, 0, 'ply')) return false;
-  const text = latin1(head, 0, 4096);
-  return /^ply\r?\n(?:comment[^\n]*\n|obj_info[^\n]*\n)*format (?:ascii|binary_(?:little|big)_endian) 1\.0\s/.test(
+  const text = latin1(head, 0, MAX_PLY_COMMENTS);
+  return /^ply[ \t]*\r?[\n\r](?:(?:comment|obj_info)[^\n\r]*\r?[\n\r])*format +(?:ascii|binary_(?:little|big)_endian) +1\.0\s/.test(
     text,
   );
 }
+
+/** Exporters write comments, some of them long, before the line that says the format. */
+const MAX_PLY_COMMENTS = 4096;
 
 /** USDZ: a ZIP whose first entry is an uncompressed USD layer, so that it can be memory-mapped. */
 export function isUsdz(head: Uint8Array): boolean {
@@ -29,21 +32,31 @@ export function isUsdz(head: Uint8Array): boolean {
 
 /**
  * Binary STL has no signature: a comment of 80 bytes, the number of triangles, 50 bytes for each. A whole file must have
- * that length. For a part, which may be all but its end, `named` (the name or declared type says STL) and triangles of finite
- * numbers are enough.
+ * that length. For a part, the triangles in it must be plausible, and the inspector checks the length at the end.
+ * @param named the name or declared type says STL: then any finite numbers are plausible
  */
 export function isBinaryStl(head: Uint8Array, complete: boolean, named: boolean): boolean {
   const count = u32le(head, 80);
-  if (complete ? head.length !== binaryStlBytes(count) : !named || head.length > binaryStlBytes(count)) return false;
+  if (complete ? head.length !== binaryStlBytes(count) : !(head.length <= binaryStlBytes(count))) return false;
   if (count === 0) return named;
-  const shown = Math.min(count, 64, Math.floor((head.length - 84) / 50));
+  const shown = Math.min(count, named ? 64 : MAX_TRIANGLES, Math.floor((head.length - 84) / 50));
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  let corners = 0;
   for (let i = 0; i < shown; i++) {
-    for (let j = 0; j < 12; j++) if (!Number.isFinite(view.getFloat32(84 + 50 * i + 4 * j, true))) return false;
+    const numbers = Array.from({ length: 12 }, (_value, j) => view.getFloat32(84 + 50 * i + 4 * j, true));
+    if (!numbers.every(named ? Number.isFinite : isPlausible)) return false;
     // The normal is a unit vector, or zero.
-    for (let j = 0; j < 3; j++) if (Math.abs(view.getFloat32(84 + 50 * i + 4 * j, true)) > 1.01 && !named) return false;
+    if (!named && numbers.slice(0, 3).some((part) => Math.abs(part) > 1.01)) return false;
+    if (numbers.slice(3).some((part) => part !== 0)) corners += 1;
   }
-  return shown > 0 && !Number.isNaN(u8(head, 83));
+  return shown > 0 && (named || complete || corners * 2 > shown);
+}
+/** Of a part without a name: as many as fit the first bytes of a file. */
+const MAX_TRIANGLES = 1300;
+
+/** A coordinate as people model things. Bytes that are no floats are hardly ever such for long. */
+function isPlausible(value: number): boolean {
+  return value === 0 || (Math.abs(value) > 1e-30 && Math.abs(value) < 1e12);
 }
 
 export function isAsciiStl(text: string): boolean {

@@ -32,6 +32,8 @@ function isFrameHeader(head: Uint8Array, at: number): boolean {
   return components > 0 && u16be(head, at + 2) === 8 + 3 * components && [8, 12, 16].includes(u8(head, at + 4));
 }
 
+const MAX_STRAY_BYTES = 64 * 1024;
+
 /**
  * JPEG (ITU-T T.81 B.2): consecutive segments up to the frame header. A file that is truncated before it still counts if it has
  * a segment that only a JPEG has: JFIF, EXIF, or a quantization table.
@@ -39,10 +41,18 @@ function isFrameHeader(head: Uint8Array, at: number): boolean {
 export function isJpeg(head: Uint8Array, complete: boolean): Verdict {
   if (u16be(head, 0) !== 0xffd8) return false;
   let proved = false;
+  let stray = 0;
   let at = 2;
   while (at + 4 <= head.length) {
-    if (u8(head, at) !== 0xff) return false;
     const marker = u8(head, at + 1);
+    const known = isFrameMarker(marker) || isTableMarker(marker) || marker === 0xff;
+    // Signed photographs have some bytes between segments, and decoders skip them.
+    if (proved && stray < MAX_STRAY_BYTES && (u8(head, at) !== 0xff || !known)) {
+      stray++;
+      at++;
+      continue;
+    }
+    if (u8(head, at) !== 0xff) return false;
     if (marker === 0xff) {
       at++; // fill byte
       continue;
@@ -58,7 +68,8 @@ export function isJpeg(head: Uint8Array, complete: boolean): Verdict {
     proved ||= marker === 0xdb && (length - 2) % 65 === 0 && u8(head, at + 4) <= 3;
     at += 2 + length;
   }
-  return complete ? proved : 'more';
+  // Behind bytes of no segment, only the frame header proves it.
+  return complete ? proved && stray === 0 : 'more';
 }
 
 /**
@@ -136,6 +147,30 @@ export function isTiff(head: Uint8Array): boolean {
   if (directory + 14 > head.length) return true;
   const type = u16(head, directory + 4);
   return u16(head, directory) > 0 && type >= 1 && type <= 18;
+}
+
+const SUBFILE_TYPE = 254;
+const PHOTOMETRIC = 262;
+
+/**
+ * Whether the first directory of a TIFF has a whole picture in grey, colours or a palette. That of camera raw files has a small
+ * preview, or the sensor's pattern.
+ */
+export function isWholePicture(head: Uint8Array): boolean {
+  const big = hasText(head, 0, 'MM');
+  const u16 = big ? u16be : u16le;
+  const directory = (big ? u32be : u32le)(head, 4);
+  let photometric = Number.NaN;
+  for (let i = 0; i < u16(head, directory); i++) {
+    const entry = directory + 2 + 12 * i;
+    if (!(entry + 12 <= head.length)) return false;
+    const tag = u16(head, entry);
+    if (tag === SUBFILE_TYPE && ((big ? u32be : u32le)(head, entry + 8) & 1) === 1) return false;
+    if (tag === PHOTOMETRIC) photometric = u16(head, entry + 8);
+    // DNGVersion.
+    if (tag === 50706) return false;
+  }
+  return photometric <= 10;
 }
 
 export function isPsd(head: Uint8Array): boolean {

@@ -16,6 +16,7 @@ import {
   isPng,
   isPsd,
   isTiff,
+  isWholePicture,
   isWebp,
   type Verdict,
 } from './raster-structure.ts';
@@ -108,8 +109,9 @@ function ownSignature({ head, named }: Candidate): string | undefined {
   if (isUsdz(head)) return 'usdz';
   if (isPly(head)) return 'ply';
   if (isWav(head)) return 'wav';
-  const namedAudio = named !== undefined && mediaTypeByExtension(named)?.mediaType === 'audio';
-  return isoMediaExtension(head, namedAudio) ?? matroskaExtension(head, namedAudio);
+  const medium = named === undefined ? undefined : mediaTypeByExtension(named)?.mediaType;
+  const namedAudio = medium === 'audio';
+  return isoMediaExtension(head, namedAudio, medium === 'video') ?? matroskaExtension(head, namedAudio);
 }
 
 /** Formats without a reliable signature, tried last. `mpeg`: name, declared type or a tag says MPEG audio. */
@@ -140,9 +142,10 @@ async function sniffBinary(candidate: Candidate, tagged: boolean): Promise<Sniff
   const refused = refusedArchive(head);
   if (refused !== undefined) return unknown(refused);
   const guess = await detect(head);
-  // `file-type` also checks later chunks of a PNG and the directory of a TIFF, but recognises APNG and camera raw formats.
+  // `file-type` also checks later chunks of a PNG and the directory of a TIFF, but recognises APNG and camera raw formats, those sometimes
+  // by nothing but the number of tags.
   if (isPng(head)) return medium(guess?.ext === 'apng' ? 'apng' : 'png');
-  if (isTiff(head) && (guess === undefined || guess.ext === 'tif')) return medium('tif');
+  if (isTiff(head) && (guess === undefined || guess.ext === 'tif' || isWholePicture(head))) return medium('tif');
   const confirmed = guess === undefined ? undefined : confirm(guess.ext, candidate);
   if (confirmed === 'more') return 'more';
   if (confirmed !== undefined) return medium(confirmed);

@@ -1,14 +1,18 @@
 import { latin1, u8 } from '../byte-order.ts';
+import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { type ByteSource, MalformedFile } from './byte-source.ts';
+import type { SourceTypeMark } from './source-type.ts';
 
 /** Application extensions that hold the loop count, in one block of three bytes that begins with 1. */
 const KEPT_APPLICATIONS: ReadonlySet<string> = new Set(['NETSCAPE2.0', 'ANIMEXTS1.0']);
 
+const MAX_XMP_BYTES = 1024 * 1024;
+
 /**
  * Keeps the meaningful part of each block (GIF89a). Leaves out comments, plain text and application extensions other than
- * the loop count.
+ * the loop count. Of XMP it keeps the digital source type, at the end.
  */
-export async function* stripGif(file: ByteSource): AsyncGenerator<Uint8Array> {
+export async function* stripGif(file: ByteSource, mark: SourceTypeMark): AsyncGenerator<Uint8Array> {
   const head = await file.take(13);
   if (!/^GIF8[79]a$/.test(latin1(head, 0, 6))) throw new MalformedFile('it has no GIF signature');
   yield head;
@@ -17,6 +21,9 @@ export async function* stripGif(file: ByteSource): AsyncGenerator<Uint8Array> {
   for (;;) {
     const kind = await file.take(1);
     if (kind[0] === 0x3b) {
+      const xmp = mark.xmp();
+      // GIF87a has no extensions.
+      if (xmp !== undefined && head[4] === 0x39) yield xmpExtension(xmp);
       yield kind;
       return;
     }
@@ -28,7 +35,7 @@ export async function* stripGif(file: ByteSource): AsyncGenerator<Uint8Array> {
       yield* subBlocks(file);
     } else if (kind[0] === 0x21) {
       const label = await file.take(1);
-      const blocks = await firstBlocks(file);
+      const blocks = await firstBlocks(file, mark);
       const extension = extensionOf(u8(label, 0), blocks);
       if (extension && !(looped && label[0] === 0xff)) yield extension;
       looped ||= extension !== undefined && label[0] === 0xff;
@@ -43,14 +50,33 @@ function colours(flags: number): number {
   return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }
 
-/** Reads the first two blocks of an extension and skips the others: extensions that are kept do not use them. */
-async function firstBlocks(file: ByteSource): Promise<Uint8Array[]> {
+/** Reads the first two blocks of an extension and skips the others: extensions that are kept do not use them. XMP is read whole. */
+async function firstBlocks(file: ByteSource, mark: SourceTypeMark): Promise<Uint8Array[]> {
   const blocks: Uint8Array[] = [];
-  for (;;) {
-    const block = await file.take(u8(await file.take(1), 0));
-    if (block.length === 0) return blocks;
+  const xmp: Uint8Array[] = [];
+  for (let bytes = 0; ;) {
+    const length = u8(await file.take(1), 0);
+    const block = await file.take(length);
+    if (block.length === 0) break;
     if (blocks.length < 2) blocks.push(block);
+    bytes += block.length;
+    // XMP stands there without lengths, so that some of its characters are taken for them.
+    if (blocks.length > 1 && latin1(blocks[0] ?? block, 0, 11) === XMP_APPLICATION && bytes < MAX_XMP_BYTES)
+      xmp.push(Uint8Array.of(length), block);
   }
+  if (xmp.length > 0) mark.readXmp(decodeUtf8OrLatin1(Buffer.concat(xmp)));
+  return blocks;
+}
+const XMP_APPLICATION = 'XMP DataXMP';
+
+/** XMP as an application extension, with the trailer that ends it for readers who take its characters for lengths (XMP 3, 1.1.2). */
+function xmpExtension(xmp: string): Uint8Array {
+  const trailer = [1, ...Array.from({ length: 256 }, (_value, index) => 255 - index), 0];
+  return Buffer.concat([
+    Uint8Array.of(0x21, 0xff, 11),
+    Buffer.from(`${XMP_APPLICATION}${xmp}`),
+    Uint8Array.from(trailer),
+  ]);
 }
 
 /** The part of an extension to keep: how a frame is shown, or how often the animation repeats. */

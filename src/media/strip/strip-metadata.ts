@@ -1,21 +1,22 @@
 import { ByteSource, type OpenFile } from './byte-source.ts';
+import type { SourceTypeMark } from './source-type.ts';
 import { stripGif } from './strip-gif.ts';
 import { stripJpeg } from './strip-jpeg.ts';
 import { stripPng } from './strip-png.ts';
 import { stripWebp } from './strip-webp.ts';
 
 /**
- * Removes everything from a file that is not part of the picture: texts, EXIF except the orientation, XMP, manifests,
- * thumbnails and bytes after the end. The coded picture stays byte for byte the same. It streams, and throws `MalformedFile`
+ * Removes everything from a file that is not part of the picture: texts, EXIF except the orientation and the resolution, XMP
+ * except the digital source type, manifests, thumbnails and bytes after the end. The coded picture stays byte for byte the same. It streams, and throws `MalformedFile`
  * rather than let metadata through.
  */
-export type Stripper = (open: OpenFile) => AsyncGenerator<Uint8Array>;
+export type Stripper = (open: OpenFile, mark: SourceTypeMark) => AsyncGenerator<Uint8Array>;
 
-const once = (strip: (file: ByteSource) => AsyncGenerator<Uint8Array>): Stripper =>
-  async function* (open) {
+const once = (strip: (file: ByteSource, mark: SourceTypeMark) => AsyncGenerator<Uint8Array>): Stripper =>
+  async function* (open, mark) {
     const file = new ByteSource(await open());
     try {
-      yield* strip(file);
+      yield* strip(file, mark);
     } finally {
       await file.close();
     }

@@ -1,9 +1,12 @@
 import { promisify } from 'node:util';
 import { crc32, deflate, inflate } from 'node:zlib';
 import { hasText, latin1, u32be } from '../byte-order.ts';
-import { exifOrientation, orientationOnly } from '../exif.ts';
+import { EmbeddedTexts } from '../embedded-texts.ts';
+import { presentationBlock, presentationOf } from '../exif.ts';
+import { addPngText } from '../png-texts.ts';
 import { type ByteSource, MalformedFile } from './byte-source.ts';
 import { MAX_PROFILE_BYTES, profileSize } from './colour-profile.ts';
+import type { SourceTypeMark } from './source-type.ts';
 
 /**
  * Chunks that affect how the picture looks (PNG 5.6), with the most bytes that each can use. Any other chunk may contain
@@ -37,12 +40,13 @@ const inflated = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(infl
 const deflated = promisify<Uint8Array, Buffer>(deflate);
 const MAX_PACKED_PROFILE_BYTES = 1024 * 1024;
 const MAX_EXIF_BYTES = 1024 * 1024;
+const MAX_XMP_BYTES = 1024 * 1024;
 
 /**
- * Keeps chunks unchanged or leaves them out. Of EXIF it keeps the orientation, because it turns the picture; of a colour
- * profile it keeps the profile without its name.
+ * Keeps chunks unchanged or leaves them out. Of EXIF it keeps the orientation, because it turns the picture, and the resolution;
+ * of a colour profile the profile without its name; of XMP the digital source type, at the end.
  */
-export async function* stripPng(file: ByteSource): AsyncGenerator<Uint8Array> {
+export async function* stripPng(file: ByteSource, mark: SourceTypeMark): AsyncGenerator<Uint8Array> {
   const signature = await file.take(8);
   if (!hasText(signature, 0, '\x89PNG\r\n\x1a\n')) throw new MalformedFile('it has no PNG signature');
   yield signature;
@@ -54,20 +58,30 @@ export async function* stripPng(file: ByteSource): AsyncGenerator<Uint8Array> {
     // "A PNG four-byte unsigned integer", then letters (PNG 5.3).
     if (length > 0x7fffffff || !/^[A-Za-z]{4}$/.test(type)) throw new MalformedFile('it holds a chunk that is none');
     if (isKept(type, length, seen)) {
+      const xmp = type === 'IEND' ? mark.xmp() : undefined;
+      if (xmp !== undefined) yield chunk('iTXt', Buffer.from(`XML:com.adobe.xmp\0\0\0\0\0${xmp}`));
       seen.add(type);
       yield head;
       yield* file.pass(length + 4);
     } else if (type === 'eXIf' && length <= MAX_EXIF_BYTES) {
-      const orientation = exifOrientation(await file.take(length));
+      const block = presentationBlock(presentationOf(await file.take(length)));
       await file.skip(4);
-      if (orientation !== undefined && orientation !== 1) yield chunk('eXIf', orientationOnly(orientation));
+      if (block && !seen.has(type)) yield chunk('eXIf', block);
+      seen.add(type);
     } else if (type === 'iCCP' && length <= MAX_PACKED_PROFILE_BYTES && !seen.has(type)) {
       seen.add(type);
       const profile = await profileOf(await file.take(length));
       await file.skip(4);
       if (profile) yield chunk('iCCP', profile);
+    } else if ((type === 'iTXt' || type === 'zTXt' || type === 'tEXt') && length <= MAX_XMP_BYTES) {
+      const texts = new EmbeddedTexts();
+      addPngText(texts, type, await file.take(length));
+      mark.readXmp(texts.texts.get('XMP') ?? '');
+      await file.skip(4);
     } else {
-      await file.skip(length + 4);
+      const read = type === 'caBX' ? Math.min(length, MAX_XMP_BYTES) : 0;
+      if (type === 'caBX') mark.readManifest(await file.take(read));
+      await file.skip(length - read + 4);
     }
   }
 }

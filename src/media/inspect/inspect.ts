@@ -110,6 +110,7 @@ const PARSERS: Record<string, FormatParser> = {
   'video/webm': parseMatroska,
   'video/matroska': parseMatroska,
   'video/x-msvideo': parseAvi,
+  'audio/3gpp': parseMovie,
   'video/3gpp': parseMovie,
   'video/3gpp2': parseMovie,
   'video/ogg': parseOgg,
@@ -123,7 +124,16 @@ const PARSERS: Record<string, FormatParser> = {
 const WITH_TEXTS: ReadonlySet<string> = new Set(
   [
     ['image/png', 'image/apng', 'image/jpeg', 'image/webp', 'image/jxl', 'image/avif', 'image/heic', 'image/heif'],
-    ['image/gif', 'image/svg+xml', 'video/mp4', 'video/quicktime', 'video/webm', 'video/matroska', 'video/ogg'],
+    [
+      'image/gif',
+      'image/svg+xml',
+      'video/mp4',
+      'video/quicktime',
+      'video/webm',
+      'video/matroska',
+      'video/ogg',
+      'video/3gpp',
+    ],
     ['audio/mp4', 'audio/flac', 'audio/mpeg', 'audio/ogg', 'audio/wav', 'audio/webm', 'audio/matroska', 'audio/aac'],
     ['model/gltf-binary', 'model/gltf+json'],
   ].flat(),

@@ -61,9 +61,11 @@ const TEXTS: Record<keyof MediaItem, Texts> = {
   mimeType: { item: 'Type, as told from the bytes.', filter: 'Exact type.', examples: ['image/png'] },
   bytes: { item: 'Size of the file in bytes.' },
   sha256: { item: 'SHA-256 of the file, hexadecimal.', filter: 'SHA-256 of the file, hexadecimal.' },
-  width: { item: 'In pixels.' },
-  height: { item: 'In pixels.' },
-  durationMs: { item: 'In milliseconds.' },
+  width: {
+    item: 'In pixels as displayed: cropped and turned as the file says, and with square pixels. Where the file stores another size, `generation` has it as `storedWidth` and `storedHeight`.',
+  },
+  height: { item: 'In pixels as displayed, like `width`.' },
+  durationMs: { item: 'In milliseconds; of an animated picture, one run of it. Null for still pictures.' },
   thumbhash: { item: 'A tiny preview, base64.' },
   filename: {
     item: 'Name of the file as the caller gave it.',

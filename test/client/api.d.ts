@@ -1347,11 +1347,11 @@ export interface components {
             bytes: number | null;
             /** @description SHA-256 of the file, hexadecimal. */
             sha256: string | null;
-            /** @description In pixels. */
+            /** @description In pixels as displayed: cropped and turned as the file says, and with square pixels. Where the file stores another size, `generation` has it as `storedWidth` and `storedHeight`. */
             width: number | null;
-            /** @description In pixels. */
+            /** @description In pixels as displayed, like `width`. */
             height: number | null;
-            /** @description In milliseconds. */
+            /** @description In milliseconds; of an animated picture, one run of it. Null for still pictures. */
             durationMs: number | null;
             /** @description A tiny preview, base64. */
             thumbhash: string | null;
@@ -1567,11 +1567,11 @@ export interface components {
             bytes: number | null;
             /** @description SHA-256 of the file, hexadecimal. */
             sha256: string | null;
-            /** @description In pixels. */
+            /** @description In pixels as displayed: cropped and turned as the file says, and with square pixels. Where the file stores another size, `generation` has it as `storedWidth` and `storedHeight`. */
             width: number | null;
-            /** @description In pixels. */
+            /** @description In pixels as displayed, like `width`. */
             height: number | null;
-            /** @description In milliseconds. */
+            /** @description In milliseconds; of an animated picture, one run of it. Null for still pictures. */
             durationMs: number | null;
             /** @description A tiny preview, base64. */
             thumbhash: string | null;
@@ -2442,11 +2442,11 @@ export interface components {
             bytes: number | null;
             /** @description SHA-256 of the file, hexadecimal. */
             sha256: string | null;
-            /** @description In pixels. */
+            /** @description In pixels as displayed: cropped and turned as the file says, and with square pixels. Where the file stores another size, `generation` has it as `storedWidth` and `storedHeight`. */
             width: number | null;
-            /** @description In pixels. */
+            /** @description In pixels as displayed, like `width`. */
             height: number | null;
-            /** @description In milliseconds. */
+            /** @description In milliseconds; of an animated picture, one run of it. Null for still pictures. */
             durationMs: number | null;
             /** @description A tiny preview, base64. */
             thumbhash: string | null;
@@ -2593,11 +2593,11 @@ export interface components {
             bytes: number | null;
             /** @description SHA-256 of the file, hexadecimal. */
             sha256: string | null;
-            /** @description In pixels. */
+            /** @description In pixels as displayed: cropped and turned as the file says, and with square pixels. Where the file stores another size, `generation` has it as `storedWidth` and `storedHeight`. */
             width: number | null;
-            /** @description In pixels. */
+            /** @description In pixels as displayed, like `width`. */
             height: number | null;
-            /** @description In milliseconds. */
+            /** @description In milliseconds; of an animated picture, one run of it. Null for still pictures. */
             durationMs: number | null;
             /** @description A tiny preview, base64. */
             thumbhash: string | null;
@@ -5789,7 +5789,7 @@ export interface operations {
     getMediaContent: {
         parameters: {
             query?: {
-                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                /** @description `metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect. */
                 strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
@@ -5889,7 +5889,7 @@ export interface operations {
     getUpload: {
         parameters: {
             query?: {
-                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                /** @description `metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect. */
                 strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
@@ -5989,7 +5989,7 @@ export interface operations {
     getSigned: {
         parameters: {
             query?: {
-                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                /** @description `metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect. */
                 strip?: "metadata";
             };
             header?: never;
@@ -6076,7 +6076,7 @@ export interface operations {
     getSignedFile: {
         parameters: {
             query?: {
-                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                /** @description `metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect. */
                 strip?: "metadata";
             };
             header?: never;
@@ -6792,7 +6792,7 @@ export interface operations {
     compatGetNetworkVolumeImage: {
         parameters: {
             query?: {
-                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                /** @description `metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect. */
                 strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
@@ -6897,7 +6897,7 @@ export interface operations {
     compatGetImageData: {
         parameters: {
             query?: {
-                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                /** @description `metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect. */
                 strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
@@ -7002,7 +7002,7 @@ export interface operations {
     compatGetRunImage: {
         parameters: {
             query?: {
-                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                /** @description `metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect. */
                 strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
@@ -7106,7 +7106,7 @@ export interface operations {
     compatGetRunAudio: {
         parameters: {
             query?: {
-                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                /** @description `metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect. */
                 strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.
@@ -7210,7 +7210,7 @@ export interface operations {
     compatGetRunVideo: {
         parameters: {
             query?: {
-                /** @description `metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect. */
+                /** @description `metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect. */
                 strip?: "metadata";
                 /**
                  * @description `1` offers the file for saving.

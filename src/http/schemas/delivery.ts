@@ -131,7 +131,7 @@ export const empty = (description: string) => ({ description, type: 'null' });
 export const strip = Type.Optional(
   Type.Enum(['metadata'], {
     description:
-      '`metadata` leaves out texts, EXIF (its orientation stays), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. The whole file is sent, without a length, and never by a redirect.',
+      '`metadata` leaves out texts, EXIF (its orientation and resolution stay), XMP and C2PA of PNG, JPEG, WebP and GIF files, without touching the picture; other types answer 415. What the file says of its source (IPTC `DigitalSourceType`) stays. `trainedAlgorithmicMedia` is written where a manifest goes, or where the item has a model, a provider or a tool. The whole file is sent, without a length, and never by a redirect.',
   }),
 );
 export const ContentQuery = Type.Object({

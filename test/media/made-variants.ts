@@ -433,4 +433,21 @@ export const VARIANTS: Made[] = [
     file: utf8('ply \rcomment made by hand\robj_info x\rformat ascii 1.0\relement vertex 0\rend_header\r'),
     ext: 'ply',
   },
+  {
+    name: 'OBJ with broken numbers, comments behind statements and words of older versions',
+    file: utf8('# Rhino\ncsh -echo a\nv 1.0E+02 -1.#IND 0 # corner\nv nan inf 1\nv 1 2 3\nbzp 1\nf 1 2 \\\n3\n'),
+    ext: 'obj',
+    filename: 'a.obj',
+  },
+  {
+    name: 'OBJ with names in Latin-1',
+    file: bytes('o W\xfcrfel\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n'),
+    ext: 'obj',
+    filename: 'a.obj',
+  },
+  {
+    name: 'PLY with a long comment',
+    file: utf8(`ply\ncomment ${'TextureFile a.png '.repeat(900)}\nformat ascii 1.0\nelement vertex 0\nend_header\n`),
+    ext: 'ply',
+  },
 ];

@@ -13,14 +13,14 @@ export function isFbx(head: Uint8Array): boolean {
 
 export function isPly(head: Uint8Array): boolean {
   if (!hasText(head, 0, 'ply')) return false;
-  const text = latin1(head, 0, MAX_PLY_COMMENTS);
+  const text = Buffer.from(head.subarray(0, MAX_PLY_COMMENTS)).toString('latin1');
   return /^ply[ \t]*\r?[\n\r](?:(?:comment|obj_info)[^\n\r]*\r?[\n\r])*format +(?:ascii|binary_(?:little|big)_endian) +1\.0\s/.test(
     text,
   );
 }
 
 /** Exporters write comments, some of them long, before the line that says the format. */
-const MAX_PLY_COMMENTS = 4096;
+const MAX_PLY_COMMENTS = 64 * 1024;
 
 /** USDZ: a ZIP whose first entry is an uncompressed USD layer, so that it can be memory-mapped. */
 export function isUsdz(head: Uint8Array): boolean {
@@ -64,9 +64,10 @@ export function isAsciiStl(text: string): boolean {
 }
 
 const OBJ_STATEMENT =
-  /^(v|vt|vn|vp|f|l|p|o|g|s|mg|usemtl|mtllib|usemap|maplib|cstype|deg|bmat|step|curv|curv2|surf|parm|trim|hole|scrv|sp|end|con|bevel|c_interp|d_interp|lod|shadow_obj|trace_obj|ctech|stech)(\s|$)/;
-const NUMBER = String.raw`[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?`;
-const OBJ_VERTEX = new RegExp(String.raw`^v(?:\s+${NUMBER}){3,8}\s*$`);
+  /^(v|vt|vn|vp|f|l|p|o|g|s|mg|usemtl|mtllib|usemap|maplib|cstype|deg|bmat|step|curv|curv2|surf|parm|trim|hole|scrv|sp|end|con|bevel|c_interp|d_interp|lod|shadow_obj|trace_obj|ctech|stech|call|csh|bzp|bsp|cdc|cdp|res|fo|con|vcolor)(\s|$)/;
+/** Exporters write broken coordinates as `nan`, and Windows as `-1.#IND`. */
+const NUMBER = String.raw`[+-]?(?:\d+(?:\.\d*)?|\.\d+|nan|inf|1\.#(?:IND|INF|QNAN)0*)(?:[eE][+-]?\d+)?`;
+const OBJ_VERTEX = new RegExp(String.raw`^v(?:\s+${NUMBER}){3,8}\s*(?:#.*)?$`, 'i');
 
 /**
  * Wavefront OBJ has no signature. So the file's name must say OBJ, every complete line must be an OBJ statement, and there

@@ -10,13 +10,16 @@ import { parseHeif, parseJp2, parseMovie } from './iso-media.ts';
 import { parseJpeg } from './jpeg.ts';
 import { parseJxl } from './jxl.ts';
 import { parseMatroska } from './matroska.ts';
-import { parseGlb, parseGltf, parseNothing, parseObj, parseStl } from './model.ts';
+import { parse3mf, parseFbx, parseGlb, parseGltf, parseNothing, parseObj, parseStl } from './model.ts';
+import { parseTransportStream } from './mpeg-ts.ts';
 import { parseMpegVideo } from './mpeg-video.ts';
 import { parseOgg } from './ogg.ts';
 import { parsePng } from './png.ts';
 import { parseBmp, parseGif, parseIco, parsePsd, parseTiff } from './raster.ts';
 import { parseAiff, parseAvi, parseWav } from './riff.ts';
+import { parseKsplat, parseSplat } from './splats.ts';
 import { parseSvg } from './svg.ts';
+import { parseDds, parseExr, parseKtx, parseKtx2, parseQoi, parseRadiance, parseTga } from './textures.ts';
 import { parseWebp } from './webp.ts';
 import type { MediaType } from '../media-type.ts';
 import { PullReader } from '../pull-reader.ts';
@@ -84,6 +87,13 @@ const PARSERS: Record<string, FormatParser> = {
   'image/jp2': parseJp2,
   'image/vnd.adobe.photoshop': parsePsd,
   'image/svg+xml': parseSvg,
+  'image/x-exr': parseExr,
+  'image/vnd.radiance': parseRadiance,
+  'image/ktx': parseKtx,
+  'image/ktx2': parseKtx2,
+  'image/vnd.ms-dds': parseDds,
+  'image/qoi': parseQoi,
+  'image/x-tga': parseTga,
   'audio/mpeg': parseMpegAudio,
   'audio/wav': parseWav,
   'audio/flac': parseFlac,
@@ -103,10 +113,16 @@ const PARSERS: Record<string, FormatParser> = {
   'video/3gpp2': parseMovie,
   'video/ogg': parseOgg,
   'video/mpeg': parseMpegVideo,
+  'video/mp2t': parseTransportStream,
   'model/gltf+json': parseGltf,
   'model/gltf-binary': parseGlb,
   'model/stl': parseStl,
   'model/obj': parseObj,
+  'model/x-fbx': parseFbx,
+  'model/vnd.usda': parseObj,
+  'model/3mf': parse3mf,
+  'model/x-splat': parseSplat,
+  'model/x-ksplat': parseKsplat,
 };
 
 const WITH_TEXTS: ReadonlySet<string> = new Set(

@@ -52,14 +52,14 @@ export const TEXTURES: Made[] = [
   { name: 'Radiance, by columns', file: radiance('+X 20 -Y 30', runs(20)), ext: 'hdr', width: 20, height: 30 },
   {
     name: 'Radiance of plain pixels',
-    file: radiance('-Y 2 +X 3', bytes('a'.repeat(24))),
+    file: radiance('-Y 2 +X 3', new Uint8Array(24).fill(1)),
     ext: 'hdr',
     width: 3,
     height: 2,
   },
   {
     name: 'Radiance of 100 KB of plain pixels',
-    file: radiance('-Y 500 +X 50', new Uint8Array(100_000).fill(128)),
+    file: radiance('-Y 500 +X 50', new Uint8Array(100_000).fill(1)),
     ext: 'hdr',
     filename: 'a.hdr',
     width: 50,

@@ -14,17 +14,22 @@ const MAX_STEP_SECONDS = 10;
 
 /** Adds up the steps of a clock, so that neither its start nor a cut counts. */
 class Clock {
+  readonly #slack: number;
   #pid: number | undefined;
   #last: number | undefined;
   seconds = 0;
 
-  /** Values of the first stream that has any; those of others are left out. */
+  /** @param slack how far a value may go back without a cut, in seconds */
+  constructor(slack: number) {
+    this.#slack = slack;
+  }
+
+  /** Takes a value of the first stream that has any; those of others are left out. */
   at(pid: number, seconds: number): void {
     this.#pid ??= pid;
     if (pid !== this.#pid) return;
     const step = (seconds - (this.#last ?? seconds) + WRAP_SECONDS) % WRAP_SECONDS;
-    // Pictures are sent out of order, so a time of presentation may go back.
-    if (step > WRAP_SECONDS / 2) return;
+    if (step > WRAP_SECONDS - this.#slack) return;
     if (step <= MAX_STEP_SECONDS) this.seconds += step;
     this.#last = seconds;
   }
@@ -32,8 +37,9 @@ class Clock {
 
 /** MPEG transport stream: the duration by the program clock, or else by the times of presentation. Its size is in the video itself. */
 export const parseTransportStream: FormatParser = function* (found) {
-  const program = new Clock();
-  const presentation = new Clock();
+  const program = new Clock(0);
+  // Pictures are sent out of order.
+  const presentation = new Clock(MAX_STEP_SECONDS);
   let size: number | undefined;
   for (;;) {
     const block = yield* takeUpTo(BLOCK_BYTES);

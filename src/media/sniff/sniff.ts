@@ -21,7 +21,6 @@ import {
   type Verdict,
 } from './raster-structure.ts';
 import { sniffText } from './text.ts';
-import { isRadiance } from './texture-structure.ts';
 import { decodeText } from '../text-encoding.ts';
 
 /** Most bytes that sniffing requests: 4 MiB. */
@@ -198,7 +197,6 @@ export async function sniff(head: Uint8Array, hints: SniffHints): Promise<SniffR
   if (verdict === 'more' && !final) return more(head.length * 4);
   if (verdict !== 'more' && 'ext' in verdict) return medium(verdict.ext);
   if (isPly(head)) return medium('ply');
-  if (isRadiance(head, complete, candidate.named === 'hdr')) return medium('hdr');
   // All other media contain control characters, so text after a signature is refused here.
   return unknown(otherMime(await detect(head)) ?? (verdict === 'more' ? 'text/plain' : verdict.detected));
 }

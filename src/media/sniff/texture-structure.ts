@@ -10,7 +10,7 @@ export function isExr(head: Uint8Array): boolean {
 
 /**
  * Radiance: its header is text, which anything may imitate. So its first scanline must be of runs and say its own length, as
- * encoders write it. Plain pixels must fill the file; of a part of one, the name must say Radiance, and the inspector checks
+ * encoders write it. Plain pixels must fill the file, and are no text; of a part of one, the name must say Radiance, and the inspector checks
  * the length.
  */
 export function isRadiance(head: Uint8Array, complete: boolean, named: boolean): boolean {

@@ -85,6 +85,7 @@ const ROWS: readonly Row[] = [
 
 const byMime = new Map<string, MediaType>();
 const byExtension = new Map<string, MediaType>();
+const aliasesOf = new Map<MediaType, readonly string[]>();
 
 /** All media types that the service stores. Files of other types are refused. */
 export const MEDIA_TYPES: readonly MediaType[] = ROWS.map(([mime, ext, mediaType, inline, ...aliases]) => {
@@ -93,8 +94,14 @@ export const MEDIA_TYPES: readonly MediaType[] = ROWS.map(([mime, ext, mediaType
     const index = name.includes('/') ? byMime : byExtension;
     if (!index.has(name)) index.set(name, type);
   }
+  aliasesOf.set(type, aliases);
   return type;
 });
+
+/** Other names under which a type is known: MIME types (with a slash) and extensions. */
+export function otherNames(type: MediaType): readonly string[] {
+  return aliasesOf.get(type) ?? [];
+}
 
 /**
  * Finds the type of a Content-Type value such as `image/PNG`, `audio/x-wav` or `video/mp4; codecs="avc1"`.

@@ -13,7 +13,7 @@ export const parseSplat: FormatParser = function* (found) {
   };
 };
 
-export const KSPLAT_HEADER_BYTES = 4096;
+const KSPLAT_HEADER_BYTES = 4096;
 const KSPLAT_SECTION_BYTES = 1024;
 /** Viewers make a few sections; each has a header of a kilobyte. */
 const MAX_KSPLAT_SECTIONS = 4096;

@@ -29,8 +29,9 @@ export function transport(seconds: number, from = 0): Uint8Array[] {
   ]).flat();
 }
 
+/** The times begin with a sync byte, too. */
 const timed = (packets: Uint8Array[]): Uint8Array<ArrayBuffer> =>
-  bytes(...packets.map((each, i) => bytes(be32(i * 1000), each)));
+  bytes(...packets.map((each, i) => bytes(be32(0x47000000 + i * 1000), each)));
 
 export const TRANSPORTS: Made[] = [
   { name: 'MPEG transport stream', file: bytes(...transport(3)), ext: 'ts', durationMs: 3000 },

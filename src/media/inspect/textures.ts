@@ -30,7 +30,7 @@ export const parseExr: FormatParser = function* (found) {
     }
     const box = yield* take(16);
     const at = (corner: number): number => u32le(box, 4 * corner) | 0;
-    if (name === 'displayWindow' || (name === 'dataWindow' && found.width === null)) {
+    if (name === 'displayWindow' || name === 'dataWindow') {
       found.width = at(2) - at(0) + 1;
       found.height = at(3) - at(1) + 1;
     }

@@ -40,6 +40,8 @@ describe('a signature of a scene followed by anything else is not media', () => 
     ['spz without streams', bytes(spzHeader(4, 0), le32(32), zeros(100))],
     ['spz of degree 9', bytes(spzHeader(4, 6, 9), spz4.subarray(16))],
     ['spz of version 3 without compression', bytes(spzHeader(3, 0), zeros(100))],
+    ['spz of version 4 in gzip', gzip(bytes(spzHeader(4, 0), zeros(100)))],
+    ['spz of version 3 whose reserved byte is used', gzip(bytes(spzHeader(3, 1), zeros(100)))],
     ['spz of something else', gzip(bytes(HTML))],
     ['spz of a header of text', gzip(bytes('NGSP', HTML))],
     ['spz in damaged compression', bytes(gzip(spzHeader(3, 0)).subarray(0, 12), HTML)],

@@ -8,13 +8,14 @@ import { mediaTypeByExtension } from '../../../src/media/media-type.ts';
 
 const HTML = '<!DOCTYPE html><html><body><script>alert(1)</script></body></html>';
 const NOTHING = { width: null, height: null, durationMs: null, generation: null };
+const VERSION = exrAttribute('version', 'int', bytes(le32(4), le32(1)));
 const type = (ext: string) => mediaTypeByExtension(ext)!;
 
 describe('a signature of a texture followed by anything else is not media', () => {
   test.each([
     ['exr', bytes([0x76, 0x2f, 0x31, 0x01], HTML, 0)],
     ['exr', bytes([0x76, 0x2f, 0x31, 0x01], le32(2), HTML, 0)],
-    ['exr of an unknown kind', bytes([0x76, 0x2f, 0x31, 0x01], le32(0x10002), exr().subarray(8))],
+    ['exr of an unknown kind', bytes([0x76, 0x2f, 0x31, 0x01], le32(0x10002), VERSION, 0)],
     ['exr without an attribute', exr()],
     ['exr with an endless attribute', bytes(exr().subarray(0, 8), 'a', 0, 'b', 0, le32(2 ** 31), zeros(9))],
     ['hdr', utf8(`#?RADIANCE\n${HTML}`)],
@@ -29,15 +30,21 @@ describe('a signature of a texture followed by anything else is not media', () =
     ['ktx2', bytes('\xabKTX 20\xbb\r\n\x1a\n', HTML.repeat(3), 0)],
     ['ktx2 of five faces', ktx2(1, 1, 5)],
     ['ktx2 of no width', ktx2(0, 1)],
+    ['ktx2 whose description stands in its header', bytes(ktx2(1, 1).subarray(0, 48), le32(79), zeros(99))],
     ['dds', bytes('DDS ', HTML.repeat(3), 0)],
     ['dds with a wrong second structure', bytes('DDS ', le32(124), zeros(120))],
     ['qoi', bytes('qoif', HTML, 0)],
     ['qoi of too many pixels', qoi(2 ** 20, 2 ** 20)],
     ['qoi of no pixels', qoi(0, 5)],
+    ['qoi in an unknown colour space', bytes('qoif', be32(1), be32(1), [4, 2], zeros(9))],
     ['qoi of two channels', bytes('qoif', be32(1), be32(1), [2, 0], zeros(9))],
   ])('%s', async (name, file) => {
     expect(await extensionOf(file, `a.${name.split(' ')[0]!}`)).toMatch(/^unknown/);
   });
+});
+
+test('an OpenEXR picture may begin with any attribute', async () => {
+  expect(await extensionOf(exr(VERSION))).toBe('exr');
 });
 
 describe('TGA, which has no signature', () => {

@@ -16,7 +16,7 @@ export function isExr(head: Uint8Array): boolean {
 export function isRadiance(head: Uint8Array, complete: boolean, named: boolean): boolean {
   const header = radianceHeader(head);
   if (header === undefined || header.width === 0 || header.height === 0) return false;
-  return header.hasRuns || (complete ? head.length === header.plainBytes : named && head.length < header.plainBytes);
+  return header.hasRuns || (complete ? head.length === header.plainBytes : named && head.length <= header.plainBytes);
 }
 
 /** Khronos: KTX 2.0, 3. One face or the six of a cube, and the levels of a texture that fits in memory. */

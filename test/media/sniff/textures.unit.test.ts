@@ -5,6 +5,7 @@ import { extensionOf, inspectFile } from '../judge.ts';
 import { png } from '../made-images.ts';
 import { exr, exrAttribute, ktx2, qoi, radiance, runs, TGA, TGA_FOOTER, tgaHeader } from '../made-textures.ts';
 import { mediaTypeByExtension } from '../../../src/media/media-type.ts';
+import { sniff } from '../../../src/media/sniff/sniff.ts';
 
 const HTML = '<!DOCTYPE html><html><body><script>alert(1)</script></body></html>';
 const NOTHING = { width: null, height: null, durationMs: null, generation: null };
@@ -95,6 +96,8 @@ describe('headers of textures that lie', () => {
     const file = radiance('-Y 500 +X 50', bytes(0, new Uint8Array(99_999).fill(128)));
     expect(await extensionOf(file, 'a.hdr')).toBe('hdr');
     expect(await extensionOf(file)).toBe('unknown');
+    // All bytes have come, but the end has not been seen.
+    expect(await sniff(file, { complete: false, filename: 'a.hdr' })).toMatchObject({ kind: 'media' });
     expect(inspectFile(file, type('hdr'))).toMatchObject({ width: 50, height: 500 });
     expect(inspectFile(file.subarray(0, -1), type('hdr'))).toContain('pixels');
     expect(inspectFile(bytes(file, 0), type('hdr'))).toContain('pixels');

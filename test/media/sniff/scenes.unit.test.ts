@@ -99,6 +99,13 @@ describe('compressed scenes', () => {
     expect(await extensionOf(zstd(bytes(BLEND, noise)), 'a.blend')).toBe('blend');
   });
 
+  test('only the first bytes are unpacked', async () => {
+    const rest = zeros(5_000_000);
+    expect(await extensionOf(gzip(bytes(spzHeader(3, 0), rest)))).toBe('spz');
+    expect(await extensionOf(gzip(bytes(BLEND, rest)), 'a.blend')).toBe('blend');
+    expect(await extensionOf(zstd(bytes(BLEND, rest)), 'a.blend')).toBe('blend');
+  });
+
   test('a bomb is not unpacked', async () => {
     const zeroes = gzip(zeros(50_000_000));
     // A Zstandard frame of blocks that each repeat one byte 131,072 times.

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { commands } from './docs/commands.ts';
 import { configuration } from './docs/configuration.ts';
 import { errors } from './docs/errors.ts';
+import { mediaTypes } from './docs/media-types.ts';
 
 // Writes the pages of docs/ that come from the code; with --check fails when a committed page differs.
 let stale = false;
@@ -9,6 +10,7 @@ for (const [name, text] of [
   ['commands.md', commands()],
   ['configuration.md', configuration()],
   ['errors.md', errors()],
+  ['media-types.md', mediaTypes()],
 ] as const) {
   const file = new URL(`../docs/${name}`, import.meta.url);
   if (!process.argv.includes('--check')) await writeFile(file, text);

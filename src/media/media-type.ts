@@ -29,6 +29,14 @@ const ROWS: readonly Row[] = [
   ['image/vnd.adobe.photoshop', 'psd', 'image', false, 'image/x-photoshop', 'application/x-photoshop', 'image/psd'],
   // A script in an SVG runs when the file is opened as a document.
   ['image/svg+xml', 'svg', 'image', false, 'image/svg'],
+  // `image/aces` is registered for a kind of OpenEXR.
+  ['image/x-exr', 'exr', 'image', false, 'image/aces'],
+  ['image/vnd.radiance', 'hdr', 'image', false, 'rgbe', 'xyze'],
+  ['image/ktx2', 'ktx2', 'image', false],
+  ['image/ktx', 'ktx', 'image', false],
+  ['image/vnd.ms-dds', 'dds', 'image', false, 'image/vnd-ms.dds', 'image/x-dds'],
+  ['image/qoi', 'qoi', 'image', false, 'image/x-qoi'],
+  ['image/x-tga', 'tga', 'image', false, 'image/x-targa', 'image/targa', 'image/tga', 'targa', 'icb', 'vda', 'vst'],
 
   ['audio/mpeg', 'mp3', 'audio', true, 'audio/mp3', 'audio/x-mp3', 'audio/x-mpeg', 'audio/mpeg3'],
   ['audio/mpeg', 'mp2', 'audio', true, 'audio/mp2', 'mpa'],
@@ -55,6 +63,7 @@ const ROWS: readonly Row[] = [
   ['video/3gpp2', '3g2', 'video', true, 'audio/3gpp2'],
   ['video/ogg', 'ogv', 'video', true, 'video/x-ogg', 'video/theora'],
   ['video/mpeg', 'mpg', 'video', true, 'video/x-mpeg', 'video/mp1s', 'video/mp2p', 'mpeg', 'm1v', 'm2v', 'vob'],
+  ['video/mp2t', 'ts', 'video', false, 'video/vnd.dlna.mpeg-tts', 'mts', 'm2ts', 'm2t'],
 
   ['model/gltf-binary', 'glb', 'model', false],
   ['model/gltf+json', 'gltf', 'model', false],
@@ -64,10 +73,20 @@ const ROWS: readonly Row[] = [
   ['model/ply', 'ply', 'model', false, 'model/x-ply', 'application/ply'],
   // Autodesk registered no MIME type.
   ['model/x-fbx', 'fbx', 'model', false, 'application/vnd.autodesk.fbx', 'application/x-ft-fbx', 'model/fbx'],
+  ['model/vnd.collada+xml', 'dae', 'model', false],
+  ['model/3mf', '3mf', 'model', false, 'application/vnd.ms-package.3dmanufacturing-3dmodel+xml'],
+  ['model/vnd.usda', 'usda', 'model', false],
+  ['model/vnd.usdc', 'usdc', 'model', false, 'model/vnd.usd', 'usd'],
+  // Nobody registered types for the formats below.
+  ['model/x-spz', 'spz', 'model', false, 'model/spz', 'application/x-spz'],
+  ['model/x-splat', 'splat', 'model', false, 'model/splat'],
+  ['model/x-ksplat', 'ksplat', 'model', false],
+  ['model/x-blender', 'blend', 'model', false, 'application/x-blender'],
 ];
 
 const byMime = new Map<string, MediaType>();
 const byExtension = new Map<string, MediaType>();
+const aliasesOf = new Map<MediaType, readonly string[]>();
 
 /** All media types that the service stores. Files of other types are refused. */
 export const MEDIA_TYPES: readonly MediaType[] = ROWS.map(([mime, ext, mediaType, inline, ...aliases]) => {
@@ -76,8 +95,14 @@ export const MEDIA_TYPES: readonly MediaType[] = ROWS.map(([mime, ext, mediaType
     const index = name.includes('/') ? byMime : byExtension;
     if (!index.has(name)) index.set(name, type);
   }
+  aliasesOf.set(type, aliases);
   return type;
 });
+
+/** Other names under which a type is known: MIME types (with a slash) and extensions. */
+export function otherNames(type: MediaType): readonly string[] {
+  return aliasesOf.get(type) ?? [];
+}
 
 /**
  * Finds the type of a Content-Type value such as `image/PNG`, `audio/x-wav` or `video/mp4; codecs="avc1"`.
@@ -115,6 +140,9 @@ const FAMILIES: readonly (readonly string[])[] = [
   ['image/png', 'image/apng'],
   ['image/heic', 'image/heif', 'image/avif'],
   ['model/gltf-binary', 'model/gltf+json'],
+  ['video/mpeg', 'video/mp2t'],
+  ['image/ktx', 'image/ktx2'],
+  ['model/vnd.usda', 'model/vnd.usdc'],
 ];
 const familyOf = new Map(FAMILIES.flatMap((family, index) => family.map((mime) => [mime, index] as const)));
 

@@ -194,7 +194,7 @@ describe('the structure of a format without a signature is checked at the end', 
 test('inspecting 200 MB takes only a few MB of memory', () => {
   const start = bytes(ftyp('isom'), be32(1), 'mdat', be64(2 ** 40));
   const chunk = zeros(1024 * 1024);
-  for (const ext of ['mp4', 'heic', 'mp3', 'svg', 'gltf', 'obj', 'tif', 'mpg']) {
+  for (const ext of ['mp4', 'heic', 'mp3', 'svg', 'gltf', 'obj', 'tif', 'mpg', 'ts', 'tga', 'exr', '3mf', 'usda']) {
     const inspector = createInspector(type(ext));
     const before = process.memoryUsage().arrayBuffers;
     inspector.push(start);

@@ -1,5 +1,6 @@
 import type { Made } from './made.ts';
 import { be16, be32, bytes, le16, le24, le32, utf8, zeros } from './bytes.ts';
+import { TEXTURES } from './made-textures.ts';
 import { box, fullBox } from './made-video.ts';
 
 export function pngChunk(type: string, data: Uint8Array): Uint8Array {
@@ -148,4 +149,5 @@ export const IMAGES: Made[] = [
     height: 20,
   },
   { name: 'SVG', file: utf8(SVG), ext: 'svg', width: 30, height: 20 },
+  ...TEXTURES,
 ];

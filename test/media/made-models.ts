@@ -1,5 +1,6 @@
 import type { Made } from './made.ts';
 import { bytes, le16, le32, utf8, zeros } from './bytes.ts';
+import { SCENES } from './made-scenes.ts';
 
 const triangle = bytes(
   zeros(8),
@@ -59,4 +60,5 @@ export const MODELS: Made[] = [
     ext: 'ply',
   },
   { name: 'FBX', file: bytes('Kaydara FBX Binary  \0', [0x1a, 0], le32(7400), zeros(40)), ext: 'fbx' },
+  ...SCENES,
 ];

@@ -1,5 +1,6 @@
 import type { Made } from './made.ts';
 import { be16, be32, be64, bytes, le32, zeros } from './bytes.ts';
+import { TRANSPORTS } from './made-transport.ts';
 
 type Part = string | number | Uint8Array | number[];
 
@@ -191,4 +192,5 @@ export const VIDEOS: Made[] = [
     ext: 'mpg',
     ...size,
   },
+  ...TRANSPORTS,
 ];

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { MEDIA_TYPES, mediaTypeByExtension, mediaTypeByMime } from '../../src/media/media-type.ts';
+import { isOfFamily, MEDIA_TYPES, mediaTypeByExtension, mediaTypeByMime } from '../../src/media/media-type.ts';
 
 test('every type is found by its extension and by its MIME type', () => {
   for (const type of MEDIA_TYPES) {
@@ -18,6 +18,9 @@ test.each([
   ['IMAGE/PNG', 'png'],
   ['video/x-matroska', 'mkv'],
   ['audio/opus', 'opus'],
+  ['image/aces', 'exr'],
+  ['image/vnd-ms.dds', 'dds'],
+  ['application/x-blender', 'blend'],
 ])('%s is .%s', (mime, ext) => {
   expect(mediaTypeByMime(mime)?.ext).toBe(ext);
 });
@@ -25,6 +28,8 @@ test.each([
 test('extensions are found with or without a dot, in any case', () => {
   expect(mediaTypeByExtension('.JPEG')?.ext).toBe('jpg');
   expect(mediaTypeByExtension('tiff')?.ext).toBe('tif');
+  expect(mediaTypeByExtension('m2ts')?.ext).toBe('ts');
+  expect(mediaTypeByExtension('.usd')?.ext).toBe('usdc');
 });
 
 test.each(['', 'text/html', 'application/zip', 'constructor', 'image', '__proto__'])(
@@ -37,5 +42,14 @@ test.each(['', 'text/html', 'application/zip', 'constructor', 'image', '__proto_
 
 test('only types that a browser shows without running scripts are inline', () => {
   const never = MEDIA_TYPES.filter((type) => !type.inline).map((type) => type.ext);
-  expect(never).toEqual(['psd', 'svg', 'glb', 'gltf', 'stl', 'obj', 'usdz', 'ply', 'fbx']);
+  expect(never.join(' ')).toBe(
+    'psd svg exr hdr ktx2 ktx dds qoi tga ts glb gltf stl obj usdz ply fbx dae 3mf usda usdc spz splat ksplat blend',
+  );
+});
+
+test('a name leaves open which of its formats a file has', () => {
+  expect(isOfFamily('model/vnd.usda', mediaTypeByExtension('usd')!.mime)).toBe(true);
+  expect(isOfFamily('video/mp2t', 'video/mpeg')).toBe(true);
+  expect(isOfFamily('image/ktx', 'image/ktx2')).toBe(true);
+  expect(isOfFamily('image/x-tga', 'image/qoi')).toBe(false);
 });

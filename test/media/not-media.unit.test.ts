@@ -34,9 +34,25 @@ describe('files that are not media are refused under any name', () => {
     ['EXE', bytes('MZ', zeros(200)), 'unknown application/x-msdownload'],
     ['ELF', bytes('\x7fELF', [2, 1, 1], zeros(60)), 'unknown application/x-elf'],
   ])('%s', async (_name, file, expected) => {
-    for (const name of [undefined, 'a.png', 'a.mp3', 'a.svg', 'a.gltf', 'a.obj', 'a.usdz']) {
+    for (const ext of [
+      'png',
+      'mp3',
+      'svg',
+      'gltf',
+      'obj',
+      'usdz',
+      'hdr',
+      'tga',
+      'ts',
+      'usda',
+      'splat',
+      'ksplat',
+      'blend',
+    ]) {
+      const name = `a.${ext}`;
       expect(await extensionOf(file, name)).toBe(expected);
     }
+    expect(await extensionOf(file)).toBe(expected);
     for (const type of ['image/jpeg', 'model/stl', 'video/mp4']) {
       expect(await extensionOf(file, undefined, type)).toBe(expected);
     }

@@ -62,7 +62,7 @@ const WHAT_TO_DO: Readonly<Record<ErrorCode, string>> = {
   unsupported_content_type:
     'Send one of the types that `detail` lists. A file as a raw body goes with its own type, or as `application/octet-stream`.',
   unsupported_media:
-    'Send the image, audio, video or 3D file itself: `detail` says what the bytes look like. Often it is an error page in place of the file.',
+    'Send the image, audio, video or 3D file itself: `detail` says what the bytes look like. Often it is an error page in place of the file. Some formats need a filename or a content type: see [media types](media-types.md).',
   strip_unsupported: 'Ask for the content without `strip=metadata`. PNG, JPEG, WebP and GIF can be stripped.',
   range_not_satisfiable: 'Ask for a range within the length that `Content-Range` gives.',
   digest_mismatch: 'Send it again: the bytes were changed on the way, or the digest belongs to another file.',

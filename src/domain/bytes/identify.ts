@@ -1,5 +1,6 @@
 import { AppError } from '../../errors.ts';
 import type { MediaType } from '../../media/media-type.ts';
+import { NAME_HINT } from '../../media/named-types.ts';
 import { sniff } from '../../media/sniff/sniff.ts';
 import type { IncomingBody } from './incoming-body.ts';
 
@@ -29,7 +30,7 @@ export async function identify(
         result.kind === 'unknown' && result.detected !== undefined ? ` (they look like ${result.detected})` : '';
       throw new AppError(
         'unsupported_media',
-        `The bytes are not an image, audio, video or 3D model that can be kept${detected}.`,
+        `The bytes are not an image, audio, video or 3D model that can be kept${detected}. ${NAME_HINT}`,
       );
     }
     head = await body.more(result.bytes);

@@ -11,13 +11,16 @@ import { parseMovie } from './iso-movie.ts';
 import { parseJpeg } from './jpeg.ts';
 import { parseJxl } from './jxl.ts';
 import { parseMatroska } from './matroska.ts';
-import { parseGlb, parseGltf, parseNothing, parseObj, parseStl } from './model.ts';
+import { parse3mf, parseFbx, parseGlb, parseGltf, parseNothing, parseObj, parseStl } from './model.ts';
+import { parseTransportStream } from './mpeg-ts.ts';
 import { parseMpegVideo } from './mpeg-video.ts';
 import { parseOgg } from './ogg.ts';
 import { parsePng } from './png.ts';
 import { parseBmp, parseGif, parseIco, parsePsd, parseTiff } from './raster.ts';
 import { parseAiff, parseAvi, parseWav } from './riff.ts';
+import { parseKsplat, parseSplat } from './splats.ts';
 import { parseSvg } from './svg.ts';
+import { parseDds, parseExr, parseKtx, parseKtx2, parseQoi, parseRadiance, parseTga } from './textures.ts';
 import { parseWebp } from './webp.ts';
 import { type MediaType, typeOfTracks } from '../media-type.ts';
 import { PullReader } from '../pull-reader.ts';
@@ -95,6 +98,13 @@ const PARSERS: Record<string, FormatParser> = {
   'image/jp2': parseJp2,
   'image/vnd.adobe.photoshop': parsePsd,
   'image/svg+xml': parseSvg,
+  'image/x-exr': parseExr,
+  'image/vnd.radiance': parseRadiance,
+  'image/ktx': parseKtx,
+  'image/ktx2': parseKtx2,
+  'image/vnd.ms-dds': parseDds,
+  'image/qoi': parseQoi,
+  'image/x-tga': parseTga,
   'audio/mpeg': parseMpegAudio,
   'audio/wav': parseWav,
   'audio/flac': parseFlac,
@@ -115,10 +125,16 @@ const PARSERS: Record<string, FormatParser> = {
   'video/3gpp2': parseMovie,
   'video/ogg': parseOgg,
   'video/mpeg': parseMpegVideo,
+  'video/mp2t': parseTransportStream,
   'model/gltf+json': parseGltf,
   'model/gltf-binary': parseGlb,
   'model/stl': parseStl,
   'model/obj': parseObj,
+  'model/x-fbx': parseFbx,
+  'model/vnd.usda': parseObj,
+  'model/3mf': parse3mf,
+  'model/x-splat': parseSplat,
+  'model/x-ksplat': parseKsplat,
 };
 
 const WITH_TEXTS: ReadonlySet<string> = new Set(

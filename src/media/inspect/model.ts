@@ -35,6 +35,26 @@ export const parseObj: FormatParser = function* (found) {
   }
 };
 
+/** FBX: one in text must be text to its end. */
+export const parseFbx: FormatParser = function* (found, source) {
+  if (hasText(yield* take(1), 0, ';')) yield* parseObj(found, source);
+};
+
+/** 3MF: the directory of the ZIP names its model. Searched for as a text, because the sniffer may not have seen it. */
+export const parse3mf: FormatParser = function* (found) {
+  found.rejected = 'the ZIP has no 3D model in it';
+  let before = '';
+  for (;;) {
+    const bytes = yield* takeSome();
+    const text = before + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    if (MODEL_PART.test(text)) break;
+    before = text.slice(-MODEL_PART_BYTES);
+  }
+  found.rejected = null;
+};
+const MODEL_PART = /3D\/[\w. -]{1,64}\.model/i;
+const MODEL_PART_BYTES = 80;
+
 /** glTF in JSON: parsed when it is small enough to be kept in memory; a larger one must at least end as an object. */
 export const parseGltf: FormatParser = function* (found) {
   const invalid = 'the JSON is not a complete glTF document';

@@ -3,6 +3,7 @@ import { fileTypeFromBuffer } from 'file-type';
 import { isAdts, isAiff, isAmr, isFlac, isMidi, isWav, mpegAudioLayer, oggKind } from './audio-structure.ts';
 import { hasText, u16be } from '../byte-order.ts';
 import { isAvi, isMpegVideo, isoMediaExtension, matroskaExtension } from './container-structure.ts';
+import { furtherNamed, furtherSignature } from './further-structure.ts';
 import { mediaTypeByExtension, mediaTypeByMime, type MediaType } from '../media-type.ts';
 import { isBinaryStl, isFbx, isGlb, isPly, isUsdz } from './model-structure.ts';
 import { id3TagBytes } from '../inspect/mpeg-audio-frame.ts';
@@ -115,7 +116,10 @@ function ownSignature({ head, named }: Candidate): string | undefined {
 }
 
 /** Formats without a reliable signature, tried last. `mpeg`: name, declared type or a tag says MPEG audio. */
-function withoutSignature({ head, complete, named }: Candidate, mpeg: boolean): string | undefined {
+function withoutSignature(candidate: Candidate, mpeg: boolean): string | undefined {
+  const { head, complete, named } = candidate;
+  const further = furtherNamed(candidate);
+  if (further !== undefined) return further;
   if (isBinaryStl(head, complete, named === 'stl')) return 'stl';
   if (isAdts(head, named === 'aac')) return 'aac';
   const layer = mpegAudioLayer(head, mpeg);
@@ -137,7 +141,8 @@ function otherMime(guess: { mime: string } | undefined): string | undefined {
 
 async function sniffBinary(candidate: Candidate, tagged: boolean): Promise<SniffResult | 'more'> {
   const { head, named } = candidate;
-  const own = ownSignature(candidate);
+  const own = ownSignature(candidate) ?? furtherSignature(candidate);
+  if (own === 'more') return 'more';
   if (own !== undefined) return medium(own);
   const refused = refusedArchive(head);
   if (refused !== undefined) return unknown(refused);

@@ -1,5 +1,6 @@
 import { findGltfAsset, isGltf } from '../gltf-asset.ts';
 import { isAsciiStl, isObj } from './model-structure.ts';
+import { isAsciiFbx, isColladaRoot, isUsda } from './scene-structure.ts';
 import { isSvgRoot, xmlRoot } from '../xml-root.ts';
 
 /** The result for a text: a media extension, the MIME type of something else, or undecided. */
@@ -17,6 +18,9 @@ export function sniffText(text: string, complete: boolean, named: string | undef
   if (start.startsWith('<')) return sniffMarkup(text, start, complete);
   if (start.startsWith('{')) return sniffJson(text, complete, named === 'gltf');
   if (isAsciiStl(text)) return { ext: 'stl' };
+  if (isAsciiFbx(text)) return { ext: 'fbx' };
+  const usda = isUsda(text, complete);
+  if (usda !== false) return usda === 'more' ? 'more' : { ext: 'usda' };
   if (named === 'obj' && isObj(text, complete)) return { ext: 'obj' };
   if (start.startsWith('[') && complete && isJson(text)) return { detected: 'application/json' };
   if (start === '' && !complete) return 'more';
@@ -29,6 +33,7 @@ function sniffMarkup(text: string, start: string, complete: boolean): TextVerdic
   if (root === 'cut' && !complete) return 'more';
   if (typeof root === 'string') return { detected: start.startsWith('<?xml') ? 'application/xml' : 'text/plain' };
   if (isSvgRoot(root)) return { ext: 'svg' };
+  if (isColladaRoot(root)) return { ext: 'dae' };
   return { detected: root.doctype === 'html' || HTML.test(`${root.name} `) ? 'text/html' : 'application/xml' };
 }
 

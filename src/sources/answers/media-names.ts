@@ -39,7 +39,7 @@ function isErrorDetail(value: Json): boolean {
 
 /** Names of the fields whose addresses are files, whatever their ending. */
 export const NAMES_MEDIA =
-  /(^|_)(urls?|uris?|images?|img|pictures?|photos?|videos?|movies?|clips?|audios?|sounds?|songs?|tracks?|music|speech|gifs?|files?|mesh(es)?|glb|gltf|obj|fbx|usdz|stl|ply|results?|outputs?|media|src|href|link|download|artifacts?|samples?|generated|creations?|resource|blob|data|thumbnails?|previews?|covers?|posters?|frames?|renders?|textures?|assets?)(_|$)/;
+  /(^|_)(urls?|uris?|images?|img|pictures?|photos?|videos?|movies?|clips?|audios?|sounds?|songs?|tracks?|music|speech|gifs?|files?|mesh(es)?|glb|gltf|obj|fbx|usd[acz]?|stl|ply|dae|3mf|blend|spz|k?splats?|exr|hdr|results?|outputs?|media|src|href|link|download|artifacts?|samples?|generated|creations?|resource|blob|data|thumbnails?|previews?|covers?|posters?|frames?|renders?|textures?|assets?)(_|$)/;
 export const NAMES_BYTES = /(^|_)(b64|base64|bytes|hex)(_|$)/;
 
 const PLACE =

@@ -74,6 +74,13 @@ const BEGINNINGS: readonly (readonly [at: number, text: string])[] = [
   [0, 'MM\0*'],
   [0, '8BPS'],
   [0, '\xff\x0a'],
+  [0, '\x76\x2f\x31\x01'],
+  [0, '#?RADIANCE\n'],
+  [0, '\xabKTX '],
+  [0, 'DDS |\0'],
+  [0, 'NGSP'],
+  [0, 'PXR-USDC'],
+  [0, 'BLENDER'],
 ];
 
 function isKnownFile(head: Buffer): boolean {

@@ -42,6 +42,19 @@ test.each([
   expect(runpodPlaces(output)).toEqual(expected);
 });
 
+test('generic: scenes and textures are found by their ending, by the name of their field and by their first bytes', () => {
+  const at = (name: string) => `https://cdn.example.com/${name}`;
+  const exr = Buffer.from('762f3101'.padEnd(200, '0'), 'hex').toString('base64');
+  const answer = { id: 'j', a: at('a.spz'), b: at('b.m2ts?x=1'), gaussian_splat: at('7'), usd: at('8'), it: exr };
+  expect(placesOf(generic.parse(answer).outputs)).toEqual([
+    [at('a.spz')],
+    [at('b.m2ts?x=1')],
+    [at('7')],
+    [at('8')],
+    [exr],
+  ]);
+});
+
 test('runpod: images with a path are found under the field names of any handler', () => {
   const images = [
     { filename: 'a.png', type: 'network_volume', network_volume_path: '/runpod-volume/outputs/u/a.png' },

@@ -182,8 +182,13 @@ test('case 85: If-None-Match answers 304 without a body, and before any range is
 
 test('HEAD has the headers of GET and no body', async () => {
   const volatile = new Set(['date', 'x-request-id', 'connection', 'keep-alive']);
+  // How long a signed URL still works falls by the second.
   const lasting = (headers: Record<string, unknown>) =>
-    Object.fromEntries(Object.entries(headers).filter(([name]) => !volatile.has(name)));
+    Object.fromEntries(
+      Object.entries(headers)
+        .filter(([name]) => !volatile.has(name))
+        .map(([name, value]) => [name, String(value).replace(/private, max-age=(89\d|900)$/, 'private, max-age=…')]),
+    );
   const key = (await t.app.inject({ url: `/v1/media/${id}`, headers: alice })).json().storageKey;
   const signed = await t.app.inject({ method: 'POST', url: `/v1/media/${id}/url`, headers: alice, payload: {} });
   for (const url of [

@@ -246,10 +246,7 @@ export const VARIANTS: Made[] = [
   },
   {
     name: 'MOV whose movie begins with user data',
-    file: bytes(
-      box('mdat', zeros(9)),
-      box('moov', box('udta', zeros(4)), ...[movie(track('vide', 640, 360)).subarray(8)]),
-    ),
+    file: bytes(box('mdat', zeros(9)), box('moov', box('udta', zeros(4)), movie(track('vide', 640, 360)).subarray(8))),
     ext: 'mov',
     width: 640,
     height: 360,

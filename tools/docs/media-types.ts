@@ -54,6 +54,7 @@ const FORMATS: Readonly<Record<string, readonly [name: string, proof: string]>> 
   opus: ['Opus', 'Ogg pages that begin a stream of Opus'],
   aac: ['AAC', 'three ADTS frames that agree; fewer when they are the whole file'],
   m4a: ['M4A', 'brand of its `ftyp` box, or MP4 with no video track'],
+  '3ga': ['3GPP audio', '3GPP with no video track'],
   aif: ['AIFF', 'FORM, and a known chunk'],
   amr: ['AMR', 'signature, and a frame whose padding is zero'],
   mid: ['MIDI', 'header and a first track'],

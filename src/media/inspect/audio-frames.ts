@@ -1,6 +1,6 @@
 import { hasText, u16be, u24be, u32be, u8 } from '../byte-order.ts';
 import { addId3Texts } from '../id3.ts';
-import type { Findings, FormatParser } from './findings.ts';
+import type { Findings, FormatParser } from '../findings.ts';
 import { adtsFrame, id3TagBytes, mpegAudioFrame, type MpegAudioFrame } from './mpeg-audio-frame.ts';
 import { MAX_TAKE_BYTES, skip, take, takeUpTo, type Pull, type ReadSource } from '../pull-reader.ts';
 import { addVorbisComments } from '../vorbis-comments.ts';

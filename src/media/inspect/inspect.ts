@@ -1,13 +1,13 @@
 import { EmbeddedTexts } from '../embedded-texts.ts';
 import { readHiddenText } from '../hidden/hidden-text.ts';
 import type { HiddenPixels } from '../hidden/probe.ts';
-import { noFindings, type Findings, type FormatParser } from './findings.ts';
+import { noFindings, type Findings, type FormatParser } from '../findings.ts';
 import type { GenerationData } from '../generation/generation-data.ts';
 import { parseObject } from '../generation/loose-json.ts';
 import { readGeneration } from '../generation/read-generation.ts';
 import { parseAdts, parseAmr, parseFlac, parseMpegAudio } from './audio-frames.ts';
-import { parseHeif, parseJp2 } from './heif.ts';
-import { parseMovie } from './iso-movie.ts';
+import { parseHeif, parseJp2 } from './iso/heif.ts';
+import { parseMovie } from './iso/movie.ts';
 import { parseJpeg } from './jpeg.ts';
 import { parseJxl } from './jxl.ts';
 import { parseMatroska } from './matroska.ts';

@@ -1,6 +1,6 @@
 import { u32be, u8 } from '../byte-order.ts';
 import { decodeUtf8OrLatin1, untilZero } from '../embedded-texts.ts';
-import { MAX_ELEMENTS, type FormatParser } from './findings.ts';
+import { MAX_ELEMENTS, type FormatParser } from '../findings.ts';
 import { skip, take, type Pull } from '../pull-reader.ts';
 
 // RFC 9559 section 27.1 and RFC 8794 (EBML).

@@ -1,5 +1,5 @@
 import { hasText, u32le } from '../byte-order.ts';
-import type { Findings, FormatParser } from './findings.ts';
+import type { Findings, FormatParser } from '../findings.ts';
 import { isGltf } from '../gltf-asset.ts';
 import { take, takeSome, takeUpTo, MAX_TAKE_BYTES } from '../pull-reader.ts';
 import { asLoose, get } from '../generation/loose-json.ts';

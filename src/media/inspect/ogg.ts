@@ -1,5 +1,5 @@
 import { hasText, u16be, u16le, u24be, u32be, u32le, u8 } from '../byte-order.ts';
-import type { Findings, FormatParser } from './findings.ts';
+import type { Findings, FormatParser } from '../findings.ts';
 import { skip, take, type Pull } from '../pull-reader.ts';
 import { addVorbisComments } from '../vorbis-comments.ts';
 

@@ -1,6 +1,6 @@
 import { hasText, u16be, u16le, u32be, u32le, u64be, u64le, u8 } from '../byte-order.ts';
 import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
-import { keepLarger, type FormatParser } from './findings.ts';
+import { keepLarger, type FormatParser } from '../findings.ts';
 import { type Pull, skip, skipBlocks, take } from '../pull-reader.ts';
 
 const MAX_GIF_BLOCKS = 1_000_000;

@@ -1,4 +1,4 @@
-import type { FormatParser } from './findings.ts';
+import type { FormatParser } from '../findings.ts';
 import { takeUpTo } from '../pull-reader.ts';
 import { decodeText } from '../text-encoding.ts';
 import { isSvgRoot, xmlRoot } from '../xml-root.ts';

@@ -1,6 +1,6 @@
 import { hasText, latin1, u32be, u64be, u8 } from '../byte-order.ts';
-import { noFindings, type FormatParser } from '../inspect/findings.ts';
-import { parseMovie } from '../inspect/iso-movie.ts';
+import { noFindings, type FormatParser } from '../findings.ts';
+import { parseMovie } from '../inspect/iso/movie.ts';
 import { parseMatroska } from '../inspect/matroska.ts';
 import { PullReader } from '../pull-reader.ts';
 
@@ -33,7 +33,7 @@ export function isoMediaExtension(head: Uint8Array, namedAudio: boolean, namedVi
   if (major.startsWith('qt')) return 'mov';
   if (/^M4[AB] $|^F4[AB] $/.test(major)) return 'm4a';
   if (/^M4V[ HP]?$/.test(major.trimEnd())) return 'm4v';
-  if (/^3g/.test(major)) {
+  if (major.startsWith('3g')) {
     if (isSoundAlone(head, parseMovie, namedAudio)) return major.startsWith('3g2') ? 'm4a' : '3ga';
     return major.startsWith('3g2') ? '3g2' : '3gp';
   }

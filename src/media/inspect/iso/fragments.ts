@@ -1,6 +1,6 @@
-import { u16be, u32be, u64be, u8 } from '../byte-order.ts';
-import type { Pull } from '../pull-reader.ts';
-import { eachBox, MAX_TABLE_BYTES, takeBody, type Walk } from './iso-boxes.ts';
+import { u16be, u32be, u64be, u8 } from '../../byte-order.ts';
+import type { Pull } from '../../pull-reader.ts';
+import { eachBox, MAX_TABLE_BYTES, takeBody, type Walk } from './boxes.ts';
 
 /** How long the fragments of a movie run (ISO/IEC 14496-12 8.8, 8.16.3). All times are in units of their track. */
 export interface Fragments {

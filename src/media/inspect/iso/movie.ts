@@ -1,9 +1,9 @@
-import { hasText, latin1, u16be, u32be, u64be, u8 } from '../byte-order.ts';
-import type { FormatParser } from './findings.ts';
-import { cropped, eachBox, pixelAspect, type Size, startWalk, takeBody, type Walk } from './iso-boxes.ts';
-import { type Fragments, noFragments, readFragment, readSegmentIndex, runMs } from './iso-fragments.ts';
-import { readTags, readUserData } from './iso-tags.ts';
-import { skip, type Pull } from '../pull-reader.ts';
+import { hasText, latin1, u16be, u32be, u64be, u8 } from '../../byte-order.ts';
+import type { FormatParser } from '../../findings.ts';
+import { cropped, eachBox, pixelAspect, type Size, startWalk, takeBody, type Walk } from './boxes.ts';
+import { type Fragments, noFragments, readFragment, readSegmentIndex, runMs } from './fragments.ts';
+import { readTags, readUserData } from './tags.ts';
+import { skip, type Pull } from '../../pull-reader.ts';
 
 /** What the boxes of a movie say. */
 export interface Movie {

@@ -1,7 +1,7 @@
-import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
-import { u16be, u32be } from '../byte-order.ts';
-import { take, type Pull } from '../pull-reader.ts';
-import { eachBox, MAX_TABLE_BYTES, takeBody, type Walk } from './iso-boxes.ts';
+import { decodeUtf8OrLatin1 } from '../../embedded-texts.ts';
+import { u16be, u32be } from '../../byte-order.ts';
+import { take, type Pull } from '../../pull-reader.ts';
+import { eachBox, MAX_TABLE_BYTES, takeBody, type Walk } from './boxes.ts';
 
 const MAX_NAMES = 4096;
 /** Codes of four letters that stand for a name (Apple's QuickTime File Format, user data). */

@@ -1,6 +1,6 @@
-import { latin1, u32be, u64be } from '../byte-order.ts';
-import { MAX_ELEMENTS, type Findings } from './findings.ts';
-import { skip, take, type Pull, type ReadSource } from '../pull-reader.ts';
+import { latin1, u32be, u64be } from '../../byte-order.ts';
+import { MAX_ELEMENTS, type Findings } from '../../findings.ts';
+import { skip, take, type Pull, type ReadSource } from '../../pull-reader.ts';
 
 /** Most bytes of image properties, item lists and tables of samples, which are read whole. Most have a few hundred bytes. */
 export const MAX_TABLE_BYTES = 1024 * 1024;

@@ -1,11 +1,11 @@
-import { u16be, u32be, u8 } from '../byte-order.ts';
-import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
-import { addExifTexts } from '../exif.ts';
-import { itemPlaces, itemType, type ItemPlace } from '../heif-items.ts';
-import { skip, take, type Pull } from '../pull-reader.ts';
-import { keepLarger, type FormatParser } from './findings.ts';
-import { cropped, eachBox, MAX_TABLE_BYTES, type Size, startWalk, takeBody, type Walk } from './iso-boxes.ts';
-import { noMovie, readMovie, readUuid } from './iso-movie.ts';
+import { u16be, u32be, u8 } from '../../byte-order.ts';
+import { decodeUtf8OrLatin1 } from '../../embedded-texts.ts';
+import { addExifTexts } from '../../exif.ts';
+import { itemPlaces, itemType, type ItemPlace } from '../../heif-items.ts';
+import { skip, take, type Pull } from '../../pull-reader.ts';
+import { keepLarger, type FormatParser } from '../../findings.ts';
+import { cropped, eachBox, MAX_TABLE_BYTES, type Size, startWalk, takeBody, type Walk } from './boxes.ts';
+import { noMovie, readMovie, readUuid } from './movie.ts';
 
 const MAX_ITEMS = 4096;
 

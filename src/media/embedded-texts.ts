@@ -25,7 +25,11 @@ export class EmbeddedTexts {
     return false;
   }
 
-  add(keyword: string, text: string): void {
+  add(keyword: string, found: string): void {
+    let end = found.length;
+    // Some tools end their texts like strings of C.
+    while (end > 0 && found.charCodeAt(end - 1) === 0) end -= 1;
+    const text = found.slice(0, end);
     this.#count += 1;
     this.#left -= text.length;
     if (this.#left < 0) this.note(`${keyword} was left out: the file holds too much text`);

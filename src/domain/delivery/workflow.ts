@@ -52,8 +52,9 @@ async function inFile(deps: Deps, item: ItemWithLocations, signal?: AbortSignal)
         if (workflow) left = Math.min(left, MAX_BYTES_BETWEEN);
       }
       left -= chunk.length;
-      if (workflow?.format === 'editor' || left <= 0) break;
+      if (workflow?.format === 'editor' || left <= 0) return workflow;
     }
+    workflow = findWorkflow(reader.end()) ?? workflow;
   } finally {
     stream.destroy();
   }

@@ -67,8 +67,8 @@ function fieldsOfJson(settings: Loose): Partial<FoundTexts> {
   const clipSkip = get(settings, 'base_clip_skip');
   return {
     ...found,
-    ...(own && { model: modelFile(own), modelHash: get(own, 'hash') }),
-    ...(found.model !== undefined && { model: fileName(found.model) }),
+    model: own ? modelFile(own) : fileName(found.model),
+    modelHash: own ? get(own, 'hash') : found.modelHash,
     ...(typeof clipSkip === 'number' && { clipSkip: Math.abs(clipSkip) }),
     ...(loras.length > 0 && { loras }),
   };

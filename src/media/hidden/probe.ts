@@ -65,17 +65,20 @@ export class HiddenTextProbe {
     this.#looked += 1;
     const column = firstColumn(Buffer.concat(this.#pieces), this.#layout);
     // Rows that unpack to too much to be looked at now are left to the worker.
-    if (column && mayHide(column, this.#layout) === 'no') this.#give();
+    if (column === 'damaged' || (column && mayHide(column, this.#layout) === 'no')) this.#give();
   }
 }
 
 /** The first pixels of the rows that the beginning of the compressed pixels holds; undefined when it unpacks to too much. */
-function firstColumn(compressed: Uint8Array, { width, height, channels }: PixelLayout): number[][] | undefined {
+function firstColumn(
+  compressed: Uint8Array,
+  { width, height, channels }: PixelLayout,
+): number[][] | 'damaged' | undefined {
   let rows: Uint8Array;
   try {
     rows = inflateSync(compressed, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_INFLATED_BYTES });
   } catch (error) {
-    return (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? undefined : [[0, 0, 0, 0]];
+    return (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? undefined : 'damaged';
   }
   const stride = 1 + width * channels;
   const column: number[][] = [];

@@ -232,15 +232,21 @@ export function createInspector(type: MediaType): Inspector {
 export interface TextReader {
   /** Takes the next bytes of the file. Returns the texts found so far. */
   push(chunk: Uint8Array): ReadonlyMap<string, string>;
+  /** Call at the end of the file. Returns all texts: those of documents are read when the whole document is there. */
+  end(): ReadonlyMap<string, string>;
 }
 
 /** Reads only the embedded texts of a file while it is streamed; undefined for types without texts. */
 export function createTextReader(type: MediaType): TextReader | undefined {
   if (!WITH_TEXTS.has(type.mime)) return undefined;
-  const { found, push } = start(type);
+  const { found, push, end } = start(type);
   return {
     push(chunk) {
       push(chunk);
+      return found.texts.texts;
+    },
+    end() {
+      end();
       return found.texts.texts;
     },
   };

@@ -63,7 +63,7 @@ const CAPITAL_O = 0x4f;
 function commentsIn(packet: Uint8Array): Uint8Array | undefined {
   if (hasText(packet, 0, '\x03vorbis') || hasText(packet, 0, '\x81theora')) return packet.subarray(7);
   if (hasText(packet, 0, 'OpusTags')) return packet.subarray(8);
-  if ((u8(packet, 0) & 0x7f) === 4) return packet.subarray(4);
+  if ((u8(packet, 0) & 0x7f) === 4 && u24be(packet, 1) === packet.length - 4) return packet.subarray(4);
   // Speex has nothing before them; they begin with the length of the vendor's name.
   return u32le(packet, 0) + 8 <= packet.length ? packet : undefined;
 }

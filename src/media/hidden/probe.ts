@@ -2,10 +2,9 @@ import { constants, inflateSync } from 'node:zlib';
 import { mayHide, type PixelLayout } from './signature.ts';
 import { unfilter } from './unfilter.ts';
 
-/** Compressed pixels after which the first rows are looked at, and after which no more of them is awaited. */
-const FIRST_LOOK_BYTES = 4 * 1024;
-const LAST_LOOK_BYTES = 64 * 1024;
-const MAX_INFLATED_BYTES = 4 * 1024 * 1024;
+/** How many bytes of compressed pixels are looked at: few at first, as every PNG pays for it, and more where those do not tell. */
+const LOOKS = [256, 4 * 1024, 64 * 1024];
+const MAX_INFLATED_BYTES = 1024 * 1024;
 /** Most compressed pixels kept of one file. */
 const MAX_KEPT_BYTES = 6 * 1024 * 1024;
 /** Rows whose first pixel is enough to tell. */
@@ -44,13 +43,12 @@ export class HiddenTextProbe {
     this.#pieces.push(compressed.slice());
     this.#bytes += compressed.length;
     if (this.#bytes > MAX_KEPT_BYTES) this.tooLarge = this.#give();
-    else if (this.#looked === 0 && this.#bytes >= FIRST_LOOK_BYTES) this.#look();
-    else if (this.#looked === 1 && this.#bytes >= LAST_LOOK_BYTES) this.#look();
+    while (this.#open && this.#bytes >= (LOOKS[this.#looked] ?? Infinity)) this.#look();
   }
 
   /** What was kept; undefined when the picture hides nothing. */
   finish(): HiddenPixels | undefined {
-    if (this.#open && this.#looked < 2) this.#look();
+    if (this.#open && this.#looked < LOOKS.length) this.#look();
     if (!this.#open || this.#bytes === 0) return undefined;
     return { ...this.#layout, compressed: Buffer.concat(this.#pieces) };
   }
@@ -62,8 +60,9 @@ export class HiddenTextProbe {
   }
 
   #look(): void {
+    const start = Buffer.concat(this.#pieces).subarray(0, LOOKS[this.#looked]);
     this.#looked += 1;
-    const column = firstColumn(Buffer.concat(this.#pieces), this.#layout);
+    const column = firstColumn(start, this.#layout);
     // Rows that unpack to too much to be looked at now are left to the worker.
     if (column === 'damaged' || (column && mayHide(column, this.#layout) === 'no')) this.#give();
   }

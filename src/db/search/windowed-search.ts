@@ -17,10 +17,15 @@ import { type SearchHit, hitColumns } from './search-hit.ts';
 const WALK = { text: 200, other: 2000 };
 /** Few lengths, since each is a statement of its own. */
 const SECOND_WALKS = [1000, 4000, 16_000];
-/** Maximum length of the first window relative to the walk; `GROWTH` is the second relative to the first; the third has no end. */
+/** Maximum length of the first window relative to the walk. */
 const MAX_FIRST = 50;
-const GROWTH = 16;
-const WINDOWS = 3;
+/**
+ * A further window is as long as the matches of the one before make likely to be enough, and at most this many times as long: what
+ * a window has too much is read and sorted for nothing. The last one has no end.
+ */
+const MAX_GROWTH = 16;
+const MIN_GROWTH = 0.5;
+const WINDOWS = 4;
 /** Minimum length of the first window: the rows of a bulk import may all have the same time. */
 const MIN_FIRST_MS = 1000;
 /** Years that JavaScript and PostgreSQL write alike; a window that would end beyond them has no end. */
@@ -135,10 +140,12 @@ export async function findInWindows(trx: Trx, request: WindowedRequest, walked: 
     at += forward * length;
     const last = number === WINDOWS || !(at > EARLIEST_MS && at < LATEST_MS);
     const to: string | undefined = last ? undefined : new Date(at).toISOString();
-    found.push(...(await searchWindow(trx, { filter, order, after, from, to, limit: limit - found.length })));
+    const hits = await searchWindow(trx, { filter, order, after, from, to, limit: limit - found.length });
+    found.push(...hits);
     if (last) break;
     from = to;
-    length *= GROWTH;
+    const likely = (1.5 * (limit - found.length)) / hits.length;
+    length *= Math.min(MAX_GROWTH, Math.max(MIN_GROWTH, likely));
   }
   return found;
 }

@@ -34,6 +34,11 @@ export class SourceTypeMark {
     this.#generated = generated;
   }
 
+  /** The file itself has said how it came to be. */
+  get found(): boolean {
+    return this.#own !== undefined || this.#signed !== undefined;
+  }
+
   /** Reads the file's XMP. */
   readXmp(xmp: string): void {
     for (let at = xmp.indexOf('DigitalSourceType'); at >= 0; at = xmp.indexOf('DigitalSourceType', at + 1)) {

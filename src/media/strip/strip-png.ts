@@ -41,10 +41,13 @@ const deflated = promisify<Uint8Array, Buffer>(deflate);
 const MAX_PACKED_PROFILE_BYTES = 1024 * 1024;
 const MAX_EXIF_BYTES = 1024 * 1024;
 const MAX_XMP_BYTES = 1024 * 1024;
+/** Stands for the text that was written, among the chunks that were seen. */
+const XMP = 'XMP';
 
 /**
  * Keeps chunks unchanged or leaves them out. Of EXIF it keeps the orientation, because it turns the picture, and the resolution;
- * of a colour profile the profile without its name; of XMP the digital source type, at the end.
+ * of a colour profile the profile without its name; of XMP the digital source type: before the pixels, where all readers look, if it is known
+ * by then.
  */
 export async function* stripPng(file: ByteSource, mark: SourceTypeMark): AsyncGenerator<Uint8Array> {
   const signature = await file.take(8);
@@ -58,7 +61,9 @@ export async function* stripPng(file: ByteSource, mark: SourceTypeMark): AsyncGe
     // "A PNG four-byte unsigned integer", then letters (PNG 5.3).
     if (length > 0x7fffffff || !/^[A-Za-z]{4}$/.test(type)) throw new MalformedFile('it holds a chunk that is none');
     if (isKept(type, length, seen)) {
-      const xmp = type === 'IEND' ? mark.xmp() : undefined;
+      const due = type === 'IEND' || (type === 'IDAT' && mark.found);
+      const xmp = due && !seen.has(XMP) ? mark.xmp() : undefined;
+      if (xmp !== undefined) seen.add(XMP);
       if (xmp !== undefined) yield chunk('iTXt', Buffer.from(`XML:com.adobe.xmp\0\0\0\0\0${xmp}`));
       seen.add(type);
       yield head;

@@ -144,7 +144,7 @@ export async function findInWindows(trx: Trx, request: WindowedRequest, walked: 
     found.push(...hits);
     if (last) break;
     from = to;
-    const likely = (1.5 * (limit - found.length)) / hits.length;
+    const likely = (1.2 * (limit - found.length)) / hits.length;
     length *= Math.min(MAX_GROWTH, Math.max(MIN_GROWTH, likely));
   }
   return found;

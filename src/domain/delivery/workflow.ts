@@ -54,6 +54,7 @@ async function inFile(deps: Deps, item: ItemWithLocations, signal?: AbortSignal)
       left -= chunk.length;
       if (workflow?.format === 'editor' || left <= 0) break;
     }
+    if (workflow?.format !== 'editor') workflow = findWorkflow(reader.end()) ?? workflow;
   } finally {
     stream.destroy();
   }

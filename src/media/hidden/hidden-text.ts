@@ -5,10 +5,11 @@ import type { HiddenPixels } from './probe.ts';
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 const TIMEOUT_MS = 5000;
 const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 16 };
-/** Pictures that wait while another is read. More of them stay unread, so that uploads do not wait for one another. */
-const MAX_WAITING = 8;
+/** Compressed pixels that wait while others are read, and how long. What is beyond stays unread, so that no upload waits long. */
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+const MAX_WAITING_MS = 10_000;
 
-let waiting = 0;
+let waitingBytes = 0;
 let last: Promise<unknown> = Promise.resolve();
 
 /**
@@ -17,16 +18,22 @@ let last: Promise<unknown> = Promise.resolve();
  * @throws Error when it cannot be read within the limits
  */
 export async function readHiddenText(pixels: HiddenPixels): Promise<string | undefined> {
-  if (waiting >= MAX_WAITING) throw new Error('too many pictures with hidden texts arrived at once');
-  waiting += 1;
-  const read = last.then(() => inWorker(pixels));
+  const bytes = pixels.compressed.length;
+  if (waitingBytes + bytes > MAX_WAITING_BYTES) throw new Error(TOO_MANY);
+  waitingBytes += bytes;
+  const since = performance.now();
+  const read = last.then(() => {
+    if (performance.now() - since > MAX_WAITING_MS) throw new Error(TOO_MANY);
+    return inWorker(pixels);
+  });
   last = read.catch(() => {});
   try {
     return await read;
   } finally {
-    waiting -= 1;
+    waitingBytes -= bytes;
   }
 }
+const TOO_MANY = 'too many pictures with hidden texts arrived at once';
 
 function inWorker(pixels: HiddenPixels): Promise<string | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();

@@ -11,23 +11,23 @@ export const readInvokeai: DialectReader = (texts) => {
   return dream === undefined ? undefined : readDream(dream);
 };
 
-/** A command line: `"a prompt [what is not wanted]" -s 50 -S 31 -W 512 -H 768 -C 7.5 -A k_lms`. */
-function readDream(line: string): FoundTexts {
+/** A command line: `"a prompt [what is not wanted]" -s 50 -S 31 -W 512 -H 768 -C 7.5 -A k_lms`; undefined when it is none. */
+function readDream(line: string): FoundTexts | undefined {
   const text = line.slice(0, 50_000).trim();
-  const quoted = text.startsWith('"') ? text.lastIndexOf('"') + 1 : 0;
-  const first = text.search(/\s-[A-Za-z](?=[\s=\d])/);
-  const end = quoted > 1 ? quoted : first < 0 ? text.length : first;
+  const end = text.search(text.startsWith('"') ? /(?<=")\s+-{1,2}[A-Za-z]/ : /\s-[A-Za-z](?=[\s=\d])/);
+  const prompt = (end < 0 ? text : text.slice(0, end)).trim();
+  const quoted = /^"[^]*"$/.test(prompt);
   const options = new Map<string, string>();
-  const words = text.slice(end).replaceAll('=', ' ').split(/\s/);
+  const words = (end < 0 ? '' : text.slice(end)).replaceAll('=', ' ').split(/\s+/);
   for (const [at, word] of words.entries()) {
     // `-s 50` and `-s50`.
     if (!/^-[A-Za-z]/.test(word)) continue;
     options.set(word[1] ?? '', word.length > 2 ? word.slice(2) : (words[at + 1] ?? ''));
   }
-  const prompt = text.slice(0, end).trim();
+  if (!quoted && options.size === 0) return undefined;
   return {
     source: 'invokeai',
-    ...splitBrackets(/^"[\s\S]*"$/.test(prompt) ? prompt.slice(1, -1) : prompt),
+    ...splitBrackets(quoted ? prompt.slice(1, -1) : prompt),
     seed: options.get('S'),
     steps: options.get('s'),
     sampler: options.get('A'),

@@ -65,7 +65,8 @@ export const parseMatroska: FormatParser = function* (found) {
   let duration = Number.NaN;
   let info = false;
   let tracks = false;
-  let tag = '';
+  let tag: string | undefined;
+  let value: string | undefined;
   for (let i = 0; i < MAX_ELEMENTS; i++) {
     const id = yield* takeVarint(4, true);
     const size = yield* takeVarint(8, false);
@@ -74,12 +75,18 @@ export const parseMatroska: FormatParser = function* (found) {
     tracks ||= id === TRACKS;
     // Tags may follow the clusters; those of unknown size are a live stream, which has none.
     if (id === CLUSTER && info && tracks && size === Number.POSITIVE_INFINITY) return;
+    if (id === SIMPLE_TAG) tag = value = undefined;
     if (ENTERED.has(id) || (id === CLUSTER && size === Number.POSITIVE_INFINITY)) continue;
     if (size === Number.POSITIVE_INFINITY) return;
     if ((id === TAG_NAME || id === TAG_STRING) && found.texts.accepts('a tag', size)) {
       const text = untilZero(decodeUtf8OrLatin1(yield* take(size)));
+      // They may stand in any order.
       if (id === TAG_NAME) tag = text.toLowerCase();
-      else found.texts.add(tag, text);
+      else value = text;
+      if (tag !== undefined && value !== undefined) {
+        found.texts.add(tag, value);
+        tag = value = undefined;
+      }
       continue;
     }
     if (size > 8 || size === 0) {

@@ -1,4 +1,6 @@
+import { EmbeddedTexts } from '../../src/media/embedded-texts.ts';
 import { findWorkflow, type Workflow } from '../../src/media/generation/find-workflow.ts';
+import { readGeneration } from '../../src/media/generation/read-generation.ts';
 import { createInspector, createTextReader, type Inspection } from '../../src/media/inspect/inspect.ts';
 import { mediaTypeByExtension, type MediaType } from '../../src/media/media-type.ts';
 import { MAX_HEAD_BYTES, sniff, type SniffResult } from '../../src/media/sniff/sniff.ts';
@@ -39,6 +41,13 @@ export function generationIn(file: Uint8Array, ext: string, chunk = 1024): Inspe
   const result = inspectFile(file, typeOf(ext), chunk);
   if (typeof result === 'string') throw new Error(result);
   return result.generation;
+}
+
+/** What these texts say, whatever file they come from. */
+export function said(texts: Readonly<Record<string, string>>): Inspection['generation'] {
+  const found = new EmbeddedTexts();
+  for (const [name, text] of Object.entries(texts)) found.add(name, text);
+  return readGeneration(found);
 }
 
 /** The workflow in a file, as the workflow route finds it. */

@@ -14,7 +14,8 @@ export const readInvokeai: DialectReader = (texts) => {
 /** A command line: `"a prompt [what is not wanted]" -s 50 -S 31 -W 512 -H 768 -C 7.5 -A k_lms`; undefined when it is none. */
 function readDream(line: string): FoundTexts | undefined {
   const text = line.slice(0, 50_000).trim();
-  const end = text.search(text.startsWith('"') ? /(?<=")\s+-{1,2}[A-Za-z]/ : /\s-[A-Za-z](?=[\s=\d])/);
+  const behindQuote = text.startsWith('"') ? text.search(/(?<=")\s+-{1,2}[A-Za-z]/) : -1;
+  const end = behindQuote < 0 && !text.endsWith('"') ? text.search(/\s-[A-Za-z](?=[\s=\d])/) : behindQuote;
   const prompt = (end < 0 ? text : text.slice(0, end)).trim();
   const quoted = /^"[^]*"$/.test(prompt);
   const options = new Map<string, string>();
@@ -41,10 +42,8 @@ function readDream(line: string): FoundTexts | undefined {
 /** What is not wanted stands in square brackets. */
 function splitBrackets(text: string): { prompt: string; negativePrompt?: string } {
   const negative = [...text.slice(0, 50_000).matchAll(/\[([^[\]]*)\]/g)].map(([, part = '']) => part);
-  return {
-    prompt: text.replace(/\[[^[\]]*\]/g, ' '),
-    ...(negative.length > 0 && { negativePrompt: negative.join(', ') }),
-  };
+  if (negative.length === 0) return { prompt: text };
+  return { prompt: text.replace(/\[[^[\]]*\]/g, ' ').replace(/ {2,}/g, ' '), negativePrompt: negative.join(', ') };
 }
 
 function readMetadata(metadata: Loose): FoundTexts {

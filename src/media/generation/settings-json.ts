@@ -54,11 +54,11 @@ export const readUnknownJson: DialectReader = (texts) => {
   return undefined;
 };
 
-function objectsIn(texts: ReadonlyMap<string, string>): (readonly [keyword: string, settings: Loose])[] {
-  return JSON_TEXTS.flatMap((keyword) => {
+function* objectsIn(texts: ReadonlyMap<string, string>): Generator<readonly [keyword: string, settings: Loose]> {
+  for (const keyword of JSON_TEXTS) {
     const settings = parseObject(texts.get(keyword));
-    return settings ? [[keyword, settings] as const] : [];
-  });
+    if (settings) yield [keyword, settings];
+  }
 }
 
 /** The settings say how something was made: a text, and a number that only generators have. */

@@ -28,19 +28,17 @@ describe('an ID3 tag', () => {
       expect(read(tags.id3Tag(version, 0x80, tags.unsynchronised(body)))).toMatchObject(wanted);
       return;
     }
-    const [name, plain] =
-      frame === 0
-        ? ['TXXX', tags.userText('parameters', infotext, coding)]
-        : ['COMM', tags.commentText('', infotext, coding)];
-    const zeroed = tags.unsynchronised(plain as Uint8Array);
-    const whole = tags.id3Frame(4, name as string, zeroed, 2);
-    const long = tags.id3Frame(4, name as string, bytes([0, 0, 0, zeroed.length], zeroed), 3);
+    const name = frame === 0 ? 'TXXX' : 'COMM';
+    const plain = frame === 0 ? tags.userText('parameters', infotext, coding) : tags.commentText('', infotext, coding);
+    const zeroed = tags.unsynchronised(plain);
+    const whole = tags.id3Frame(4, name, zeroed, 2);
+    const long = tags.id3Frame(4, name, bytes([0, 0, 0, zeroed.length], zeroed), 3);
     // Some say it of the whole tag alone.
     for (const [flags, each] of [
       [0x80, whole],
       [0, whole],
       [0x80, long],
-      [0x80, tags.id3Frame(4, name as string, zeroed)],
+      [0x80, tags.id3Frame(4, name, zeroed)],
     ] as const)
       expect(read(tags.id3Tag(4, flags, each))).toMatchObject(wanted);
   });

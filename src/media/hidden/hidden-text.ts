@@ -51,6 +51,7 @@ async function inWorker(pixels: HiddenPixels): Promise<string | undefined> {
   }, TIMEOUT_MS);
   current.once('message', resolve).once('error', reject).once('exit', ended);
   try {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- this is a thread, not a window
     current.postMessage(pixels);
     const answer = await promise;
     if ('error' in answer) throw new Error(answer.error);

@@ -13,5 +13,6 @@ parentPort?.on('message', (pixels: HiddenPixels) => {
 });
 
 function answer(answer: Answer): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- this is a thread, not a window
   parentPort?.postMessage(answer);
 }

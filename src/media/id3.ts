@@ -5,27 +5,38 @@ const MAX_FRAMES = 512;
 
 /**
  * Adds the texts of an ID3v2 tag (id3.org, versions 2.2 to 2.4): `TXXX` under its own name in lower case, and comments as
- * `comment`. `tag` begins with `ID3`.
+ * `comment`. A tag that is cut gives those that are whole.
  */
 export function addId3Texts(texts: EmbeddedTexts, tag: Uint8Array): void {
   const version = u8(tag, 3);
   const flags = u8(tag, 5);
+  if (!hasText(tag, 0, 'ID3') || version < 2 || version > 4) return;
+  // In version 2.2 this flag says that the tag is compressed, in a way that was never defined.
+  if (version === 2 && flags & 0x40) return;
+  const unsync = (flags & 0x80) !== 0;
   const whole = tag.subarray(10, 10 + size7(tag, 6));
-  const body = flags & 0x80 && version < 4 ? withoutUnsync(whole) : whole;
+  const body = unsync && version < 4 ? withoutUnsync(whole) : whole;
   let at = flags & 0x40 ? extendedHeaderBytes(body, version) : 0;
   const head = version === 2 ? 6 : 10;
   for (let frames = 0; frames < MAX_FRAMES && at + head <= body.length; frames += 1) {
     const name = latin1(body, at, version === 2 ? 3 : 4);
     const length = version === 2 ? u24be(body, at + 3) : version === 4 ? size7(body, at + 4) : u32be(body, at + 4);
     if (!/^[A-Z0-9]{3,4}$/.test(name) || !(length > 0) || at + head + length > body.length) return;
-    let data = body.subarray(at + head, at + head + length);
-    const format = version === 4 ? u8(body, at + 9) : 0;
-    if (format & 1) data = data.subarray(4);
-    if (format & 2) data = withoutUnsync(data);
-    // Compressed and encrypted frames stay unread.
-    if ((format & 0x0c) === 0) addFrame(texts, name, data);
+    const format = version === 2 ? 0 : u8(body, at + 9);
+    const data = frameData(body.subarray(at + head, at + head + length), version, format, unsync);
+    if (data) addFrame(texts, name, data);
     at += head + length;
   }
+}
+
+/** What a frame holds, by its format flags (ID3v2.3, 3.3.1; ID3v2.4, 4.1.2); undefined when it is compressed or encrypted. */
+function frameData(frame: Uint8Array, version: number, format: number, unsync: boolean): Uint8Array | undefined {
+  if (version === 3) return format & 0xc0 ? undefined : frame.subarray(format & 0x20 ? 1 : 0);
+  if (version < 3 || format === 0) return unsync && version === 4 ? withoutUnsync(frame) : frame;
+  if (format & 0x0c) return undefined;
+  // A byte that groups frames, and the length without the zeros of unsynchronisation.
+  const data = frame.subarray((format & 0x40 ? 1 : 0) + (format & 1 ? 4 : 0));
+  return unsync || format & 2 ? withoutUnsync(data) : data;
 }
 
 function addFrame(texts: EmbeddedTexts, name: string, data: Uint8Array): void {
@@ -43,20 +54,21 @@ function twoStrings(bytes: Uint8Array, coding: number): [string, string] {
   let end = bytes.indexOf(0);
   if (wide) for (end = 0; end + 1 < bytes.length && (bytes[end] !== 0 || bytes[end + 1] !== 0); end += 2);
   if (end < 0 || end >= bytes.length) return ['', decode(bytes, coding)];
-  return [decode(bytes.subarray(0, end), coding), decode(bytes.subarray(end + (wide ? 2 : 1)), coding)];
+  const name = bytes.subarray(0, end);
+  const text = bytes.subarray(end + (wide ? 2 : 1));
+  // Some writers put the mark of the byte order only before the first of the two.
+  const order = coding === 1 && !hasMark(text) && hasText(name, 0, BIG_ENDIAN) ? 2 : coding;
+  return [decode(name, coding), decode(text, order)];
 }
 
 function decode(bytes: Uint8Array, coding: number): string {
-  return untilZero(
-    coding === 1 || coding === 2
-      ? new TextDecoder(isBigEndian(bytes, coding) ? 'utf-16be' : 'utf-16le').decode(bytes)
-      : decodeUtf8OrLatin1(bytes),
-  );
+  if (coding !== 1 && coding !== 2) return untilZero(decodeUtf8OrLatin1(bytes));
+  const bigEndian = hasMark(bytes) ? hasText(bytes, 0, BIG_ENDIAN) : coding === 2;
+  return untilZero(new TextDecoder(bigEndian ? 'utf-16be' : 'utf-16le').decode(bytes));
 }
 
-function isBigEndian(bytes: Uint8Array, coding: number): boolean {
-  return coding === 2 ? !hasText(bytes, 0, '\xff\xfe') : hasText(bytes, 0, '\xfe\xff');
-}
+const BIG_ENDIAN = '\xfe\xff';
+const hasMark = (bytes: Uint8Array) => hasText(bytes, 0, BIG_ENDIAN) || hasText(bytes, 0, '\xff\xfe');
 
 /** Seven bits in each byte, so that a length never looks like the start of a frame. */
 function size7(bytes: Uint8Array, at: number): number {

@@ -1,4 +1,4 @@
-import { asLoose, get, MAX_GRAPH, parseObject, type Loose } from './loose-json.ts';
+import { asLoose, get, MAX_GRAPH, memberText, parseObject, type Loose } from './loose-json.ts';
 
 export interface ComfyuiTexts {
   /** The graph that was run: node id → class and inputs. */
@@ -27,18 +27,19 @@ export function comfyuiTexts(texts: ReadonlyMap<string, string>): ComfyuiTexts {
     if (found.prompt !== undefined || found.workflow !== undefined) break;
     const text = texts.get(name);
     const both: Loose | undefined = parseObject(text, MAX_GRAPH);
-    found.prompt = objectText(both?.['prompt']) ?? (isGraph(both) ? text : undefined);
-    found.workflow = objectText(both?.['workflow']) ?? (isWorkflow(both) ? text : undefined);
+    if (text === undefined || !both) continue;
+    found.prompt = member(both, text, 'prompt') ?? (isGraph(both) ? text : undefined);
+    found.workflow = member(both, text, 'workflow') ?? (isWorkflow(both) ? text : undefined);
   }
   return found;
 }
 
 /** Civitai's generator writes the graph itself, without a name: node ids with a class. */
-function isGraph(value: Loose | undefined): boolean {
-  return Object.values(value ?? {}).some((node) => typeof get(asLoose(node), 'class_type') === 'string');
+function isGraph(value: Loose): boolean {
+  return Object.values(value).some((node) => typeof get(asLoose(node), 'class_type') === 'string');
 }
 
-function isWorkflow(value: Loose | undefined): boolean {
+function isWorkflow(value: Loose): boolean {
   return Array.isArray(get(value, 'nodes')) && get(value, 'links') !== undefined;
 }
 
@@ -47,7 +48,8 @@ function object(text: string | undefined): string | undefined {
 }
 
 /** A graph inside another object, as an object or as JSON in a string. */
-function objectText(value: unknown): string | undefined {
+function member(both: Loose, json: string, name: string): string | undefined {
+  const value = get(both, name);
   if (typeof value === 'string') return object(value);
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? JSON.stringify(value) : undefined;
+  return asLoose(value) && memberText(json, name);
 }

@@ -10,7 +10,10 @@ export const readFooocus: DialectReader = (texts) => {
   const scheme = texts.get('fooocus_scheme') ?? texts.get('MakerNote')?.trim();
   const text = texts.get('parameters') ?? texts.get('UserComment');
   const data = parseObject(text);
-  const own = get(data, 'metadata_scheme') === 'fooocus' || get(data, 'performance') !== undefined;
+  // Fooocus-MRE writes `performance`, too, and other names beside it.
+  const own =
+    get(data, 'metadata_scheme') === 'fooocus' ||
+    (get(data, 'performance') !== undefined && get(data, 'software') === undefined);
   const named = scheme !== undefined && ['fooocus', 'a1111'].includes(scheme);
   if (text === undefined || (!named && !own)) return undefined;
   if (!data) {

@@ -190,7 +190,9 @@ export function fieldsOf(settings: ReadonlyMap<string, unknown>, { json = false 
     const short = json ? plainInJson(name) : plain(name);
     const known = KNOWN.get(short) ?? (json ? KNOWN_IN_JSON.get(short) : undefined);
     const size =
-      SIZES.has(short) && typeof value === 'string' ? /^\(?(\d{1,6})\s?[x×*,]\s?(\d{1,6})\)?$/.exec(value) : null;
+      SIZES.has(short) && typeof value === 'string'
+        ? /^\(?\s?(\d{1,6})\s{0,5}[x×*,]\s{0,5}(\d{1,6})\s?\)?$/.exec(value)
+        : null;
     if (size && found.width === undefined) [, found.width, found.height] = size;
     else if (known !== undefined && found[known] === undefined) found[known] = value as never;
     else if (name !== '__proto__') rest.set(name, value);

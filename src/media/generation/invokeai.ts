@@ -11,23 +11,24 @@ export const readInvokeai: DialectReader = (texts) => {
   return dream === undefined ? undefined : readDream(dream);
 };
 
-/** A command line: `"a prompt [what is not wanted]" -s 50 -S 31 -W 512 -H 768 -C 7.5 -A k_lms`. */
-function readDream(line: string): FoundTexts {
+/** A command line: `"a prompt [what is not wanted]" -s 50 -S 31 -W 512 -H 768 -C 7.5 -A k_lms`; undefined when it is none. */
+function readDream(line: string): FoundTexts | undefined {
   const text = line.slice(0, 50_000).trim();
-  const quoted = text.startsWith('"') ? text.lastIndexOf('"') + 1 : 0;
-  const first = text.search(/\s-[A-Za-z](?=[\s=\d])/);
-  const end = quoted > 1 ? quoted : first < 0 ? text.length : first;
+  const behindQuote = text.startsWith('"') ? text.search(/(?<=")\s+-{1,2}[A-Za-z]/) : -1;
+  const end = behindQuote < 0 && !text.endsWith('"') ? text.search(/\s-[A-Za-z](?=[\s=\d])/) : behindQuote;
+  const prompt = (end < 0 ? text : text.slice(0, end)).trim();
+  const quoted = /^"[^]*"$/.test(prompt);
   const options = new Map<string, string>();
-  const words = text.slice(end).replaceAll('=', ' ').split(/\s/);
+  const words = (end < 0 ? '' : text.slice(end)).replaceAll('=', ' ').split(/\s+/);
   for (const [at, word] of words.entries()) {
     // `-s 50` and `-s50`.
     if (!/^-[A-Za-z]/.test(word)) continue;
     options.set(word[1] ?? '', word.length > 2 ? word.slice(2) : (words[at + 1] ?? ''));
   }
-  const prompt = text.slice(0, end).trim();
+  if (!quoted && options.size === 0) return undefined;
   return {
     source: 'invokeai',
-    ...splitBrackets(/^"[\s\S]*"$/.test(prompt) ? prompt.slice(1, -1) : prompt),
+    ...splitBrackets(quoted ? prompt.slice(1, -1) : prompt),
     seed: options.get('S'),
     steps: options.get('s'),
     sampler: options.get('A'),
@@ -41,10 +42,8 @@ function readDream(line: string): FoundTexts {
 /** What is not wanted stands in square brackets. */
 function splitBrackets(text: string): { prompt: string; negativePrompt?: string } {
   const negative = [...text.slice(0, 50_000).matchAll(/\[([^[\]]*)\]/g)].map(([, part = '']) => part);
-  return {
-    prompt: text.replace(/\[[^[\]]*\]/g, ' '),
-    ...(negative.length > 0 && { negativePrompt: negative.join(', ') }),
-  };
+  if (negative.length === 0) return { prompt: text };
+  return { prompt: text.replace(/\[[^[\]]*\]/g, ' ').replace(/ {2,}/g, ' '), negativePrompt: negative.join(', ') };
 }
 
 function readMetadata(metadata: Loose): FoundTexts {

@@ -1,4 +1,5 @@
 import { repairJson } from '../../json/repair-json.ts';
+import { untilZero } from '../embedded-texts.ts';
 
 /** An unchecked object from a file. */
 export type Loose = Record<string, unknown>;
@@ -12,7 +13,8 @@ export const MAX_GRAPH = 2 * 1024 * 1024;
 export function parseObject(text: string | undefined, maxLength = MAX_SETTINGS): Loose | undefined {
   if (text === undefined || text.length > maxLength || !/^\s*\{/.test(text)) return undefined;
   try {
-    return asLoose(JSON.parse(repairJson(text, { quoteIntegers: true })));
+    // TensorArt ends its texts with zeros.
+    return asLoose(JSON.parse(repairJson(untilZero(text), { quoteIntegers: true })));
   } catch {
     return undefined;
   }
@@ -39,4 +41,36 @@ export function asText(value: unknown): string | undefined {
 export function asNumber(value: unknown): number | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
+}
+
+/** The JSON of a member that is an object, as it stands in the JSON of the object around it: with all digits of its numbers. */
+export function memberText(json: string, name: string): string | undefined {
+  const token = /["{}[\]]/g;
+  let depth = 0;
+  let start = -1;
+  for (let match = token.exec(json); match; match = token.exec(json)) {
+    const [sign] = match;
+    if (sign === '"') {
+      const end = endOfString(json, match.index + 1);
+      const colon = /\s{0,100}:/y;
+      colon.lastIndex = end;
+      if (depth === 1 && start < 0 && json.slice(match.index + 1, end - 1) === name && colon.test(json))
+        start = colon.lastIndex;
+      token.lastIndex = end;
+    } else if (sign === '{' || sign === '[') depth += 1;
+    else {
+      depth -= 1;
+      if (depth === 1 && start >= 0) return json.slice(start, match.index + 1).trim();
+    }
+  }
+  return undefined;
+}
+
+/** The index after the closing quote. */
+function endOfString(json: string, from: number): number {
+  for (let at = from; at < json.length; at += 1) {
+    if (json[at] === '\\') at += 1;
+    else if (json[at] === '"') return at + 1;
+  }
+  return json.length;
 }

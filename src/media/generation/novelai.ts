@@ -5,7 +5,8 @@ import { asList, asLoose, asText, get, parseObject } from './loose-json.ts';
 export const readNovelai: DialectReader = (texts) => {
   const packed = parseObject(texts.get('UserComment'));
   const field = (name: string) => texts.get(name) ?? asText(get(packed, name));
-  const comment = parseObject(field('Comment'));
+  // Files that were converted have the comment itself there. Draw Things has the same names, and its prompt under another.
+  const comment = parseObject(field('Comment')) ?? (get(packed, 'prompt') === undefined ? undefined : packed);
   const named = field('Software')?.trim() === 'NovelAI';
   if (!named && (get(comment, 'uc') === undefined || get(comment, 'sampler') === undefined)) return undefined;
   const made = field('Source')?.trim().slice(0, 500) ?? '';

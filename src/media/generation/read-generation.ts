@@ -8,7 +8,7 @@ import { readInvokeai } from './invokeai.ts';
 import { parseObject } from './loose-json.ts';
 import { readMidjourney } from './midjourney.ts';
 import { readNovelai } from './novelai.ts';
-import { readSettingsJson } from './settings-json.ts';
+import { readSettingsJson, readUnknownJson } from './settings-json.ts';
 import { readSwarmui } from './swarmui.ts';
 import { tidy } from './tidy.ts';
 
@@ -23,6 +23,7 @@ const DIALECTS: readonly (readonly [name: string, read: DialectReader])[] = [
   ['a tool with settings in JSON', readSettingsJson],
   ['ComfyUI', readComfyui],
   ['AUTOMATIC1111', readAutomatic1111],
+  ['a tool that is not known', readUnknownJson],
 ];
 
 /** Keywords under which tools write JSON. */

@@ -2,9 +2,11 @@ import { constants, inflateSync } from 'node:zlib';
 import { mayHide, type PixelLayout } from './signature.ts';
 import { unfilter } from './unfilter.ts';
 
-/** How many bytes of compressed pixels are looked at: few at first, as every PNG pays for it, and more where those do not tell. */
-const LOOKS = [256, 4 * 1024, 64 * 1024];
-const MAX_INFLATED_BYTES = 1024 * 1024;
+/** How many compressed pixels are looked at: few at first, as every PNG pays for it, and more until enough rows have been seen. */
+const LOOKS_BYTES = [256, 4 * 1024, 64 * 1024, 1024 * 1024];
+const MAX_INFLATED_BYTES = 2 * 1024 * 1024;
+/** Zlib makes at most 1032 bytes of one, so that these never unpack to too much. */
+const SURE_BYTES = 2000;
 /** Most compressed pixels kept of one file. */
 const MAX_KEPT_BYTES = 6 * 1024 * 1024;
 /** Rows whose first pixel is enough to tell. */
@@ -13,6 +15,8 @@ const MAX_ROWS = 64;
 /** The compressed pixels of a picture that seems to hide a text. */
 export interface HiddenPixels extends PixelLayout {
   compressed: Uint8Array;
+  /** Whether the signature was seen. Of a picture with few rows it stands in too many columns for that. */
+  certain: boolean;
 }
 
 /**
@@ -25,7 +29,8 @@ export class HiddenTextProbe {
   #bytes = 0;
   #looked = 0;
   #open = true;
-  /** The picture has more compressed pixels than are kept. */
+  #certain = false;
+  /** The picture hides a text, and has more compressed pixels than are kept. */
   tooLarge = false;
 
   constructor(layout: PixelLayout) {
@@ -42,43 +47,40 @@ export class HiddenTextProbe {
     if (!this.#open) return;
     this.#pieces.push(compressed.slice());
     this.#bytes += compressed.length;
-    if (this.#bytes > MAX_KEPT_BYTES) this.tooLarge = this.#give();
-    while (this.#open && this.#bytes >= (LOOKS[this.#looked] ?? Infinity)) this.#look();
+    if (this.#bytes > MAX_KEPT_BYTES) {
+      this.tooLarge = this.#certain;
+      this.#give();
+    }
+    while (this.#open && !this.#certain && this.#bytes >= (LOOKS_BYTES[this.#looked] ?? Number.POSITIVE_INFINITY))
+      this.#look();
   }
 
   /** What was kept; undefined when the picture hides nothing. */
   finish(): HiddenPixels | undefined {
-    if (this.#open && this.#looked < LOOKS.length) this.#look();
+    if (this.#open && !this.#certain) this.#look();
     if (!this.#open || this.#bytes === 0) return undefined;
-    return { ...this.#layout, compressed: Buffer.concat(this.#pieces) };
+    return { ...this.#layout, compressed: Buffer.concat(this.#pieces), certain: this.#certain };
   }
 
-  #give(): true {
+  #give(): void {
     this.#open = false;
     this.#pieces = [];
-    return true;
   }
 
   #look(): void {
-    const start = Buffer.concat(this.#pieces).subarray(0, LOOKS[this.#looked]);
+    const start = Buffer.concat(this.#pieces).subarray(0, LOOKS_BYTES[this.#looked]);
     this.#looked += 1;
     const column = firstColumn(start, this.#layout);
-    // Rows that unpack to too much to be looked at now are left to the worker.
-    if (column === 'damaged' || (column && mayHide(column, this.#layout) === 'no')) this.#give();
+    const verdict = column ? mayHide(column, this.#layout) : 'no';
+    this.#certain = verdict === 'yes';
+    if (verdict === 'no') this.#give();
   }
 }
 
-/** The first pixels of the rows that the beginning of the compressed pixels holds; undefined when it unpacks to too much. */
-function firstColumn(
-  compressed: Uint8Array,
-  { width, height, channels }: PixelLayout,
-): number[][] | 'damaged' | undefined {
-  let rows: Uint8Array;
-  try {
-    rows = inflateSync(compressed, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_INFLATED_BYTES });
-  } catch (error) {
-    return (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? undefined : 'damaged';
-  }
+/** The first pixels of the rows that the beginning of the compressed pixels holds; undefined when it is broken. */
+function firstColumn(compressed: Uint8Array, { width, height, channels }: PixelLayout): number[][] | undefined {
+  const rows = unpack(compressed);
+  if (!rows) return undefined;
   const stride = 1 + width * channels;
   const column: number[][] = [];
   let above = new Uint8Array(channels);
@@ -89,4 +91,19 @@ function firstColumn(
     above = pixel;
   }
   return column;
+}
+
+/** Unpacks as much of the beginning as is little enough when unpacked. */
+function unpack(compressed: Uint8Array): Uint8Array | undefined {
+  for (const most of [compressed.length, LOOKS_BYTES[1], SURE_BYTES]) {
+    try {
+      return inflateSync(compressed.subarray(0, most), {
+        finishFlush: constants.Z_SYNC_FLUSH,
+        maxOutputLength: MAX_INFLATED_BYTES,
+      });
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ERR_BUFFER_TOO_LARGE') return undefined;
+    }
+  }
+  return undefined;
 }

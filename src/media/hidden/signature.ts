@@ -25,14 +25,14 @@ export interface PixelLayout {
 export function mayHide(column: readonly (readonly number[])[], { channels }: PixelLayout): 'yes' | 'maybe' | 'no' {
   const inAlpha = channels === 4 ? column.map((pixel) => (pixel[3] ?? 0) & 1) : undefined;
   const inColours = column.flatMap((pixel) => pixel.slice(0, 3).map((value) => value & 1));
-  const found = [inAlpha, inColours].map((bits) => {
-    if (!bits) return 'no';
-    const known = bits.slice(0, COMMON_BITS.length);
-    if (known.some((bit, at) => bit !== COMMON_BITS[at])) return 'no';
-    return known.length >= ENOUGH_BITS ? 'yes' : 'maybe';
-  });
-  const verdicts = new Set(found);
-  return verdicts.has('yes') ? 'yes' : verdicts.has('maybe') ? 'maybe' : 'no';
+  let verdict: 'maybe' | 'no' = 'no';
+  for (const bits of [inAlpha, inColours]) {
+    const known = bits?.slice(0, COMMON_BITS.length);
+    if (!known || known.some((bit, at) => bit !== COMMON_BITS[at])) continue;
+    if (known.length >= ENOUGH_BITS) return 'yes';
+    verdict = 'maybe';
+  }
+  return verdict;
 }
 /** One picture in 16 million has these bits by chance. */
 const ENOUGH_BITS = 24;

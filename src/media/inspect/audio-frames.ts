@@ -1,6 +1,6 @@
 import { hasText, u16be, u24be, u32be, u8 } from '../byte-order.ts';
 import { addId3Texts } from '../id3.ts';
-import type { Findings, FormatParser } from '../findings.ts';
+import type { Findings, FormatParser } from '../parsing/findings.ts';
 import { adtsFrame, id3TagBytes, mpegAudioFrame, type MpegAudioFrame } from './mpeg-audio-frame.ts';
 import { MAX_TAKE_BYTES, skip, take, takeUpTo, type Pull, type ReadSource } from '../pull-reader.ts';
 import { addVorbisComments } from '../vorbis-comments.ts';
@@ -39,13 +39,14 @@ function* skipTags(found: Findings, source: ReadSource, most: number): Pull<Afte
   return { head: joined, tagBytes };
 }
 
-/** Reads the texts of a tag whose first ten bytes are `head`. A cover picture makes it too large for that. */
+/** Reads the texts of a tag whose first ten bytes are `head`; of one that a cover picture makes very large, those before it. */
 function* readTag(found: Findings, head: Uint8Array, bytes: number): Pull {
-  if (bytes > MAX_TAKE_BYTES) return yield* skip(bytes - 10);
-  const tag = new Uint8Array(bytes);
+  const most = Math.min(bytes - 10, MAX_TAKE_BYTES);
+  const tag = new Uint8Array(10 + most);
   tag.set(head.subarray(0, 10));
-  tag.set(yield* take(bytes - 10), 10);
+  tag.set(yield* take(most), 10);
   addId3Texts(found.texts, tag);
+  yield* skip(bytes - 10 - most);
 }
 
 function checkBlindTag(found: Findings, { head, tagBytes }: AfterTags, agrees: boolean): void {

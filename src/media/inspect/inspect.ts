@@ -1,7 +1,7 @@
 import { EmbeddedTexts } from '../embedded-texts.ts';
 import { readHiddenText } from '../hidden/hidden-text.ts';
 import type { HiddenPixels } from '../hidden/probe.ts';
-import { noFindings, type Findings, type FormatParser } from '../findings.ts';
+import { noFindings, type Findings, type FormatParser } from '../parsing/findings.ts';
 import type { GenerationData } from '../generation/generation-data.ts';
 import { parseObject } from '../generation/loose-json.ts';
 import { readGeneration } from '../generation/read-generation.ts';
@@ -56,30 +56,42 @@ interface Inspected {
   hidden?: HiddenPixels | undefined;
 }
 
-/** The inspection with what the picture hides in its pixels, which takes up to some seconds. Never throws. */
+/**
+ * The inspection with what the picture hides in its pixels, which takes up to some seconds. What the file says openly goes
+ * first. Never throws.
+ */
 export async function withHiddenText({
   inspection,
   hidden,
 }: Pick<Inspected, 'inspection' | 'hidden'>): Promise<Inspection> {
-  if (!hidden) return inspection;
+  const open = inspection.generation;
+  if (!hidden || (open !== null && (open.prompt !== undefined || !['c2pa', 'unknown'].includes(open.source))))
+    return inspection;
   const texts = new EmbeddedTexts();
   try {
     const text = await readHiddenText(hidden);
     if (text === undefined) return inspection;
     addHiddenText(texts, text);
   } catch (error) {
+    // A picture that only seems to hide a text may be broken.
+    if (!hidden.certain) return inspection;
     texts.note(`a text hidden in the pixels could not be read: ${error instanceof Error ? error.message : 'unknown'}`);
   }
-  const generation = readGeneration(texts);
-  return generation === null ? inspection : { ...inspection, generation: { ...inspection.generation, ...generation } };
+  for (const note of open?.notes ?? []) texts.note(note);
+  texts.c2pa = open?.c2pa === true;
+  const found = readGeneration(texts);
+  if (found === null) return inspection;
+  // The workflow route reads no pixels.
+  const { hasWorkflow: _has, ...generation } = found;
+  return { ...inspection, generation };
 }
 
-/** NovelAI hides all its texts as one JSON object, by keyword; others hide an infotext. */
+/** NovelAI hides all its texts as one JSON object, by keyword; others hide an infotext, or settings as JSON. */
 function addHiddenText(texts: EmbeddedTexts, text: string): void {
   const fields = Object.entries(parseObject(text) ?? {}).filter(([, value]) => typeof value === 'string');
   if (fields.some(([name]) => name === 'Comment' || name === 'parameters'))
     for (const [name, value] of fields) texts.add(name, String(value));
-  else texts.add('parameters', text);
+  else texts.add(parseObject(text) ? 'UserComment' : 'parameters', text);
 }
 
 const PARSERS: Record<string, FormatParser> = {
@@ -232,7 +244,7 @@ export function createInspector(type: MediaType): Inspector {
 export interface TextReader {
   /** Takes the next bytes of the file. Returns the texts found so far. */
   push(chunk: Uint8Array): ReadonlyMap<string, string>;
-  /** Call at the end of the file. Returns all texts: those of documents are read when the whole document is there. */
+  /** Call at the end of the file. Some formats have to be read whole before their texts are known. Returns all texts. */
   end(): ReadonlyMap<string, string>;
 }
 

@@ -1,7 +1,7 @@
 import { hasText, latin1, u16be, u8 } from '../byte-order.ts';
 import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
-import { type Findings, MAX_ELEMENTS, type FormatParser } from '../findings.ts';
+import { type Findings, MAX_ELEMENTS, type FormatParser } from '../parsing/findings.ts';
 import { skip, take } from '../pull-reader.ts';
 
 /** Signed photographs have some bytes between segments. */

@@ -1,7 +1,7 @@
 import { hasText, latin1, u32be, u64be, u8 } from '../byte-order.ts';
 import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
-import { MAX_ELEMENTS, type Findings, type FormatParser } from '../findings.ts';
+import { MAX_ELEMENTS, type Findings, type FormatParser } from '../parsing/findings.ts';
 import { skip, take, takeUpTo } from '../pull-reader.ts';
 
 const RATIOS = [

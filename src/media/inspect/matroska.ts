@@ -1,6 +1,6 @@
 import { u32be, u8 } from '../byte-order.ts';
 import { decodeUtf8OrLatin1, untilZero } from '../embedded-texts.ts';
-import { MAX_ELEMENTS, type FormatParser } from '../findings.ts';
+import { MAX_ELEMENTS, type FormatParser } from '../parsing/findings.ts';
 import { skip, take, type Pull } from '../pull-reader.ts';
 
 // RFC 9559 section 27.1 and RFC 8794 (EBML).
@@ -90,8 +90,9 @@ export const parseMatroska: FormatParser = function* (found) {
   let duration = Number.NaN;
   let info = false;
   let tracks = false;
-  let tag = '';
   const video = new Map<number, number>();
+  let tag: string | undefined;
+  let value: string | undefined;
   for (let i = 0; i < MAX_ELEMENTS; i++) {
     const id = yield* takeVarint(4, true);
     const size = yield* takeVarint(8, false);
@@ -100,12 +101,18 @@ export const parseMatroska: FormatParser = function* (found) {
     tracks ||= id === TRACKS;
     // Tags may follow the clusters; those of unknown size are a live stream, which has none.
     if (id === CLUSTER && info && tracks && size === Number.POSITIVE_INFINITY) return;
+    if (id === SIMPLE_TAG) tag = value = undefined;
     if (ENTERED.has(id) || (id === CLUSTER && size === Number.POSITIVE_INFINITY)) continue;
     if (size === Number.POSITIVE_INFINITY) return;
     if ((id === TAG_NAME || id === TAG_STRING) && found.texts.accepts('a tag', size)) {
       const text = untilZero(decodeUtf8OrLatin1(yield* take(size)));
+      // They may stand in any order.
       if (id === TAG_NAME) tag = text.toLowerCase();
-      else found.texts.add(tag, text);
+      else value = text;
+      if (tag !== undefined && value !== undefined) {
+        found.texts.add(tag, value);
+        tag = value = undefined;
+      }
       continue;
     }
     if (size > 8 || size === 0) {

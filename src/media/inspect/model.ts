@@ -1,8 +1,8 @@
 import { hasText, u32le } from '../byte-order.ts';
-import type { Findings, FormatParser } from '../findings.ts';
+import type { Findings, FormatParser } from '../parsing/findings.ts';
 import { isGltf } from '../gltf-asset.ts';
 import { take, takeSome, takeUpTo, MAX_TAKE_BYTES } from '../pull-reader.ts';
-import { asLoose, get } from '../generation/loose-json.ts';
+import { memberText } from '../generation/loose-json.ts';
 import { decodeText } from '../text-encoding.ts';
 
 /** A 3D model that its first bytes prove; nothing else is read. */
@@ -75,8 +75,8 @@ export const parseGltf: FormatParser = function* (found) {
 /** Adds `asset.extras` (glTF 2.0, 5.9.5), in which ComfyUI writes how a model was made. */
 function addExtras({ texts }: Findings, json: string): void {
   if (!json.includes('"extras"') || !texts.accepts('asset.extras', json.length)) return;
-  const extras = get(asLoose(get(asLoose(JSON.parse(json)), 'asset')), 'extras');
-  if (asLoose(extras)) texts.add('extras', JSON.stringify(extras));
+  const extras = memberText(memberText(json, 'asset') ?? '', 'extras');
+  if (extras !== undefined) texts.add('extras', extras);
 }
 
 /** GLB (glTF 2.0, 4.4): the JSON is the first chunk. */

@@ -1,5 +1,5 @@
 import { u16be, u32be, u8 } from '../byte-order.ts';
-import type { FormatParser } from '../findings.ts';
+import type { FormatParser } from '../parsing/findings.ts';
 import { takeUpTo } from '../pull-reader.ts';
 
 const SYNC = 0x47;

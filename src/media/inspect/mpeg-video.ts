@@ -1,5 +1,5 @@
 import { u16be, u24be, u8 } from '../byte-order.ts';
-import type { Findings, FormatParser } from '../findings.ts';
+import type { Findings, FormatParser } from '../parsing/findings.ts';
 import { skip, take, takeUpTo, type Pull } from '../pull-reader.ts';
 
 /** Bytes to search for the sequence header, which is in the first packs (ISO/IEC 11172-2 2.4.2.3). */

@@ -1,5 +1,5 @@
 import { hasText, u16be, u16le, u24be, u32be, u32le, u8 } from '../byte-order.ts';
-import type { Findings, FormatParser } from '../findings.ts';
+import type { Findings, FormatParser } from '../parsing/findings.ts';
 import { skip, take, type Pull } from '../pull-reader.ts';
 import { addVorbisComments } from '../vorbis-comments.ts';
 
@@ -36,10 +36,23 @@ function clockOf(packet: Uint8Array, found: Findings): Clock | undefined {
   };
 }
 
-/** The second packet of a stream has its comments; it may go on over many pages. */
+/**
+ * What the first packet begins with, what the second does, and where the comments begin in that (RFC 5334, 7845; FLAC's Ogg
+ * mapping).
+ */
+const COMMENT_PACKETS: readonly (readonly [first: string, second: string, start: number])[] = [
+  ['\x01vorbis', '\x03vorbis', 7],
+  ['\x80theora', '\x81theora', 7],
+  ['OpusHead', 'OpusTags', 8],
+  ['\x7fFLAC', '', 4],
+  ['Speex   ', '', 0],
+];
+
+/** The second packet of a stream, which may go on over many pages. */
 interface CommentPacket {
   pieces: Uint8Array[];
-  bytes: number;
+  second: string;
+  start: number;
 }
 
 /** Most bytes without a page, as in a recording of a broadcast with gaps. */
@@ -59,20 +72,13 @@ function* nextPage(): Pull<Uint8Array | undefined> {
 }
 const CAPITAL_O = 0x4f;
 
-/** The comments in the second packet of a Vorbis, Opus, Theora, FLAC or Speex stream (RFC 5334, 7845; FLAC's Ogg mapping). */
-function commentsIn(packet: Uint8Array): Uint8Array | undefined {
-  if (hasText(packet, 0, '\x03vorbis') || hasText(packet, 0, '\x81theora')) return packet.subarray(7);
-  if (hasText(packet, 0, 'OpusTags')) return packet.subarray(8);
-  if ((u8(packet, 0) & 0x7f) === 4 && u24be(packet, 1) === packet.length - 4) return packet.subarray(4);
-  // Speex has nothing before them; they begin with the length of the vendor's name.
-  return u32le(packet, 0) + 8 <= packet.length ? packet : undefined;
-}
-
 /** Ogg: the comments, and the last granule position of the stream that ends last. Pages of media are skipped. */
 export const parseOgg: FormatParser = function* (found) {
   const clocks = new Map<number, Clock>();
   const comments = new Map<number, CommentPacket>();
   const beginnings = new Map<number, number>();
+  // Of all packets that have not ended.
+  let pending = 0;
   for (let i = 0; i < MAX_PAGES; i++) {
     const page = yield* nextPage();
     if (!page) return;
@@ -94,22 +100,25 @@ export const parseOgg: FormatParser = function* (found) {
       length -= packet.length;
       const started = clockOf(packet, found);
       if (started !== undefined) clocks.set(serial, started);
-      comments.set(serial, { pieces: [], bytes: 0 });
-    } else if (comments.has(serial)) {
-      const packet = comments.get(serial) ?? { pieces: [], bytes: 0 };
+      const kind = COMMENT_PACKETS.find(([first]) => hasText(packet, 0, first));
+      if (kind) comments.set(serial, { pieces: [], second: kind[1], start: kind[2] });
+      yield* skip(length);
+      continue;
+    }
+    const packet = comments.get(serial);
+    if (packet) {
       // A packet ends with the first lace below 255.
       const last = laces.findIndex((lace) => lace < 255);
       const bytes = laces.subarray(0, last < 0 ? laces.length : last + 1).reduce((sum, lace) => sum + lace, 0);
-      if (found.texts.accepts('the comments', packet.bytes + bytes)) {
-        packet.pieces.push((yield* take(bytes)).slice());
-        packet.bytes += bytes;
+      if (found.texts.accepts('the comments', pending + bytes)) {
+        if (bytes > 0) packet.pieces.push((yield* take(bytes)).slice());
+        pending += bytes;
         length -= bytes;
-        if (last >= 0) {
-          const body = commentsIn(Buffer.concat(packet.pieces));
-          if (body) addVorbisComments(found.texts, body);
-        }
+        const whole = last < 0 ? undefined : Buffer.concat(packet.pieces);
+        if (whole && hasText(whole, 0, packet.second)) addVorbisComments(found.texts, whole.subarray(packet.start));
       } else comments.delete(serial);
       if (last >= 0) comments.delete(serial);
+      if (!comments.has(serial)) pending -= packet.pieces.reduce((sum, piece) => sum + piece.length, 0);
     }
     yield* skip(length);
   }

@@ -3,7 +3,7 @@ import type { EmbeddedTexts } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
 import { HiddenTextProbe } from '../hidden/probe.ts';
 import type { PixelLayout } from '../hidden/signature.ts';
-import { MAX_ELEMENTS, type FormatParser } from '../findings.ts';
+import { MAX_ELEMENTS, type FormatParser } from '../parsing/findings.ts';
 import { addPngText } from '../png-texts.ts';
 import { skip, take } from '../pull-reader.ts';
 

@@ -1,6 +1,6 @@
 import { hasText, u16be, u16le, u32be, u32le, u64be, u64le, u8 } from '../byte-order.ts';
 import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
-import { keepLarger, type FormatParser } from '../findings.ts';
+import { keepLarger, type FormatParser } from '../parsing/findings.ts';
 import { type Pull, skip, skipBlocks, take } from '../pull-reader.ts';
 
 const MAX_GIF_BLOCKS = 1_000_000;
@@ -59,7 +59,10 @@ export const parseGif: FormatParser = function* (found) {
       else found.texts.note('a comment is too long to be read');
       continue;
     }
-    if (label === 0xff && hasText(yield* take(12), 1, XMP_APPLICATION)) {
+    const name = label === 0xff ? yield* take(u8(yield* take(1), 0)) : undefined;
+    // An extension without a name has nothing else.
+    if (name?.length === 0) continue;
+    if (name && hasText(name, 0, XMP_APPLICATION)) {
       // XMP stands there without blocks, so that its characters are taken for lengths; a trailer of falling numbers ends them.
       const packet = yield* takeBlocks(MAX_COMMENT_BYTES, true);
       const end = packet?.lastIndexOf(XMP_TRAILER) ?? -1;

@@ -1,7 +1,7 @@
 import { hasText, latin1, u16be, u16le, u32be, u32le, u64le } from '../byte-order.ts';
 import { decodeUtf8OrLatin1, untilZero, type EmbeddedTexts } from '../embedded-texts.ts';
 import { addId3Texts } from '../id3.ts';
-import { MAX_ELEMENTS, type FormatParser } from '../findings.ts';
+import { MAX_ELEMENTS, type FormatParser } from '../parsing/findings.ts';
 import { skip, take } from '../pull-reader.ts';
 
 /** Formats whose bytes per second are exact: PCM, floats, A-law, µ-law, and the extensible form of those. */

@@ -1,5 +1,5 @@
 import { u16le, u32le, u8 } from '../byte-order.ts';
-import type { FormatParser } from '../findings.ts';
+import type { FormatParser } from '../parsing/findings.ts';
 import { take, takeUpTo } from '../pull-reader.ts';
 
 /** `.splat`: 32 bytes for each splat, and nothing else. */

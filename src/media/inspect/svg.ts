@@ -1,4 +1,4 @@
-import type { FormatParser } from '../findings.ts';
+import type { FormatParser } from '../parsing/findings.ts';
 import { takeUpTo } from '../pull-reader.ts';
 import { decodeText } from '../text-encoding.ts';
 import { isSvgRoot, xmlRoot } from '../xml-root.ts';
@@ -27,19 +27,26 @@ function pixels(length: string | undefined): number | null {
 
 const MAX_METADATA = 512 * 1024;
 
-/** The text of the first `metadata` element (SVG 2, 5.10): what stands in a CDATA section, or is escaped. */
+/** The text of the first `metadata` element (SVG 2, 5.10), in CDATA sections or escaped; undefined when it has elements of its own. */
 function metadataIn(text: string): string | undefined {
-  const [open] = /<(?:[a-z]+:)?metadata(?:\s[^<>]{0,1000})?>/.exec(text) ?? [];
-  if (open === undefined) return undefined;
-  const start = text.indexOf(open) + open.length;
-  const end = text.indexOf('metadata>', start);
-  if (end < 0 || end - start > MAX_METADATA) return undefined;
-  const body = text.slice(start, text.lastIndexOf('</', end));
-  const data = body.indexOf('<![CDATA[');
-  if (data >= 0) return body.slice(data + 9, body.indexOf(']]>', data) >>> 0).trim();
-  return body
-    .replace(/&(lt|gt|quot|apos|amp|#(?:\d{1,7}|x[0-9a-f]{1,6}));/gi, (_all, name: string) => entity(name))
-    .trim();
+  const open = /<(?:[a-z]+:)?metadata(?:\s[^<>]{0,1000})?>/.exec(text);
+  if (!open) return undefined;
+  let metadata = '';
+  for (let at = open.index + open[0].length; metadata.length <= MAX_METADATA;) {
+    const next = text.indexOf('<', at);
+    metadata += unescaped(text.slice(at, next < 0 ? text.length : next).slice(0, MAX_METADATA));
+    if (next >= 0 && text.startsWith('</', next)) return metadata.trim();
+    const end = text.startsWith(CDATA, next) ? text.indexOf(']]>', next) : -1;
+    if (next < 0 || end < 0) return undefined;
+    metadata += text.slice(next + CDATA.length, end);
+    at = end + 3;
+  }
+  return undefined;
+}
+const CDATA = '<![CDATA[';
+
+function unescaped(text: string): string {
+  return text.replace(/&(lt|gt|quot|apos|amp|#(?:\d{1,7}|x[0-9a-f]{1,6}));/gi, (_all, name: string) => entity(name));
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };

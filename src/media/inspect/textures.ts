@@ -1,5 +1,5 @@
 import { hasText, latin1, u16be, u16le, u32be, u32le, u8 } from '../byte-order.ts';
-import type { FormatParser } from '../findings.ts';
+import type { FormatParser } from '../parsing/findings.ts';
 import { type Pull, skip, take, takeSome, takeUpTo } from '../pull-reader.ts';
 
 const MAX_EXR_ATTRIBUTES = 1000;

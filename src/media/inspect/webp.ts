@@ -1,7 +1,7 @@
 import { hasText, latin1, u16le, u24le, u32le, u8 } from '../byte-order.ts';
 import { decodeUtf8OrLatin1 } from '../embedded-texts.ts';
 import { addExifTexts } from '../exif.ts';
-import { MAX_ELEMENTS, type FormatParser } from '../findings.ts';
+import { MAX_ELEMENTS, type FormatParser } from '../parsing/findings.ts';
 import { skip, take } from '../pull-reader.ts';
 
 /** Reads the size, how long an animation runs, and the texts after the pixels. https://developers.google.com/speed/webp/docs/riff_container */

@@ -1,5 +1,5 @@
 import { hasText, latin1, u32be, u64be, u8 } from '../byte-order.ts';
-import { noFindings, type FormatParser } from '../findings.ts';
+import { noFindings, type FormatParser } from '../parsing/findings.ts';
 import { parseMovie } from '../inspect/iso/movie.ts';
 import { parseMatroska } from '../inspect/matroska.ts';
 import { PullReader } from '../pull-reader.ts';

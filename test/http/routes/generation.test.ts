@@ -2,7 +2,8 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { A1111, COMFY_GRAPH, COMFY_WORKFLOW, FLUX_GRAPH_JSON } from '../../media/generation/made-generations.ts';
-import { pngChunk, riffChunk } from '../../media/made-images.ts';
+import { utf8 } from '../../media/bytes.ts';
+import { pngChunk, riffChunk, SVG } from '../../media/made-images.ts';
 import { exif, iTXt, pngOf, tEXt, webpOf } from '../../media/made-texts.ts';
 import { type TestApp, asAdmin, asUser, createTestApp } from '../../support/test-app.ts';
 
@@ -159,6 +160,14 @@ describe('GET /v1/media/{id}/workflow', () => {
     expect(answer.json().links).toEqual(COMFY_WORKFLOW.links);
     expect((await workflow(id, asAdmin())).body).toBe(answer.body);
     expect((await workflow(id, asUser('b'))).statusCode).toBe(404);
+  });
+
+  test.each([
+    ['svg', utf8(SVG.replace('<rect/>', `<metadata>${JSON.stringify({ workflow: COMFY_WORKFLOW })}</metadata>`))],
+    ['gltf', utf8(JSON.stringify({ asset: { version: '2.0', extras: { workflow: COMFY_WORKFLOW } } }))],
+  ])('reads an %s, whose texts are known only at its end', async (ext, file) => {
+    const { id } = await post(file, `filename=a.${ext}`);
+    expect((await workflow(id)).json()).toEqual(COMFY_WORKFLOW);
   });
 
   test('returns the executed graph if there is nothing else, even in a WebP after the pixels', async () => {

@@ -1,307 +1,222 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mediaTypeByExtension } from '../../../src/media/media-type.ts';
-import { bytes, utf8 } from '../bytes.ts';
-import { inspectFile } from '../judge.ts';
-import { exif, exifSegment, iTXt, jpegOf, pngOf, pngText, segment, unicodeComment } from '../made-texts.ts';
-import { box, ftyp, fullBox, movie } from '../made-video.ts';
+import { bytes, utf8, zeros } from '../bytes.ts';
+import { generationIn, said } from '../judge.ts';
+import { riffChunk } from '../made-images.ts';
+import * as t from '../made-texts.ts';
+import { box, fullBox } from '../made-video.ts';
+import * as made from './made-dialects.ts';
+import * as settings from './made-settings.ts';
+import { A1111, COMFY_GRAPH, FOOOCUS, NOVELAI_COMMENT, SWARMUI } from './made-generations.ts';
 
-function generationIn(file: Uint8Array, ext: string): unknown {
-  const result = inspectFile(file, mediaTypeByExtension(ext)!);
-  if (typeof result === 'string') throw new Error(result);
-  return result.generation;
-}
-const inPng = (texts: Record<string, unknown>) =>
-  generationIn(
-    pngOf(
-      ...Object.entries(texts).map(([name, value]) =>
-        pngText(name, typeof value === 'string' ? value : JSON.stringify(value)),
-      ),
-    ),
+const json = (value: unknown) => JSON.stringify(value);
+const unicode = (value: unknown) => t.exif({ UserComment: t.unicodeComment(json(value)) });
+const pngTexts = (texts: Readonly<Record<string, string>>) =>
+  t.pngOf(...Object.entries(texts).map(([name, text]) => t.iTXt(name, text)));
+const mp4Tag = (name: string, text: string) => {
+  const keys = fullBox('keys', [0, 0, 0, 1], box('mdta', name));
+  const list = box('ilst', box('\0\0\0\x01', box('data', [0, 0, 0, 1], zeros(4), utf8(text))));
+  const handler = fullBox('hdlr', zeros(4), 'mdta', zeros(13));
+  return bytes(box('ftyp', 'isom', zeros(4)), box('moov', fullBox('meta', handler, keys, list)));
+};
+
+const files: readonly (readonly [name: string, ext: string, file: Uint8Array, expected: object])[] = [
+  ['RuinedFooocus, PNG', 'png', pngTexts({ parameters: json(settings.RUINED) }), settings.RUINED_SAYS],
+  ['RuinedFooocus, MP4', 'mp4', mp4Tag('metadata', json(settings.RUINED)), settings.RUINED_SAYS],
+  ['Fooocus-MRE, PNG', 'png', pngTexts({ Comment: json(settings.MRE) }), settings.MRE_SAYS],
+  ['Fooocus-MRE, JPEG comment', 'jpg', t.jpegOf(t.segment(0xfe, utf8(json(settings.MRE)))), settings.MRE_SAYS],
+  ['Fooocus-MRE, WebP', 'webp', t.webpOf(8, riffChunk('EXIF', unicode(settings.MRE))), settings.MRE_SAYS],
+  ['Easy Diffusion, PNG, a text for each', 'png', pngTexts(settings.textsOf(settings.EASY)), settings.EASY_SAYS],
+  [
+    'Easy Diffusion, PNG, as people read it',
     'png',
-  );
-const inComment = (value: unknown) => {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return generationIn(jpegOf(exifSegment(exif({ UserComment: unicodeComment(text, 'le') }))), 'jpg');
-};
-
-const EASY = {
-  prompt: 'a lighthouse',
-  negative_prompt: 'fog',
-  seed: '4010',
-  use_stable_diffusion_model: 'C:\\models\\sd-v1-4.ckpt',
-  use_vae_model: 'vae.pt',
-  sampler_name: 'euler_a',
-  width: '512',
-  height: '640',
-  num_inference_steps: '25',
-  guidance_scale: '7.5',
-};
-const EASY_READ = {
-  source: 'easydiffusion',
-  prompt: 'a lighthouse',
-  negativePrompt: 'fog',
-  seed: 4010,
-  steps: 25,
-  sampler: 'euler_a',
-  cfgScale: 7.5,
-  model: 'sd-v1-4.ckpt',
-  vae: 'vae.pt',
-  size: '512x640',
-};
-const EASY_NAMES: Record<string, string> = {
-  prompt: 'Prompt',
-  negative_prompt: 'Negative Prompt',
-  seed: 'Seed',
-  use_stable_diffusion_model: 'Stable Diffusion model',
-  use_vae_model: 'VAE model',
-  sampler_name: 'Sampler',
-  width: 'Width',
-  height: 'Height',
-  num_inference_steps: 'Steps',
-  guidance_scale: 'Guidance Scale',
-};
-const easyByNames = Object.fromEntries(Object.entries(EASY).map(([name, value]) => [EASY_NAMES[name], value]));
-
-describe('Easy Diffusion', () => {
-  test.each([
-    ['a text for each setting', () => inPng(EASY)],
-    ['a text for each setting, under the names of its page', () => inPng(easyByNames)],
-    ['JSON in the EXIF comment', () => inComment(EASY)],
-    ['JSON under the names of its page', () => inComment(easyByNames)],
-  ])('is read from %s', (_how, read) => {
-    expect(read()).toMatchObject(EASY_READ);
-  });
-});
-
-const RUINED = {
-  Prompt: 'a den',
-  Negative: 'x',
-  steps: 30,
-  cfg: 8,
-  width: 1024,
-  height: 768,
-  seed: 2020040001,
-  sampler_name: 'lcm',
-  scheduler: 'karras',
-  base_model_name: 'w.safetensors',
-  base_model_hash: 'BEF',
-  loras: [['hash', '0.5 - l'], { name: 'm', weight: 0.25 }],
-  software: 'RuinedFooocus',
-};
-const metadataInMovie = (text: string) => {
-  const key = bytes([0, 0, 0, 16], 'mdta', 'metadata');
-  const data = box('data', [0, 0, 0, 1, 0, 0, 0, 0], utf8(text));
-  const list = box('ilst', box('\0\0\0\x01', data));
-  return bytes(ftyp('isom'), movie(fullBox('meta', fullBox('keys', [0, 0, 0, 1], key), list)));
-};
-
-test('RuinedFooocus is read from a PNG and from the metadata of a video', () => {
-  const expected = {
-    source: 'ruinedfooocus',
-    prompt: 'a den',
-    negativePrompt: 'x',
-    seed: 2020040001,
-    cfgScale: 8,
-    model: 'w.safetensors',
-    modelHash: 'BEF',
-    sampler: 'lcm',
-    scheduler: 'karras',
-    size: '1024x768',
-    version: 'RuinedFooocus',
-  };
-  expect(inPng({ parameters: RUINED })).toMatchObject(expected);
-  expect(generationIn(metadataInMovie(JSON.stringify(RUINED)), 'mp4')).toMatchObject(expected);
-});
-
-test('Fooocus-MRE is read from a PNG and from the comment of a JPEG, with its LoRAs and its long seed', () => {
-  const json = `{"prompt": "witch", "negative_prompt": "", "seed": 8834915829939800001, "width": 1152, "height": 896, "sampler": "dpmpp_2m", "scheduler": "karras", "steps": 30, "cfg": 7, "base_clip_skip": -2, "base_model": "morph.safetensors", "l1": "off.safetensors", "w1": 0.5, "l2": "None", "w2": 0.5, "software": "Fooocus 1.0.43 MRE"}`;
-  for (const found of [inPng({ Comment: json }), generationIn(jpegOf(segment(0xfe, json)), 'jpg')])
-    expect(found).toMatchObject({
-      source: 'fooocus',
-      prompt: 'witch',
-      seed: '8834915829939800001',
-      clipSkip: 2,
-      model: 'morph.safetensors',
-      loras: [{ name: 'off.safetensors', weight: 0.5 }],
-      version: 'Fooocus 1.0.43 MRE',
-    });
-});
-
-const GRAPH = {
-  '1': { class_type: 'CheckpointLoaderSimple', inputs: { ckpt_name: 'urn:air:sdxl:checkpoint:civitai:1@2' } },
-  '2': { class_type: 'CLIPTextEncode', inputs: { text: 'of the graph', clip: ['1', 1] } },
-  '3': {
-    class_type: 'KSampler',
-    inputs: { seed: 5, steps: 9, cfg: 2, sampler_name: 'euler', model: ['1', 0], positive: ['2', 0] },
-  },
-  '4': { class_type: 'SaveImage', inputs: { images: ['3', 0] } },
-};
-
-test.each<[string, () => unknown, object]>([
-  [
-    'a Hugging Face space',
-    () =>
-      inPng({
-        parameters: {
-          prompt: 'a fox',
-          negative_prompt: 'bad',
-          resolution: '832 x 1216',
-          guidance_scale: 7,
-          num_inference_steps: 28,
-          seed: 1,
-          sampler: 'Euler a',
-          Model: 'Animagine XL',
-          'Model hash': 'AB12',
-          use_upscaler: null,
-        },
-      }),
-    {
-      source: 'huggingface',
-      prompt: 'a fox',
-      steps: 28,
-      cfgScale: 7,
-      size: '832x1216',
-      model: 'Animagine XL',
-      modelHash: 'AB12',
-    },
+    pngTexts(settings.textsOf(settings.EASY_READABLE)),
+    settings.EASY_SAYS,
   ],
+  ['Easy Diffusion, JPEG', 'jpg', t.jpegOf(t.exifSegment(unicode(settings.EASY))), settings.EASY_SAYS],
   [
-    'TensorArt with its graph',
-    () =>
-      inPng({
-        prompt: GRAPH,
-        generation_data: `${JSON.stringify({ prompt: 'chosen', baseModel: { modelFileName: 'pond', hash: 'AB' } })}\0`,
-      }),
-    { source: 'tensorart', prompt: 'chosen', model: 'pond', modelHash: 'AB', seed: 5, steps: 9, hasWorkflow: true },
+    'Easy Diffusion, WebP, as people read it',
+    'webp',
+    t.webpOf(8, riffChunk('EXIF', unicode(settings.EASY_READABLE))),
+    settings.EASY_SAYS,
+  ],
+  ['a space of Hugging Face', 'png', pngTexts({ parameters: json(settings.SPACE) }), settings.SPACE_SAYS],
+  [
+    'TensorArt',
+    'png',
+    pngTexts({ prompt: json(COMFY_GRAPH), generation_data: `${json(settings.TENSOR)}\0\0` }),
+    settings.TENSOR_SAYS,
   ],
   [
     'Stability Matrix',
-    () =>
-      inPng({
-        prompt: GRAPH,
-        'parameters-json': {
-          PositivePrompt: 'mine',
-          NegativePrompt: 'not',
-          Seed: 8,
-          CfgScale: 3.5,
-          ModelName: 'x',
-          Width: 64,
-          Height: 32,
-        },
-      }),
-    {
-      source: 'stabilitymatrix',
-      prompt: 'mine',
-      negativePrompt: 'not',
-      seed: 8,
-      cfgScale: 3.5,
-      model: 'x',
-      size: '64x32',
-    },
+    'png',
+    pngTexts({ prompt: json(COMFY_GRAPH), parameters: A1111, 'parameters-json': json(settings.MATRIX) }),
+    settings.MATRIX_SAYS,
   ],
   [
-    'Civitai, whose graph is the comment',
-    () => inComment({ ...GRAPH, extra: { airs: [] } }),
-    { source: 'comfyui', prompt: 'of the graph', seed: 5 },
+    'Civitai, settings beside the graph',
+    'png',
+    pngTexts({ prompt: json(COMFY_GRAPH), extraMetadata: json(settings.CIVITAI) }),
+    settings.CIVITAI_SAYS,
   ],
   [
-    'Civitai, which enlarged a picture',
-    () => inPng({ extraMetadata: { prompt: 'before', steps: 20, cfgScale: 7, seed: 3 } }),
-    { source: 'civitai', prompt: 'before', steps: 20, seed: 3 },
+    'Civitai, a graph as EXIF',
+    'jpg',
+    t.jpegOf(t.exifSegment(unicode(COMFY_GRAPH))),
+    { source: 'comfyui', seed: 156680208700286, hasWorkflow: true },
+  ],
+  ['Midjourney, PNG', 'png', pngTexts({ Description: made.MIDJOURNEY, Author: 'x' }), made.MIDJOURNEY_SAYS],
+  [
+    'Midjourney, JPEG',
+    'jpg',
+    t.jpegOf(t.exifSegment(t.exif({ ImageDescription: made.MIDJOURNEY }))),
+    made.MIDJOURNEY_SAYS,
+  ],
+  ['NovelAI, characters', 'png', pngTexts({ Software: 'NovelAI', Comment: json(made.NOVEL) }), made.NOVEL_SAYS],
+  ['NovelAI, the comment itself as EXIF', 'jpg', t.jpegOf(t.exifSegment(unicode(made.NOVEL))), made.NOVEL_SAYS],
+  [
+    'SwarmUI, the camera model',
+    'jpg',
+    t.jpegOf(t.exifSegment(t.exif({ Model: json(SWARMUI) }))),
+    { source: 'swarmui', seed: 1246518281 },
   ],
   [
-    'SwarmUI in the model of the camera',
-    () =>
-      generationIn(
-        jpegOf(exifSegment(exif({ Model: JSON.stringify({ sui_image_params: { prompt: 'swarm', seed: 4 } }) }))),
-        'jpg',
-      ),
-    { source: 'swarmui', prompt: 'swarm', seed: 4 },
+    'None beside a comment',
+    'png',
+    pngTexts({ parameters: 'None', Comment: A1111 }),
+    { source: 'automatic1111', seed: 2870305590 },
   ],
   [
-    'a tool that nobody knows',
-    () => inPng({ parameters: { prompt: 'anything', seed: 12, strength: 0.5, 'own setting': 'kept' } }),
-    { source: 'unknown', prompt: 'anything', seed: 12, denoise: 0.5, parameters: { 'own setting': 'kept' } },
+    'a tool that is not known, GIF-like comment',
+    'jpg',
+    t.jpegOf(t.segment(0xfe, json(made.UNKNOWN))),
+    made.UNKNOWN_SAYS,
   ],
   [
-    'NovelAI with characters',
-    () =>
-      inPng({
-        Software: 'NovelAI',
-        Comment: {
-          prompt: 'park',
-          uc: 'lowres',
-          sampler: 'k_euler',
-          seed: 9,
-          v4_prompt: {
-            caption: { base_caption: 'park', char_captions: [{ char_caption: 'girl, hat' }, { char_caption: 'cat' }] },
-          },
-          v4_negative_prompt: {
-            caption: { base_caption: 'lowres', char_captions: [{ char_caption: '' }, { char_caption: 'dog' }] },
-          },
-        },
-      }),
-    { source: 'novelai', prompt: 'park | girl, hat | cat', negativePrompt: 'lowres | dog', seed: 9 },
+    'a tool that is not known, the description',
+    'jpg',
+    t.jpegOf(t.exifSegment(t.exif({ ImageDescription: json(made.UNKNOWN) }))),
+    made.UNKNOWN_SAYS,
   ],
-  [
-    'InvokeAI at first, with letters beside their numbers',
-    () => inPng({ Dream: '"a castle -- in mist [people, cars]" -s50 -S 3145 -W512 -H=768 -C7.5 -A k_lms' }),
-    {
-      source: 'invokeai',
-      prompt: 'a castle -- in mist',
-      negativePrompt: 'people, cars',
-      steps: 50,
-      seed: 3145,
-      size: '512x768',
-      cfgScale: 7.5,
-      sampler: 'k_lms',
-    },
-  ],
-  [
-    'InvokeAI at first, without quotes',
-    () => inPng({ Dream: 'a well-known apple -s 30 -S 99' }),
-    { source: 'invokeai', prompt: 'a well-known apple', steps: 30, seed: 99 },
-  ],
-  [
-    'Midjourney',
-    () =>
-      inPng({
-        Description:
-          'a fox in snow, --ar 16:9 --no people, cars --seed 77 --tile --v 6.1 Job ID: 7c2f0000-1111-2222-3333-444455556666',
-        Author: 'somebody',
-      }),
-    {
-      source: 'midjourney',
-      prompt: 'a fox in snow,',
-      negativePrompt: 'people, cars',
-      seed: 77,
-      model: 'Midjourney',
-      version: '6.1',
-      parameters: { ar: '16:9', tile: 'true', jobId: '7c2f0000-1111-2222-3333-444455556666' },
-    },
-  ],
-  [
-    'AUTOMATIC1111 in a comment, beside parameters that are None',
-    () => inPng({ parameters: 'None', Comment: 'a hill\nNegative prompt: bad\nSteps: 30, Seed: 1234, Model: jug' }),
-    { source: 'automatic1111', prompt: 'a hill', steps: 30, seed: 1234, model: 'jug' },
-  ],
-])('%s is read', (_tool, read, expected) => {
-  expect(read()).toMatchObject(expected);
+];
+
+test.each(files)('%s', (_name, ext, file, expected) => {
+  for (const chunk of [1_000_000, 100]) expect(generationIn(file, ext, chunk)).toMatchObject(expected);
 });
 
-test.each<[string, Record<string, unknown>]>([
-  ['a prompt without numbers', { parameters: { prompt: 'just words' } }],
-  ['numbers without a prompt', { parameters: { seed: 3, steps: 5 } }],
-  ['a description of a photograph', { Description: 'The sea, --long ago', Author: 'somebody' }],
-  ['JSON of another kind', { Comment: { title: 'x', seed: 'none', prompt: ['a'] } }],
-])('%s says nothing of how a picture was made', (_what, texts) => {
-  expect(inPng(texts)).toBeNull();
-});
+describe('the name of a model', () => {
+  const model = (path: string) =>
+    said({ UserComment: json({ ...settings.EASY, use_stable_diffusion_model: path, use_vae_model: path }) });
+  test.each([
+    ['C:\\Users\\me\\models\\deep\\sd-v1-5.ckpt', 'sd-v1-5.ckpt'],
+    ['D:/models/sd-v1-5.ckpt', 'sd-v1-5.ckpt'],
+    ['\\\\server\\share\\sd-v1-5.ckpt', 'sd-v1-5.ckpt'],
+    ['/home/me/models/sd-v1-5.ckpt', 'sd-v1-5.ckpt'],
+    ['stabilityai/sdxl', 'stabilityai/sdxl'],
+    ['sd-v1-5', 'sd-v1-5'],
+  ])('%s', (path, name) => expect(model(path)).toMatchObject({ model: name, vae: name }));
 
-test('a description in another text than Latin is read whole', () => {
-  const text = '雪の中の狐 --v 7 Job ID: 7c2f0000-1111-2222-3333-444455556666';
-  expect(generationIn(pngOf(iTXt('Description', text, true)), 'png')).toMatchObject({
-    prompt: '雪の中の狐',
-    version: '7',
+  test('is missing where Python wrote None', () => {
+    expect(model('None')).not.toHaveProperty('model');
+    expect(model('None')).not.toHaveProperty('vae');
   });
+});
+
+test.each([
+  ['832 x 1216', '832x1216'],
+  ['832x1216', '832x1216'],
+  ['832   x   1216', '832x1216'],
+  ['(832, 1216)', '832x1216'],
+  ['832×1216', '832x1216'],
+  ['832', undefined],
+  ['wide', undefined],
+])('a resolution of %s is %s', (resolution, size) => {
+  expect(said({ parameters: json({ ...settings.SPACE, resolution }) })?.size).toBe(size);
+});
+
+test.each([
+  ['a list', ['/m/a.safetensors', 'b'], [0.5, 1]],
+  ['names with commas between', '/m/a.safetensors, b', '0.5, 1'],
+  ["Python's list", "['/m/a.safetensors', 'b']", '[0.5, 1]'],
+])('LoRAs of Easy Diffusion as %s', (_name, use_lora_model, lora_alpha) => {
+  const found = said({ UserComment: json({ ...settings.EASY, use_lora_model, lora_alpha }) });
+  expect(found?.loras).toEqual([
+    { name: 'a.safetensors', weight: 0.5 },
+    { name: 'b', weight: 1 },
+  ]);
+});
+
+test('no LoRA is called None', () => {
+  const none = {
+    use_lora_model: 'None',
+    lora_alpha: 'None',
+    l1: 'None',
+    w1: 1,
+    loras: [['None', 1], { name: 'None' }, null, 5],
+  };
+  expect(said({ UserComment: json({ ...settings.EASY, ...none }) })).not.toHaveProperty('loras');
+});
+
+describe('what a known tool wrote goes before', () => {
+  const unknown = json(made.UNKNOWN);
+  test.each([
+    ['a graph', { prompt: json(COMFY_GRAPH), Comment: unknown }, 'comfyui'],
+    ['an infotext', { parameters: A1111, Comment: unknown }, 'automatic1111'],
+    ["Fooocus's own", { parameters: json(FOOOCUS), Comment: unknown }, 'fooocus'],
+    ["NovelAI's", { Software: 'NovelAI', Comment: json(NOVELAI_COMMENT), metadata: unknown }, 'novelai'],
+  ])('settings of an unknown one: %s', (_name, texts, source) => {
+    expect(said(texts as Record<string, string>)?.source).toBe(source);
+  });
+});
+
+test.each([
+  ['a prompt alone', { prompt: 'a' }],
+  ['numbers alone', { seed: 5, steps: 5 }],
+  ['a seed that is a word', { prompt: 'a', seed: 'random' }],
+  ['a prompt that is an object', { prompt: { a: 1 }, seed: 5 }],
+  ['the settings of a camera', { width: 5, height: 5, model: 'D90' }],
+])('JSON with %s says nothing', (_name, object) => {
+  expect(said({ Comment: json(object), comment: json(object), metadata: json(object) })).toBeNull();
+});
+
+test('any texts are read without an error, and what is found can be stored', () => {
+  const names = [
+    'parameters',
+    'Comment',
+    'comment',
+    'UserComment',
+    'COM',
+    'metadata',
+    'Dream',
+    'Description',
+    'Model',
+    'extras',
+  ];
+  const more = [
+    'generation_data',
+    'parameters-json',
+    'extraMetadata',
+    'use_stable_diffusion_model',
+    'Stable Diffusion model',
+    'XMP',
+  ];
+  const object = fc.dictionary(
+    fc.constantFrom(...settings.NAMES),
+    fc.oneof(fc.jsonValue(), fc.constantFrom('None', '5', 5, null)),
+  );
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    object.map(json),
+    fc.constantFrom(...settings.TEXTS, made.MIDJOURNEY, json(made.NOVEL)),
+    fc.json(),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom(...names, ...more), text), (texts) => {
+      const found = json(said(texts));
+      expect(found).not.toContain('could not be read');
+      expect(found).not.toContain('\\u0000');
+      expect(found.length).toBeLessThan(48 * 1024);
+    }),
+    { numRuns: 2000 },
+  );
 });

@@ -1,5 +1,5 @@
 import { latin1, u32be, u64be } from '../../byte-order.ts';
-import { MAX_ELEMENTS, type Findings } from '../../findings.ts';
+import { MAX_ELEMENTS, type Findings } from '../../parsing/findings.ts';
 import { skip, take, type Pull, type ReadSource } from '../../pull-reader.ts';
 
 /** Most bytes of image properties, item lists and tables of samples, which are read whole. Most have a few hundred bytes. */

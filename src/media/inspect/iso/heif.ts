@@ -3,7 +3,7 @@ import { decodeUtf8OrLatin1 } from '../../embedded-texts.ts';
 import { addExifTexts } from '../../exif.ts';
 import { itemPlaces, itemType, type ItemPlace } from '../../heif-items.ts';
 import { skip, take, type Pull } from '../../pull-reader.ts';
-import { keepLarger, type FormatParser } from '../../findings.ts';
+import { keepLarger, type FormatParser } from '../../parsing/findings.ts';
 import { cropped, eachBox, MAX_TABLE_BYTES, type Size, startWalk, takeBody, type Walk } from './boxes.ts';
 import { noMovie, readMovie, readUuid } from './movie.ts';
 

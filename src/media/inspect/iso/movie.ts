@@ -1,5 +1,5 @@
 import { hasText, latin1, u16be, u32be, u64be, u8 } from '../../byte-order.ts';
-import type { FormatParser } from '../../findings.ts';
+import type { FormatParser } from '../../parsing/findings.ts';
 import { cropped, eachBox, pixelAspect, type Size, startWalk, takeBody, type Walk } from './boxes.ts';
 import { type Fragments, noFragments, readFragment, readSegmentIndex, runMs } from './fragments.ts';
 import { readTags, readUserData } from './tags.ts';

@@ -1,6 +1,6 @@
-import { EmbeddedTexts } from './embedded-texts.ts';
-import type { HiddenTextProbe } from './hidden/probe.ts';
-import type { Pull, ReadSource } from './pull-reader.ts';
+import { EmbeddedTexts } from '../embedded-texts.ts';
+import type { HiddenTextProbe } from '../hidden/probe.ts';
+import type { Pull, ReadSource } from '../pull-reader.ts';
 
 /** The results of a format's parser so far. They are raw header values, checked once at the end. */
 export interface Findings {

@@ -104,6 +104,10 @@ test.each(files)('%s', (_name, ext, file, expected) => {
   for (const chunk of [1_000_000, 100]) expect(generationIn(file, ext, chunk)).toMatchObject(expected);
 });
 
+test("a tool's name is not its version", () => {
+  expect(said({ parameters: json(settings.RUINED) })).not.toHaveProperty('version');
+});
+
 describe('the name of a model', () => {
   const model = (path: string) =>
     said({ UserComment: json({ ...settings.EASY, use_stable_diffusion_model: path, use_vae_model: path }) });

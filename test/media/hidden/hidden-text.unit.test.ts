@@ -125,6 +125,12 @@ describe('what the file says openly goes first', () => {
     expect(await generation(broken)).toMatchObject({ source: 'automatic1111', seed: 2870305590 });
   });
 
+  test('None is not what it says', async () => {
+    expect(await generation(hiding(INFOTEXT, { place: 'png', before: [tEXt('parameters', 'None')] }))).toMatchObject(
+      EXPECTED,
+    );
+  });
+
   test('a manifest and notes stay beside the hidden text', async () => {
     const before = [pngChunk('caBX', zeros(10)), pngChunk('zTXt', utf8('parameters\0\0garbage'))];
     const found = await generation(hiding(INFOTEXT, { place: 'rgb', before }));

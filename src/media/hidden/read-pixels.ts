@@ -78,7 +78,6 @@ async function lowestBits({ compressed, width, height, channels }: HiddenPixels)
 }
 
 function readText(bits: Bits): string | undefined {
-  if (bits.length < HEAD_BITS) return undefined;
   const bytes = (from: number, count: number) =>
     Uint8Array.from({ length: count }, (_value, index) => {
       let byte = 0;

@@ -59,9 +59,9 @@ function layoutOf(head: Uint8Array): PixelLayout | undefined {
   return { width: u32be(head, 16), height: u32be(head, 20), channels };
 }
 
-/** Tools that write texts hide none that says more. */
+/** Tools that write texts hide none that says more. Python writes None for nothing. */
 function saysHow({ texts }: EmbeddedTexts): boolean {
-  return ['parameters', 'prompt', 'workflow', 'Comment', 'Dream', 'sd-metadata', 'invokeai_metadata'].some((name) =>
-    texts.has(name),
+  return ['parameters', 'prompt', 'workflow', 'Comment', 'Dream', 'sd-metadata', 'invokeai_metadata'].some(
+    (name) => texts.has(name) && texts.get(name)?.trim() !== 'None',
   );
 }

@@ -33,6 +33,19 @@ describe('a graph alone is the workflow', () => {
   });
 });
 
+test('a text in a WAV file ends at its zero', () => {
+  const file = tags.wavOf([], zeros(8), [tags.infoList(['ICMT', 'x\nSteps: 5, Seed: 7'])]);
+  expect(generationIn(file, 'wav')).toMatchObject({ prompt: 'x', seed: 7 });
+});
+
+test('comments of streams that follow one another are all read', () => {
+  const [, first, before] = tags.CODECS[1]!;
+  const stream = (serial: number, name: string) =>
+    tags.oggStream(serial, first, bytes(before, tags.comments({ [name]: 'x\nSteps: 5, Seed: 7' }), zeros(1_000_000)));
+  const file = bytes(...Array.from({ length: 8 }, (_value, n) => bytes(...stream(n, n < 7 ? `n${n}` : 'parameters'))));
+  expect(generationIn(file, 'opus', 65_536)).toMatchObject({ seed: 7 });
+});
+
 describe('damaged files', () => {
   const harm = fc.record({
     keep: fc.double({ min: 0, max: 1, noNaN: true }),

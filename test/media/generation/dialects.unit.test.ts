@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { bytes, utf8, zeros } from '../bytes.ts';
 import { generationIn, said } from '../judge.ts';
 import { riffChunk } from '../made-images.ts';
+import * as tags from '../made-tags.ts';
 import * as t from '../made-texts.ts';
 import { box, fullBox } from '../made-video.ts';
 import * as made from './made-dialects.ts';
 import * as settings from './made-settings.ts';
-import { A1111, COMFY_GRAPH, FOOOCUS, NOVELAI_COMMENT, SWARMUI } from './made-generations.ts';
+import { A1111, COMFY_GRAPH, DRAW_THINGS_XMP, FOOOCUS, NOVELAI_COMMENT, SWARMUI } from './made-generations.ts';
 
 const json = (value: unknown) => JSON.stringify(value);
 const unicode = (value: unknown) => t.exif({ UserComment: t.unicodeComment(json(value)) });
@@ -102,6 +103,18 @@ const files: readonly (readonly [name: string, ext: string, file: Uint8Array, ex
 
 test.each(files)('%s', (_name, ext, file, expected) => {
   for (const chunk of [1_000_000, 100]) expect(generationIn(file, ext, chunk)).toMatchObject(expected);
+});
+
+test('Draw Things is read from the XMP of a GIF, and is not taken for NovelAI in a comment', () => {
+  const file = tags.gifOf([], [tags.gifXmp(DRAW_THINGS_XMP)]);
+  for (const chunk of [1_000_000, 10])
+    expect(generationIn(file, 'gif', chunk)).toMatchObject({ source: 'drawthings', seed: 4096 });
+  const UserComment = json({ c: 'a fox', uc: 'noise', sampler: 'Euler A', seed: 5, steps: 3 });
+  expect(said({ UserComment })).toMatchObject({ source: 'drawthings', prompt: 'a fox', negativePrompt: 'noise' });
+});
+
+test("a tool's name is not its version", () => {
+  expect(said({ parameters: json(settings.RUINED) })).not.toHaveProperty('version');
 });
 
 describe('the name of a model', () => {

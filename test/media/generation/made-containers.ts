@@ -66,7 +66,7 @@ export const CONTAINERS: readonly (readonly [name: string, ext: string, file: Ui
     'webm',
     tags.matroska(
       tags.matroskaTags(
-        tags.simpleTag(tags.tagString('x')),
+        tags.simpleTag(tags.tagName('COVER')),
         tags.simpleTag(tags.tagString(STRINGS), tags.tagName('COMMENT')),
       ),
     ),

@@ -4,7 +4,7 @@ import { createInspector, withHiddenText, type Inspection } from '../../../src/m
 import { mediaTypeByExtension } from '../../../src/media/media-type.ts';
 import { utf8, zeros } from '../bytes.ts';
 import { A1111, NOVELAI_COMMENT, SWARMUI } from '../generation/made-generations.ts';
-import { exif, iTXt, tEXt, unicodeComment } from '../made-texts.ts';
+import { exif, tEXt, unicodeComment } from '../made-texts.ts';
 import { pngChunk } from '../made-images.ts';
 import * as made from './made-hidden.ts';
 
@@ -70,11 +70,8 @@ describe('a hidden infotext is read', () => {
   });
 
   test('from a picture of 20,000 pixels a row, of which few rows come at first', async () => {
-    const wide = made.picture(20_000, 30, 3);
-    let state = 1;
     // Noise is not compressed, so that the rows stay long.
-    for (let at = 0; at < wide.pixels.length; at += 1)
-      wide.pixels[at] = (state = (state * 48_271) % 2_147_483_647) >> 8;
+    const wide = made.picture(20_000, 30, 3);
     const file = made.encodePng(made.hide(wide, made.payload(INFOTEXT, { place: 'rgb' }), 'rgb'), { filters: [0] });
     expect(await generation(file)).toMatchObject(EXPECTED);
   });
@@ -128,10 +125,16 @@ describe('what the file says openly goes first', () => {
     expect(await generation(broken)).toMatchObject({ source: 'automatic1111', seed: 2870305590 });
   });
 
+  test('None is not what it says', async () => {
+    expect(await generation(hiding(INFOTEXT, { place: 'png', before: [tEXt('parameters', 'None')] }))).toMatchObject(
+      EXPECTED,
+    );
+  });
+
   test('a manifest and notes stay beside the hidden text', async () => {
-    const before = [pngChunk('caBX', zeros(10)), iTXt('workflow', '["nodes"]')];
-    const found = await generation(hiding(INFOTEXT, { place: 'rgb', before: before.slice(0, 1) }));
-    expect(found).toMatchObject({ ...EXPECTED, c2pa: true });
+    const before = [pngChunk('caBX', zeros(10)), pngChunk('zTXt', utf8('parameters\0\0garbage'))];
+    const found = await generation(hiding(INFOTEXT, { place: 'rgb', before }));
+    expect(found).toMatchObject({ ...EXPECTED, c2pa: true, notes: [expect.stringContaining('decompressed')] });
   });
 });
 
@@ -142,7 +145,7 @@ describe('a hidden text that is wrong is noted', () => {
     ['is longer than its colours', hiding(INFOTEXT, { place: 'rgb', bits: 64 * 64 * 3 }), 'ends in the middle'],
     ['did not fit', hiding(long, { place: 'png', size: [40, 40] }), 'ends in the middle'],
     ['is said to have 512 MB', hiding(INFOTEXT, { place: 'png', bits: 2 ** 32 - 1 }), 'too long'],
-    ['is cut with its pixels', hiding(INFOTEXT, { place: 'png', size: [300, 300], cut: 3000 }), 'could not be read'],
+    ['is cut with its pixels', hiding(INFOTEXT, { place: 'png', size: [300, 300], cut: 60_000 }), 'could not be read'],
     ['is not gzipped', hiding(utf8(INFOTEXT), { place: 'png', gzipped: true }), 'could not be read'],
     [
       'is a bomb',
@@ -161,11 +164,6 @@ describe('a hidden text that is wrong is noted', () => {
 
   test('which has more pixels than are kept', async () => {
     const noise = made.picture(1600, 1300, 4);
-    let state = 1;
-    for (let at = 0; at < noise.pixels.length; at += 1) {
-      state = (state * 48_271) % 2_147_483_647;
-      if (at % 4 !== 3) noise.pixels[at] = state >> 8;
-    }
     const file = made.encodePng(made.hide(noise, made.payload(INFOTEXT, { place: 'png' }), 'png'), { filters: [0] });
     expect(await notes(file)).toContain('too many');
   });
@@ -218,8 +216,12 @@ test('more compressed pixels than may wait stay unread, with a note', { timeout:
   const hidden = made.hide(made.picture(64, 64, 4), made.payload(INFOTEXT, { place: 'png' }), 'png');
   const compressed = Buffer.concat([deflateSync(made.filteredRows(hidden, [0])), zeros(6_000_000)]);
   const file = made.pngWith(hidden, compressed, { idat: 1_000_000 });
-  const found = await Promise.all(Array.from({ length: 12 }, () => generation(file)));
+  const row = { width: 9, height: 1, channels: 4 } as const;
+  const perhaps = made.pngWith(row, Buffer.concat([deflateSync(zeros(37)), zeros(2_000_000)]), { idat: 1_000_000 });
+  const found = await Promise.all([...Array.from({ length: 12 }, () => file), perhaps].map(generation));
   expect(found.filter((each) => each?.seed === 5150)).toHaveLength(11);
-  expect(found.at(-1)?.notes?.join(' ')).toContain('too many pictures');
+  expect(found.at(11)?.notes?.join(' ')).toContain('too many pictures');
+  // That one only seems to hide something.
+  expect(found.at(12)).toBeNull();
   expect(await generation(file)).toMatchObject(EXPECTED);
 });

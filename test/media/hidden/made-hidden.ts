@@ -9,11 +9,13 @@ export interface Picture {
   pixels: Uint8Array;
 }
 
-/** A picture of changing colours; what is opaque has an alpha of 255. */
+/** A picture of noise; what has alpha is opaque. */
 export function picture(width: number, height: number, channels: 3 | 4): Picture {
-  const pixels = Uint8Array.from({ length: width * height * channels }, (_value, at) =>
-    channels === 4 && at % 4 === 3 ? 255 : (at * 7 + (at >> 5)) & 0xff,
-  );
+  let state = 1;
+  const pixels = Uint8Array.from({ length: width * height * channels }, (_value, at) => {
+    state = (state * 48_271) % 2_147_483_647;
+    return channels === 4 && at % 4 === 3 ? 255 : state >> 8;
+  });
   return { width, height, channels, pixels };
 }
 

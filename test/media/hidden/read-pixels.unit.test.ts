@@ -67,3 +67,14 @@ test('sizes that the pixels do not have are refused', async () => {
     await expect(readPixels({ ...pixels, certain: false })).resolves.toBeUndefined();
   }
 });
+
+test('pictures without a signature are ruled out by their first rows, and not kept', () => {
+  for (const channels of [3, 4] as const) {
+    const { pixels: _pixels, ...layout } = made.picture(300, 300, channels);
+    const compressed = deflateSync(made.filteredRows(made.picture(300, 300, channels), made.ALL_FILTERS));
+    const probe = new HiddenTextProbe(layout);
+    probe.push(compressed.subarray(0, 4096));
+    expect(probe.open).toBe(false);
+    expect(probed(layout, compressed.subarray(0, 4000), 100)).toBeUndefined();
+  }
+});

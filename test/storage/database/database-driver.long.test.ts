@@ -170,8 +170,8 @@ test('300 MiB are written and read with flat memory', { timeout: 120_000 }, asyn
     bytes += (chunk as Buffer).length;
   }
   expect(bytes).toBe(300 * MIB);
-  // Includes buffers that wait for garbage collection; a body held whole would be twice as much.
-  expect(peak.bytes - before).toBeLessThan(160 * MIB);
+  // Includes buffers that wait for garbage collection, of which there are more the busier the machine is; a body held whole has 300 MiB.
+  expect(peak.bytes - before).toBeLessThan(240 * MIB);
   await driver.delete('flat/a.bin');
 });
 

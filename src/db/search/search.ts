@@ -118,7 +118,7 @@ async function searchByWindows(db: Db, request: PageRequest): Promise<SearchHit[
   const { order, limit } = request;
   const walked = await walkFirstRows(db, request);
   if (walked.hits.length === limit || walked.ended) return walked.hits;
-  const length = secondWalk(request, walked.hits.length);
+  const length = await secondWalk(db, request, walked.hits.length);
   if (length !== undefined) {
     const further = await walkFirstRows(db, request, length);
     if (further.hits.length === limit || further.ended) return further.hits;
